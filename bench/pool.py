@@ -100,25 +100,36 @@ def fill(pool: Pool, state: Rich, waiting: Iterable[tuple[Transaction, Address]]
     return pool
 
 
-def adding(pool: Pool, cap: int, seed: int) -> float:
-    """Median microseconds for one more; a refusal counts too."""
+def adding(*pools: tuple[Pool, int]) -> list[float]:
+    """Median microseconds for one more in each pool, at fee caps from that on; a refusal counts too.
 
-    def add(transaction: Transaction, sender: Address) -> None:
+    The pools take turns, so that a busy machine is as busy for all.
+    """
+
+    def add(pool: Pool, transaction: Transaction, sender: Address) -> None:
         with suppress(TransactionError):
             pool.add(transaction, sender)
 
-    made = transfers(ADDED, cap, seed)
-    return median(times(partial(add, *item) for item in made))
+    made = [transfers(ADDED, cap, seed) for seed, (_, cap) in enumerate(pools)]
+    turns = (
+        partial(add, pool, *item)
+        for items in zip(*made, strict=True)
+        for (pool, _), item in zip(pools, items, strict=True)
+    )
+    found = times(turns)
+    return [median(found[index :: len(pools)]) for index in range(len(pools))]
 
 
 def rows(pending: int, rounds: int) -> Iterable[Row]:
     """Measure all."""
     limit = PoolLimits().global_slots
-    yield Row("add, empty pool", adding(fill(Pool(), Rich(), ()), 2 * GWEI, 1))
-    full = fill(Pool(), Rich(), transfers(limit, 4 * GWEI, 2))
-    adding(full, 8 * GWEI, 3)
-    yield Row(f"add, full pool ({limit:,}), displacing another", adding(full, 12 * GWEI, 4))
-    yield Row(f"add, full pool ({limit:,}), refused", adding(full, GWEI, 5))
+    empty, full, better = [fill(Pool(), Rich(), transfers(count, 4 * GWEI, count)) for count in (0, limit, limit + 1)]
+    titles = (
+        "add, empty pool",
+        f"add, full pool ({limit:,}), displacing another",
+        f"add, full pool ({limit:,}), refused",
+    )
+    yield from map(Row, titles, adding((empty, 8 * GWEI), (full, 8 * GWEI), (better, GWEI)))
     state, base_fees = Rich(), [GWEI * 2 * (8 + number % 2) // 8 for number in range(rounds)]
     large = fill(Pool(PoolLimits(global_slots=0)), state, transfers(pending, 2 * GWEI, 6))
     for title, height in (("all can pay", 1), ("half can pay", 1.25), ("none can pay", 10)):

@@ -207,7 +207,7 @@ class Server:
 
         def listener(event: Event) -> None:
             # waking the event loop costs the writer time; a listener that subscribes now need not receive this event
-            if not (self._services.filters.any_open or self._services.subscriptions.any_open):
+            if not (self._services.filters.hears(event) or self._services.subscriptions.hears(event)):
                 return
             # after the loop has ended there is no listener
             with contextlib.suppress(RuntimeError):

@@ -70,6 +70,18 @@ class Holders:
         """Whether an item is not outdated."""
         return self._stamps.get(item[3].address) == item[2]
 
+    def first_victim(self, fair_count: int, excluded: PoolAccount) -> PooledTransaction | None:
+        """The transaction that is the first to give way; None where an account that gives nothing is in the way."""
+        chosen = self._first(self.by_count)
+        if chosen is not None and chosen[3] is not excluded and -chosen[0] <= fair_count:
+            chosen = self._first(self.by_price)
+        return None if chosen is None or chosen[3] is excluded else self.holding.last(chosen[3])
+
+    def _first(self, heap: list[_Item]) -> _Item | None:
+        while heap and not self.is_current(heap[0]):
+            heapq.heappop(heap)
+        return heap[0] if heap else None
+
 
 class _Search:
     """The search for victims: what it has chosen already no longer counts as its account's. Changes nothing."""
@@ -148,6 +160,10 @@ def queued_victims(
 def _victims(
     entry: PooledTransaction, account: PoolAccount, holders: Holders, missing_slots: int, fair_count: int
 ) -> list[PooledTransaction]:
+    first = holders.first_victim(fair_count, account)
+    if first is not None and first.slots >= missing_slots and entry.price > first.price:
+        # so it is most often: one is enough, whether its number or its price makes it go
+        return [first]
     victims = []
     search = _Search(holders, account.address)
     try:

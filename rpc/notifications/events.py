@@ -3,15 +3,17 @@
 They feed subscriptions and filters, on the event loop, in the order of the chain's commits.
 """
 
-from collections.abc import Iterator
+import heapq
+from collections.abc import Collection, Iterable, Iterator
 from functools import cached_property
+from operator import itemgetter
 
 import orjson
 
 from zevm.chain.events import BlockAndReceipts, HeadChanged
 from zevm.chain.types import Header, Log, Transaction
 from zevm.rpc.codec import results
-from zevm.storage.primitives import Hash32
+from zevm.storage.primitives import Address, Hash32
 
 Fragment = orjson.Fragment
 ENTRY_BYTES = 1_024
@@ -73,6 +75,21 @@ class HeadEvent:
         for item in self.event.added:
             events.extend(_logs_of(item, removed=False))
         return events
+
+    @cached_property
+    def logs_by_address(self) -> dict[Address, list[tuple[int, LogEvent]]]:
+        """The logs of each address with their places in `logs`, which ascend."""
+        found: dict[Address, list[tuple[int, LogEvent]]] = {}
+        for place, item in enumerate(self.logs):
+            found.setdefault(item.log.address, []).append((place, item))
+        return found
+
+    def logs_of(self, addresses: Collection[Address]) -> Iterable[LogEvent]:
+        """The logs of these addresses, of all for none, in order."""
+        if not addresses:
+            return self.logs
+        found = [self.logs_by_address.get(address, ()) for address in dict.fromkeys(addresses)]
+        return [item for _, item in (found[0] if len(found) == 1 else heapq.merge(*found, key=itemgetter(0)))]
 
     @cached_property
     def all_receipts(self) -> list[bytes]:

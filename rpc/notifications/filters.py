@@ -10,6 +10,7 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 
+from zevm.chain.events import Event
 from zevm.chain.types.block_reference import BlockReference
 from zevm.rpc.codec.objects import LogFilter
 from zevm.rpc.errors import InvalidParamsError, LimitExceededError, ServerError
@@ -18,6 +19,7 @@ from zevm.rpc.memory.budgets import OutputAccount, OutputBudget
 from zevm.rpc.notifications import selectors
 from zevm.rpc.notifications.events import RpcEvent
 from zevm.rpc.notifications.identifiers import new_identifier
+from zevm.rpc.notifications.listeners import Listeners
 from zevm.rpc.notifications.selectors import Selector
 
 LOGGER = logging.getLogger("zevm.rpc")
@@ -84,9 +86,10 @@ class Filters:
         self._clock = clock
         self._budget = budget or OutputBudget(limits.output_bytes)
         self._filters: OrderedDict[str, _Filter] = OrderedDict()
+        self._listeners: Listeners[str] = Listeners()
         self._events: deque[tuple[int, RpcEvent]] = deque()
         self._last_event = 0
-        self._offered: Iterator[tuple[str, _Filter]] = iter(())
+        self._offered: Iterator[str] = iter(())
         self._next_slice: asyncio.Handle | None = None
         self.waiting_bytes = 0
         """Bytes of events that filters have not received yet."""
@@ -97,8 +100,12 @@ class Filters:
 
     @property
     def any_open(self) -> bool:
-        """Whether an event may have a listener here. Safe from any thread."""
+        """Whether there are filters. Safe from any thread."""
         return bool(self._filters)
+
+    def hears(self, event: Event | RpcEvent) -> bool:
+        """Whether an event may have a listener here. Safe from any thread."""
+        return self._listeners.hears(event)
 
     @property
     def identifiers(self) -> frozenset[str]:
@@ -141,10 +148,10 @@ class Filters:
         return self._remove(identifier)
 
     def publish(self, event: RpcEvent) -> None:
-        """Offer an event to every filter. A filter that grows too long is removed."""
-        if not self._filters:
-            return
+        """Offer an event to the filters of its kind. A filter that grows too long is removed."""
         self._expire()
+        if not self.hears(event):
+            return
         if self.waiting_bytes > self._limits.event_bytes:
             LOGGER.warning("%d bytes of events wait: all filters are removed (--rpc-event-bytes)", self.waiting_bytes)
             for identifier in list(self._filters):
@@ -153,7 +160,7 @@ class Filters:
         self._events.append((self._last_event, event))
         self.waiting_bytes += event.size_bytes
         if len(self._events) == 1:
-            self._offered = iter(list(self._filters.items()))
+            self._offered = iter(self._listeners.concerned(event))
             self._offer_slice()
 
     def _offer_slice(self) -> None:
@@ -161,17 +168,18 @@ class Filters:
         end = time.monotonic() + SLICE_SECONDS
         while self._events:
             number, event = self._events[0]
-            for identifier, entry in self._offered:
-                self._offer(identifier, entry, number, event)
+            for identifier in self._offered:
+                self._offer(identifier, number, event)
                 if time.monotonic() > end:
                     self._next_slice = asyncio.get_running_loop().call_soon(self._offer_slice)
                     return
             self._events.popleft()
             self.waiting_bytes -= event.size_bytes
-            self._offered = iter(list(self._filters.items()))
+            self._offered = iter(self._listeners.concerned(self._events[0][1]) if self._events else ())
 
-    def _offer(self, identifier: str, entry: _Filter, number: int, event: RpcEvent) -> None:
-        if self._filters.get(identifier) is not entry:
+    def _offer(self, identifier: str, number: int, event: RpcEvent) -> None:
+        entry = self._filters.get(identifier)
+        if entry is None:
             return
         entry.offer(number, event)
         too_many = len(entry.changes) > self._limits.filter_items
@@ -183,6 +191,7 @@ class Filters:
         entry = self._filters.pop(identifier, None)
         if entry is None:
             return False
+        self._listeners.remove(identifier)
         entry.take()
         entry.account.close()
         return True
@@ -197,6 +206,7 @@ class Filters:
         entry = _Filter(source, criteria, self._clock(), self._last_event)
         entry.account = self._budget.open(lambda _: self._cut(identifier))
         self._filters[identifier] = entry
+        self._listeners.add(identifier, source.keys)
         return identifier
 
     def _cut(self, identifier: str) -> None:
@@ -208,7 +218,7 @@ class Filters:
         entry = self._filters.get(identifier)
         if entry is not None:
             for number, event in self._events:
-                self._offer(identifier, entry, number, event)
+                self._offer(identifier, number, event)
         if entry is None or identifier not in self._filters:
             raise FilterNotFoundError
         entry.used_at = self._clock()

@@ -1,14 +1,20 @@
 """Selection of encoded results from the chain's events, for subscriptions and filters."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Protocol
 
 from zevm.rpc.codec.objects import LogFilter
 from zevm.rpc.notifications.events import HeadEvent, LogEvent, RpcEvent, TransactionEvent
+from zevm.rpc.notifications.listeners import Interest, Key
 
 
 class Selector(Protocol):
-    """The events that a subscription or filter listens to."""
+    """The events that a subscription or filter listens to; `keys` are their kinds, see listeners.Listeners."""
+
+    @property
+    def keys(self) -> Collection[Key]:
+        """The kinds and addresses of which an event has one, if it has results."""
+        ...
 
     def select(self, event: RpcEvent) -> Iterable[bytes]:
         """The encoded results of an event."""
@@ -17,6 +23,8 @@ class Selector(Protocol):
 
 class NewHeads:
     """Headers of new canonical blocks."""
+
+    keys = (Interest.HEADS,)
 
     def select(self, event: RpcEvent) -> Iterable[bytes]:
         """The added headers."""
@@ -28,12 +36,14 @@ class Logs:
 
     def __init__(self, criteria: LogFilter) -> None:
         self._criteria = criteria
+        self.keys: Collection[Key] = criteria.addresses or (Interest.LOGS_OF_ALL,)
 
     def select(self, event: RpcEvent) -> Iterable[bytes]:
         """The matching logs, each as one result."""
         if not isinstance(event, HeadEvent):
             return ()
-        return (item.encoded for item in event.logs if self._criteria.matches(item.log))
+        logs = event.logs_of(self._criteria.addresses)
+        return (item.encoded for item in logs if self._criteria.matches(item.log))
 
 
 class LogsInRange(Logs):
@@ -48,7 +58,8 @@ class LogsInRange(Logs):
         """The matching logs within the range."""
         if not isinstance(event, HeadEvent):
             return ()
-        return [item.encoded for item in event.logs if self._covers(item) and self._criteria.matches(item.log)]
+        logs = event.logs_of(self._criteria.addresses)
+        return [item.encoded for item in logs if self._covers(item) and self._criteria.matches(item.log)]
 
     def _covers(self, item: LogEvent) -> bool:
         number = item.header.number
@@ -58,6 +69,8 @@ class LogsInRange(Logs):
 class BlockHashes:
     """Hashes of new canonical blocks."""
 
+    keys = (Interest.HEADS,)
+
     def select(self, event: RpcEvent) -> Iterable[bytes]:
         """The added blocks' hashes."""
         return event.hashes if isinstance(event, HeadEvent) else ()
@@ -65,6 +78,8 @@ class BlockHashes:
 
 class PendingTransactions:
     """Transactions that enter the pool: hashes, or whole objects when `full`."""
+
+    keys = (Interest.TRANSACTIONS,)
 
     def __init__(self, full: bool) -> None:
         self._full = full
@@ -78,6 +93,8 @@ class PendingTransactions:
 
 class TransactionReceipts:
     """Receipts of new blocks, one array for each block; for the given transactions, or for all."""
+
+    keys = (Interest.HEADS,)
 
     def __init__(self, hashes: frozenset[bytes]) -> None:
         self._hashes = hashes
@@ -98,6 +115,8 @@ class TransactionReceipts:
 
 class Syncing:
     """Changes of the synchronisation status: none, since the node makes its own blocks."""
+
+    keys = ()
 
     def select(self, event: RpcEvent) -> Iterable[bytes]:  # noqa: ARG002
         """Nothing."""

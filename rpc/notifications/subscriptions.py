@@ -10,6 +10,7 @@ import logging
 from collections import deque
 from typing import Any, Protocol
 
+from zevm.chain.events import Event
 from zevm.rpc.codec import scalars
 from zevm.rpc.codec.objects import LogFilter, decode_fields, log_filter
 from zevm.rpc.errors import InvalidParamsError, LimitExceededError, MethodNotFoundError
@@ -18,6 +19,7 @@ from zevm.rpc.notifications import selectors
 from zevm.rpc.notifications.events import RpcEvent
 from zevm.rpc.notifications.filters import check_log_filter
 from zevm.rpc.notifications.identifiers import new_identifier
+from zevm.rpc.notifications.listeners import Listeners
 from zevm.rpc.notifications.selectors import Selector
 
 LOGGER = logging.getLogger("zevm.rpc")
@@ -112,19 +114,18 @@ class Subscriptions:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._all: dict[Subscription, None] = {}
+        self._listeners: Listeners[Subscription] = Listeners()
         self._events: deque[RpcEvent] = deque()
         self.waiting_bytes = 0
         """Bytes of events that subscribers have not received yet."""
         self._fan_out_task: asyncio.Task[None] | None = None
 
     def __len__(self) -> int:
-        return len(self._all)
+        return len(self._listeners)
 
-    @property
-    def any_open(self) -> bool:
+    def hears(self, event: Event | RpcEvent) -> bool:
         """Whether an event may have a listener here. Safe from any thread."""
-        return bool(self._all)
+        return self._listeners.hears(event)
 
     def open(self, caller: Caller, name: str, argument: Any) -> str:
         """Open a subscription of the named kind and return its id. Raises RpcError."""
@@ -137,17 +138,17 @@ class Subscriptions:
             )
         subscription = Subscription(self, connection, kind)
         connection.subscriptions[subscription.identifier] = subscription
-        self._all[subscription] = None
+        self._listeners.add(subscription, kind.keys)
         caller.created.append(subscription)
         return subscription.identifier
 
     def remove(self, subscription: Subscription) -> None:
         """Forget a subscription; called by Subscription.cancel."""
-        self._all.pop(subscription, None)
+        self._listeners.remove(subscription)
 
     def publish(self, event: RpcEvent) -> None:
-        """Queue an event for every listener."""
-        if not self._all:
+        """Queue an event for those who listen to its kind."""
+        if not self.hears(event):
             return
         if self.waiting_bytes > self._limits.event_bytes:
             self._give_up()
@@ -161,7 +162,7 @@ class Subscriptions:
         LOGGER.warning(
             "%d bytes of events wait to be told: all subscribers are cut off (--rpc-event-bytes)", self.waiting_bytes
         )
-        for subscription in list(self._all):
+        for subscription in self._listeners:
             subscription.connection.cut("events came faster than they could be told (--rpc-event-bytes)")
 
     async def _fan_out(self) -> None:
@@ -171,7 +172,7 @@ class Subscriptions:
         try:
             while self._events:
                 event = self._events.popleft()
-                for subscription in list(self._all):
+                for subscription in self._listeners.concerned(event):
                     for result in subscription.kind.select(event):
                         if clock() > slice_end:
                             await asyncio.sleep(0)
