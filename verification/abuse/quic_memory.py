@@ -30,7 +30,7 @@ from zevm.rpc.transport.quic.streams import StreamResetError
 from zevm.rpc.transport.quic.zvm.messages import ALPN, decode_result, framed
 
 PEER_BYTES = 8_000_000
-GROWTH_BYTES = 8_000_000
+GROWTH_BYTES = 32_000_000
 """The growth of the rest since the second round that is the allocator's own."""
 
 MESSAGE_BYTES = 2 * 1024 * 1024

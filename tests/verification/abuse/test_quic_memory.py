@@ -27,5 +27,5 @@ def test_too_much_and_growing_memory_are_found() -> None:
     judge("idle", [0], [10, 10 + 2 * GROWTH_BYTES])  # the first rounds fill what is filled once
     with pytest.raises(FaultError, match="idle: 8000001 bytes a peer, the limit is 8000000"):
         judge("idle", [0, PEER_BYTES + 1], [10, 10])
-    with pytest.raises(FaultError, match="8000001 bytes more are left than after the second round"):
+    with pytest.raises(FaultError, match="32000001 bytes more are left than after the second round"):
         judge("idle", [0], [10, 20, 21 + GROWTH_BYTES])
