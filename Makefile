@@ -38,7 +38,7 @@ test every-test unit coverage: export PYTHONDONTWRITEBYTECODE =
 .PHONY: conformance answers crash replication consensus differential codecs wasm-fuzz wasm-replay wasm-compile twins audit plugins memory malformed-bodies quic-abuse quic-memory walk-gas
 
 help:
-	@sed -n 's/^# //p' Makefile
+	@sed -n '/^#/!q; s/^# //p' Makefile
 
 install:
 	@scripts/venv.sh run

@@ -198,9 +198,10 @@ class Server:
         self.quic = port
 
     async def _drain(self) -> None:
-        tasks = [task for listener in self._listeners for task in listener.tasks]
-        if tasks:
-            await asyncio.wait(tasks, timeout=DRAIN_SECONDS)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_SECONDS):
+                for listener in self._listeners:
+                    await listener.drain()
 
     def _listen_to_chain(self) -> None:
         loop = asyncio.get_running_loop()

@@ -10,7 +10,7 @@ _ALIKE = 0.8
 
 
 class Suggestions:
-    """The nearest of some names; answers are cached, so that a repeated question costs nothing."""
+    """The nearest of some names, for any thread; answers are cached, so that a repeated question costs nothing."""
 
     MEMORY = 1_024
     """Maximum of cached answers; past it, the cache is emptied."""
@@ -25,11 +25,15 @@ class Suggestions:
         """The most similar name, or None if no name is similar."""
         if len(name) > NAME_LIMIT:
             return None
-        if name not in self._known:
-            if len(self._known) >= self.MEMORY:
-                self._known.clear()
-            self._known[name] = self._find(name)
-        return self._known[name]
+        try:
+            return self._known[name]
+        except KeyError:
+            # another thread may empty the cache at any time
+            nearest = self._find(name)
+        if len(self._known) >= self.MEMORY:
+            self._known.clear()
+        self._known[name] = nearest
+        return nearest
 
     def _find(self, name: str) -> str | None:
         exact = self._by_lower.get(name.lower())

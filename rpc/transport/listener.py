@@ -96,6 +96,12 @@ class Listener:
         for connection in list(self._state.connections):
             connection.shutdown()
 
+    async def drain(self) -> None:
+        """Wait until every request is answered and its connection closed, WebSockets too."""
+        await self._state.has_no_http.wait()
+        if self._state.tasks:
+            await asyncio.wait(self._state.tasks)
+
     def abort(self) -> None:
         """Abort the open connections."""
         for task in self.tasks:

@@ -37,6 +37,19 @@ class SharedState(ServerState):
         self.budgets = budgets
         self.door = door
         self.http: set[HttpProtocol] = set()
+        self.has_no_http = asyncio.Event()
+        self.has_no_http.set()
+
+    def enter(self, connection: "HttpProtocol") -> None:
+        """Count an HTTP connection."""
+        self.http.add(connection)
+        self.has_no_http.clear()
+
+    def leave(self, connection: "HttpProtocol") -> None:
+        """Count an HTTP connection no more, also one that was never counted."""
+        self.http.discard(connection)
+        if not self.http:
+            self.has_no_http.set()
 
 
 class HeadRefusedError(Exception):
@@ -101,6 +114,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._before: RequestResponseCycle | None = None
         self._head_timer: asyncio.TimerHandle | None = None
         self._refusal: Refusal | None = None
+        self._is_ending = False
         self._stall: StallWatch | None = None
         self._extensions: Any = {OUTPUT_EXTENSION: self._open_account}
 
@@ -111,7 +125,7 @@ class HttpProtocol(HttpToolsProtocol):
         if len(shared.http) >= shared.limits.http_connections:
             transport.abort()
             return
-        shared.http.add(self)
+        shared.enter(self)
         self._stall = StallWatch(transport, shared.limits.http_write_seconds, self._cut)
         self._head_timer = self.loop.call_later(shared.limits.http_header_seconds, self._drop)
 
@@ -124,7 +138,9 @@ class HttpProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parse; an unfinished head is bounded in bytes and time."""
+        """Parse; an unfinished head is bounded in bytes and time. Nothing is read behind a refused request."""
+        if self._is_ending:
+            return
         self._is_one_request = True
         self._has_begun = False
         super().data_received(data)
@@ -169,6 +185,8 @@ class HttpProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The head is complete. Raises HeadRefusedError."""
         self._in_head = False
+        # an earlier request of the same read may have been answered already
+        self._unset_keepalive_if_required()
         version = self.parser.get_http_version()
         if not self._has_host and version == "1.1":
             self._refuse(Refusal(400, "missing required Host header"))
@@ -267,11 +285,30 @@ class HttpProtocol(HttpToolsProtocol):
             super()._start_asgi_task(cycle, app)
 
     def send_400_response(self, msg: str) -> None:
-        """Answer an invalid request, or one with a refused head, and close."""
-        refusal = self._refusal or Refusal(400, msg)
-        body = refusal.reason.encode() + b"\n"
+        """Answer an invalid request, or one with a refused head, after the earlier ones, and close."""
+        self._refusal = self._refusal or Refusal(400, msg)
+        self._is_ending = True
+        # bytes that nobody reads would reset the connection when it closes, and the answers with it
+        self.flow.resume_reading()
+        last = self.cycle
+        if last is not None and last.more_body and self.pipeline and self.pipeline[0][0] is last:
+            # what is refused is the body of a request that waits for its turn
+            self.pipeline.popleft()
+        elif last is None or last.response_complete or last.more_body:
+            self._end()
+
+    def on_response_complete(self) -> None:
+        """Go on to the next request of the pipeline, or to the refusal that ends it."""
+        is_last = not self.pipeline
+        super().on_response_complete()
+        if self._is_ending and is_last and not self.transport.is_closing():
+            self._end()
+
+    def _end(self) -> None:
+        assert self._refusal is not None
+        body = self._refusal.reason.encode() + b"\n"
         head = b"content-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body)
-        self.transport.write(STATUS_LINE[refusal.status] + head + body)
+        self.transport.write(STATUS_LINE[self._refusal.status] + head + body)
         self.transport.close()
 
     def pause_writing(self) -> None:
@@ -287,7 +324,10 @@ class HttpProtocol(HttpToolsProtocol):
             self._stall.free()
 
     def handle_websocket_upgrade(self) -> None:
-        """Hand the transport over."""
+        """Hand the transport over, unless an earlier request waits for its answer, which would come in between."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.send_400_response("an upgrade before the answers to earlier requests")
+            return
         self._forget()
         super().handle_websocket_upgrade()
 
@@ -311,7 +351,7 @@ class HttpProtocol(HttpToolsProtocol):
         self.transport.abort()
 
     def _forget(self) -> None:
-        self._shared.http.discard(self)
+        self._shared.leave(self)
         self._cancel_head_timer()
         if self._stall is not None:
             self._stall.free()
