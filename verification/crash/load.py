@@ -181,8 +181,11 @@ class Load:
         self.step(Operation("burst", tuple(name for _, name in signed)), requests)
 
     def switch_mining(self) -> None:
-        self.automine = not self.automine
-        self.step(Operation("automine"), [self.rpc.request("evm_setAutomine", self.automine)])
+        wanted = not self.automine
+        operation = Operation("automine")
+        self.step(operation, [self.rpc.request("evm_setAutomine", wanted)])
+        if not operation.was_refused:
+            self.automine = wanted
 
     def mine(self) -> None:
         count = self.random.randrange(1, 4)

@@ -45,8 +45,22 @@ def test_a_refused_revert_leaves_what_waited_where_it_was(kind: str, refused: se
     assert operation.refused == refused
 
 
+def test_a_refused_switch_of_mining_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = Model(())
+    monkeypatch.setattr(model, "reconcile", lambda *_: None)
+    load = Load(model, Random(0), {})
+    load.is_full, load.killed_at = True, 0.0
+    load.rpc = cast(RpcConnection, RefusingConnection())
+    load.connections = [load.rpc]
+    load.switch_mining()
+    assert load.automine
+
+
 class RefusingConnection:
     """A connection to a node whose disk is full."""
+
+    def request(self, method: str, *_: object) -> bytes:
+        return method.encode()
 
     def send(self, request: bytes) -> None:
         pass
