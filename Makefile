@@ -13,10 +13,12 @@
 # make docs   rewrite the generated documents
 # make package  build the sdist and the wheel into dist/
 # make lock   rewrite the lock files
-# First use makes .venv with Python 3.11 or 3.12 (PYTHON=... chooses) and installs the locked packages.
+# First use makes .venv with Python 3.11 or 3.12 (PYTHON=... chooses) and installs the locked packages
+# (WHEELS=folder keeps them there, for further installations without the index).
 
 VENV ?= .venv
 PYTHON ?=
+WHEELS ?=
 ARGS ?=
 PYTEST_FLAGS ?= -n auto --dist loadfile --no-loadscope-reorder
 BIN := $(VENV)/bin
@@ -27,7 +29,7 @@ UNIT = $(BIN)/python -m pytest $(PYTEST_FLAGS) -m unit $(UNIT_PATHS)
 LINTS := lint-types lint-documents lint-cycles lint-prose lint-sizes lint-style lint-layers
 CONSENSUS_TEST = tests/verification/consensus/test_consensus.py
 COVERED_UNIT = $(UNIT) --cov --cov-report=term --no-cov-on-fail
-export VENV PYTHON
+export VENV PYTHON WHEELS
 # keep bytecode, also where the caller says no: the processes that tests start would compile these packages each
 test every-test unit coverage: export PYTHONDONTWRITEBYTECODE =
 
@@ -38,7 +40,7 @@ test every-test unit coverage: export PYTHONDONTWRITEBYTECODE =
 .PHONY: conformance answers crash replication consensus differential codecs wasm-fuzz wasm-replay wasm-compile twins audit plugins memory malformed-bodies quic-abuse walk-gas
 
 help:
-	@sed -n 's/^# //p' Makefile
+	@sed -n '/^#/!q; s/^# //p' Makefile
 
 install:
 	@scripts/venv.sh run

@@ -54,6 +54,7 @@ class ChainView:
         self.chain_id = genesis.chain_id
         self.bad_blocks: dict[bytes, Block] = {}
         self._next_context: NextContext | None = None
+        self._environment: tuple[Header, BlockSettings, ForkSchedule, BlockEnvironment] | None = None
         self._logs = LogSearch(self.records, database.ledger, options.logs)
         self._pending = PendingCache(self._pending_key, self._build_pending)
 
@@ -182,15 +183,21 @@ class ChainView:
         return self.database.state.prove_account(self.base_of(reference)[1].base, address, slots)
 
     def environment_of(self, header: Header) -> BlockEnvironment:
-        """The block of a header as its transactions saw it."""
-        return self.spec.environment(header, self.records.canonical_hash, self.settings.recoveries)
+        """The block of a header as its transactions saw it; that of the head is made once."""
+        settings, schedule, kept = self.settings, self.spec.schedule, self._environment
+        if kept is not None and kept[0] is header and kept[1] is settings and kept[2] is schedule:
+            return kept[3]
+        environment = self.spec.environment(header, self.records.canonical_hash, settings.recoveries)
+        if header is self.head.header:
+            self._environment = header, settings, schedule, environment
+        return environment
 
     def frame_at(self, reference: BlockReference) -> CallFrame:
         """Environment and state in which a call at a block executes."""
         if reference.tag is BlockTag.PENDING:
             if not self.pool.executable_count:
                 # nothing would be executed before the call, so nothing need be built
-                return CallFrame(self.next_context().environment, self.head.state)
+                return CallFrame(self.next_context().environment.of_pending_state(), self.head.state)
             pending = self.pending()
             return CallFrame(pending.environment, pending.state)
         header = self.resolve(reference)
@@ -249,7 +256,7 @@ class ChainView:
 
     def _build_pending(self) -> PendingBlock:
         head, context = self.head, self.next_context()
-        execution = BlockExecution(context.environment, self.database.state, head.state)
+        execution = BlockExecution(context.environment.of_pending_state(), self.database.state, head.state)
         self.fill_block(execution)
         sealed = execution.seal(context.header)
         return PendingBlock(

@@ -9,7 +9,7 @@ from typing import Any
 
 from zevm.chain.zvm.inspection import inspect_module
 from zevm.chain.zvm.module.creation import compressed, stripped
-from zevm.chain.zvm.module.form import CONSTRUCTOR_MARKER
+from zevm.chain.zvm.module.form import CONSTRUCTOR_MARKER, MAGIC
 from zevm.chain.zvm.price_table import ZVM
 from zevm.contracts.errors import ArtifactError
 from zevm.contracts.sections import abi_of, with_abi
@@ -191,7 +191,10 @@ def _require_characters(member: str, text: str) -> None:
 
 
 def _of_module(path: Path, code: bytes) -> Artifact:
-    """A module alone: it carries its ABI, or none is known."""
+    """A module alone: it carries its ABI, or none is known. Raises ArtifactError."""
+    if not code.startswith(MAGIC):
+        begin = f"begins with {code[: len(MAGIC)].hex(' ')}" if code else "is empty"
+        raise ArtifactError(f"{path}: not a WebAssembly module: it {begin}, want {MAGIC.hex(' ')} (\\0asm)")
     name, abi = abi_of(code) or (path.name.partition(".")[0], [])
     module = stripped(code)
     has_constructor = any(entry["type"] == "constructor" for entry in abi) or (not abi and asks_for_creation(module))

@@ -14,6 +14,7 @@ from zevm.contracts.compilers.vyper import compile_vyper_file
 from zevm.contracts.compilers.zig import compile_zig_file
 from zevm.contracts.errors import BuildError
 from zevm.contracts.options import BuildOptions
+from zevm.contracts.source_files import read_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,10 @@ def build_all(source: Path, options: BuildOptions | None = None) -> Sequence[Art
     language = BY_SUFFIX.get(source.suffix)
     if language is None:
         raise BuildError(f"{source}: no compiler for {source.suffix or 'this'}; want {', '.join(BY_SUFFIX)}")
-    return language.compile(source_of(source, chosen.root), chosen)
+    found = source_of(source, chosen.root)
+    # compilers repeat the bytes of a faulty source, which may be commands of a terminal
+    read_text(source)
+    return language.compile(found, chosen)
 
 
 def build(source: Path, options: BuildOptions | None = None) -> Artifact:

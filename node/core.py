@@ -146,16 +146,16 @@ class NodeCore:
     def opened(self) -> Iterator[None]:
         """Hold the chain open; on exit, close it and the database within the time limit of a stop."""
         self._dial = dialling.dial_of(self.settings)
-        if self._dial is not None:
-            self.settings = with_leaders_genesis(self.settings, self._dial, default_client_version())
-        settings = self.settings
         with ExitStack() as stack:
-            database = stack.enter_context(opened_database(settings))
+            database = stack.enter_context(opened_database(self.settings))
             for warning in database.warnings:
                 LOGGER.warning("%s", warning)
             if database.unclean_stop:
                 LOGGER.warning("the node was not stopped cleanly; the newest blocks have been checked")
             self._is_new = database.ledger.head() is None
+            if self._dial is not None and self._is_new:
+                self.settings = with_leaders_genesis(self.settings, self._dial, default_client_version())
+            settings = self.settings
             accounts = [address_of(key) for key in self.keys]
             self._chain = open_chain(database, settings, accounts, watcher=self._watcher or self._debug_log())
             stack.callback(self._chain.close)

@@ -5,6 +5,7 @@ shows their use.
 """
 
 from collections.abc import Iterator
+from os.path import isdir  # Path.is_dir raises for names that are too long
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,7 @@ def _cover(config: pytest.Config) -> None:
     given = config.getoption("--zevm-coverage")
     file = _project_folder(config) / given if isinstance(given, str) else None
     here = config.invocation_params.dir / str(given)
-    if file is not None and (file.is_dir() or here.is_dir() or file.name.partition("::")[0].endswith(".py")):
+    if file is not None and (isdir(file) or isdir(here) or file.name.partition("::")[0].endswith(".py")):
         raise pytest.UsageError(
             f"--zevm-coverage {given}: want a file for LCOV, as --zevm-coverage=lcov.info; for the table alone, put "
             "the flag behind the tests, or write zevm_coverage = true into the configuration"

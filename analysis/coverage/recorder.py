@@ -15,6 +15,10 @@ from zevm.chain.vm.tracer import TransactionStart, WatchedFrame
 
 CODES_KEPT: Final = 4_096
 """Codes whose contract is remembered."""
+
+KEPT_BYTES: Final = 16 * 1024 * 1024
+"""Bytes of these codes."""
+
 _CREATIONS = ("CREATE", "CREATE2")
 
 Counts = defaultdict[int, int]
@@ -38,6 +42,7 @@ class CoverageRecorder:
         self.catalogue: Catalogue | None = None
         self._lock = Lock()
         self._by_code: dict[tuple[bytes, bool], ExecutedCode | None] = {}
+        self._bytes_kept = 0
         self._executed: dict[tuple[int, bool], ExecutedCode] = {}
 
     def __call__(self, _: str) -> "ExecutionCounter":
@@ -57,11 +62,14 @@ class CoverageRecorder:
                 return self._by_code[key]
         contract = _contract(self.catalogue, code, is_creation)
         with self._lock:
-            if len(self._by_code) >= CODES_KEPT:
+            if len(self._by_code) >= CODES_KEPT or self._bytes_kept + len(code) > KEPT_BYTES:
                 self._by_code.clear()
+                self._bytes_kept = 0
             found = None
             if contract is not None:
                 found = self._executed.setdefault((id(contract), is_creation), ExecutedCode(contract, is_creation))
+            if key not in self._by_code:
+                self._bytes_kept += len(code)
             self._by_code[key] = found
             return found
 

@@ -131,7 +131,7 @@ def fee_history(
     check_percentiles(percentiles)
     if not headers:
         raise ValueError("a fee history needs at least one block")
-    blobs = [_blob_fees(header, schedule) for header in headers]
+    blobs = _blob_fees(headers, schedule)
     newest = headers[-1]
     following = next_base_fee(newest, schedule.rules(newest.number + 1, newest.timestamp)) or 0
     rewards = None
@@ -162,8 +162,28 @@ class _BlobFees:
     used_ratio: float = 0.0
 
 
-def _blob_fees(header: Header, schedule: ForkSchedule) -> _BlobFees:
-    rules = schedule.rules(header.number, header.timestamp)
+def _blob_fees(headers: Sequence[Header], schedule: ForkSchedule) -> list[_BlobFees]:
+    """Of each block; those with the same rules and the same blob gas, as most are, are worked out once."""
+    known: dict[tuple[Fork, int | None, int | None], _BlobFees] = {}
+    found = []
+    for header, rules in zip(headers, _rules_of(headers, schedule), strict=True):
+        key = rules.fork, header.excess_blob_gas, header.blob_gas_used
+        fees = known.get(key)
+        if fees is None:
+            fees = known[key] = _blob_fees_of(header, rules)
+        found.append(fees)
+    return found
+
+
+def _rules_of(headers: Sequence[Header], schedule: ForkSchedule) -> list[ForkRules]:
+    """The rules of consecutive blocks: all the same where the first and the last have the same."""
+    first, last = [schedule.rules(header.number, header.timestamp) for header in (headers[0], headers[-1])]
+    if first is last:
+        return [first] * len(headers)
+    return [schedule.rules(header.number, header.timestamp) for header in headers]
+
+
+def _blob_fees_of(header: Header, rules: ForkRules) -> _BlobFees:
     blob, excess = rules.blob, header.excess_blob_gas
     if blob is None or excess is None:
         return _BlobFees()

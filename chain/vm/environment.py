@@ -1,6 +1,6 @@
 """The block as its transactions see it, and the node's parts that serve them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from zevm.chain.vm.frame import WasmMachine
 from zevm.chain.vm.interface import BlockContext
@@ -19,3 +19,10 @@ class BlockEnvironment(BlockContext):
     recoveries: tuple[tuple[bytes, bytes], ...] = ()
     wasm_machine: WasmMachine | None = None
     watcher: Watcher | None = None
+
+    def of_pending_state(self) -> "BlockEnvironment":
+        """The same for executions of which no block remains: their watcher is told so."""
+        watcher = self.watcher
+        if watcher is None:
+            return self
+        return replace(self, watcher=lambda purpose: watcher(f"{purpose}, on the pending state,"))

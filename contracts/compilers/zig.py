@@ -13,6 +13,7 @@ from zevm.contracts.compilers.plain import plain_artifact
 from zevm.contracts.description import Description, read_description
 from zevm.contracts.options import BuildOptions
 from zevm.contracts.process import run_compiler
+from zevm.contracts.source_files import files_of
 from zevm.contracts.toolchain import library_of, zig, zig_environment
 
 STACK_BYTES = 32_768
@@ -82,13 +83,30 @@ def _contract_modules(library: Path, path: Path, options: BuildOptions) -> list[
 
 
 def _describe(source: Source, library: Path, options: BuildOptions) -> Description | None:
-    modules = [
-        "-O", "ReleaseSmall", "-fstrip",
-        "--dep", "covenant", "--dep", "contract", f"-Mroot={library / 'describe.zig'}",
-        "--dep", "covenant", f"-Mcontract={source.path}",
-        f"-Mcovenant={library / 'covenant.zig'}",
-    ]  # fmt: skip
-    return read_description(_run(source, options, modules))
+    with tempfile.TemporaryDirectory(prefix="zevm-zig-", dir=options.scratch) as folder:
+        modules = [
+            "-O", "ReleaseSmall", "-fstrip",
+            "--dep", "covenant", "--dep", "contract", "--dep", "files", f"-Mroot={library / 'describe.zig'}",
+            "--dep", "covenant", f"-Mcontract={source.path}",
+            *_other_files(source.path, library, Path(folder).resolve() / "files.zig"),
+            f"-Mcovenant={library / 'covenant.zig'}",
+        ]  # fmt: skip
+        return read_description(_run(source, options, modules))
+
+
+def _other_files(path: Path, library: Path, list_file: Path) -> list[str]:
+    """The module `files`: texts of the contract's further files, by the beginning of the names of types in them."""
+    home = path.resolve().parent
+    others = [file for file in files_of(path) if file.suffix == ".zig" and file != path.resolve()]
+    # a file outside of the folder is none that Zig imports
+    inside = [file for file in others if file.is_relative_to(home)]
+    if not inside:
+        return [f"-Mfiles={library / 'no_files.zig'}"]
+    begins = [".".join(file.relative_to(home).with_suffix("").parts) for file in inside]
+    entries = "".join(f'    .{{ "{name}.", @embedFile("file{n}") }},\n' for n, name in enumerate(begins))
+    list_file.write_text(f"pub const files = .{{\n{entries}}};\n")
+    needed = [part for n in range(len(inside)) for part in ("--dep", f"file{n}")]
+    return [*needed, f"-Mfiles={list_file}", *(f"-Mfile{n}={file}" for n, file in enumerate(inside))]
 
 
 def _run(source: Source, options: BuildOptions, modules: list[str]) -> bytes:

@@ -31,6 +31,9 @@ ROOT = HERE.parent.parent
 GENESIS = HERE / "genesis.json"
 LODESTAR = HERE / "lodestar"
 LODESTAR_PROGRAM = LODESTAR / "node_modules/@chainsafe/lodestar/lib/index.js"
+INSTALLED = LODESTAR / "node_modules/.installed-lock"
+"""The last that scripts/install_consensus_client.sh writes."""
+
 CHAIN_ID = 32382
 SLOTS_PER_EPOCH = 8
 """Of Lodestar's minimal preset. A network without a block for an epoch does not go on by itself."""
@@ -41,6 +44,7 @@ BEACON_READY = re.compile(r"Started REST API server")
 EXECUTION_START_SECONDS = 120.0
 BEACON_START_SECONDS = 180.0
 CALL_SECONDS = 30.0
+PORT_NAMES = ("JSON-RPC", "the Engine API", "the REST interface", "the beacon node's peers")
 START_ATTEMPTS = 3
 LATEST_START_SLOT = SLOTS_PER_EPOCH - 3
 """Validators begin at the latest in this slot: an epoch after slot 0, Lodestar takes a chain without blocks for lost.
@@ -75,6 +79,17 @@ class Ports:
     def usual(cls, index: int) -> "Ports":
         """The ports that the programs use by default, each plus the index."""
         return cls(8545 + index, 8551 + index, 9596 + index, 9000 + index)
+
+    def check_free(self, index: int) -> None:
+        """Raises NetworkError if one of them is in use. index: of the pair, for the message."""
+        for name, port in zip(PORT_NAMES, (self.rpc, self.engine, self.rest, self.peers), strict=True):
+            try:
+                socket.create_server(("127.0.0.1", port)).close()
+            except OSError as error:
+                raise NetworkError(
+                    f"port {port}, {name} of node {index + 1}: {os.strerror(error.errno or 0)}; stop what holds it, "
+                    "or move every port with --port-offset 100"
+                ) from error
 
     @classmethod
     def free(cls) -> "Ports":
@@ -227,10 +242,11 @@ class Network:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for pair in self.pairs:
-            pair.beacon.stop()
-        for pair in self.pairs:
-            pair.execution.stop()
+        for programs in ([pair.beacon for pair in self.pairs], [pair.execution for pair in self.pairs]):
+            for program in programs:
+                program.ask_to_stop()
+            for program in programs:
+                program.stop()
 
 
 @contextmanager
@@ -279,7 +295,7 @@ def missing() -> str | None:
     """Why Lodestar cannot run here, and the remedy; None where it can."""
     if shutil.which("node") is None:
         return "Node.js is missing: install version 20 or newer (Debian: apt install nodejs npm)"
-    if not LODESTAR_PROGRAM.exists():
+    if not INSTALLED.exists():
         return "Lodestar is missing: run scripts/install_consensus_client.sh"
     return None
 

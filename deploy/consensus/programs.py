@@ -7,18 +7,22 @@ import signal
 import subprocess
 import threading
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
 TAIL_LINES = 40
-STOP_SECONDS = 15.0
+STOP_SECONDS = 10.0
+MAX_REASON_CHARACTERS = 300
+_COLOUR = re.compile(r"\x1b\[[\d;]*m")
+_WORD = re.compile(r"\w")
+_ERROR = re.compile(r"error", re.IGNORECASE)
 ENDS_WITH_ITS_PARENT = ("setpriv", "--pdeathsig", "KILL", "--") if shutil.which("setpriv") else ()
 """util-linux' way to have a program not outlive this one, however this one ends."""
 
 
 class ProgramError(Exception):
-    """A program ended, or did not say in time what was waited for. The message ends with its last output."""
+    """A program ended, or did not say in time what was waited for. The message has one line, and names its log."""
 
 
 class Program:
@@ -38,27 +42,42 @@ class Program:
         self._changed = threading.Condition()
         self._tail: deque[str] = deque(maxlen=TAIL_LINES)
         self._expected: re.Pattern[str] | None = None
-        self._seen = self._ended = False
+        self._seen = self._ended = self._is_ending = False
         self._process: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
+        self._on_end: Callable[[Program], object] | None = None
 
     @property
     def runs(self) -> bool:
         """Whether the process lives."""
         return self._process is not None and self._process.poll() is None
 
-    @property
-    def tail(self) -> str:
-        """The last lines of output."""
+    def tell_end(self, listener: Callable[["Program"], object]) -> None:
+        """Call a function, in another thread, when the process ends by itself; now if it has."""
         with self._changed:
-            return "\n".join(self._tail)
+            self._on_end = listener
+            is_over = self._ended
+        if is_over:
+            listener(self)
+
+    def ending(self) -> str:
+        """One line on how a process ended, and why by its last output; for a process that is over."""
+        process = self._process
+        if process is None:
+            return f"{self.name} is stopped"
+        code = process.wait()
+        if code < 0:
+            return f"{self.name} was killed by {signal.Signals(-code).name}; its log is {self.log}"
+        return self._failure(f"ended with code {code}")
 
     def start(self, expected: re.Pattern[str], timeout_seconds: float | None, arguments: Sequence[str] = ()) -> None:
         """Start it with further arguments, and wait for a line of output unless timeout_seconds is None.
 
         Raises ProgramError.
         """
-        self._expected, self._seen, self._ended = expected, False, False
+        self._end(signal.SIGKILL)
+        self._tail.clear()
+        self._expected, self._seen, self._ended, self._is_ending = expected, False, False, False
         process = subprocess.Popen(
             [*ENDS_WITH_ITS_PARENT, *self.command, *arguments],
             stdin=subprocess.DEVNULL,
@@ -84,12 +103,19 @@ class Program:
             self._changed.wait_for(lambda: self._seen or self._ended, timeout_seconds)
             seen, ended = self._seen, self._ended
         if not seen:
+            failure = self.ending() if ended else self._failure(f"was not ready within {timeout_seconds:g} s")
             self.kill()
-            raise ProgramError(self._failure("ended" if ended else f"was not ready within {timeout_seconds:g} s"))
+            raise ProgramError(failure)
 
     def kill(self) -> None:
         """SIGKILL; returns when the process is gone."""
         self._end(signal.SIGKILL)
+
+    def ask_to_stop(self) -> None:
+        """SIGTERM; `stop` waits for the end."""
+        if self._process is not None:
+            self._is_ending = True
+            self._process.terminate()
 
     def stop(self) -> None:
         """SIGTERM, and SIGKILL where that does not end it in time."""
@@ -99,7 +125,10 @@ class Program:
         process = self._process
         if process is None:
             return
-        process.send_signal(number)
+        # a second SIGTERM would break off what the first began
+        if number is not signal.SIGTERM or not self._is_ending:
+            self._is_ending = True
+            process.send_signal(number)
         try:
             process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
@@ -110,8 +139,12 @@ class Program:
         self._process = None
 
     def _failure(self, what: str) -> str:
-        last = "\n".join(self._tail)
-        return f"{self.name} {what}; its log is {self.log}, and ends with:\n{last}"
+        """One line: the newest of the last lines that names an error, or else the last that has words."""
+        with self._changed:
+            plain = (_COLOUR.sub("", line).strip() for line in reversed(self._tail))
+            lines = [line for line in plain if _WORD.search(line)]
+        why = next((line for line in lines if _ERROR.search(line)), lines[0] if lines else "")
+        return f"{self.name} {what}{why and f' ({why[:MAX_REASON_CHARACTERS]})'}; its log is {self.log}"
 
     def _read(self, output: IO[str]) -> None:
         with output, self.log.open("a") as log:
@@ -126,3 +159,6 @@ class Program:
         with self._changed:
             self._ended = True
             self._changed.notify_all()
+            listener = None if self._is_ending else self._on_end
+        if listener is not None:
+            listener(self)

@@ -15,17 +15,15 @@ from zevm.node.replication.messages import Hello, MessageError
 from zevm.node.replication.stream import Dial
 from zevm.node.settings import NodeSettings
 from zevm.rpc.limits import Limits
-from zevm.storage.directory import is_ours
 from zevm.storage.keccak import keccak256
 
 
 def with_leaders_genesis(settings: NodeSettings, dial: Dial, client: str) -> NodeSettings:
-    """The settings; for a new chain without a genesis of its own, with the leader's.
+    """The settings of a new chain; unless they have a genesis, with the leader's.
 
     Raises NodeError if the leader does not answer, or a setting contradicts its genesis.
     """
-    is_new = settings.memory or settings.fresh or not is_ours(settings.datadir)
-    if settings.follow is None or settings.init is not None or not is_new:
+    if settings.follow is None or settings.init is not None:
         return settings
     genesis = _fetched(settings.follow, dial, settings.limits, client)
     named = settings.model_copy(update={"init": genesis})
@@ -53,7 +51,8 @@ def _fetched(address: str, dial: Dial, limits: Limits, client: str) -> Genesis:
     except (OSError, TimeoutError) as error:
         raise NodeError(
             f"no leader answers at {address}: {error or 'no answer in time'}; a first start needs its genesis: check "
-            "the address, and that the leader runs with --quic-port, or give --init"
+            "the address, and that the leader runs with --quic-port, and with --quic-host if it is another machine; or "
+            "give --init"
         ) from None
     except (RefusedError, MessageError, ChainError) as error:
         raise NodeError(f"{address} cannot be followed: {error}") from None

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 import orjson
 
@@ -109,12 +110,11 @@ class Follower:
         link = self._link
         if link is None:
             raise ServerError(f"the leader {self.address} is not connected; reads are answered, try again later")
-        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
+        # of any size, as a deployment's sources and the pool's content are
+        body = await asyncio.to_thread(_call_of, method, params)
         try:
             content = await self._call_through(link, body)
-            answer, head, head_hash = decode_result(content)
-            # of any size, as the pool's content is
-            decoded = await asyncio.to_thread(orjson.loads, answer)
+            decoded, head, head_hash = await asyncio.to_thread(_answer_of, content)
         except (OSError, TimeoutError) as error:
             raise ServerError(
                 f"the link to the leader {self.address} was cut before it answered {method} ({error or 'too late'}); "
@@ -262,6 +262,16 @@ class Follower:
         if text != self._told:
             LOGGER.log(level, "%s", text, exc_info=fault)
         self._told = text
+
+
+def _call_of(method: str, params: list[object]) -> bytes:
+    return json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
+
+
+def _answer_of(content: bytes) -> tuple[Any, int, bytes]:
+    """The answer to a call, and the leader's head after it. Raises ValueError."""
+    answer, head, head_hash = decode_result(content)
+    return orjson.loads(answer), head, head_hash
 
 
 async def greeted(frames: Frames, hello: Hello) -> Welcome:

@@ -35,7 +35,6 @@ from zevm.node.replication.source import Source
 from zevm.node.replication.stream import Stream
 from zevm.rpc.codec.parsing import LOOP_BODY_BYTES
 from zevm.rpc.limits import Limits
-from zevm.rpc.memory.sources import source_of
 from zevm.rpc.methods.support.following import may_be_forwarded
 from zevm.storage.errors import StorageError
 
@@ -89,12 +88,12 @@ class Leader:
             task.cancel()
         self._readers.shutdown(wait=False, cancel_futures=True)
 
-    async def serve(self, stream: Stream, connection: object | None = None, host: str = "") -> None:
+    async def serve(self, stream: Stream, connection: object | None = None, share: str = "") -> None:
         """Serve one stream to its end.
 
-        connection: that of the stream, on which one session is served at a time. host: the follower's address.
+        connection: that of the stream, on which one session is served at a time. share: the follower's address, as it
+        is counted.
         """
-        share = source_of(host)
         frames, task = Frames(stream, self._limits), asyncio.current_task()
         if self._is_closed:
             frames.close()

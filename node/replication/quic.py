@@ -60,9 +60,11 @@ class Pins:
             return self._keys
         try:
             content = json.loads(self._file.read_text())
+            if not isinstance(content, dict):
+                raise ValueError("it holds no JSON object")
         except (OSError, ValueError) as error:
             raise RefusedError(f"{self._file} cannot be read: {error}; delete it to trust the leader again") from None
-        return content if isinstance(content, dict) else {}
+        return content
 
     def _write(self, keys: dict[str, str]) -> None:
         self._keys = keys

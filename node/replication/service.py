@@ -12,6 +12,7 @@ from zevm.node.replication.leader import Answer, Leader
 from zevm.node.replication.quic_stream import QuicStream
 from zevm.node.replication.stream import Dial
 from zevm.node.settings import NodeSettings
+from zevm.rpc.memory.sources import source_of
 from zevm.rpc.transport.quic.streams import Stream as TransportStream
 
 
@@ -47,7 +48,7 @@ class Replication:
         )
 
         async def serve(stream: TransportStream) -> None:
-            await leader.serve(QuicStream(stream), stream.connection, stream.connection.address[0])
+            await leader.serve(QuicStream(stream), stream.connection, source_of(stream.connection.address[0]))
 
         return serve
 

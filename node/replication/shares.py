@@ -1,4 +1,7 @@
-"""The share of a leader that followers of one address may have: sessions, calls, and comparisons of states."""
+"""The share of a leader that followers of one address may have: sessions, calls, and comparisons of states.
+
+In IPv6, an address means its network of 64 bits (rpc.memory.sources).
+"""
 
 import threading
 import time

@@ -33,10 +33,12 @@ class ReportHooks:
         self._report = report
         self._name = name
         self._file = file
+        self._session: pytest.Session | None = None
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Hand the report over, in a worker of xdist: after the node's end, which may fill it."""
+        self._session = session
         output: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
         if output is not None:
             output[f"zevm: {self._name}"] = self._report.plain()
@@ -47,9 +49,17 @@ class ReportHooks:
         self._report.merge(getattr(node, "workeroutput", {}).get(f"zevm: {self._name}", {}))
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Print the table, and write the file."""
+        """Print the table, and write the file; where that fails, one line says so, and the run has failed."""
         terminalreporter.section(f"zEVM: {self._name}")
         for line in self._report.lines():
             terminalreporter.write_line(line)
-        if self._file is not None:
+        if self._file is None:
+            return
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
             self._report.write(self._file)
+        except (OSError, ValueError) as error:  # ValueError: a path with a NUL
+            reason = getattr(error, "strerror", None) or error
+            terminalreporter.write_line(f"error: cannot write {str(self._file)!r}: {reason}", red=True)
+            if self._session is not None and self._session.exitstatus == pytest.ExitCode.OK:
+                self._session.exitstatus = pytest.ExitCode.USAGE_ERROR

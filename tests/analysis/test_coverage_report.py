@@ -2,9 +2,11 @@
 
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from zevm.analysis.coverage import recorder
 from zevm.analysis.coverage.report import CoverageReport, FileCoverage
 from zevm.node.testing.report_hooks import ReportHooks
 
@@ -77,3 +79,23 @@ def test_a_worker_hands_its_report_over() -> None:
 
 def test_a_run_without_contracts_says_so() -> None:
     assert CoverageReport().lines() == ["no source map of Solidity or Vyper is known"]
+
+
+class Nameless:
+    """A catalogue that knows no code, and counts how often it is asked."""
+
+    asked = 0
+
+    def identify(self, _: bytes) -> None:
+        self.asked += 1
+
+
+def test_the_codes_that_are_remembered_are_bounded_by_their_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorder, "KEPT_BYTES", 100)
+    counter = recorder.CoverageRecorder()
+    counter.catalogue = catalogue = cast(Any, Nameless())
+    for number in range(50):
+        for _ in range(2):
+            assert counter.of_code(number.to_bytes(30), is_creation=False) is None
+        assert sum(len(code) for code, _ in counter._by_code) <= 100
+    assert catalogue.asked == 50

@@ -72,6 +72,22 @@ def test_an_estimate_and_a_creation_are_told(capsys: pytest.CaptureFixture[str])
     assert "5b5b5b" not in printed
 
 
+def test_executions_on_the_pending_state_are_marked(capsys: pytest.CaptureFixture[str]) -> None:
+    pay = {"to": "0x" + BOX_PLACE.hex(), "gas": hex(50_000)}
+    with zevm.Node(debug=True, mining="manual") as node:
+        call = pay | {"from": node.accounts[0].address}
+        node.request("eth_call", call, "pending")
+        sent = node.request("eth_sendTransaction", call)
+        node.request("eth_getBalance", call["from"], "pending")
+        node.request("eth_estimateGas", call, "pending")
+        node.request("eth_call", call, "latest")
+        node.request("evm_mine")
+    told = [line.split("For: ")[1] for line in capsys.readouterr().out.splitlines() if "For: " in line]
+    pending = ", on the pending state, in block 1"
+    assert told[:3] == [f"call{pending}", f"transaction {sent}{pending}", f"estimate{pending}"]
+    assert told[-2:] == ["call in block 0", f"transaction {sent} in block 1"]
+
+
 def test_the_log_may_be_json(capsys: pytest.CaptureFixture[str]) -> None:
     _ran(debug=True, json_logs=True)
     entries = [json.loads(line) for line in capsys.readouterr().out.splitlines()]

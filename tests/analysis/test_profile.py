@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 from eth_abi import encode
+from jsonschema import Draft202012Validator
 from wasmtime import wat2wasm
 
 import zevm
@@ -14,7 +15,7 @@ from testing.contracts import FORWARDER
 from testing.wasm_modules import box, selector
 from zevm.analysis.known_contract import KnownContract
 from zevm.analysis.profile.flame_graph import flame_graph
-from zevm.analysis.profile.speedscope import SCHEMA, speedscope_document
+from zevm.analysis.profile.speedscope import speedscope_document
 from zevm.analysis.profile.stacks import Stack, by_contract, by_function, by_line, by_operation, stacks_of
 from zevm.chain.zvm.module.binary import decode
 from zevm.contracts.artifact import module_artifact
@@ -190,18 +191,103 @@ def test_what_cannot_be_profiled_is_an_error(node: zevm.Node, parameters: list[A
         node.request("zvm_profile", *parameters)
 
 
-def test_speedscope_s_document(node: zevm.Node) -> None:
-    _, stacks = _profile(node, FORWARDER_PLACE, _through(LOOP_PLACE))
-    document = json.loads(json.dumps(speedscope_document(stacks, "it")))
-    assert document["$schema"] == SCHEMA
+NUMBER = {"type": "number"}
+INDEX = {"type": "integer", "minimum": 0}
+SPEEDSCOPE = {
+    "type": "object",
+    "required": ["$schema", "shared", "profiles"],
+    "additionalProperties": False,
+    "properties": {
+        "$schema": {"const": "https://www.speedscope.app/file-format-schema.json"},
+        "name": {"type": "string"},
+        "exporter": {"type": "string"},
+        "activeProfileIndex": INDEX,
+        "shared": {
+            "type": "object",
+            "required": ["frames"],
+            "additionalProperties": False,
+            "properties": {
+                "frames": {
+                    "type": "array",
+                    "items": {
+                        "type": "object",
+                        "required": ["name"],
+                        "additionalProperties": False,
+                        "properties": {
+                            "name": {"type": "string"}, "file": {"type": "string"}, "line": NUMBER, "col": NUMBER,
+                        },
+                    },
+                },
+            },
+        },
+        "profiles": {
+            "type": "array",
+            "minItems": 1,
+            "items": {
+                "type": "object",
+                "required": ["type", "name", "unit", "startValue", "endValue", "samples", "weights"],
+                "additionalProperties": False,
+                "properties": {
+                    "type": {"const": "sampled"},
+                    "name": {"type": "string"},
+                    "unit": {"enum": ["none", "nanoseconds", "microseconds", "milliseconds", "seconds", "bytes"]},
+                    "startValue": NUMBER,
+                    "endValue": NUMBER,
+                    "samples": {"type": "array", "items": {"type": "array", "items": INDEX}},
+                    "weights": {"type": "array", "items": {"type": "number", "minimum": 0}},
+                },
+            },
+        },
+    },
+}  # fmt: skip
+"""speedscope's format of sampled profiles (jlfwong/speedscope, src/lib/file-format-spec.ts)."""
+
+PROFILED = {
+    "calls, functions and opcodes": (FORWARDER_PLACE, _through(LOOP_PLACE)),
+    "an account without code": (bytes([0x77]) * 20, b""),
+}
+
+
+@pytest.mark.parametrize("name", PROFILED)
+def test_speedscope_s_document(node: zevm.Node, name: str) -> None:
+    _, stacks = _profile(node, *PROFILED[name])
+    document = json.loads(json.dumps(speedscope_document(stacks, "it"), allow_nan=False))
+    Draft202012Validator(SPEEDSCOPE).validate(document)
     frames = document["shared"]["frames"]
-    assert {"name": "Loop.f", "file": "src/loop.sol"} in frames
+    assert document["activeProfileIndex"] < len(document["profiles"])
     for profile in document["profiles"]:
-        assert profile["type"] == "sampled"
         assert len(profile["samples"]) == len(profile["weights"])
-        assert profile["endValue"] == pytest.approx(sum(profile["weights"]))
-        assert all(0 <= index < len(frames) for sample in profile["samples"] for index in sample)
+        assert profile["endValue"] == pytest.approx(profile["startValue"] + sum(profile["weights"]))
+        assert all(index < len(frames) for sample in profile["samples"] for index in sample)
     assert document["profiles"][0]["endValue"] == pytest.approx(stacks[0].gas)
+
+
+def test_a_profile_of_nothing_is_a_document_too() -> None:
+    Draft202012Validator(SPEEDSCOPE).validate(speedscope_document([], "nothing"))
+
+
+def test_speedscope_shows_the_functions_of_source_maps(node: zevm.Node) -> None:
+    _, stacks = _profile(node, FORWARDER_PLACE, _through(LOOP_PLACE))
+    assert {"name": "Loop.f", "file": "src/loop.sol"} in speedscope_document(stacks, "it")["shared"]["frames"]
+
+
+@pytest.mark.parametrize("unit", ["gas", "time"])
+@pytest.mark.parametrize("name", PROFILED)
+def test_the_boxes_of_a_flame_graph_stand_in_its_view(node: zevm.Node, name: str, unit: Any) -> None:
+    _, stacks = _profile(node, *PROFILED[name])
+    root = ElementTree.fromstring(flame_graph(stacks, "it", unit))
+    assert {element.tag.rpartition("}")[2] for element in root.iter()} <= {"svg", "style", "rect", "text", "g", "title"}
+    left, top, width, height = [float(number) for number in root.attrib["viewBox"].split()]
+    assert (left, top, width) == (0, 0, float(root.attrib["width"]))
+    boxes = root.findall(".//{*}g/{*}rect")
+    assert boxes
+    for drawn in boxes:
+        x, y, wide, high = [float(drawn.attrib[key]) for key in ("x", "y", "width", "height")]
+        assert x >= 0
+        assert y >= 0
+        assert wide > 0
+        assert x + wide <= width
+        assert y + high <= height
 
 
 @pytest.mark.parametrize("unit", ["gas", "time"])

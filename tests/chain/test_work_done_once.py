@@ -3,6 +3,8 @@
 import sys
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -11,10 +13,13 @@ import pytest
 from tests.chain.chain_fixtures import ALICE, BOB, KEYS, creation, open_chain, transfer
 from tests.chain.engine.engine_fixtures import ZERO, Consensus, engine_chain
 from tests.chain.vm.support import FakeAccount, environment_of, state_of
+from zevm.chain.blocks.context import ChainSpec
 from zevm.chain.blocks.execution import transactions_root, withdrawals_root
 from zevm.chain.engine.driver import Forkchoice, Status
+from zevm.chain.rules.fees import fee_history
 from zevm.chain.rules.forks import Fork
 from zevm.chain.rules.genesis import Genesis
+from zevm.chain.rules.schedule import ForkSchedule
 from zevm.chain.types import Block, Header, Receipt, Withdrawal
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.gas_needs import GasNeeds, floor_gas, intrinsic_gas
@@ -52,6 +57,52 @@ def test_a_transaction_that_is_sent_and_mined_has_its_gas_worked_out_once() -> N
         )
         assert {name: len(found) for name, found in calls.items()} == {"intrinsic_gas": 1, "floor_gas": 1}
     assert chain.head.number == 3
+    chain.close()
+
+
+def test_the_context_of_the_next_block_is_made_once_for_a_head() -> None:
+    chain = open_chain()
+    for nonce in range(2):
+        calls = chain.writer.run(
+            calls_of,
+            partial(chain.send_transaction, transfer(nonce)),
+            ChainSpec.next_header,
+            ChainSpec.environment,
+        )
+        assert {name: len(found) for name, found in calls.items()} == {
+            "ChainSpec.next_header": 1,
+            "ChainSpec.environment": 1,
+        }
+    chain.close()
+
+
+def test_the_environment_of_the_head_is_made_once() -> None:
+    chain = open_chain()
+    chain.writer.run(chain.mine, 2)
+    head, older = chain.head.header, chain.header_by_number(1)
+    assert older is not None
+    calls = calls_of(lambda: [chain.environment_of(head) for _ in range(3)], ChainSpec.environment)
+    assert len(calls["ChainSpec.environment"]) == 1
+    assert chain.environment_of(older).number == 1
+    made = chain.environment_of(head)
+    assert chain.environment_of(head) is made
+    assert made == replace(chain.spec.environment(head, chain.records.canonical_hash), block_hash=made.block_hash)
+    chain.writer.run(partial(chain.change_settings, recoveries=((bytes(65), ALICE),)))
+    assert chain.environment_of(head).recoveries == ((bytes(65), ALICE),)
+    chain.writer.run(chain.set_chain_id, 5)
+    assert chain.environment_of(head).rules.chain_id == 5
+    chain.writer.run(chain.mine, 1)
+    assert chain.environment_of(chain.head.header).number == 3
+    chain.close()
+
+
+def test_the_fees_of_like_blocks_are_worked_out_once() -> None:
+    chain = open_chain()
+    chain.writer.run(chain.mine, 30)
+    headers = [header for number in range(31) if (header := chain.header_by_number(number)) is not None]
+    calls = calls_of(lambda: fee_history(headers, [()] * 31, [], chain.schedule), ForkSchedule.rules)
+    assert len(headers) == 31
+    assert len(calls["ForkSchedule.rules"]) <= 4
     chain.close()
 
 

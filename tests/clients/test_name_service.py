@@ -162,6 +162,14 @@ def test_ethers_and_viem(named: Named) -> None:
     assert {path.partition("/0x")[2].partition("/")[0] for path in Gateway.asked} == {universal[1:], OFFCHAIN[2:]}
 
 
+def test_web3_py_goes_to_the_gateway(named: Named, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It refuses gateways on loopback, which this one is on."""
+    monkeypatch.setattr("web3.utils.ccip_url_validation._check_ip_blocked", lambda _: False)
+    provider = named.node.provider
+    provider.ccip_read_allow_http = True
+    assert Web3(provider).ens.address(f"offchain.{NAME}") == OTHER
+
+
 def test_the_node_s_own_methods_go_to_no_gateway(named: Named) -> None:
     asked = len(Gateway.asked)
     assert named.node.request("zns_resolve", f"offchain.{NAME}")["address"] is None

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from zevm.contracts.artifact import load_artifact
-from zevm.contracts.errors import ArtifactError
+from zevm.contracts.builder import BY_SUFFIX, build
+from zevm.contracts.errors import ArtifactError, BuildError
 
 GOOD: dict[str, Any] = {"abi": [], "bytecode": "0x00", "deployedBytecode": {"object": "0x00"}, "contractName": "Box"}
 LIBRARY = "__$" + "ab" * 17 + "$__"
@@ -46,3 +47,21 @@ def test_the_document_without_a_fault_is_read(tmp_path: Path) -> None:
     path = tmp_path / "s.json"
     path.write_text(json.dumps(GOOD))
     assert load_artifact(path).name == "Box"
+
+
+@pytest.mark.parametrize(("code", "words"), [(b"", "is empty"), (b"\x9b2J\xff", "begins with 9b 32 4a ff")])
+def test_a_file_that_is_no_module_is_told(code: bytes, words: str, tmp_path: Path) -> None:
+    path = tmp_path / "s.wasm"
+    path.write_bytes(code)
+    with pytest.raises(ArtifactError) as refused:
+        load_artifact(path)
+    assert str(refused.value) == rf"{path}: not a WebAssembly module: it {words}, want 00 61 73 6d (\0asm)"
+
+
+@pytest.mark.parametrize("suffix", BY_SUFFIX)
+def test_a_source_that_is_no_text_is_told(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"s{suffix}"
+    path.write_bytes(b"\x1b[2J\x9b\xff")
+    with pytest.raises(BuildError) as refused:
+        build(path)
+    assert str(refused.value) == f"{path}: not UTF-8 text"

@@ -1,13 +1,16 @@
 """What a Zig contract declares of its functions: bases, names in the ABI, what is internal, who pays, what reads."""
 
 from functools import cache
+from pathlib import Path
 
 from eth_abi.abi import encode
 
+from testing.contracts import CACHE
 from tests.chain.vm.support import CONTRACT, SENDER, FakeAccount
 from tests.chain.zvm.contracts import executor
 from tests.contracts.zig_sources import artifact, call, compiled
 from zevm.chain.vm.executor import Executor
+from zevm.contracts import BuildOptions, build
 
 SOURCE = """
 const covenant = @import("covenant");
@@ -136,3 +139,42 @@ def test_parameters_have_their_names_in_the_abi_those_of_bases_too() -> None:
     }
     assert names["renamed"] == ["points"]
     assert names["transferOwnership"] == ["newOwner"]
+
+
+OWNED = """const covenant = @import("covenant");
+
+pub fn Owned(comptime Contract: type) type {
+    return struct {
+        pub const Fields = struct { owner: covenant.Address };
+
+        pub fn transferOwnership(successor: covenant.Address) void {
+            Contract.storage.owner.set(successor);
+        }
+    };
+}
+"""
+PURSE = """const covenant = @import("covenant");
+const owned = @import("lib/owned.zig");
+
+pub const Purse = struct {
+    pub const bases = .{owned.Owned(Purse)};
+    pub const storage = covenant.layout(owned.Owned(Purse).Fields);
+
+    pub fn limit(wei: u256) u256 {
+        return wei;
+    }
+};
+
+comptime {
+    covenant.define(Purse);
+}
+"""
+
+
+def test_parameters_of_bases_in_other_files_of_a_project_have_their_names(tmp_path: Path) -> None:
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "owned.zig").write_text(OWNED)
+    (tmp_path / "purse.zig").write_text(PURSE)
+    abi = build(tmp_path / "purse.zig", BuildOptions(cache=CACHE)).abi
+    names = {entry["name"]: [item["name"] for item in entry["inputs"]] for entry in abi if "name" in entry}
+    assert names == {"limit": ["wei"], "transferOwnership": ["successor"]}

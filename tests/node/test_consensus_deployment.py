@@ -1,9 +1,16 @@
 """The compose files of deploy/consensus: held against the genesis, the node's settings, and the script that is run."""
 
+import contextlib
 import itertools
 import json
+import os
+import queue
 import re
+import select
+import signal
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +24,7 @@ import pytest
 import yaml
 
 from deploy.consensus import run
+from deploy.consensus.folders import working_folder
 from deploy.consensus.network import (
     FORKS,
     GENESIS,
@@ -28,10 +36,11 @@ from deploy.consensus.network import (
     fitting_slot,
     genesis_hash,
     missing,
+    python_path,
     share,
 )
 from deploy.consensus.peers import BeaconNode, PeersError, join, keep_joined
-from deploy.consensus.programs import Program, ProgramError
+from deploy.consensus.programs import ENDS_WITH_ITS_PARENT, Program, ProgramError
 from testing.node_process import ROOT
 from zevm.chain.rules.genesis import load_genesis
 from zevm.node.settings import setting_flags
@@ -260,12 +269,12 @@ def test_a_beacon_node_without_an_address_and_one_that_speaks_no_json_are_named(
 
 def test_a_program_that_ends_or_says_nothing_shows_its_log(tmp_path: Path) -> None:
     program = Program("it", ["sh", "-c", "echo first; echo why >&2; exit 3"], tmp_path / "log", cwd=tmp_path)
-    with pytest.raises(ProgramError, match=r"it ended; its log is .*log, and ends with:\nfirst\nwhy"):
+    with pytest.raises(ProgramError, match=r"^it ended with code 3 \(why\); its log is \S*log$"):
         program.start(re.compile("ready"), 20)
     assert (tmp_path / "log").read_text() == "first\nwhy\n"
     program = Program("it", ["sh", "-c", "echo $WORD; exec sleep 60"], tmp_path / "log", cwd=tmp_path,
                       environment={"WORD": "waiting"})  # fmt: skip
-    with pytest.raises(ProgramError, match=r"it was not ready within 0.2 s"):
+    with pytest.raises(ProgramError, match=r"^it was not ready within 0.2 s \(waiting\); its log is \S*log$"):
         program.start(re.compile("ready"), 0.2)
     program.kill()
     assert not program.runs
@@ -280,6 +289,8 @@ BAD_WORDS = {
     ("--nodes", "9"): "--nodes 9: want 1 to 8",
     ("--nodes", "two"): "invalid int value: 'two'",
     ("--seconds-per-slot", "0"): "--seconds-per-slot 0: want 1 to 60",
+    ("--port-offset", "-1"): "--port-offset -1: want 0 to 55000",
+    ("--port-offset", "55001"): "--port-offset 55001: want 0 to 55000",
 }
 
 
@@ -303,7 +314,99 @@ def test_a_used_folder_and_a_missing_client_get_one_line(
     assert capsys.readouterr().err == (
         f"Error: --folder {tmp_path}: is not empty, and every start begins a new chain; give another\n"
     )
-    monkeypatch.setattr("deploy.consensus.network.LODESTAR_PROGRAM", tmp_path / "absent")
+    monkeypatch.setattr("deploy.consensus.network.INSTALLED", tmp_path / "absent")
     monkeypatch.setattr(run, "missing", missing)
     assert run.main() == 1
     assert "is missing: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["rpc", "engine", "rest", "peers"])
+def test_a_port_in_use_gets_one_line(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    usual = getattr(Ports.usual(0), name)
+    monkeypatch.setattr(run, "missing", lambda: None)
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        port = holder.getsockname()[1]
+        monkeypatch.setattr("sys.argv", ["run", "--nodes", "1", "--port-offset", str(port - usual)])
+        assert run.main() == 1
+    errors = capsys.readouterr().err
+    reason = f"Error: port {port}, .* of node 1: Address already in use; stop what holds it, or move every port .*\n"
+    assert re.fullmatch(reason, errors)
+
+
+ENDLESS = "echo Engine API on port; exec sleep 60"
+ENDING = "echo Started REST API server; printf '[\\033[31merror\\033[39m: it broke\\n  at a place\\n'; exit 3"
+
+
+@pytest.fixture
+def network(tmp_path: Path) -> Iterator[Network]:
+    """A network of one pair whose programs are a shell's."""
+    network = Network(_plan(tmp_path, 1))
+    network.slots = Slots(0, 6)
+    (pair,) = network.pairs
+    pair.execution = Program("zEVM", ["sh", "-c", ENDLESS], tmp_path / "log", cwd=tmp_path)
+    pair.beacon = Program("Lodestar", ["sh", "-c", ENDING], tmp_path / "log", cwd=tmp_path)
+    with network:
+        yield network
+    assert not pair.execution.runs
+
+
+def test_what_ends_is_started_again_and_at_last_named(
+    network: Network, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (pair,) = network.pairs
+    pair.start_execution()
+    pair.start_beacon(network.slots)
+    with pytest.raises(ProgramError) as raised:
+        run.keep_running(network)
+    ending = f"Lodestar ended with code 3 ([error: it broke); its log is {tmp_path}/log"
+    assert str(raised.value) == f"{ending}, after 5 new starts"
+    assert capsys.readouterr().out == f"{ending}. It is started again\n" * 5
+
+
+def test_a_kill_is_named_and_a_stop_is_none(network: Network, tmp_path: Path) -> None:
+    (pair,) = network.pairs
+    ended: queue.SimpleQueue[Program] = queue.SimpleQueue()
+    pair.execution.tell_end(ended.put)
+    for end in (pair.execution.stop, pair.execution.kill):
+        pair.start_execution()
+        end()
+    pair.execution.command[-1] = "echo Engine API on port; kill -9 $$"
+    pair.start_execution()
+    assert ended.get(timeout=20) is pair.execution
+    assert pair.execution.ending() == f"zEVM was killed by SIGKILL; its log is {tmp_path}/log"
+    assert ended.empty()
+
+
+def test_a_program_does_not_outlive_a_network_that_is_killed(tmp_path: Path) -> None:
+    if not ENDS_WITH_ITS_PARENT:
+        pytest.skip("util-linux has no setpriv here")
+    os.mkfifo(tmp_path / "held")
+    reading = os.open(tmp_path / "held", os.O_RDONLY | os.O_NONBLOCK)
+    code = """
+import os, re, sys
+from pathlib import Path
+from deploy.consensus.programs import Program
+command = ["sh", "-c", "exec 3> held; echo ready; exec sleep 60"]
+Program("it", command, Path("log"), cwd=Path()).start(re.compile("ready"), 20)
+os.kill(os.getpid(), 9)
+"""
+    environment = os.environ | {"PYTHONPATH": python_path()}
+    child = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, timeout=60, check=False)
+    assert child.returncode == -signal.SIGKILL
+    holders = select.poll()
+    holders.register(reading, select.POLLHUP)
+    assert holders.poll(20_000) == [(reading, select.POLLHUP)], "the program lives on"
+    os.close(reading)
+
+
+def test_a_temporary_folder_stays_for_its_logs_only_after_an_error() -> None:
+    kept: list[Path] = []
+    for error in (None, KeyboardInterrupt, ProgramError):
+        with contextlib.suppress(KeyboardInterrupt, ProgramError), working_folder(None) as folder:
+            kept.append(folder)
+            if error is not None:
+                raise error("it")
+    assert [folder.exists() for folder in kept] == [False, False, True]
+    kept[-1].rmdir()

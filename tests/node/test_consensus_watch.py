@@ -88,5 +88,10 @@ def test_a_client_that_calls_is_not_called_silent(chain: Chain, lines: Lines) ->
     assert lines.messages == []
 
 
-def test_a_watch_that_was_not_started_can_be_closed(chain: Chain) -> None:
-    ConsensusWatch(chain, Path("jwt.hex")).close()
+def test_a_watch_that_was_not_started_can_be_closed(chain: Chain, lines: Lines) -> None:
+    before = threading.active_count()
+    watch = ConsensusWatch(chain, Path("jwt.hex"), silence_seconds=0)
+    watch.close()
+    watch.called()
+    assert threading.active_count() == before
+    assert lines.messages == []

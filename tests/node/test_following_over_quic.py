@@ -12,9 +12,11 @@ import zevm
 from tests.node.replication.conftest import caught_up, refusal_of
 from tests.node.replication.test_following import pay
 from zevm.node.errors import NodeError
+from zevm.node.replication.frames import RefusedError
 from zevm.storage.directory import PINS_NAME
 
 pytest.importorskip("aioquic")
+Pins = pytest.importorskip("zevm.node.replication.quic").Pins
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +41,13 @@ def test_a_follower_pins_the_leaders_key(leader: zevm.Node, tmp_path: Path) -> N
     pins.write_text(re.sub(r"[0-9a-f]{64}", "ab" * 32, pins.read_text()))
     with zevm.Node(tmp_path / "follower", follow=address) as follower:
         refusal_of(follower, "has the key 0x[0-9a-f]{64}, and before it had 0x(ab){32}; if it was renewed, delete .*")
+
+
+def test_a_file_of_keys_that_is_none_is_refused(tmp_path: Path) -> None:
+    for content in ("[]", "{", '"0x"'):
+        (tmp_path / PINS_NAME).write_text(content)
+        with pytest.raises(RefusedError, match=r"cannot be read: .*; delete it to trust the leader again"):
+            Pins(tmp_path).check("one:1", b"\x01" * 32)
 
 
 def test_a_leader_is_known_by_its_authority(leader: zevm.Node, tmp_path: Path) -> None:

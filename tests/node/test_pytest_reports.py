@@ -1,6 +1,7 @@
 """Deployments by name, call trees of failed tests and the report of gas, in suites that run in this process."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -246,3 +247,21 @@ def test_lines_of_vyper_that_ran(pytester: pytest.Pytester, box: Artifact) -> No
     not_run = SOURCE.splitlines().index("    extcall Keeper(other).keep(number)") + 1
     # the line of its `def` has the code that decodes the arguments
     result.stdout.fnmatch_lines([f"{box.source} * {not_run - 1}-{not_run}"])
+
+
+@pytest.mark.parametrize("option", ["--zevm-coverage", "--zevm-gas-json"])
+def test_a_report_that_cannot_be_written_is_told_in_one_line(pytester: pytest.Pytester, option: str) -> None:
+    pytester.makepyfile("def test_it(): pass")
+    (pytester.path / "file").touch()
+    reasons = {"file/lcov.info": r"(Not a directory|File exists)", "x" * 300: "File name too long", "a\0b": "null byte"}
+    for path, reason in reasons.items():
+        result = pytester.runpytest_inprocess(*ALONE, f"{option}={path}")
+        result.assert_outcomes(passed=1)
+        told = [line for line in result.outlines if line.startswith("error: ")]
+        assert len(told) == 1
+        assert re.fullmatch(rf"error: cannot write '.*': .*{reason}.*", told[0])
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        assert "INTERNALERROR" not in result.stdout.str() + result.stderr.str()
+    result = pytester.runpytest_inprocess(*ALONE, f"{option}=new/folder/report")
+    assert result.ret == pytest.ExitCode.OK
+    assert (pytester.path / "new" / "folder" / "report").is_file()

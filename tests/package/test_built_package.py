@@ -171,7 +171,7 @@ def test_every_import_is_of_a_declared_package_and_every_declared_package_is_imp
         if not candidates & needed.keys():
             assert file.startswith(OF_EXTRAS), f"{file} imports {package}, which only an extra installs"
     # py-evm's trie, of which another version may give other roots, and what uvicorn's parser of HTTP is made of
-    assert needed.keys() - used == {"trie", "httptools"}
+    assert needed.keys() - used == {"trie"}
     # web3.py normalises names with pyunormalize, which its extra keeps to versions that it can work with
     assert of_extras - COMPILERS - {"pyunormalize"} <= used
     assert not used & COMPILERS

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from zevm.analysis.audit.rules import (
     ACCESS,
+    ARBITRARY_CALL,
     ARITHMETIC,
     DELEGATECALL,
     INITIALISER,
@@ -55,6 +56,9 @@ _WEAK: dict[str, dict[str, str]] = {
         ),
         DELEGATECALL,
     ),
+    "ArbitraryCall.sol": dict.fromkeys(
+        ("OpenRouter", "DepositedTokens", "TrustingLender", "AssemblyCaller", "CallsBack"), ARBITRARY_CALL
+    ),
     "Others.sol": {
         "OriginWallet": TX_ORIGIN,
         "OriginRoles": TX_ORIGIN,
@@ -71,6 +75,7 @@ _WEAK: dict[str, dict[str, str]] = {
     "open_owner.vy": {"OpenOwner": ACCESS},
     "open_treasury.vy": {"OpenTreasury": ACCESS},
     "delegates_input.vy": {"DelegatesInput": DELEGATECALL},
+    "calls_input.vy": {"CallsInput": ARBITRARY_CALL},
     "open_bank.zig": {"OpenBank": REENTRANCY},
     "open_purse.zig": {"OpenPurse": ACCESS},
     "open_sweep.zig": {"OpenSweep": ACCESS},
@@ -86,9 +91,13 @@ _SOUND: dict[str, tuple[str, ...]] = {
         "OwnedWallet", "RoleToken", "WrappedEther", "Crowdsale", "MerkleDrop", "SignedPayments", "TwoOfThree", "Shop",
     ),
     "DelegateSafe.sol": ("FixedProxy", "OwnedProxy", "SelfBatch", "ListedPlugins", "OwnersTool", "Facets"),
+    "ArbitraryCallSafe.sol": (
+        "OwnersCalls", "ListedExchanges", "FixedRouter", "Notifies", "SignedCalls", "Proposals",
+    ),
     "safe_bank.vy": ("SafeBank",),
     "owned_treasury.vy": ("OwnedTreasury",),
     "delegates_owner.vy": ("DelegatesOwner",),
+    "calls_owner.vy": ("CallsOwner",),
     "simple_vote.vy": ("SimpleVote",),
     "locked_bank.zig": ("LockedBank",),
     "owned_host.zig": ("OwnedHost",),
@@ -103,6 +112,8 @@ _HELD_BACK = frozenset(
         "MerkleDrop", "SignedPayments", "TwoOfThree", "Shop",
         "SelfBatch", "ListedPlugins", "Facets",
         "OpenTreasury", "DelegatesInput", "SimpleVote", "OpenSweep", "OwnedHost",
+        "OpenRouter", "DepositedTokens", "TrustingLender", "AssemblyCaller", "CallsBack", "CallsInput",
+        "OwnersCalls", "ListedExchanges", "FixedRouter", "Notifies", "SignedCalls", "Proposals", "CallsOwner",
     }
 )  # fmt: skip
 """Drawn before the rules were run on any of them."""

@@ -11,8 +11,8 @@ from deploy.consensus.network import SLOTS_PER_EPOCH, Network, NetworkError, Pai
 from deploy.consensus.peers import join
 from verification.consensus.traffic import TYPES, Traffic
 
-RECOVERY_EPOCHS = 3
-"""A program that is away costs votes of its epoch; finality follows from the two epochs after it."""
+RECOVERY_EPOCHS = 4
+"""A Lodestar that was away takes up its duties an epoch later; finality follows from two epochs with all votes."""
 
 FIRST_FINAL_SLOT = 5 * SLOTS_PER_EPOCH + 2
 """From here on a block after genesis is final, also where one epoch had too few votes."""
@@ -24,7 +24,7 @@ STEP_SLOTS = 3
 """A head that is older is out of step: the next disturbance waits, or the network would stand still for an epoch."""
 
 HARMLESS_SLOTS = 4
-"""A half that was away for less costs no epoch its two thirds of votes."""
+"""A zEVM that was away for less costs no epoch its two thirds of votes."""
 
 LOOK_AFTER = 0.8
 """The share of a slot after which the nodes are asked: a block is made, passed on and chosen by then."""
@@ -115,7 +115,8 @@ class Campaign:
         pair.execution.kill()
         self.kills += 1
         pair.start_execution()
-        self._disturbed(began, f"{pair.execution.name} killed and started")
+        away_slots = self.network.slot_now() - began
+        self._disturbed(began, f"{pair.execution.name} killed and started", costs_votes=away_slots >= HARMLESS_SLOTS)
 
     def kill_beacon(self, index: int) -> None:
         """SIGKILL a Lodestar, start it again, and join it with the others."""
@@ -207,16 +208,16 @@ class Campaign:
                 raise CampaignError(f"finality is {look.lag_epochs} epochs behind in slot {look.slot}: {look}")
 
     def _is_excused(self, slot: int) -> bool:
-        costly = [(first, last) for first, last in self.disturbed if last - first >= HARMLESS_SLOTS]
-        return any(first <= slot <= last + RECOVERY_EPOCHS * SLOTS_PER_EPOCH for first, last in costly)
+        return any(first <= slot <= last + RECOVERY_EPOCHS * SLOTS_PER_EPOCH for first, last in self.disturbed)
 
     def _is_in_step(self, slot: int) -> bool:
         looks = self.looks[-len(self.present()) :]
         return bool(looks) and all(slot - look.head_slot <= STEP_SLOTS for look in looks)
 
-    def _disturbed(self, began: int, what: str) -> None:
+    def _disturbed(self, began: int, what: str, *, costs_votes: bool = True) -> None:
         ended = self.network.slot_now()
-        self.disturbed.append((began, ended))
+        if costs_votes:
+            self.disturbed.append((began, ended))
         self.tell(f"slots {began} to {ended}: {what}")
 
     def _join(self) -> None:

@@ -4,8 +4,8 @@
 
 Transactions of every type of the fork are sent in each slot. Ends with 0 when both nodes have the same blocks, every
 transaction of a block has the same receipt on both, `finalized` never went back, and finality was late only where a
-program was away for half an epoch. --alone runs one pair until finality, with a kill of zEVM in each epoch: the slice
-that CI runs.
+Lodestar was away, or a zEVM for half an epoch. --alone runs one pair until finality, with a kill of zEVM in each epoch:
+the slice that CI runs.
 """
 
 from __future__ import annotations
@@ -13,12 +13,11 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from functools import partial
 from pathlib import Path
 
+from deploy.consensus.folders import FolderError, working_folder
 from deploy.consensus.network import SECONDS_PER_SLOT, SLOTS_PER_EPOCH, NetworkError, Ports, begun, missing
 from deploy.consensus.peers import join
 from deploy.consensus.programs import ProgramError
@@ -29,13 +28,13 @@ ALONE_SLOTS = 80
 PERIOD_SLOTS = 200
 """The disturbances come again after this many slots."""
 
-LAST_DISTURBANCE = 132
-MIN_SLOTS = LAST_DISTURBANCE + SLOTS_PER_EPOCH + RECOVERY_EPOCHS * SLOTS_PER_EPOCH
+LAST_DISTURBANCE = 128
+MIN_SLOTS = LAST_DISTURBANCE + ABSENT_SLOTS + (1 + RECOVERY_EPOCHS) * SLOTS_PER_EPOCH
 """Of two pairs: with fewer, finality after the last disturbance would not be seen."""
 
 
 def disturbances(slots: int) -> Iterator[Action]:
-    """The disturbances of two pairs: a kill of each program, a pair that is away for 20 slots, both zEVMs at once.
+    """The disturbances of two pairs: a kill of each program, both zEVMs at once, a pair that is away for 20 slots.
 
     Each leaves finality time to return. None begins so late that its end is not seen.
     """
@@ -45,13 +44,14 @@ def disturbances(slots: int) -> Iterator[Action]:
         campaign.kill_execution(1)
 
     for begin in range(0, slots - MIN_SLOTS + 1, PERIOD_SLOTS):
-        yield Action(begin + 16, lambda campaign: campaign.kill_execution(0))
-        yield Action(begin + 28, lambda campaign: campaign.kill_execution(1))
-        yield Action(begin + 40, lambda campaign: campaign.kill_beacon(1))
-        yield Action(begin + 64, lambda campaign: campaign.kill_beacon(0))
-        yield Action(begin + 84, lambda campaign: campaign.stop_pair(1))
-        yield Action(begin + 84 + ABSENT_SLOTS, lambda campaign: campaign.return_pair(1), needs_step=False)
-        yield Action(begin + LAST_DISTURBANCE, kill_both)
+        yield Action(begin + 10, lambda campaign: campaign.kill_execution(0))
+        yield Action(begin + 18, lambda campaign: campaign.kill_execution(1))
+        yield Action(begin + 34, kill_both)
+        yield Action(begin + 44, lambda campaign: campaign.kill_beacon(1))
+        yield Action(begin + 86, lambda campaign: campaign.kill_beacon(0))
+        yield Action(begin + LAST_DISTURBANCE, lambda campaign: campaign.stop_pair(1))
+        returns = begin + LAST_DISTURBANCE + ABSENT_SLOTS
+        yield Action(returns, lambda campaign: campaign.return_pair(1), needs_step=False)
 
 
 def kill_in_each_epoch(slots: int) -> Iterator[Action]:
@@ -74,13 +74,18 @@ def main(words: Sequence[str] | None = None) -> int:
         print(f"Error: {reason}", file=sys.stderr)
         return 2
     slots = arguments.slots or (ALONE_SLOTS if arguments.alone else PERIOD_SLOTS)
-    with tempfile.TemporaryDirectory(prefix="zevm-consensus-") as temporary:
-        run = partial(_run, arguments.folder or Path(temporary), slots, arguments.seconds_per_slot)
-        try:
-            return run(alone=arguments.alone)
-        except (CampaignError, ProgramError, NetworkError, OSError) as error:
-            print(f"FAULT: {error}")
-            return 1
+    try:
+        with working_folder(arguments.folder) as folder:
+            return _run(folder, slots, arguments.seconds_per_slot, alone=arguments.alone)
+    except FolderError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 2
+    except (CampaignError, ProgramError, NetworkError, OSError) as error:
+        print(f"FAULT: {error}")
+        return 1
+    except KeyboardInterrupt:
+        print("stopped before the end", file=sys.stderr)
+        return 130
 
 
 def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
@@ -127,5 +132,6 @@ def _run(folder: Path, slots: int, seconds_per_slot: int | None, *, alone: bool)
 
 if __name__ == "__main__":
     # so that the network's programs end with this one
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     sys.exit(main())

@@ -111,15 +111,15 @@ class Load:
                 if self.is_full and DISK_REFUSAL in error.message:
                     self.refusals += 1
                     operation.was_refused = True
-                    operation.refused.update(operation.transactions[position : position + 1])
+                    operation.refused.update(operation.sent[position : position + 1])
                     answers.append(None)
                     continue
-                if not (operation.transactions and error.message.startswith(OUTRUN)):
+                if not (operation.sent and error.message.startswith(OUTRUN)):
                     raise
                 answers.append(None)
             else:
-                if operation.transactions:
-                    operation.acknowledged.add(operation.transactions[position])
+                if operation.sent:
+                    operation.acknowledged.add(operation.sent[position])
         return answers
 
     def ask(self, method: str, *params: object) -> Any:

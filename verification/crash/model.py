@@ -74,6 +74,11 @@ class Operation:
     refused: set[str] = field(default_factory=set)
     was_refused: bool = False
 
+    @property
+    def sent(self) -> tuple[str, ...]:
+        """The transactions that it sends, one with each request; a revert brings back what waited, and sends none."""
+        return () if self.kind == "revert" else self.transactions
+
 
 @dataclass(slots=True)
 class Block:

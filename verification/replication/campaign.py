@@ -6,8 +6,9 @@ import statistics
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -19,10 +20,10 @@ from verification.replication.load import BOB, Load, missing
 from verification.replication.network import Network
 from verification.replication.nodes import CUT_OFF, Node
 
-BOUND_SECONDS = 30
-"""Longest time until a follower is where its leader is, once both run and the way is whole."""
-
 AGAIN_SECONDS = 0.1
+OPERATIONS_PER_SECOND = 25
+"""Of the load, at most: every node executes them all, on a machine that is to start nodes as well."""
+
 RECEIPTS_BLOCKS = 8
 _QUICK: dict[str, object] = {"rpc_replica_heartbeat_seconds": 0.5, "rpc_replica_retry_seconds": 0.2}
 
@@ -32,19 +33,26 @@ class DivergedError(Exception):
 
 
 class Campaign:
-    """One leader and several followers. kills: by what was killed. delays: seconds until all were equal again."""
+    """One leader and several followers. kills: by the kind of node. delays: seconds until all were equal again.
 
-    def __init__(self, folder: Path, network: Network, random: Random) -> None:
+    bound_seconds: longest time until a follower is where its leader is, once both run and the way is whole.
+    """
+
+    def __init__(self, folder: Path, network: Network, random: Random, bound_seconds: float = 30) -> None:
+        self._bound_seconds = bound_seconds
         self._random = random
         self._network = network
         self._folder = folder
         self._pool = ThreadPoolExecutor(len(network.ports) + 1)
-        self._turn = threading.Lock()
+        self._turn, self._may_load = threading.Lock(), threading.Event()
+        self._may_load.set()
         self._ended = threading.Event()
         self.kills: Counter[str] = Counter()
         self.delays: list[float] = []
         self.failure: BaseException | None = None
-        self.load = Load(random)
+        # of its own: the order of threads must not change whom a seed kills
+        self._load_random = Random(random.random())
+        self.load = Load(self._load_random)
         leads = {"quic_host": network.host, "quic_port": network.quic_port}
         self.leader = Node(folder / "leader", leads | _QUICK, network.leaders_namespace)
         self.leader.start()
@@ -69,7 +77,7 @@ class Campaign:
             self._kill(again)
             self._at_once(again, Node.start)
         self._network.heal()
-        with self._turn:
+        with self._quiet():
             self.delays.append(self._wait_until_equal())
             self._compare(self.load.recent, told)
             self.load.checked()
@@ -77,7 +85,7 @@ class Campaign:
     def finish(self) -> None:
         """Compare everything, also with a new follower that executes the whole chain. Raises DivergedError."""
         self._network.clear()
-        with self._turn:
+        with self._quiet():
             newest = self._follower("replay", self._network.ports[0])
             newest.start()
             self.followers.append(newest)
@@ -87,6 +95,7 @@ class Campaign:
     def close(self) -> None:
         """End the load and every node."""
         self._ended.set()
+        self._may_load.set()
         for node in (*self.followers, self.leader):
             node.kill()
         self._loading.join()
@@ -102,8 +111,18 @@ class Campaign:
             f"{max(self.delays):.2f} s at most"
         )
 
+    @contextmanager
+    def _quiet(self) -> Iterator[None]:
+        """Hold the load back, from the end of its operation on."""
+        self._may_load.clear()
+        try:
+            with self._turn:
+                yield
+        finally:
+            self._may_load.set()
+
     def _follower(self, name: str, port: int) -> Node:
-        follows = {"follow": f"127.0.0.1:{port}", "rpc_replica_catch_up_seconds": BOUND_SECONDS}
+        follows = {"follow": f"127.0.0.1:{port}", "rpc_replica_catch_up_seconds": self._bound_seconds}
         return Node(self._folder / name, follows | _QUICK, self._network.followers_namespace)
 
     def _victims(self) -> list[Node]:
@@ -134,7 +153,7 @@ class Campaign:
 
         def wait(node: Node) -> None:
             # the answer is held back until the follower is there; an error tells of the link to a killed leader
-            while time.monotonic() - began < BOUND_SECONDS:
+            while time.monotonic() - began < self._bound_seconds:
                 with suppress(RpcError):
                     node.call("txpool_status")
                     return
@@ -190,6 +209,9 @@ class Campaign:
     def _keep_loading(self) -> None:
         while not self._ended.is_set():
             self.leader.wait_until_alive()
+            # the lock alone would go from one operation to the next, and to nobody else
+            self._may_load.wait()
+            self._ended.wait(self._load_random.expovariate(OPERATIONS_PER_SECOND))
             with self._turn:
                 alive = self._reachable()
                 # a killed node, a cut way, a leader that is not there yet: the next operation follows

@@ -18,8 +18,8 @@ from typing import IO, Any
 from testing.node_process import RpcError
 from verification.replication import warm
 
-READY_SECONDS = 60.0
-CALL_SECONDS = 60.0
+READY_SECONDS = 120.0
+CALL_SECONDS = 300.0
 LINES = 40
 _READY = "Listening on "
 _FORKING = multiprocessing.get_context("forkserver")

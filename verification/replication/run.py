@@ -40,7 +40,7 @@ def campaign(folder: Path, arguments: argparse.Namespace, stack: ExitStack) -> C
     random = Random(arguments.seed)
     network = Network(arguments.followers, random, namespaces)
     stack.callback(network.close)
-    made = Campaign(folder, network, random)
+    made = Campaign(folder, network, random, arguments.bound_seconds)
     stack.callback(made.close)
     return made
 
@@ -51,6 +51,7 @@ def _options(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after this time, with fewer kills")
     parser.add_argument("--followers", type=int, default=3)
     parser.add_argument("--namespaces", action="store_true", help="two network namespaces, with a cable between them")
+    parser.add_argument("--bound-seconds", type=float, default=30, help="longest time until all are equal again")
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args(words)
 

@@ -9,6 +9,9 @@ pub const describes_contract = true;
 /// Read for the names of parameters.
 pub const contract_source = @embedFile("contract");
 
+/// The same of the contract's other files: how the names of types in each begin, and its text.
+pub const contract_files = @import("files").files;
+
 comptime {
     _ = @import("contract");
 }

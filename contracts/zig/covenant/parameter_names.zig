@@ -1,10 +1,12 @@
-//! Names of a function's parameters, read from the sources of the contract and of the library's bases: the compiler does
+//! Names of a function's parameters, read from the files of the contract and of the library's bases: the compiler does
 //! not tell them.
 
 const std = @import("std");
 
 /// The contract's source where the root of the build has it.
 const contract_source: []const u8 = if (@hasDecl(@import("root"), "contract_source")) @import("root").contract_source else "";
+
+const contract_files = if (@hasDecl(@import("root"), "contract_files")) @import("root").contract_files else .{};
 
 /// The library's bases, by their files' names.
 const bases = .{
@@ -47,6 +49,10 @@ fn functionsOf(comptime Owner: type) []const Found {
     inline for (@typeInfo(@TypeOf(bases)).@"struct".field_names) |name| {
         const text = @field(bases, name);
         if (std.mem.startsWith(u8, @typeName(Owner), "bases." ++ name ++ ".")) return Source(text.len, text).functions;
+    }
+    inline for (contract_files) |file| {
+        const text = file[1];
+        if (std.mem.startsWith(u8, @typeName(Owner), file[0])) return Source(text.len, text).functions;
     }
     return Source(contract_source.len, contract_source[0..contract_source.len]).functions;
 }

@@ -2,7 +2,7 @@
 
 aioquic's own protocol builds packets after each received datagram, acknowledges after 1 ms in a packet of its own, and
 renews its timer with each packet. Here datagrams that arrive together are handled before one look at what is to be
-sent, an acknowledgement goes with the data of a reply or once a few packets wait for it, and a timer that has become
+sent, an acknowledgement goes with the data of a reply or once two full packets wait for it, and a timer that has become
 too early only looks again.
 """
 
@@ -17,8 +17,8 @@ from zevm.rpc.transport.quic.path_size import PathSize, forbid_fragments
 
 ACKNOWLEDGEMENT_SECONDS = 0.01
 """How long an acknowledgement may wait for data to go with; aioquic tells the peer that it may take 25 ms."""
-PACKETS_FOR_AN_ACKNOWLEDGEMENT = 2
-"""Packets that are acknowledged at once (RFC 9000, section 13.2.2)."""
+BYTES_FOR_AN_ACKNOWLEDGEMENT = 2_400
+"""Two full packets are acknowledged at once (RFC 9000, section 13.2.2); small ones may wait for their reply."""
 CLOCK_SECONDS = 0.001
 """The steps of the event loop's timers."""
 
@@ -34,8 +34,8 @@ class BatchingProtocol(QuicConnectionProtocol):
         self._private._ack_delay = ACKNOWLEDGEMENT_SECONDS
         self._due_at: float | None = None
         """When the connection's timer is due; the loop's may fire before."""
-        self._waiting_packets = 0
-        """Packets that have come since the first one that waits for its acknowledgement."""
+        self._waiting_bytes = 0
+        """Bytes that have come since the first packet that waits for its acknowledgement."""
         self._has_data = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -50,7 +50,8 @@ class BatchingProtocol(QuicConnectionProtocol):
         self._quic.receive_datagram(cast(bytes, data), addr, now=self._loop.time())
         self._process_events()
         space = self._application_space()
-        self._waiting_packets = self._waiting_packets + 1 if space is not None and space.ack_at is not None else 0
+        waits = space is not None and space.ack_at is not None
+        self._waiting_bytes = self._waiting_bytes + len(data) if waits else 0
         self._transmit_soon()
 
     def send_soon(self) -> None:
@@ -84,10 +85,10 @@ class BatchingProtocol(QuicConnectionProtocol):
     def _release_acknowledgement(self, now: float) -> None:
         """Let an acknowledgement go now if data go, or enough packets wait for it."""
         space = self._application_space()
-        enough = self._has_data or self._waiting_packets >= PACKETS_FOR_AN_ACKNOWLEDGEMENT
+        enough = self._has_data or self._waiting_bytes >= BYTES_FOR_AN_ACKNOWLEDGEMENT
         if enough and space is not None and space.ack_at is not None:
             space.ack_at = min(space.ack_at, now)
-            self._waiting_packets = 0
+            self._waiting_bytes = 0
         self._has_data = False
 
     def _application_space(self) -> Any:

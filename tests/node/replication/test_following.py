@@ -13,6 +13,9 @@ from zevm.node.client import CallFailedError
 ALICE = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
 BOB = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 STRANGER = "0x" + "5a" * 20
+LOGGER = "0x60006000a000"
+"""Logs nothing, once a call."""
+
 BALANCES = "0x60043560005260406000205460005260206000f3"
 """Answers whatever it is asked with what is stored for the address that follows the selector, as a token's balances."""
 
@@ -96,6 +99,30 @@ def test_reverts_reorganisations_and_resets_are_followed(leading: Pair, opened: 
     caught_up(follower, leader)
 
 
+def test_filters_of_a_follower_tell_of_a_reorganisation_as_its_leaders_do(leading: Pair, opened: Open) -> None:
+    leader = leading.node
+    leader.request("anvil_setCode", STRANGER, LOGGER)
+    follower = opened(follow=leading.lead())
+    caught_up(follower, leader)
+    filters = {node: node.request("eth_newFilter", {"address": STRANGER}) for node in (leader, follower)}
+    blocks = follower.request("eth_newBlockFilter")
+    snapshot = leader.request("evm_snapshot")
+    sent = leader.request("eth_sendTransaction", {"from": ALICE, "to": STRANGER})
+    caught_up(follower, leader)
+    leader.request("evm_revert", snapshot)
+    again = leader.request("eth_sendTransaction", {"from": ALICE, "to": STRANGER, "value": "0x1"})
+    caught_up(follower, leader)
+    told = {node: node.request("eth_getFilterChanges", name) for node, name in filters.items()}
+    assert told[follower] == told[leader]
+    assert [(log["transactionHash"], log["removed"]) for log in told[follower]] == [
+        (sent, False),
+        (sent, True),
+        (again, False),
+    ]
+    newest = follower.request("eth_getBlockByNumber", "latest", False)["hash"]
+    assert follower.request("eth_getFilterChanges", blocks)[-1] == newest
+
+
 def test_transactions_are_the_leaders_and_so_are_the_answers(leading: Pair, opened: Open) -> None:
     leader = leading.node
     follower = opened(follow=leading.lead())
@@ -158,9 +185,12 @@ def test_what_would_change_the_chain_is_refused_and_names_the_leader(
         [("evm_increaseTime", "0x186a0"), ("evm_mine",)],
         [("evm_setNextBlockTimestamp", "0x7fffffff"), ("evm_mine",)],
         [("anvil_setCode", STRANGER, BALANCES), ("anvil_dealERC20", ALICE, STRANGER, "0x5")],
-        [("eth_sendUnsignedTransaction", {"from": STRANGER, "to": BOB, "gasPrice": "0x0"})],
+        [
+            ("anvil_setBalance", STRANGER, hex(10**18)),
+            ("eth_sendUnsignedTransaction", {"from": STRANGER, "to": BOB, "value": "0x1"}),
+        ],
     ],
-    ids=lambda calls: calls[0][0],
+    ids=lambda calls: calls[-1][0],
 )
 def test_the_liberties_of_a_development_node_are_followed(
     calls: list[tuple[Any, ...]], leading: Pair, opened: Open

@@ -14,6 +14,7 @@ from zevm.chain.rules.genesis import load_default_genesis
 from zevm.node.client import CallFailedError
 from zevm.node.errors import NodeError
 from zevm.node.replication.replica import LeaderRefusedError, Replica
+from zevm.storage.database import Database
 
 GENESIS = load_default_genesis().with_changes(timestamp=1).to_json()
 
@@ -102,6 +103,16 @@ def test_a_setting_against_the_leaders_genesis_is_refused_at_the_start(leading: 
     address = leading.lead()
     with pytest.raises(NodeError, match=f"is not that of {address}"):
         opened(follow=address, chain_id=5)
+
+
+def test_a_follower_killed_at_its_first_start_takes_the_genesis_at_the_next(
+    tmp_path: Path, leading: Pair, opened: Open
+) -> None:
+    """Its data directory is there then, without a chain."""
+    Database.open(tmp_path).close()
+    follower = opened(datadir=tmp_path, follow=leading.lead())
+    caught_up(follower, leading.node)
+    assert follower.chain.genesis == leading.node.chain.genesis
 
 
 def test_no_leader_at_a_first_start_is_told(opened: Open) -> None:

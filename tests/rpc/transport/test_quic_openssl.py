@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from testing.openssl_quic import OpenSslError, connected, openssl
 from testing.wasm_modules import maths
 from tests.rpc.methods.memory_node import Node, start_node, stop_node
-from tests.rpc.transport.openssl_quic import OpenSslError, connected, openssl
 from zevm.covenant.wasm import ExecutionStatus, WasmExecutionRequest
 from zevm.rpc.server import ServerOptions
 from zevm.rpc.transport.quic.codes import TOO_LARGE

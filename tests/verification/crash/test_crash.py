@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from random import Random
+from typing import cast
 
 import pytest
 
+from testing.node_process import RpcConnection, RpcError
 from verification.crash import run as crash
+from verification.crash.load import DISK_REFUSAL, Load
+from verification.crash.model import Model, Operation
 
 
 @pytest.mark.slow
@@ -27,3 +32,27 @@ def test_b8_damages_of_one_file_and_of_log_and_marks_are_noticed(tmp_path: Path)
 def test_b7_full_disks_lose_nothing_and_the_node_goes_on(tmp_path: Path) -> None:
     folder = tmp_path / "disk"
     assert crash.main(["--kills", "0", "--full-disks", "1", "--datadir", str(folder / "data")]) == 0
+
+
+@pytest.mark.parametrize(("kind", "refused"), [("revert", set()), ("pool", {"a"}), ("burst", {"a"})])
+def test_a_refused_revert_leaves_what_waited_where_it_was(kind: str, refused: set[str]) -> None:
+    load = Load(Model(()), Random(0), {})
+    load.is_full, load.killed_at = True, 0.0
+    load.connections = [cast(RpcConnection, RefusingConnection())]
+    operation = Operation(kind, ("a", "b"))
+    load.perform(operation, [b"{}"])
+    assert operation.was_refused
+    assert operation.refused == refused
+
+
+class RefusingConnection:
+    """A connection to a node whose disk is full."""
+
+    def send(self, request: bytes) -> None:
+        pass
+
+    def receive(self) -> dict[str, str]:
+        return {}
+
+    def result(self, _: dict[str, str]) -> object:
+        raise RpcError({"code": -32603, "message": f"{DISK_REFUSAL}: no space left on device"})
