@@ -6,19 +6,17 @@
 # make coverage  run unit, and fail where less of the code is covered than pyproject.toml says
 # make lint   style, types, import rules, sizes, generated documents
 # make conformance  run the official fixtures, chain and recorded answers (needs CONFORMANCE_DIR)
-# make crash, replication, consensus, differential, codecs, wasm-fuzz, wasm-replay, wasm-compile, twins, audit, plugins, memory, malformed-bodies, quic-abuse, walk-gas, answers
+# make crash, replication, consensus, differential, codecs, wasm-fuzz, wasm-replay, wasm-compile, twins, audit, plugins, memory, malformed-bodies, quic-abuse, quic-memory, walk-gas, answers
 #             look for faults: verification/README.md says how (ARGS="--seconds 600")
 # make consensus-network  run a private proof-of-stake network (ARGS="--nodes 4"): docs/consensus.md
 # make bench  measure against Anvil and Hardhat
 # make docs   rewrite the generated documents
 # make package  build the sdist and the wheel into dist/
 # make lock   rewrite the lock files
-# First use makes .venv with Python 3.11 or 3.12 (PYTHON=... chooses) and installs the locked packages
-# (WHEELS=folder keeps them there, for further installations without the index).
+# First use makes .venv with Python 3.11 or 3.12 (PYTHON=... chooses) and installs the locked packages.
 
 VENV ?= .venv
 PYTHON ?=
-WHEELS ?=
 ARGS ?=
 PYTEST_FLAGS ?= -n auto --dist loadfile --no-loadscope-reorder
 BIN := $(VENV)/bin
@@ -29,7 +27,7 @@ UNIT = $(BIN)/python -m pytest $(PYTEST_FLAGS) -m unit $(UNIT_PATHS)
 LINTS := lint-types lint-documents lint-cycles lint-prose lint-sizes lint-style lint-layers
 CONSENSUS_TEST = tests/verification/consensus/test_consensus.py
 COVERED_UNIT = $(UNIT) --cov --cov-report=term --no-cov-on-fail
-export VENV PYTHON WHEELS
+export VENV PYTHON
 # keep bytecode, also where the caller says no: the processes that tests start would compile these packages each
 test every-test unit coverage: export PYTHONDONTWRITEBYTECODE =
 
@@ -37,7 +35,7 @@ test every-test unit coverage: export PYTHONDONTWRITEBYTECODE =
 .PHONY: help install install-dev run tools test every-test unit coverage check lint format bench docs lock package clean
 .PHONY: $(LINTS)
 .PHONY: consensus-network
-.PHONY: conformance answers crash replication consensus differential codecs wasm-fuzz wasm-replay wasm-compile twins audit plugins memory malformed-bodies quic-abuse walk-gas
+.PHONY: conformance answers crash replication consensus differential codecs wasm-fuzz wasm-replay wasm-compile twins audit plugins memory malformed-bodies quic-abuse quic-memory walk-gas
 
 help:
 	@sed -n '/^#/!q; s/^# //p' Makefile
@@ -158,6 +156,9 @@ malformed-bodies: install-dev
 
 quic-abuse: install-dev
 	@$(BIN)/python -m verification.abuse.quic $(ARGS)
+
+quic-memory: install-dev
+	@$(BIN)/python -m verification.abuse.quic_memory $(ARGS)
 
 walk-gas: install-dev
 	@$(BIN)/python -m verification.abuse.walk_gas $(ARGS)

@@ -3,8 +3,8 @@
     python -m bench.listeners [--subscribers 10000] [--blocks 10]
 
 fan-out: from the request for a block until a subscriber has the block's header, over all subscribers and blocks; the
-clients share the machine with the node. unheard: the node's processor time for a transaction into the pool, which
-no client listens to, and that of the same node before any client has subscribed.
+clients share the machine with the node. unheard: the node's processor time for a transaction into the pool, to which
+no client listens, and that of the same node before the clients have subscribed.
 """
 
 import argparse
@@ -112,6 +112,7 @@ async def measure(node: NodeProcess, subscribers: int, blocks: int) -> list[tupl
     rpc.call("anvil_dropAllTransactions")
     signer = development_signer(1)
     connected = await subscribed(node.port, subscribers)
+    rpc = node.connect()
     beside = median([sending_microseconds(node, rpc, signer) for _ in range(3)])
     rpc.call("anvil_dropAllTransactions")
     waits = await fan_out(rpc, connected, blocks)

@@ -99,7 +99,7 @@ class Limits:
     quic_message_bytes: int = _limit(2 * MEBIBYTE, "a longer request of zvm/1 has its stream reset (0x101) unread")
     quic_body_seconds: float = _limit(10.0, "a request over QUIC that is not whole by then is given up (0x105)")
     quic_input_bytes: int = _limit(
-        6 * MEBIBYTE, "requests held of one QUIC connection; a further one has its stream reset (0x103)"
+        4 * MEBIBYTE, "requests held of one QUIC connection; a further one has its stream reset (0x103)"
     )
     quic_total_input_bytes: int = _limit(64 * MEBIBYTE, "requests held of all QUIC connections; likewise")
     quic_output_bytes: int = _limit(

@@ -3,12 +3,10 @@
 #   scripts/venv.sh run    what the node needs
 #   scripts/venv.sh dev    and what the tests and the linters need
 # Quick when nothing changed: a stamp holds the checksum of what was installed.
-# WHEELS=folder keeps the downloaded packages there, and installs without the index what the folder has.
 set -eu
 cd "$(dirname "$0")/.."
 kind=${1:-run}
 venv=${VENV:-.venv}
-wheels=${WHEELS:-}
 
 find_python() {
     for name in ${PYTHON:-} python3.11 python3.12 python3 python; do
@@ -71,18 +69,8 @@ fi
 rm -f "$venv"/.installed-*
 pip() { "$venv/bin/python" -m pip --disable-pip-version-check --quiet "$@"; }
 echo "zevm: installing locked packages into $venv (once)" >&2
-# Reading the index takes pip most of an installation's time.
-install_locked() {
-    if [ -z "$wheels" ]; then
-        pip install --require-hashes "$@"
-    elif ! pip install --no-index --find-links "$wheels" --require-hashes "$@" 2>/dev/null; then
-        mkdir -p "$wheels"
-        pip download --dest "$wheels" --require-hashes "$@"
-        pip install --no-index --find-links "$wheels" --require-hashes "$@"
-    fi
-}
-install_locked --requirement requirements-build.lock
-install_locked --no-build-isolation --requirement "$main_lock"
+pip install --require-hashes --requirement requirements-build.lock
+pip install --require-hashes --no-build-isolation --requirement "$main_lock"
 # setuptools calls this kind of editable install old, in a page of text
 log="$venv/.install.log"
 pip install --no-deps --no-build-isolation --config-settings editable_mode=compat --editable . >"$log" 2>&1 || {

@@ -61,7 +61,9 @@ def _by_instruction(code: bytes, source_map: Any) -> str:
 def _storage_layout(layout: dict[str, Any], source: Source, name: str) -> dict[str, Any]:
     """Vyper's layout in solc's form: each variable has whole slots."""
     storage, types = [], {}
-    for identifier, (label, item) in enumerate(sorted(_variables(layout), key=lambda pair: int(pair[1]["slot"]))):
+    # a contract that has immutables alone has a `code_layout` alone
+    variables = _variables(layout.get("storage_layout", {}))
+    for identifier, (label, item) in enumerate(sorted(variables, key=lambda pair: int(pair[1]["slot"]))):
         kind = item["type"]
         encoding = "mapping" if kind.startswith("HashMap") else "inplace"
         types[kind] = {"encoding": encoding, "label": kind, "numberOfBytes": str(32 * int(item["n_slots"]))}
@@ -75,8 +77,8 @@ def _storage_layout(layout: dict[str, Any], source: Source, name: str) -> dict[s
 def _variables(layout: dict[str, Any], prefix: str = "") -> list[tuple[str, dict[str, Any]]]:
     """(name, variable) of all variables, those of imported modules as `module.name`."""
     found: list[tuple[str, dict[str, Any]]] = []
-    for label, item in layout.get("storage_layout", layout).items():
-        if "slot" in item:
+    for label, item in layout.items():
+        if isinstance(item.get("slot"), int):
             found.append((prefix + label, item))
         else:
             found += _variables(item, f"{prefix}{label}.")

@@ -61,10 +61,7 @@ def _link(source: str, target: str) -> None:
 
 @pytest.fixture(scope="module")
 def bare() -> dict[str, str]:
-    """The caller's environment without anything of this checkout.
-
-    But for what Zig's compiler has compiled of its own, and the packages as `.ci/run` has downloaded them (WHEELS).
-    """
+    """The caller's environment without anything of this checkout but what Zig's compiler has compiled of its own."""
     here = str(ROOT)
     path = os.pathsep.join(part for part in os.environ["PATH"].split(os.pathsep) if not part.startswith(here))
     kept = {

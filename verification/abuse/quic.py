@@ -82,7 +82,7 @@ class Target:
 def request(**fields: object) -> bytes:
     """The bytes of a request that succeeds, with fields changed."""
     values = {"request_id": 5, "module_bytecode": maths(), "function_name": "gcd", "arguments": [54, 24]}
-    limits = {"gas_limit": 10**7, "memory_limit": 2**26, "timeout_ms": 1_000}
+    limits = {"gas_limit": 10**7, "memory_limit": 2**26, "timeout_ms": 10_000}
     return encode_request(WasmExecutionRequest(**{**values, **limits, **fields}))  # type: ignore[arg-type]
 
 

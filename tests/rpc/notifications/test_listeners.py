@@ -178,11 +178,11 @@ async def test_filters_too_are_asked_by_kind_and_address(monkeypatch: pytest.Mon
     asked: list[Any] = []
     select = selectors.LogsInRange.select
 
-    def noted(selector: selectors.LogsInRange, event: Any) -> Any:
-        asked.append(selector)
-        return select(selector, event)
+    def counted(item: Any, event: Any) -> Any:
+        asked.append(item)
+        return select(item, event)
 
-    monkeypatch.setattr(selectors.LogsInRange, "select", noted)
+    monkeypatch.setattr(selectors.LogsInRange, "select", counted)
     filters.publish(TransactionEvent(transaction(1)))
     filters.publish(heads(block(1)))
     assert asked == []

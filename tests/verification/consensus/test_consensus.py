@@ -13,7 +13,7 @@ REASON = missing()
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 @pytest.mark.skipif(REASON is not None, reason=str(REASON))
 def test_a_real_consensus_client_reaches_finality_through_kills(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
