@@ -101,7 +101,9 @@ class DirectRequest:
         self.disconnected = False
 
     def feed(self, part: bytes) -> None:
-        """The next part of the body."""
+        """The next part of the body; of a refused one nothing is kept."""
+        if self.is_refused:
+            return
         if not self.body:
             self.body = part
         elif type(self.body) is bytes:

@@ -16,7 +16,20 @@ from zevm.chain.types import TransactionType
 from zevm.storage.account import EMPTY_ROOT
 
 SENDERS = [bytes([number]) * 20 for number in range(1, 7)]
-LIMITS = PoolLimits(account_slots=2, global_slots=7, account_queue=3, global_queue=5, lifetime_seconds=300)
+LIMITS = [
+    PoolLimits(account_slots=2, global_slots=7, account_queue=3, global_queue=5, lifetime_seconds=300),
+    PoolLimits(account_slots=1, global_slots=4, account_queue=1, global_queue=2, lifetime_seconds=100),
+    PoolLimits(
+        account_slots=3,
+        global_slots=20,
+        account_queue=5,
+        global_queue=9,
+        lifetime_seconds=300,
+        account_blob_transactions=2,
+        minimum_tip_wei=1,
+        blob_price_bump_percent=10,
+    ),
+]
 OLD_RULES = ForkRules(Fork.LONDON, 1)
 SLOT = 32 * 1024
 
@@ -27,10 +40,10 @@ fees = st.sampled_from([None, 0, GWEI, GWEI + 1, 2 * GWEI, 3 * GWEI])
 class PoolMachine(RuleBasedStateMachine):
     """Does to both pools the same, and compares what they answer and hold."""
 
-    @initialize(order=st.sampled_from(["fees", "fees", "fifo"]))
-    def begin(self, order: str) -> None:
+    @initialize(order=st.sampled_from(["fees", "fees", "fifo"]), limits=st.sampled_from(LIMITS))
+    def begin(self, order: str, limits: PoolLimits) -> None:
         self.clock, self.state = Clock(), State()
-        self.fast, self.slow = Pool(LIMITS, order=order, clock=self.clock), SlowPool(LIMITS, order, self.clock)
+        self.fast, self.slow = Pool(limits, order=order, clock=self.clock), SlowPool(limits, order, self.clock)
         self.gas_limit, self.fork_rules = 30_000_000, RULES
         self.changed: set[bytes] = set()
         self.kept: tuple[PoolSnapshot, list[Any]] | None = None
@@ -44,9 +57,10 @@ class PoolMachine(RuleBasedStateMachine):
         cap=st.sampled_from([GWEI, 2 * GWEI, 3 * GWEI, 8 * GWEI]),
         tip=st.sampled_from([0, 1, GWEI, 2 * GWEI]),
         kind=st.sampled_from(["plain", "plain", "plain", "large", "hungry", "dear", "blob"]),
+        blob_cap=st.sampled_from([1, 2, 4, 8]),
         local=st.sampled_from([False, False, False, True]),
     )
-    def add(self, sender: bytes, nonce: int, cap: int, tip: int, kind: str, *, local: bool) -> None:
+    def add(self, sender: bytes, nonce: int, cap: int, tip: int, kind: str, blob_cap: int, *, local: bool) -> None:
         fields: dict[str, dict[str, Any]] = {
             "plain": {},
             "large": {"data": bytes(2 * SLOT), "gas_limit": 8_000_000},
@@ -54,7 +68,7 @@ class PoolMachine(RuleBasedStateMachine):
             "dear": {"value": 6 * ETHER},
             "blob": {
                 "type": TransactionType.BLOB,
-                "max_fee_per_blob_gas": nonce + 1,
+                "max_fee_per_blob_gas": blob_cap,
                 "blob_versioned_hashes": (b"\x01" * 32,),
                 "sidecar": SIDECAR,
             },
@@ -115,6 +129,11 @@ class PoolMachine(RuleBasedStateMachine):
         assert set(self.fast.remove_sender(sender)) == {entry.transaction.hash for entry in entries}
         for entry in entries:
             self.slow.drop(entry)
+
+    @rule()
+    def clear(self) -> None:
+        assert set(self.fast.clear()) == self.slow.hashes()
+        self.slow.accounts = {}
 
     @rule()
     def keep(self) -> None:

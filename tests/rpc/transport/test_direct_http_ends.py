@@ -2,15 +2,21 @@
 
 import asyncio
 import re
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any, cast
 
 import orjson
 import pytest
 
 from tests.rpc.support import call, running_server, tiny
 from tests.rpc.transport.test_direct_http import BOTH, CHUNKED, ECHO, post
+from zevm.rpc.limits import Limits
+from zevm.rpc.memory.budgets import InputBudget
 from zevm.rpc.server import ServerOptions
 from zevm.rpc.services import Services
 from zevm.rpc.suggestions import Suggestions
+from zevm.rpc.transport.direct import DirectRequest, Door
 
 EXECUTION = post(orjson.dumps(call("test_execute")))
 BY_APPLICATION = EXECUTION.replace(b" / ", b" /?a=1 ")
@@ -87,6 +93,21 @@ async def test_a_stop_waits_for_large_answers_and_for_pipelines(direct: bool) ->
     assert answers[1].count(b"HTTP/1.1 200") == 21
     for _, writer in clients:
         writer.close()
+
+
+async def test_what_arrives_of_a_refused_body_is_not_kept_nor_handed_over() -> None:
+    refused, budget = asyncio.Event(), InputBudget(100)
+    line = SimpleNamespace(loop=asyncio.get_running_loop(), run_application=lambda *_: refused.set())
+    door = Door(cast(Any, None), cast(Any, None), replace(Limits(), http_header_seconds=0.01), budget)
+    length = [(b"content-length", b"1000")]
+    request = DirectRequest(cast(Any, line), door, length, keep_alive=True, is_turn=True)
+    request.feed(bytes(50))
+    assert request.hold()
+    assert budget.used_bytes == 50
+    await asyncio.wait_for(refused.wait(), 5)
+    request.feed(bytes(200))
+    assert request.hold()
+    assert (request.body, budget.used_bytes) == (b"", 0)
 
 
 def test_suggestions_survive_a_thread_that_empties_their_cache() -> None:
