@@ -32,7 +32,8 @@ def main(descriptor: int, prepared: str) -> None:
     """Serve until the pipe is closed."""
     _end_with_parent()
     pipe: Connection[Any, Any] = Connection(descriptor)
-    if prepared:
+    # a node that died meanwhile, or asks already, needs no preparation at idle priority
+    if prepared and not pipe.poll():
         _prepare(prepared)
     with suppress(EOFError, OSError):
         while True:

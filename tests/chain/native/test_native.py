@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from tests.chain.vm.support import SENDER, FakeAccount, environment_of, state_of
 from verification.abuse.dearest import CONTRACT, Input, calling, precompile_inputs
 from zevm.chain.concurrency.deadline import Cancellation, Deadline, ExecutionTimeoutError
 from zevm.chain.errors import NodeFaultError
-from zevm.chain.native import curves
+from zevm.chain.native import curves, host
 from zevm.chain.native.answers import InputError
 from zevm.chain.native.kzg import trusted_setup
 from zevm.chain.native.process import ARITHMETIC, NativePool, NativeProcess
@@ -175,6 +176,22 @@ def test_b2_processes_end_with_a_killed_node() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("asked", [False, True], ids=["node is dead", "call waits"])
+def test_nothing_is_prepared_for_a_dead_node_or_before_a_call_that_waits(
+    monkeypatch: pytest.MonkeyPatch, asked: bool
+) -> None:
+    prepared: list[str] = []
+    monkeypatch.setattr(host, "_end_with_parent", lambda: None)
+    monkeypatch.setattr(host, "_prepare", prepared.append)
+    node, far_end = Pipe()
+    if asked:
+        node.send(("nothing", ()))
+    node.close()
+    host.main(os.dup(far_end.fileno()), "trusted_setup")
+    far_end.close()
+    assert prepared == []
+
+
 def test_b2_here_and_there_give_the_same() -> None:
     for fork in TABLES:
         for item in (item for item in precompile_inputs(fork, 200_000) if len(item.data) < 4_000):
