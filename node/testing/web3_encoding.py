@@ -14,7 +14,7 @@ from zevm.storage.keccak import keccak256
 from zevm.storage.primitives import Address
 
 REMEMBERED: Final = 4_096
-"""Signatures and addresses whose forms are kept."""
+"""Addresses, signatures and shapes of ABIs whose results are kept."""
 
 _SIGNATURE: Final = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*\((?:(?:address|bool|u?int[0-9]+)(?:,|(?=\))))*\)", re.ASCII)
 _OF_NO_SELECTOR: Final = ("fallback", "receive")

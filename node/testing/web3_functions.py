@@ -12,12 +12,9 @@ from typing import Any, Final
 
 from eth_utils.toolz import curry
 
-from zevm.node.testing.web3_encoding import encoding_words
+from zevm.node.testing.web3_encoding import REMEMBERED, encoding_words
 
 _PLAIN: Final = (str, bytes, int)
-REMEMBERED: Final = 4_096
-"""Addresses, signatures and shapes of ABIs whose results are kept."""
-
 REMEMBERED_LENGTH: Final = 1_024
 """The longest value whose normal form is kept, in characters or bytes."""
 

@@ -16,8 +16,8 @@ from zevm.rpc.limits import Limits
 from zevm.rpc.memory.budgets import InputBudget
 from zevm.rpc.memory.sources import CLIENT
 from zevm.rpc.transport.asgi import Receive, Scope, Send
-from zevm.rpc.transport.guard import Guard, Headers, header
-from zevm.rpc.transport.http_bodies import BODY_TOO_SLOW, PIECE_BYTES, Bodies, refuse, send_json
+from zevm.rpc.transport.guard import Guard, Headers, Refusal, header
+from zevm.rpc.transport.http_bodies import BODY_TOO_SLOW, PIECE_BYTES, TOO_MUCH_INPUT, Bodies, refuse, send_json
 
 DIRECT_BODY_BYTES = 65_536
 """Maximum size of a body that arrives in parts; a larger one takes the application's way."""
@@ -113,13 +113,18 @@ class DirectRequest:
 
     def hold(self) -> bool:
         """Count what has arrived of an unfinished body, and bound its time; False if it must go the other way."""
-        size = len(self.body) - self._held_bytes
         length = int(header(self._headers, b"content-length") or 0)
-        if length > DIRECT_BODY_BYTES or not self._door.budget.take(size):
+        if length > DIRECT_BODY_BYTES or not self._count():
             return False
-        self._held_bytes += size
         if self.is_turn:
             self._bound()
+        return True
+
+    def _count(self) -> bool:
+        size = len(self.body) - self._held_bytes
+        if not self._door.budget.take(size):
+            return False
+        self._held_bytes += size
         return True
 
     def release(self) -> bytes:
@@ -144,7 +149,9 @@ class DirectRequest:
     def complete(self, *, at_once: bool) -> None:
         """The body is whole. Without `at_once`, it is begun after what else the event loop has to do."""
         self.more_body = False
-        if self.is_turn and at_once:
+        if self._held_bytes and self.is_turn and not self._count():
+            self._refuse(TOO_MUCH_INPUT)
+        elif self.is_turn and at_once:
             self._begin()
         elif self.is_turn:
             self._line.loop.call_soon(self._begin)
@@ -161,14 +168,14 @@ class DirectRequest:
 
     def _bound(self) -> None:
         if self._late is None and not self.is_refused:
-            self._late = self._line.loop.call_later(self._door.body_seconds, self._refuse_slow)
+            self._late = self._line.loop.call_later(self._door.body_seconds, self._refuse, BODY_TOO_SLOW)
 
-    def _refuse_slow(self) -> None:
+    def _refuse(self, refusal: Refusal) -> None:
         self.release()
         self.is_refused = True
 
         async def application(_: Scope, __: Receive, send: Send) -> None:
-            await refuse(send, BODY_TOO_SLOW, self._door.guard.cors_headers(self._headers))
+            await refuse(send, refusal, self._door.guard.cors_headers(self._headers))
 
         self._answer_by(application)
 

@@ -20,6 +20,7 @@ PIECE_BYTES = 65_536
 """Larger answers are written in pieces of this size, which bounds the copied part of unread output."""
 
 BODY_TOO_SLOW = Refusal(408, "the body did not arrive in time")
+TOO_MUCH_INPUT = Refusal(503, "too much unfinished input of all clients (--rpc-input-bytes); try again")
 _CLOSE = (b"connection", b"close")
 JSON_TYPE = (b"content-type", b"application/json")
 _TEXT = (b"content-type", b"text/plain; charset=utf-8")
@@ -108,7 +109,7 @@ class Bodies:
             if len(body) + len(part) > self._limits.http_body_bytes:
                 raise BodyError(self._too_large(len(body) + len(part)))
             if not self._budget.take(len(part)):
-                raise BodyError(Refusal(503, "too much unfinished input of all clients (--rpc-input-bytes); try again"))
+                raise BodyError(TOO_MUCH_INPUT)
             body += part
             if not message.get("more_body"):
                 return

@@ -66,7 +66,7 @@ def test_an_estimate_and_a_creation_are_told(capsys: pytest.CaptureFixture[str])
         node.request("eth_estimateGas", creation)
         sent = node.request("eth_sendTransaction", creation | {"gas": "0x100000"})
     printed = capsys.readouterr().out
-    assert f"{debug_log.PREFIX}For: estimate in block " in printed
+    assert f"{debug_log.PREFIX}For: estimate, on the pending state, in block " in printed
     assert f"{debug_log.PREFIX}For: transaction {sent} in block 1\n" in printed
     assert f"{debug_log.PREFIX}    returned 1,175 bytes of code, gas used " in printed
     assert "5b5b5b" not in printed

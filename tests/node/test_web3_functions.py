@@ -251,7 +251,7 @@ REQUESTS = [
     [{1: 2}],
     [{1, 2}],
     [b"bytes"],
-    [datetime.now(tz=UTC)],
+    [datetime(2026, 11, 29, tzinfo=UTC)],
     [Plain(1)],
 ]
 

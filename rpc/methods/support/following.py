@@ -79,7 +79,8 @@ def _as_follower(row: Method) -> Method:
         return row
     # parameters as they are in the request: whoever answers the call decodes them
     params = tuple(replace(param, decode=_as_it_is, default=None) for param in row.params)
-    return replace(row, function=_FUNCTIONS[fate](row), cost=Cost.ASYNC, params=params, connection=False)
+    function = _FUNCTIONS[fate](row)
+    return replace(row, function=function, cost=Cost.ASYNC, params=params, connection=False, any_thread=False)
 
 
 _Function = Callable[..., Coroutine[Any, Any, Any]]
