@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 HELD_SECONDS = 0.02
@@ -24,6 +24,7 @@ class Faults:
     loss: float = 0.0
     repetition: float = 0.0
     reordering: float = 0.0
+    _: KW_ONLY
     delay_seconds: float = 0.0
     bytes_per_second: float = 0.0
     seed: int = 0
