@@ -121,7 +121,7 @@ SOURCES = {
     "no AssemblyScript": ("bad.ts", "export function user_entrypoint(", (), "src/bad.ts"),
     "no Solidity": ("Bad.sol", "contract {", (), "Expected identifier"),
     "no Vyper": ("bad.vy", "@external\ndef f(", (), "EOF in multi-line statement"),
-    "no text": ("bad.zig", b"\xff\xfe", (), "src/bad.zig:1:1: error: "),
+    "no text": ("bad.zig", b"\xff\xfe", (), "src/bad.zig: not UTF-8 text"),
 }
 
 

@@ -65,6 +65,8 @@ class Door:
         self._serve = serve
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._is_shut = False
         self.port = 0
 
     async def open(self, port: int = 0) -> int:
@@ -79,12 +81,25 @@ class Door:
             writer.transport.abort()
 
     async def shut(self) -> None:
-        """Listen no more, and cut every connection."""
+        """Listen no more, cut every connection, and wait for the ends of what was served."""
+        self._is_shut = True
         if self._server is not None:
             self._server.close()
         await self.cut()
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._is_shut:
+            # it had been accepted already
+            writer.transport.abort()
+            return
+        task = asyncio.current_task()
+        assert task is not None
+        # the event loop itself keeps tasks weakly
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
         self._writers.add(writer)
         try:
             with suppress(OSError, asyncio.CancelledError):
