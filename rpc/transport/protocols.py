@@ -225,7 +225,8 @@ class HttpProtocol(HttpToolsProtocol):
             flow=self.flow,
             logger=self.logger,
             access_logger=self.access_logger,
-            access_log=self.access_log,
+            # the direct way writes no access log, whatever the program has made of uvicorn's logger
+            access_log=False,
             default_headers=[],
             message_event=asyncio.Event(),
             expect_100_continue=False,

@@ -1,6 +1,7 @@
 """The direct way of POST / and the application's way give the same bytes, for requests of every kind and any timing."""
 
 import asyncio
+import logging
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
@@ -192,6 +193,14 @@ async def test_unfinished_bodies_have_the_budget_of_all_clients(direct: bool) ->
         await asyncio.sleep(0.05)
         assert services.budgets.input.used_bytes == 0
         assert (await http(port, ECHO)).json["result"] == "x"
+
+
+async def test_a_program_that_logs_everything_gets_large_answers_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    logger = logging.getLogger("uvicorn.access")
+    async with running_server() as (port, _):
+        monkeypatch.setattr(logger, "handlers", [logging.NullHandler()])
+        assert logger.hasHandlers()
+        assert len((await http(port, call("test_big", 300_000))).json["result"]) == 300_000
 
 
 async def test_a_pipeline_lets_others_through() -> None:
