@@ -1,7 +1,6 @@
 """Which tests are unit tests: `make unit` runs them, and `make test` measures the coverage of the code by them."""
 
 import gc
-from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -46,10 +45,6 @@ LONGEST_FIRST = (
 """Files and folders that take minutes: begun first, so that no worker is left alone with one at the end."""
 
 
-MEASURED_CASES = 3
-"""Of a test's cases, those whose coverage is measured, which triples their time: others reach little new code."""
-
-
 def _rank(item: pytest.Item) -> int:
     path = item.path.relative_to(HERE).as_posix()
     return next((rank for rank, first in enumerate(LONGEST_FIRST) if path.startswith(first)), len(LONGEST_FIRST))
@@ -68,14 +63,9 @@ def _is_unit(path: Path) -> bool:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=_rank)
-    cases = Counter[str]()
     for item in items:
         if _is_unit(item.path) and item.get_closest_marker("slow") is None:
             item.add_marker(pytest.mark.unit)
-        test = item.nodeid.partition("[")[0]
-        cases[test] += 1
-        if cases[test] > MEASURED_CASES:
-            item.add_marker(pytest.mark.no_cover)
 
 
 def pytest_collection_finish() -> None:

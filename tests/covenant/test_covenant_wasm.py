@@ -230,7 +230,6 @@ NUMBERS = st.integers(0, 2**64 - 1)
 ARGUMENTS = st.binary() | st.lists(st.integers(-(2**63), 2**64 - 1), max_size=6)
 
 
-@pytest.mark.slow
 @given(
     st.builds(
         WasmExecutionRequest,

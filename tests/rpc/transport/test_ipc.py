@@ -138,7 +138,6 @@ CONTAINERS = st.recursive(
 ).filter(lambda value: isinstance(value, list | dict))
 
 
-@pytest.mark.slow
 @settings(max_examples=50, deadline=None)
 @given(
     st.lists(CONTAINERS, max_size=5),

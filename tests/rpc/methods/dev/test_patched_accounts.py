@@ -126,7 +126,6 @@ STEPS = st.lists(
 A = ACCOUNTS[0]
 
 
-@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(STEPS)
 @example([("set_storage", A, 0, 1)])
