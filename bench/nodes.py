@@ -15,6 +15,9 @@ HARDHAT_PROJECT = ROOT / "examples"
 HARDHAT_READY = re.compile(r"JSON-RPC server at http://(?P<host>[\w.]+):(?P<port>\d+)")
 
 
+BEFORE = "before"  # begins the names of another checkout's nodes
+
+
 @dataclass(frozen=True, slots=True)
 class Contender:
     """A node under measurement. `command` takes the data directory; only persistent nodes use it."""
@@ -24,9 +27,10 @@ class Contender:
     ready: re.Pattern[str] = READY
     cwd: Path = ROOT
     persistent: bool = False
+    checkout: Path = ROOT
 
     def start(self, datadir: Path) -> NodeProcess:
-        return NodeProcess(self.command(datadir), ready=self.ready, cwd=self.cwd)
+        return NodeProcess(self.command(datadir), ready=self.ready, cwd=self.cwd, checkout=self.checkout)
 
 
 def free_port() -> int:
@@ -50,3 +54,16 @@ CONTENDERS = {
         ),
     )
 }
+
+
+def before(checkout: Path) -> list[Contender]:
+    """zEVM of another checkout, on disk and in memory: run by the command that its own `.venv` holds."""
+    command = checkout / ".venv" / "bin" / "zevm"
+    if not command.is_file():
+        raise SystemExit(f"{command} is not there: run `make install` in {checkout}")
+    start = [str(command), "run", "--port", "0"]
+    on_disk = Contender(
+        BEFORE, lambda datadir: [*start, "--datadir", str(datadir)], cwd=checkout, checkout=checkout, persistent=True
+    )
+    in_memory = Contender(f"{BEFORE} --memory", lambda _: [*start, "--memory"], cwd=checkout, checkout=checkout)
+    return [on_disk, in_memory]

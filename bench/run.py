@@ -3,6 +3,8 @@
     python -m bench.run             everything, some minutes
     python -m bench.run --quick     fewer rounds and a tenth of the blocks
     python -m bench.run --only transfer,call,block-number
+    python -m bench.run --before ../old --nodes zEVM,"zEVM --memory"
+                                    the zEVM of another checkout as well, and what changed since
 
 Every node gets the same pre-signed transactions over one kept-alive connection of a bare socket, in rounds that take
 turns between the nodes. zEVM stands twice in the table: with its data on disk, every block synced, as it runs by
@@ -27,7 +29,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench.nodes import CONTENDERS, Contender
+from bench.nodes import BEFORE, CONTENDERS, Contender, before
 from testing.load import (
     RECORDER_RUNTIME,
     SPINNER_GAS_PER_ROUND,
@@ -276,14 +278,17 @@ def summary(samples: Samples) -> dict[str, dict[str, float]]:
 
 
 def table(rows: dict[str, dict[str, float]], names: Sequence[str]) -> str:
-    """Markdown: medians, and for each other node how many times zEVM's median it needs (over 1: zEVM is faster)."""
-    base = names[0]
+    """Markdown: medians, and for each other node how many times zEVM's median it needs (over 1: zEVM is faster).
+
+    The base is the first node; for the nodes of another checkout it is the same kind of node of this one.
+    """
     others = [name for name in names if not name.startswith("zEVM")]
-    head = ["", *names, *(f"{name} / {base}" for name in others)]
+    bases = {name: name.replace(BEFORE, "zEVM") if name.startswith(BEFORE) else names[0] for name in others}
+    head = ["", *names, *(f"{name} / {bases[name]}" for name in others)]
     lines = ["| " + " | ".join(head) + " |", "|---" + "|---:" * (len(head) - 1) + "|"]
     for title, values in rows.items():
         cells = [number_text(values.get(name)) for name in names]
-        ratios = [ratio_text(values.get(name), values.get(base)) for name in others]
+        ratios = [ratio_text(values.get(name), values.get(bases[name])) for name in others]
         lines.append("| " + " | ".join([title, *cells, *ratios]) + " |")
     return "\n".join(lines)
 
@@ -319,9 +324,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--only", metavar="NAMES", help=f"of: {', '.join([*MEASUREMENTS, *HISTORY])}")
     parser.add_argument("--nodes", metavar="NAMES", default=",".join(CONTENDERS), help="default: %(default)s")
     parser.add_argument("--blocks", type=int, help="blocks of the long chain; default 10000, quick 1000")
+    parser.add_argument("--before", metavar="CHECKOUT", type=Path, help="compare with this installed checkout as well")
     options = parser.parse_args(arguments)
     names = chosen_names(options.only)
     contenders = [CONTENDERS[name.strip()] for name in options.nodes.split(",")]
+    contenders += before(options.before.resolve()) if options.before else []
     rows: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory(prefix="zevm-bench-") as work:
         samples = measure([name for name in names if name in MEASUREMENTS], contenders, options.quick, Path(work))

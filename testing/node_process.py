@@ -45,7 +45,7 @@ def zevm_command(*arguments: str) -> list[str]:
 class NodeProcess:
     """Start `command` and read its output. With `wait` the constructor returns when the node listens.
 
-    environment: of the process; None takes this one's, in which the command finds this checkout.
+    environment: of the process; None takes this one's, in which the command finds `checkout`.
     """
 
     def __init__(
@@ -57,6 +57,7 @@ class NodeProcess:
         wait: bool = True,
         cwd: Path = ROOT,
         environment: dict[str, str] | None = None,
+        checkout: Path = ROOT,
     ) -> None:
         self.command = list(command)
         self.port = 0
@@ -67,7 +68,7 @@ class NodeProcess:
         self._changed = threading.Condition()
         if environment is None:
             environment = os.environ | {"PYTHONUNBUFFERED": "1", "NO_COLOR": "1", "COLUMNS": "200"}
-            environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+            environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(checkout), os.environ.get("PYTHONPATH")]))
         self.process = subprocess.Popen(
             self.command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=cwd, env=environment
         )
