@@ -26,7 +26,7 @@ UNIT_PATHS = $(if $(findstring tests/,$(ARGS)),,tests/storage tests/chain tests/
 UNIT = $(BIN)/python -m pytest $(PYTEST_FLAGS) -m unit $(UNIT_PATHS)
 LINTS := lint-types lint-documents lint-cycles lint-prose lint-sizes lint-style lint-layers
 CONSENSUS_TEST = tests/verification/consensus/test_consensus.py
-COVERED_UNIT = $(UNIT) --cov --cov-report=term --no-cov-on-fail
+COVERED = --cov --cov-report=term --no-cov-on-fail
 export VENV PYTHON
 # keep bytecode, also where the caller says no: the processes that tests start would compile these packages each
 test every-test unit coverage: export PYTHONDONTWRITEBYTECODE =
@@ -61,14 +61,14 @@ test: install-dev
 every-test:
 	@log=$$(mktemp); { scripts/install_consensus_client.sh; exec $(BIN)/python -m pytest $(CONSENSUS_TEST); } > $$log 2>&1 & background=$$!; \
 	trap 'kill $$background 2> /dev/null; rm -f $$log' EXIT; trap 'exit 130' INT TERM; \
-	$(COVERED_UNIT); unit=$$?; $(BIN)/python -m pytest $(PYTEST_FLAGS) -m "not unit" --ignore=$(CONSENSUS_TEST); rest=$$?; \
-	wait $$background; consensus=$$?; cat $$log; [ "$$unit$$rest$$consensus" = 000 ]
+	$(BIN)/python -m pytest $(PYTEST_FLAGS) $(COVERED) --ignore=$(CONSENSUS_TEST); tests=$$?; \
+	wait $$background; consensus=$$?; cat $$log; [ "$$tests$$consensus" = 00 ]
 
 unit: install-dev
 	@$(UNIT) $(ARGS)
 
 coverage: install-dev
-	@$(COVERED_UNIT) $(ARGS)
+	@$(UNIT) $(COVERED) $(ARGS)
 
 check: lint unit
 

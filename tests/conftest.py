@@ -1,9 +1,11 @@
 """Which tests are unit tests: `make unit` runs them, and `make test` measures the coverage of the code by them."""
 
 import gc
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from coverage import Coverage
 
 HERE = Path(__file__).parent
 UNIT_FOLDERS = tuple(HERE / name for name in ("storage", "chain", "contracts", "analysis", "covenant", "rpc"))
@@ -50,13 +52,6 @@ def _rank(item: pytest.Item) -> int:
     return next((rank for rank, first in enumerate(LONGEST_FIRST) if path.startswith(first)), len(LONGEST_FIRST))
 
 
-def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """With -m "not unit": a unit test's file in which nothing is slow, whose import would be in vain."""
-    if config.option.markexpr != "not unit" or collection_path.suffix != ".py" or not _is_unit(collection_path):
-        return None
-    return True if "mark.slow" not in collection_path.read_text() else None
-
-
 def _is_unit(path: Path) -> bool:
     return path.parent == HERE or any(folder in path.parents for folder in UNIT_FOLDERS) or path in UNIT_FILES
 
@@ -66,6 +61,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if _is_unit(item.path) and item.get_closest_marker("slow") is None:
             item.add_marker(pytest.mark.unit)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Coverage is of unit tests; measuring it triples a test's time, so that others run without, fixtures included."""
+    running = Coverage.current()
+    if running is None or (item.get_closest_marker("unit") and not item.get_closest_marker("no_cover")):
+        return (yield)
+    running.stop()
+    try:
+        return (yield)
+    finally:
+        # pytest-cov has its own way with no_cover
+        if Coverage.current() is None:
+            running.start()
 
 
 def pytest_collection_finish() -> None:
