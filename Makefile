@@ -1,9 +1,9 @@
 # make run    start the node on 127.0.0.1:8545 (ARGS="--port 8546" adds flags)
 # make tools  install the tools of the quick starts and the client tests (npm's, Vyper, Zig)
 # make test   run every test          (ARGS="tests/node -k port" narrows, PYTEST_FLAGS= runs one after another)
-# make unit   run the tests that need nothing but Python, in a minute or two   (ARGS="tests/storage" narrows)
+# make unit   run the tests that need nothing but Python and are quick         (ARGS="tests/storage" narrows)
 # make check  lint and unit: before every commit
-# make coverage  run unit, and fail where less of the code is covered than pyproject.toml says
+# make coverage  run unit and lengthy tests, and fail where less of the code is covered than pyproject.toml says
 # make lint   style, types, import rules, sizes, generated documents
 # make conformance  run the official fixtures, chain and recorded answers (needs CONFORMANCE_DIR)
 # make crash, replication, consensus, differential, codecs, wasm-fuzz, wasm-replay, wasm-compile, twins, audit, plugins, memory, malformed-bodies, quic-abuse, quic-memory, walk-gas, answers
@@ -23,7 +23,7 @@ BIN := $(VENV)/bin
 UNIT_NAMES = replication/test_following test_audit_command test_contract_commands test_contract_refusals test_embedded test_private_files test_pytest_reports test_undecodable_head
 UNIT_FILES = $(patsubst %,tests/node/%.py,$(UNIT_NAMES))
 UNIT_PATHS = $(if $(findstring tests/,$(ARGS)),,tests/storage tests/chain tests/contracts tests/analysis tests/covenant tests/rpc tests/test_*.py $(UNIT_FILES))
-UNIT = $(BIN)/python -m pytest $(PYTEST_FLAGS) -m unit $(UNIT_PATHS)
+UNIT = $(BIN)/python -m pytest $(PYTEST_FLAGS) $(UNIT_PATHS)
 LINTS := lint-types lint-documents lint-cycles lint-prose lint-sizes lint-style lint-layers
 CONSENSUS_TEST = tests/verification/consensus/test_consensus.py
 COVERED = --cov --cov-report=term --no-cov-on-fail
@@ -65,10 +65,10 @@ every-test:
 	wait $$background; consensus=$$?; cat $$log; [ "$$tests$$consensus" = 00 ]
 
 unit: install-dev
-	@$(UNIT) $(ARGS)
+	@$(UNIT) -m unit $(ARGS)
 
 coverage: install-dev
-	@$(UNIT) $(COVERED) $(ARGS)
+	@$(UNIT) -m "unit or lengthy" $(COVERED) $(ARGS)
 
 check: lint unit
 
