@@ -91,7 +91,7 @@ class Events:
     def subscribe_early(self, listener: Listener) -> Callable[[], None]:
         """As `subscribe`, but call it as soon as an event has happened in memory.
 
-        For a command of the writer that looks at what it does itself: nobody is told of that before it is synced.
+        For a command of the writer that looks at its own work: clients learn of it only once it is synced.
         """
         self._early = (*self._early, listener)
 
@@ -113,13 +113,13 @@ class Events:
         self._held = []
 
     def release(self) -> None:
-        """Tell of what was held."""
+        """Tell the listeners of the held events."""
         held, self._held = self._held or (), None
         for event in held:
             _tell(self._listeners, event)
 
     def forget_held(self) -> None:
-        """Tell nobody of what was held: it was undone."""
+        """Drop the held events: they were undone."""
         self._held = None
 
 

@@ -468,7 +468,7 @@ def _refusal(error: RpcError) -> bytes:
 
 
 def _parts(calls: Iterable[Call], most: int) -> Iterator[list[Call]]:
-    """A batch's calls in their order: one by one, but for neighbours that share a sync, at most so many together."""
+    """A batch's calls in their order: one by one, but for neighbours that share a sync, at most `most` together."""
     together: list[Call] = []
     for call in calls:
         shares = call.error is None and call.method is not None and call.method.shares_sync

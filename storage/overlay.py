@@ -1,4 +1,4 @@
-"""A store as changes that are not written yet will make it, and several batches that are written as one.
+"""A store as unwritten changes will make it, and several batches that are written as one.
 
 thread that began the group:  written <- batch 1 <- batch 2 ...
 all other threads:            written
@@ -66,7 +66,7 @@ class OverlaySnapshot(Overlay):
 class GroupedStore:
     """A store that can hold batches back, to be written as one: the thread that began the group alone reads them then.
 
-    So a group is on the medium whole or not at all, and nobody learns of what is not.
+    So a group is on the medium whole or not at all, and no client learns of one that is not.
     """
 
     def __init__(self, store: ReadableStore) -> None:

@@ -1,4 +1,4 @@
-"""How much one sync is for."""
+"""Limits of the commands that share one sync."""
 
 from dataclasses import dataclass
 

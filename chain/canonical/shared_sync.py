@@ -1,4 +1,4 @@
-"""One sync for several commands of the writer: what they do is written as one, and seen by nobody before it.
+"""One sync for several commands of the writer, whose changes are one batch, and which no other thread sees before it.
 
 Each command finds what the ones before it did. All are answered after the sync; where it fails, all are undone, and all
 are told so: none of them can be known to have failed for a reason of its own.

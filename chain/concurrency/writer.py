@@ -176,7 +176,7 @@ class Writer:
 
     def submit_together(self, works: Iterable[Work]) -> "list[Future[Any]]":
         """Queue work that shares one sync, all at once: see `submit`."""
-        jobs = tuple(_Job(Future(), function, arguments, shares=True) for function, *arguments in works)
+        jobs = tuple([_Job(Future(), work[0], work[1:], shares=True) for work in works])
         self._put(jobs)
         return [job.future for job in jobs]
 
@@ -310,7 +310,7 @@ class _Group:
         self._outcomes: list[tuple[Future[Any], Any, BaseException | None]] = []
 
     def run(self, jobs: tuple[_Job, ...], company: Callable[[], tuple[_Job, ...]]) -> tuple[_Job, ...]:
-        """Run, sync, answer; the jobs that found no room. company: takes what has come since and may take part."""
+        """Run, sync, answer; the jobs that it did not take in. company: takes work that has come since and may join."""
         seconds, waiting = self._sharing.limits.seconds, deque(jobs)
         end, admission = Turn(seconds), Turn(seconds * COMPANY_SHARE)
         self._sharing.begin()

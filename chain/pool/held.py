@@ -1,4 +1,4 @@
-"""Transactions that left the pool for blocks that are not on the medium yet: until those are, they wait, for others."""
+"""Transactions that left the pool for blocks that are not on the medium yet: for other threads they wait until then."""
 
 from collections.abc import Iterable
 from threading import get_ident

@@ -108,7 +108,7 @@ class Pool(PoolContent):
 
     @property
     def _shown(self) -> HeldTransactions | None:
-        """What this thread is to see besides what waits."""
+        """Transactions that this thread is to see besides the waiting ones."""
         held = self._held
         return held if held is not None and held.is_shown else None
 
@@ -236,7 +236,7 @@ class Pool(PoolContent):
         with self._lock:
             self._begin_change()
             if self._held is not None:
-                self._held.keep(self._by_hash[item] for item in mined if item in self._by_hash)
+                self._held.keep(entry for item in mined if (entry := self._by_hash.get(Hash32(item))) is not None)
             rules_changed = self._checked_rules != environment.rules
             self._checked_rules = environment.rules
             is_known = changed is not None and self._reader is not None and self._reader.root == changed.since
