@@ -314,9 +314,11 @@ class _Group:
         seconds, waiting = self._sharing.limits.seconds, deque(jobs)
         end, admission = Turn(seconds), Turn(seconds * COMPANY_SHARE)
         self._sharing.begin()
-        while waiting and not end.is_over and self._has_room:
+        while waiting:
             self._perform(waiting.popleft())
-            if not waiting and not admission.is_over and self._has_room:
+            if end.is_over or not self._has_room:
+                break
+            if not waiting and not admission.is_over:
                 waiting.extend(company())
         self._settle()
         return tuple(waiting)

@@ -84,7 +84,14 @@ class Trial:
     sync: whether its writes are synced, and may share that.
     """
 
-    def __init__(self, options: ChainOptions, store: FailingStore | None = None, *, sync: bool = False) -> None:
+    def __init__(
+        self,
+        options: ChainOptions,
+        store: FailingStore | None = None,
+        *,
+        sync: bool = False,
+        limits: Limits | None = None,
+    ) -> None:
         self.options = options
         self.store = store or FailingStore()
         database = Database(self.store, None, sync=sync)
@@ -92,7 +99,7 @@ class Trial:
         services = Services(
             chain=self.chain,
             wallet=TestWallet(),
-            limits=Limits(),
+            limits=limits or Limits(),
             client_version="zevm/test",
             instance_id=load_instance_id(database),
             decoder=Decoder(),

@@ -30,6 +30,8 @@ from tests.rpc.methods.test_failed_writes import (
 from zevm.chain.canonical.group_limits import GroupLimits
 from zevm.chain.events import HeadChanged
 from zevm.chain.options import ChainOptions
+from zevm.node.config import load_settings
+from zevm.node.network import chain_options
 from zevm.rpc.registry import REGISTRY
 from zevm.storage.errors import CorruptionError
 from zevm.storage.store import Batch
@@ -127,11 +129,21 @@ async def test_what_a_batch_asks_between_its_sends_sees_those_before_it() -> Non
         trial.close()
 
 
-@pytest.mark.parametrize(("limits", "writes"), [({"commands": 5}, 3), ({"size_bytes": 1}, len(SENDS))])
-async def test_a_full_group_leaves_the_rest_to_the_next_one(limits: dict[str, int], writes: int) -> None:
-    trial = Trial(ChainOptions(write_groups=GroupLimits(seconds=PATIENT.seconds, **limits)), sync=True)
+@WAYS
+@pytest.mark.parametrize(
+    ("limits", "writes"),
+    [
+        ({"write_group_commands": 5, "write_group_seconds": 300}, 3),
+        ({"write_group_bytes": 1, "write_group_seconds": 300}, len(SENDS)),
+        ({"write_group_seconds": 0.000_000_001}, len(SENDS)),
+    ],
+    ids=["commands", "bytes", "seconds"],
+)
+async def test_a_full_group_leaves_the_rest_to_the_next_one(limits: dict[str, float], writes: int, way: Way) -> None:
+    settings = load_settings({f"rpc_{name}": value for name, value in limits.items()})
+    trial = Trial(chain_options(settings), sync=True, limits=settings.limits)
     try:
-        answers, count = await run(trial, of_many_clients, SENDS)
+        answers, count = await run(trial, way, SENDS)
         assert [answer["result"] for answer in answers] == HASHES
         assert count == writes
         assert trial.chain.head.number == len(SENDS)
