@@ -19,7 +19,7 @@ from zevm.storage.database import Database
 from zevm.storage.errors import CorruptionError, ForeignDatabaseError, StorageProblem
 from zevm.storage.ledger import Ledger
 from zevm.storage.schema import MetaName
-from zevm.storage.state import StateBase
+from zevm.storage.state import StateBase, StateUpdate
 from zevm.storage.store import Batch
 
 Addition = Callable[[Batch, tuple[BlockAndReceipts, ...]], None]
@@ -240,7 +240,7 @@ class CanonicalChain:
         batch_version(self.database, batch, version)
         self.database.write(batch, sync=sync)
         self.records.remember(BlockAndReceipts(block, receipts))
-        self._head = self._head_at(block.header, sealed.update.root, version)
+        self._head = self._head_after(block.header, sealed.update, version)
 
     def patch(self, diff: StateDiff, root: bytes | None = None) -> None:
         """Change the latest state without a block. Raises InvalidRequestError if that does not lead to `root`."""
@@ -256,7 +256,7 @@ class CanonicalChain:
         self.database.ledger.put_working_root(batch, head.number, update.root)
         batch_version(self.database, batch, version)
         self.database.write(batch)
-        self._head = self._head_at(head.header, update.root, version)
+        self._head = self._head_after(head.header, update, version)
 
     def mark(self, checkpoints: Checkpoints) -> None:
         """Move the checkpoints alone."""
@@ -377,6 +377,10 @@ class CanonicalChain:
     def _head_at(self, header: Header, root: bytes, version: Version) -> Head:
         view = self.database.store.snapshot()
         return Head(header, self.database.state.latest(view, root), version)
+
+    def _head_after(self, header: Header, update: StateUpdate, version: Version) -> Head:
+        view = self.database.store.snapshot()
+        return Head(header, self.database.state.latest_after(view, self._head.state, update), version)
 
 
 def put_record(ledger: Ledger, batch: Batch, record: BlockAndReceipts) -> None:
