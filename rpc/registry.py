@@ -8,9 +8,9 @@ Dispatch, the table in the documentation, rpc_modules and rpc.discover all read 
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
-from inspect import getdoc, signature
+from inspect import getdoc, isgeneratorfunction, signature
 from typing import Any, TypeVar
 
 from zevm.rpc.codec.scalars import Decoder
@@ -64,6 +64,7 @@ class Method:
     """One row. `function(services, *arguments)`; with `connection`, `function(services, connection, *arguments)`.
 
     any_thread: a LIGHT method that only reads the chain, which a caller in this process runs on its own thread.
+    is_long: the function is a generator, work in steps (chain.concurrency.writer).
     """
 
     name: str
@@ -75,6 +76,10 @@ class Method:
     aliases: tuple[str, ...] = ()
     connection: bool = False
     any_thread: bool = False
+    is_long: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "is_long", isgeneratorfunction(self.function))
 
     @property
     def namespace(self) -> str:

@@ -30,12 +30,14 @@ class KeyOrder:
         """Number of keys."""
         return self._sorted_count + len(self._waiting) - len(self._dead)
 
-    def add(self, key: bytes) -> None:
-        """Take a key in that has just come into the mapping."""
-        if key in self._dead:
-            self._dead.remove(key)
-            return
-        self._waiting.append(key)
+    def add(self, keys: list[bytes]) -> None:
+        """Take keys in that have just come into the mapping, each of them once."""
+        dead = self._dead
+        if not dead.isdisjoint(keys):
+            back = dead.intersection(keys)
+            keys = [key for key in keys if key not in back]
+            dead -= back
+        self._waiting += keys
         if len(self._waiting) >= UNSORTED_LIMIT:
             self._sort()
 

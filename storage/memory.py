@@ -50,6 +50,7 @@ class MemoryStore:
             # read in one step: a snapshot that nobody holds leaves the dictionary at any moment
             views = [view() for view in list(self._snapshots.values())]
             overlays = [view._overlay for view in views if view is not None]
+            added: list[bytes] = []
             for key, value in batch.operations:
                 before = data.get(key)
                 for overlay in overlays:
@@ -58,10 +59,14 @@ class MemoryStore:
                 if value is not None:
                     data[key] = value
                     if before is None:
-                        order.add(key)
+                        added.append(key)
                 elif before is not None:
                     del data[key]
+                    # it may be one of those
+                    order.add(added)
+                    added = []
                     order.remove(key)
+            order.add(added)
 
     def snapshot(self) -> "MemorySnapshot":
         """A frozen view of the store as it is now."""

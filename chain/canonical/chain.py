@@ -312,7 +312,7 @@ class CanonicalChain:
         self.database.write(batch)
         self._checkpoints = checkpoints or self._checkpoints
         for record in removed:
-            self.records.forget(record.block.hash)
+            self.records.forget(record.block.hash, record.block.transactions)
         for sealed in branch:
             self.records.remember(BlockAndReceipts(sealed.block, sealed.record.receipts))
         self._head = self._head_at(header, root, version)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
 from zevm.storage.errors import StorageError
-from zevm.storage.leveldb import LevelStore
 from zevm.storage.key_order import UNSORTED_LIMIT, KeyOrder
+from zevm.storage.leveldb import LevelStore
 from zevm.storage.memory import MemoryStore
 from zevm.storage.store import Batch
 
@@ -139,7 +139,7 @@ def test_removed_keys_leave_the_order_once_they_are_many() -> None:
         added = [b"%d-%06d" % (round_number, number) for number in range(2 * UNSORTED_LIMIT)]
         for key in added:
             present[key] = None
-            order.add(key)
+        order.add(added)
         for key in added[1:]:
             del present[key]
             order.remove(key)
@@ -149,7 +149,7 @@ def test_removed_keys_leave_the_order_once_they_are_many() -> None:
         assert sum(len(run) for run in order._runs) <= UNSORTED_LIMIT + len(present) + 1
     for key in added[1:3]:
         present[key] = None
-        order.add(key)
+        order.add([key])
     assert order.first(b"2", b"z", 3, reverse=False) == added[:3]
     assert order.first(added[1], added[2], 3, reverse=True) == [added[1]]
 
