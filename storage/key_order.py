@@ -9,7 +9,7 @@ UNSORTED_LIMIT = 4096
 _RUN_KEYS = 1 << 17
 """A longer run is merged into no other: that would hold up the store for longer than a block takes."""
 _DEAD_SHARE = 16
-"""One part in so many of all keys, and UNSORTED_LIMIT at least, may be removed ones, which reads pass over."""
+"""Removed keys, which reads pass over, may be one in 16 of all keys, or UNSORTED_LIMIT if that is more."""
 
 
 class KeyOrder:

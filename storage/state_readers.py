@@ -43,9 +43,11 @@ class LatestReader:
         if update.base_root != self.root:
             raise ValueError(f"update stands on root {update.base_root.hex()}, the reader on {self.root.hex()}")
         kept, changed = self._accounts, update.decoded
-        known = {**kept, **changed} if len(kept) + len(changed) <= _ACCOUNTS_KEPT else dict(changed)
-        for address in update.accounts.keys() - changed.keys():
+        known = dict(kept) if len(kept) + len(update.accounts) <= _ACCOUNTS_KEPT else {}
+        for address in update.accounts:
             known.pop(address, None)
+            if address in changed:
+                known[address] = changed[address]
         return LatestReader(view, update.root, self._code_of, known)
 
     @property

@@ -238,7 +238,9 @@ def test_a_reader_of_the_latest_state_stays_at_its_snapshot() -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(st.sets(st.sampled_from(ADDRESSES)), diffs()), min_size=1, max_size=5))
-def test_a_reader_that_follows_updates_reads_what_a_fresh_one_does(steps) -> None:
+def test_a_reader_that_follows_updates_reads_what_a_fresh_one_does(
+    steps: list[tuple[set[Address], StateDiff]],
+) -> None:
     history = written(account_diff(a=1))
     reader = history.states.latest(history.store.snapshot(), history.root)
     for read, diff in steps:

@@ -1,10 +1,14 @@
 """The caches of decoded records follow the chain."""
 
+import pytest
+
 from tests.chain.chain_fixtures import open_chain, transfer
 from zevm.chain.canonical import records
 
 
-def test_a_removed_transaction_is_found_no_more_whatever_the_caches_have_dropped(monkeypatch) -> None:
+def test_a_removed_transaction_is_found_no_more_whatever_was_cached(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(records, "_CACHED_BLOCKS", 2)
     chain = open_chain()
     snapshot = chain.writer.run(chain.snapshot)
