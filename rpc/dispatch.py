@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import suppress
-from inspect import isgeneratorfunction
 from typing import Any
 
 import orjson
@@ -326,7 +325,7 @@ class Dispatcher:
         The writer also encodes the answer. Without an awaiter, long work ends after the current part.
         """
         loop = asyncio.get_running_loop()
-        is_long = isgeneratorfunction(method.function)
+        is_long = method.is_long
         answer: asyncio.Future[Reply] = LongWrite(loop=loop) if is_long else loop.create_future()
         cancellation = Cancellation() if is_long else None
 
@@ -389,7 +388,7 @@ class Dispatcher:
         if method.cost is Cost.EXECUTION:
             work: Callable[..., Any] = _execute_and_encode
         else:
-            work = _write_in_steps if isgeneratorfunction(method.function) else _write
+            work = _write_in_steps if method.is_long else _write
         prefix = (self._services, caller) if method.connection else (self._services,)
         return (work, call.identifier, method.function, *prefix, *call.arguments)
 

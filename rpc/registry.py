@@ -8,7 +8,7 @@ Dispatch, the table in the documentation, rpc_modules and rpc.discover all read 
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from inspect import getdoc, isgeneratorfunction, signature
 from typing import Any, TypeVar
@@ -65,6 +65,7 @@ class Method:
 
     any_thread: a LIGHT method that only reads the chain, which a caller in this process runs on its own thread.
     shares_sync: a WRITE method of short work that only adds to the chain, and so may share a sync with others.
+    is_long: the function is a generator, work in steps (chain.concurrency.writer).
     """
 
     name: str
@@ -77,6 +78,10 @@ class Method:
     connection: bool = False
     any_thread: bool = False
     shares_sync: bool = False
+    is_long: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "is_long", isgeneratorfunction(self.function))
 
     @property
     def namespace(self) -> str:

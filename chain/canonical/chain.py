@@ -19,7 +19,7 @@ from zevm.storage.database import Database
 from zevm.storage.errors import CorruptionError, ForeignDatabaseError, StorageProblem
 from zevm.storage.ledger import Ledger
 from zevm.storage.schema import MetaName
-from zevm.storage.state import StateBase
+from zevm.storage.state import StateBase, StateUpdate
 from zevm.storage.store import Batch
 
 Addition = Callable[[Batch, tuple[BlockAndReceipts, ...]], None]
@@ -241,7 +241,8 @@ class CanonicalChain:
             also(batch)
         batch_version(self.database, batch, version)
         self.database.write(batch, sync=sync)
-        self._move_to(self._head_at(block.header, sealed.update.root, version), BlockAndReceipts(block, receipts))
+        head = self._head_after(block.header, sealed.update, version)
+        self._move_to(head, BlockAndReceipts(block, receipts))
 
     def patch(self, diff: StateDiff, root: bytes | None = None) -> None:
         """Change the latest state without a block. Raises InvalidRequestError if that does not lead to `root`."""
@@ -257,7 +258,7 @@ class CanonicalChain:
         self.database.ledger.put_working_root(batch, head.number, update.root)
         batch_version(self.database, batch, version)
         self.database.write(batch)
-        self._move_to(self._head_at(head.header, update.root, version))
+        self._move_to(self._head_after(head.header, update, version))
 
     def show_group(self) -> None:
         """Make the head that a group of writes has led to the head for all threads, once it is written and ended."""
@@ -337,7 +338,7 @@ class CanonicalChain:
         self.database.write(batch)
         self._checkpoints = checkpoints or self._checkpoints
         for record in removed:
-            self.records.forget(record.block.hash)
+            self.records.forget(record.block.hash, record.block.transactions)
         for sealed in branch:
             self.records.remember(BlockAndReceipts(sealed.block, sealed.record.receipts))
         self._head = self._head_at(header, root, version)
@@ -402,6 +403,10 @@ class CanonicalChain:
     def _head_at(self, header: Header, root: bytes, version: Version) -> Head:
         view = self.database.snapshot()
         return Head(header, self.database.state.latest(view, root), version)
+
+    def _head_after(self, header: Header, update: StateUpdate, version: Version) -> Head:
+        view = self.database.snapshot()
+        return Head(header, self.database.state.latest_after(view, self.head.state, update), version)
 
 
 def put_record(ledger: Ledger, batch: Batch, record: BlockAndReceipts) -> None:

@@ -5,8 +5,7 @@ impersonations, the chain id) returns to its value after the last successful bat
 content.
 """
 
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from zevm.chain.blocks.clock import Clock, ClockState
 from zevm.chain.blocks.context import BlockSettings, ChainSpec
@@ -16,8 +15,7 @@ from zevm.chain.rules.schedule import ForkSchedule
 from zevm.storage.database import Database
 
 
-@dataclass(frozen=True, slots=True)
-class Remembered:
+class Remembered(NamedTuple):
     """State in memory that a command may change, as it was."""
 
     clock: ClockState

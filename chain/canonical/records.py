@@ -1,6 +1,6 @@
 """Blocks, receipts and transaction positions, decoded from the ledger and kept in bounded caches."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from threading import get_ident
@@ -18,6 +18,8 @@ from zevm.storage.ledger import Ledger
 from zevm.storage.primitives import Hash32
 
 _CACHED_BLOCKS = 256
+_CACHED_POSITIONS = 256
+"""Of the transactions of blocks just committed, for clients that wait for a receipt. Each may keep its block."""
 _CACHED_HEADERS = 2_048
 """More than a fee history asks for (--rpc-fee-history-blocks), so that it finds them all at the next block too."""
 
@@ -55,15 +57,19 @@ class Records:
         self._receipts: LRU[bytes, tuple[Receipt, ...]] = LRU(_CACHED_BLOCKS)
         self._tips: LRU[bytes, BlockTips] = LRU(_CACHED_BLOCKS)
         self._caches: tuple[LRU[bytes, Any], ...] = (self._headers, self._blocks, self._receipts, self._tips)
+        self._positions: LRU[bytes, TransactionPosition] = LRU(_CACHED_POSITIONS)
         self._held: dict[bytes, BlockAndReceipts] = {}
         self._holder = 0
 
     def remember(self, record: BlockAndReceipts) -> None:
-        """Keep a block just committed, so that its readers need not decode it."""
-        block_hash = record.block.hash
-        self._headers[block_hash] = record.block.header
-        self._blocks[block_hash] = record.block
+        """Keep a canonical block just committed, so that its readers need not decode it."""
+        block = record.block
+        block_hash = block.hash
+        self._headers[block_hash] = block.header
+        self._blocks[block_hash] = block
         self._receipts[block_hash] = record.receipts
+        for index, transaction in enumerate(block.transactions[:_CACHED_POSITIONS]):
+            self._positions[transaction.hash] = TransactionPosition(block, index)
 
     def hold(self, record: BlockAndReceipts) -> None:
         """Keep a block of a group of writes, for this thread alone."""
@@ -83,14 +89,16 @@ class Records:
     def _held_here(self, block_hash: bytes) -> BlockAndReceipts | None:
         return self._held.get(block_hash) if self._held and self._holder == get_ident() else None
 
-    def forget(self, block_hash: Hash32) -> None:
-        """Drop a removed block."""
+    def forget(self, block_hash: Hash32, transactions: Iterable[Transaction] = ()) -> None:
+        """Drop a removed block. transactions: its own, where it was canonical."""
+        for transaction in transactions:
+            self._positions.pop(transaction.hash, None)
         for cache in self._caches:
             cache.pop(block_hash, None)
 
     def clear(self) -> None:
         """Drop everything: the chain is another one now."""
-        for cache in self._caches:
+        for cache in (*self._caches, self._positions):
             cache.clear()
 
     def canonical_hash(self, number: int) -> Hash32 | None:
@@ -170,11 +178,17 @@ class Records:
 
     def header_of_transaction(self, transaction_hash: Hash32) -> Header | None:
         """The header of the canonical block that holds a transaction."""
+        recent: TransactionPosition | None = self._positions.get(transaction_hash)
+        if recent is not None:
+            return recent.block.header
         position = self._ledger.transaction_position(transaction_hash)
         return None if position is None else self.header_by_number(position[0])
 
     def find_transaction(self, transaction_hash: Hash32) -> TransactionPosition | None:
         """The position of a canonical transaction."""
+        recent: TransactionPosition | None = self._positions.get(transaction_hash)
+        if recent is not None:
+            return recent
         position = self._ledger.transaction_position(transaction_hash)
         if position is None:
             return None
