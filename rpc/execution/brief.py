@@ -31,7 +31,8 @@ class BriefExecutions:
 
     def __init__(self, budget_seconds: float, kinds: int) -> None:
         self._budget_seconds = budget_seconds
-        self._durations = Durations(SHORT_SHARE * budget_seconds, kinds)
+        self._short_seconds = SHORT_SHARE * budget_seconds
+        self._durations = Durations(self._short_seconds, kinds)
         self.turns = Turns()
         self.here = 0
         self.overran = 0
@@ -48,6 +49,7 @@ class BriefExecutions:
     def run(self, kind: Kind, job: Job) -> Any:
         """The result of `job` or its error; NOT_BRIEF where it takes too long."""
         function, *arguments = job
+        begun = time.thread_time()
         deadline = BriefDeadline(time.monotonic() + self._budget_seconds, Cancellation())
         self.here += 1
         try:
@@ -55,7 +57,9 @@ class BriefExecutions:
         except NotBriefError:
             self.here -= 1
             self.overran += 1
-            self._durations.overran(kind)
+            # a thread that had to wait for the processor says nothing about the kind
+            if not deadline.expired() or time.thread_time() - begun > self._short_seconds:
+                self._durations.overran(kind)
             return NOT_BRIEF
 
     def timed(self, kind: Kind | None, job: Job) -> tuple[Job, Callable[[], None]]:
@@ -65,9 +69,13 @@ class BriefExecutions:
         timing = _Timing()
         return (timing.run, *job), lambda: self._note(kind, timing)
 
+    def took(self, kind: Kind, seconds: float) -> None:
+        """An execution of this kind took so much of a worker's processor time."""
+        self._durations.took(kind, seconds)
+
     def _note(self, kind: Kind, timing: "_Timing") -> None:
         if timing.seconds is not None:
-            self._durations.took(kind, timing.seconds)
+            self.took(kind, timing.seconds)
 
 
 class _Timing:
