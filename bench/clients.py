@@ -69,7 +69,7 @@ class Load:
 
 
 class Prepared:
-    """What every node gets before the first measurement, signed once."""
+    """Transactions that every node gets before the first measurement, signed once."""
 
     def __init__(self, accounts: Sequence[Signer]) -> None:
         self._deployer = development_signer(0)

@@ -70,7 +70,7 @@ class BriefExecutions:
         return (timing.run, *job), lambda: self._note(kind, timing)
 
     def took(self, kind: Kind, seconds: float) -> None:
-        """An execution of this kind took so much of a worker's processor time."""
+        """An execution of this kind took this processor time on a worker."""
         self._durations.took(kind, seconds)
 
     def _note(self, kind: Kind, timing: "_Timing") -> None:
