@@ -18,7 +18,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -52,8 +52,8 @@ class Load:
 
     def __init__(self, contender: Contender, node: NodeProcess, prepared: Prepared) -> None:
         self.name = contender.name
+        self._node = node
         self.rpc = node.connect(timeout_seconds=300)
-        self.connections = [node.connect(timeout_seconds=300) for _ in range(max(CLIENTS))]
         for raw, name in prepared.funding:
             self._send(raw, name)
 
@@ -61,6 +61,12 @@ class Load:
         self.rpc.call("eth_sendRawTransaction", raw)
         while self.rpc.call("eth_getTransactionReceipt", name) is None:
             pass
+
+    @contextmanager
+    def clients(self, count: int) -> Iterator[list[RpcConnection]]:
+        """Connections of their own: nodes close those that stay idle."""
+        with ExitStack() as stack:
+            yield [stack.enter_context(self._node.connect(timeout_seconds=300)) for _ in range(count)]
 
     def send_all(self, signed: Sequence[tuple[str, str]]) -> None:
         """Send transactions one after another, each mined before the next."""
@@ -111,13 +117,15 @@ def per_second(connections: Sequence[RpcConnection], frames: Sequence[Sequence[b
 
 def reads(load: Load, frames: Mapping[str, bytes], clients: int) -> float:
     """Requests a second of one read. frames: the request for each node."""
-    return per_second(load.connections[:clients], [[frames[load.name]] * (READS // clients)] * clients)
+    with load.clients(clients) as connections:
+        return per_second(connections, [[frames[load.name]] * (READS // clients)] * clients)
 
 
 def sends(load: Load, signed: Sequence[Sequence[tuple[str, str]]]) -> float:
     """Transfers a second, each mined before its answer."""
     frames = [[load.rpc.request("eth_sendRawTransaction", raw) for raw, _ in of_client] for of_client in signed]
-    return per_second(load.connections[: len(signed)], frames)
+    with load.clients(len(signed)) as connections:
+        return per_second(connections, frames)
 
 
 def signed_sends(accounts: Sequence[Signer], clients: int) -> list[list[tuple[str, str]]]:
