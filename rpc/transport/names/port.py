@@ -13,6 +13,7 @@ from zevm.chain.rules.name_service import TOP_LEVEL_NAMES, normalised
 from zevm.chain.types.block_reference import LATEST
 from zevm.rpc.codec.names import record_json, resolved_json
 from zevm.rpc.error_translation import to_rpc_error
+from zevm.rpc.execution.workers import Workers
 from zevm.rpc.services import Services
 from zevm.rpc.transport.asgi import Receive, Scope, Send
 from zevm.rpc.transport.guard import Guard, Refusal, header
@@ -20,7 +21,6 @@ from zevm.rpc.transport.http_bodies import JSON_TYPE, refuse, respond
 from zevm.rpc.transport.names.options import NamesPortOptions
 from zevm.rpc.transport.names.upstream import Upstream, UpstreamError
 from zevm.rpc.transport.websocket import refuse_websocket
-from zevm.rpc.workers import Workers
 
 PATH = "/resolve/"
 MOST_SECONDS = 2**31 - 1
