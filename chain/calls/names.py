@@ -24,6 +24,10 @@ from zevm.chain.vm.interface import CallRequest, VmErrorKind
 from zevm.storage.primitives import ZERO_ADDRESS, Address, Hash32
 
 
+_UNDECODABLE = (DecodingError, UnicodeDecodeError, OverflowError)
+"""What eth-abi raises for bytes that are no values of the types; OverflowError for a length of 63 bits and more."""
+
+
 @dataclass(frozen=True, slots=True)
 class ResolvedName:
     """A name that has a resolver.
@@ -122,7 +126,7 @@ class NameReader:
             return None
         try:
             (value,) = decode([kind], decode(["bytes", "address"], output)[0])
-        except (DecodingError, UnicodeDecodeError):
+        except _UNDECODABLE:
             return None
         return _canonical(value) if kind == "address" else value
 
@@ -155,7 +159,7 @@ def _decoded(kinds: Sequence[str], output: bytes) -> tuple[Any, ...]:
     """The values that a contract of the name service returns. Raises InvalidRequestError for those of another."""
     try:
         return decode(kinds, output)
-    except DecodingError as error:
+    except _UNDECODABLE as error:
         raise InvalidRequestError("this chain has other contracts in the places of the name service") from error
 
 
