@@ -23,7 +23,6 @@ from zevm.chain.rules.name_service import (
 from zevm.chain.vm.interface import CallRequest, VmErrorKind
 from zevm.storage.primitives import ZERO_ADDRESS, Address, Hash32
 
-
 _UNDECODABLE = (DecodingError, UnicodeDecodeError, OverflowError)
 """What eth-abi raises for bytes that are no values of the types; OverflowError for a length of 63 bits and more."""
 
