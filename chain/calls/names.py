@@ -24,7 +24,7 @@ from zevm.chain.vm.interface import CallRequest, VmErrorKind
 from zevm.storage.primitives import ZERO_ADDRESS, Address, Hash32
 
 _UNDECODABLE = (DecodingError, UnicodeDecodeError, OverflowError)
-"""What eth-abi raises for bytes that are no values of the types; OverflowError for a length of 63 bits and more."""
+"""Errors of eth-abi for bytes that are no values of the types; OverflowError for a length of 63 bits and more."""
 
 
 @dataclass(frozen=True, slots=True)

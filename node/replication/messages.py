@@ -93,7 +93,15 @@ class Welcome:
         rules: list[rlp.Item] = [[name.encode(), value.encode()] for name, value in self.rules.items()]
         counts = [rlp.encode_int(count) for count in (VERSION, self.head)]
         path: list[rlp.Item] = list(self.path)
-        fields = [counts[0], self.genesis_hash, self.genesis, rules, self.client.encode(), counts[1], path]
+        fields: list[rlp.Item] = [
+            counts[0],
+            self.genesis_hash,
+            self.genesis,
+            rules,
+            self.client.encode(),
+            counts[1],
+            path,
+        ]
         return rlp.encode(fields)
 
     @classmethod
