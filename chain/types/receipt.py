@@ -8,7 +8,6 @@ from zevm.storage import rlp
 from zevm.storage.keccak import keccak256
 from zevm.storage.primitives import Address
 
-
 _NOTHING = rlp.wrap_list(b"")
 
 
