@@ -21,7 +21,7 @@ from zevm.storage.state_check import PROBLEM_LIMIT, StateCheck
 from zevm.storage.state_readers import LatestReader, StateBase, TrieReader, UpdateReader
 from zevm.storage.state_record import updates_after
 from zevm.storage.state_update import StateUpdate, hashed, slot_hash
-from zevm.storage.store import Batch, Reader, Snapshot, Store
+from zevm.storage.store import Batch, Reader, Snapshot
 from zevm.storage.trie_difference import differing_keys
 
 __all__ = ["AccountProof", "SlotProof", "StateBase", "StateStore", "StateUpdate", "Version"]
@@ -49,7 +49,7 @@ class StateStore:
     """The state's part of the database."""
 
     def __init__(
-        self, store: Store, *, node_cache_bytes: int = 8 * 1024 * 1024, code_cache_bytes: int = 8 * 1024 * 1024
+        self, store: Reader, *, node_cache_bytes: int = 8 * 1024 * 1024, code_cache_bytes: int = 8 * 1024 * 1024
     ) -> None:
         self._store = store
         self._nodes = ByteCache(node_cache_bytes)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
+from threading import get_ident
 from typing import Any, TypeVar
 
 from lru import LRU
@@ -43,7 +44,11 @@ class TransactionPosition:
 
 
 class Records:
-    """Decoded reads of the ledger. Safe to use from any thread."""
+    """Decoded reads of the ledger. Safe to use from any thread.
+
+    Blocks of a group of writes (storage.overlay) are held until it is written: the thread that makes them alone sees
+    them before.
+    """
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
@@ -53,6 +58,8 @@ class Records:
         self._tips: LRU[bytes, BlockTips] = LRU(_CACHED_BLOCKS)
         self._caches: tuple[LRU[bytes, Any], ...] = (self._headers, self._blocks, self._receipts, self._tips)
         self._positions: LRU[bytes, TransactionPosition] = LRU(_CACHED_POSITIONS)
+        self._held: dict[bytes, BlockAndReceipts] = {}
+        self._holder = 0
 
     def remember(self, record: BlockAndReceipts) -> None:
         """Keep a canonical block just committed, so that its readers need not decode it."""
@@ -63,6 +70,24 @@ class Records:
         self._receipts[block_hash] = record.receipts
         for index, transaction in enumerate(block.transactions[:_CACHED_POSITIONS]):
             self._positions[transaction.hash] = TransactionPosition(block, index)
+
+    def hold(self, record: BlockAndReceipts) -> None:
+        """Keep a block of a group of writes, for this thread alone."""
+        self._holder = get_ident()
+        self._held[record.block.hash] = record
+
+    def show_held(self) -> None:
+        """Let all threads have the blocks of a group, once it is written."""
+        held, self._held = self._held, {}
+        for record in held.values():
+            self.remember(record)
+
+    def forget_held(self) -> None:
+        """Drop the blocks of a group that was not written."""
+        self._held = {}
+
+    def _held_here(self, block_hash: bytes) -> BlockAndReceipts | None:
+        return self._held.get(block_hash) if self._held and self._holder == get_ident() else None
 
     def forget(self, block_hash: Hash32, transactions: Iterable[Transaction] = ()) -> None:
         """Drop a removed block. transactions: its own, where it was canonical."""
@@ -83,6 +108,8 @@ class Records:
     def header_by_hash(self, block_hash: Hash32) -> Header | None:
         """The header with this hash."""
         header: Header | None = self._headers.get(block_hash)
+        if header is None and (held := self._held_here(block_hash)) is not None:
+            return held.block.header
         if header is None and (data := self._ledger.header(block_hash)) is not None:
             header = _decoded("header", block_hash, partial(Header.decode, gaps=True), data)
             if header.hash != block_hash:
@@ -106,6 +133,8 @@ class Records:
     def block_by_hash(self, block_hash: Hash32) -> Block | None:
         """The block with this hash."""
         block: Block | None = self._blocks.get(block_hash)
+        if block is None and (held := self._held_here(block_hash)) is not None:
+            return held.block
         if block is not None:
             return block
         header = self.header_by_hash(block_hash)
@@ -126,6 +155,8 @@ class Records:
     def receipts(self, block_hash: Hash32) -> tuple[Receipt, ...] | None:
         """A block's receipts in transaction order; None for an unknown block."""
         receipts: tuple[Receipt, ...] | None = self._receipts.get(block_hash)
+        if receipts is None and (held := self._held_here(block_hash)) is not None:
+            return held.receipts
         if receipts is None and (data := self._ledger.receipts(block_hash)) is not None:
             receipts = _decoded("receipts", block_hash, decode_receipts, data)
             self._receipts[block_hash] = receipts
@@ -134,6 +165,8 @@ class Records:
     def tips(self, block_hash: Hash32) -> BlockTips | None:
         """A block's lowest tips; None for an unknown block."""
         tips: BlockTips | None = self._tips.get(block_hash)
+        if tips is None and (held := self._held_here(block_hash)) is not None:
+            return tips_of(held.block.header, held.receipts)
         if tips is None and (header := self.header_by_hash(block_hash)) is not None:
             tips = self._tips[block_hash] = tips_of(header, self.receipts(block_hash) or ())
         return tips
