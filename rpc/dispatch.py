@@ -6,18 +6,18 @@ Light calls are answered at once, in `begin` itself; the rest is a coroutine.
 import asyncio
 import json
 import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import suppress
-from inspect import isgeneratorfunction
+from functools import partial
 from typing import Any
 
 import orjson
 
-from zevm.chain.concurrency.deadline import Cancellation, Deadline
+from zevm.chain.concurrency.deadline import Cancellation, Deadline, NotBriefError
 from zevm.chain.concurrency.release import forget_origin
 from zevm.chain.concurrency.writer import Steps, WriterStoppedError
-from zevm.chain.tracing.encoded import Encoded, enclosed, is_small, take_text, use_up
+from zevm.chain.tracing.encoded import Encoded, enclosed, is_small, size_of, take_text, use_up
 from zevm.rpc.codec.later import Later
 from zevm.rpc.codec.parsing import (
     LOOP_BODY_BYTES,
@@ -37,15 +37,20 @@ from zevm.rpc.errors import (
     RpcError,
     TimedOutError,
 )
+from zevm.rpc.execution.brief import NOT_BRIEF, BriefExecutions
+from zevm.rpc.execution.durations import Kind
+from zevm.rpc.execution.workers import Workers
 from zevm.rpc.notifications.subscriptions import Caller
 from zevm.rpc.registry import REQUIRED, Cost, Method, Registry
 from zevm.rpc.services import Services
 from zevm.rpc.suggestions import Suggestions
-from zevm.rpc.workers import Workers
 
 METHOD_NAME_LIMIT = 2_048
 LOOP_SLICE_SECONDS = 0.005
 """How long a batch of light calls may hold the event loop before it yields."""
+
+BRIEF_ANSWER_BYTES = 64 * 1024
+"""Most bytes of an answer in parts that the event loop joins."""
 
 _ABSENT = object()
 Reply = bytes | None
@@ -78,6 +83,16 @@ def success(identifier: Any, result: Any) -> bytes:
 def _execute_and_encode(identifier: Any, function: Callable[..., Any], *arguments: Any, deadline: Deadline) -> bytes:
     """Execute a call on a worker, and encode its answer there, since it may be large."""
     return _success_in_slices(identifier, function(*arguments, deadline=deadline))
+
+
+def _execute_briefly(identifier: Any, function: Callable[..., Any], *arguments: Any, deadline: Deadline) -> bytes:
+    """Execute a call on the event loop, and encode its answer there. Raises NotBriefError."""
+    result = function(*arguments, deadline=deadline)
+    if type(result) is Encoded:
+        deadline.bound(size_of(result.parts), BRIEF_ANSWER_BYTES)
+    elif not is_small(result):
+        raise NotBriefError
+    return success(identifier, result)
 
 
 def _success_in_slices(identifier: Any, result: Any) -> bytes:
@@ -179,6 +194,7 @@ class Dispatcher:
         self._limits = services.limits
         self._suggestions = Suggestions(registry.by_name)
         self.workers = services.executions = workers
+        self.brief = BriefExecutions(self._limits.brief_execution_us / 1e6, self._limits.brief_kinds)
 
     def begin(self, body: bytes, caller: Caller | None = None) -> Reply | Pending:
         """The answer to a body if it is available at once, otherwise an awaitable of it.
@@ -204,6 +220,8 @@ class Dispatcher:
             return self._answer_light(call, caller)
         if call.method.cost is Cost.WRITE:
             return self._begin_write(call, call.method, caller)
+        if call.method.cost is Cost.EXECUTION:
+            return self._begin_execution(call, call.method, caller)
         return self._answer(call, caller)
 
     async def answer(self, body: bytes, caller: Caller | None = None) -> Reply:
@@ -307,18 +325,61 @@ class Dispatcher:
             return light if light is None or isinstance(light, bytes) else await light
         if call.method.cost is Cost.WRITE:
             return await self._begin_write(call, call.method, caller)
+        if call.method.cost is Cost.EXECUTION:
+            answer = self._begin_execution(call, call.method, caller)
+            return answer if answer is None or isinstance(answer, bytes) else await answer
         method, result, reply = call.method, None, None
         try:
-            if method.cost is Cost.EXECUTION:
-                reply = await self.workers.run(*self.job_of(call, method, caller))
-            else:
-                prefix = (self._services, caller) if method.connection else (self._services,)
-                result = await method.function(*prefix, *call.arguments)
-                if type(result) is Later or type(result) is Encoded:
-                    reply = await self.workers.encode(answer_in_slices, call.identifier, result)
+            prefix = (self._services, caller) if method.connection else (self._services,)
+            result = await method.function(*prefix, *call.arguments)
+            if type(result) is Later or type(result) is Encoded:
+                reply = await self.workers.encode(answer_in_slices, call.identifier, result)
         except Exception as error:
             call.error = to_rpc_error(self._services, call.name, error)
         return self._finish(call, result, reply)
+
+    def _begin_execution(self, call: Call, method: Method, caller: Caller | None) -> Reply | Pending:
+        """Execute a call: here and at once if it is known to be short, and this round of the event loop has time."""
+        kind = self._kind_of(call, method)
+        if kind is None or not self.brief.expects(kind):
+            return self._execute_apart(call, method, caller, kind)
+        if not self.brief.turns.is_free:
+            return self._execute_in_turn(call, method, caller, kind)
+        outcome = self.brief.turns.run(partial(self._execute_here, call, method, caller, kind))
+        return self._execute_apart(call, method, caller, kind) if outcome is NOT_BRIEF else outcome
+
+    def _kind_of(self, call: Call, method: Method) -> Kind | None:
+        """None where the call is for a worker, also where what it names is unknown: the worker says so."""
+        if method.kind is None or not self.brief.is_on:
+            return None
+        with suppress(Exception):
+            kind = method.kind(self._services, *call.arguments)
+            return None if kind is None else (method.name, *kind)
+        return None
+
+    def _execute_here(self, call: Call, method: Method, caller: Caller | None, kind: Kind) -> Any:
+        """The answer to a call, made on the event loop; NOT_BRIEF where that would take too long."""
+        reply = None
+        try:
+            reply = self.brief.run(kind, (_execute_briefly, *self.job_of(call, method, caller)[1:]))
+        except Exception as error:
+            call.error = to_rpc_error(self._services, call.name, error)
+        return reply if reply is NOT_BRIEF else self._finish(call, None, reply)
+
+    async def _execute_in_turn(self, call: Call, method: Method, caller: Caller | None, kind: Kind) -> Reply:
+        outcome = await self.brief.turns.wait_and_run(partial(self._execute_here, call, method, caller, kind))
+        return await self._execute_apart(call, method, caller, kind) if outcome is NOT_BRIEF else outcome
+
+    async def _execute_apart(self, call: Call, method: Method, caller: Caller | None, kind: Kind | None) -> Reply:
+        """The answer to a call, made on a worker. kind: what its time says something about."""
+        reply = None
+        job, note = self.brief.timed(kind, self.job_of(call, method, caller))
+        try:
+            reply = await self.workers.run(*job)
+        except Exception as error:
+            call.error = to_rpc_error(self._services, call.name, error)
+        note()
+        return self._finish(call, None, reply)
 
     def _begin_write(self, call: Call, method: Method, caller: Caller | None) -> asyncio.Future[Reply]:
         """Submit a call to the chain writer; one callback on the event loop answers it, without its own task.
@@ -326,9 +387,46 @@ class Dispatcher:
         The writer also encodes the answer. Without an awaiter, long work ends after the current part.
         """
         loop = asyncio.get_running_loop()
-        is_long = isgeneratorfunction(method.function)
+        is_long = method.is_long
         answer: asyncio.Future[Reply] = LongWrite(loop=loop) if is_long else loop.create_future()
         cancellation = Cancellation() if is_long else None
+
+        def end(left: asyncio.Future[Reply]) -> None:
+            if left.cancelled() and cancellation is not None:
+                cancellation.cancel()
+
+        answer.add_done_callback(end)
+        try:
+            job = self.job_of(call, method, caller)
+            done = self._services.chain.writer.submit(*job, cancellation=cancellation, shares=method.shares_sync)
+        except WriterStoppedError as error:
+            self._refuse_write(call, answer, error)
+        else:
+            self._answer_when(done, call, answer)
+        return answer
+
+    def _begin_together(self, calls: list[Call], caller: Caller | None) -> list[asyncio.Future[Reply]]:
+        """Submit calls of methods that share a sync, all for one."""
+        loop = asyncio.get_running_loop()
+        answers: list[asyncio.Future[Reply]] = [loop.create_future() for _ in calls]
+        jobs = [self.job_of(call, call.method, caller) for call in calls if call.method is not None]
+        try:
+            writes = self._services.chain.writer.submit_together(jobs)
+        except WriterStoppedError as error:
+            for call, answer in zip(calls, answers, strict=True):
+                self._refuse_write(call, answer, error)
+        else:
+            for done, call, answer in zip(writes, calls, answers, strict=True):
+                self._answer_when(done, call, answer)
+        return answers
+
+    def _refuse_write(self, call: Call, answer: asyncio.Future[Reply], error: WriterStoppedError) -> None:
+        call.error = to_rpc_error(self._services, call.name, error)
+        answer.set_result(self._finish(call, None))
+
+    def _answer_when(self, write: Future[bytes], call: Call, answer: asyncio.Future[Reply]) -> None:
+        """Answer a call once the writer has done its work."""
+        loop = answer.get_loop()
 
         def finish(done: Future[bytes]) -> None:
             reply = None
@@ -345,25 +443,14 @@ class Dispatcher:
             with suppress(RuntimeError):
                 loop.call_soon_threadsafe(finish, done)
 
-        def end(left: asyncio.Future[Reply]) -> None:
-            if left.cancelled() and cancellation is not None:
-                cancellation.cancel()
-
-        answer.add_done_callback(end)
-        try:
-            job = self.job_of(call, method, caller)
-            self._services.chain.writer.submit(*job, cancellation=cancellation).add_done_callback(wake)
-        except WriterStoppedError as error:
-            call.error = to_rpc_error(self._services, call.name, error)
-            answer.set_result(self._finish(call, None))
-        return answer
+        write.add_done_callback(wake)
 
     def job_of(self, call: Call, method: Method, caller: Caller | None) -> tuple[Callable[..., Any], *tuple[Any, ...]]:
         """The function that executes or writes for a call and encodes its answer, and its arguments. On any thread."""
         if method.cost is Cost.EXECUTION:
             work: Callable[..., Any] = _execute_and_encode
         else:
-            work = _write_in_steps if isgeneratorfunction(method.function) else _write
+            work = _write_in_steps if method.is_long else _write
         prefix = (self._services, caller) if method.connection else (self._services,)
         return (work, call.identifier, method.function, *prefix, *call.arguments)
 
@@ -399,22 +486,29 @@ class Dispatcher:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._limits.request_seconds
         slice_end = loop.time() + LOOP_SLICE_SECONDS
-        for call in calls:
+        for part in _parts(calls, self._limits.write_group_commands):
             now = loop.time()
             if exhausted is None and now > deadline:
                 exhausted = TimedOutError()
             if now > slice_end:
                 await asyncio.sleep(0)
                 slice_end = loop.time() + LOOP_SLICE_SECONDS
-            call.error = call.error or exhausted
-            reply = await self._answer(call, caller)
-            if reply is None:
-                continue
-            replies.append(reply)
-            size += len(reply)
+            for reply in await self._answer_part(part, caller, exhausted):
+                if reply is None:
+                    continue
+                replies.append(reply)
+                size += len(reply)
             if exhausted is None and size > self._limits.response_bytes:
                 exhausted = ResponseTooLargeError()
         return b"[" + b",".join(replies) + b"]" if replies else None
+
+    async def _answer_part(self, part: list[Call], caller: Caller | None, exhausted: RpcError | None) -> list[Reply]:
+        """The answers of one call, or of several that share a sync. exhausted: the error that they get instead."""
+        if len(part) > 1 and exhausted is None:
+            return [await answer for answer in self._begin_together(part, caller)]
+        for call in part:
+            call.error = call.error or exhausted
+        return [await self._answer(call, caller) for call in part]
 
     def _unknown(self, name: str) -> RpcError:
         if len(name) > METHOD_NAME_LIMIT:
@@ -432,3 +526,19 @@ def _refusal(error: RpcError) -> bytes:
     if isinstance(error, BatchTooLargeError):
         return b"[" + failure(error.identifier, error) + b"]"
     return failure(None, error)
+
+
+def _parts(calls: Iterable[Call], most: int) -> Iterator[list[Call]]:
+    """A batch's calls in their order: one by one, but for neighbours that share a sync, at most `most` together."""
+    together: list[Call] = []
+    for call in calls:
+        shares = call.error is None and call.method is not None and call.method.shares_sync
+        if together and (not shares or len(together) >= most):
+            yield together
+            together = []
+        if shares:
+            together.append(call)
+        else:
+            yield [call]
+    if together:
+        yield together

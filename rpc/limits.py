@@ -35,6 +35,14 @@ class Limits:
     http_write_seconds: float = _limit(30.0, "a client that reads none of its answer for this long is disconnected")
     request_seconds: float = _limit(30.0, "calls of a batch that have not begun by then get -32002 `request timed out`")
     batch_items: int = _limit(1_000, "a longer batch is refused with one -32600 `batch too large`")
+    write_group_commands: int = _limit(256, "sends that share one sync to the disk; further ones share the next")
+    write_group_bytes: int = _limit(
+        4 * MEBIBYTE, "bytes that sends may write before they are synced; further ones share the next sync"
+    )
+    write_group_seconds: float = _limit(
+        0.25,
+        "time of sends before they are synced, a fifth of it for those of other requests; further ones share the next",
+    )
     json_structure: int = _limit(
         400_000, "a body with more brackets, commas and colons outside strings is refused with -32600"
     )
@@ -125,6 +133,12 @@ class Limits:
     filter_items: int = _limit(20_000, "undelivered changes of one filter; one more removes the filter")
     evm_workers: int = _limit(max(2, min(4, os.cpu_count() or 2)), "simultaneous executions such as eth_call")
     evm_queue_ms: int = _limit(5_000, "an execution that waits longer for a worker gets -32005 `limit exceeded`")
+    brief_execution_us: int = _limit(
+        500,
+        "an execution that is known to be short runs on the event loop, within this time (0: none does); "
+        "what takes longer there begins again on a worker",
+    )
+    brief_kinds: int = _limit(10_000, "kinds of executions whose time is known; past it, the oldest are forgotten")
     evm_timeout_seconds: float = _limit(5.0, "a longer execution is aborted: `execution aborted (timeout = 5s)`")
     trace_seconds: float = _limit(
         30.0, "a longer trace of one transaction is aborted: `execution timeout`; a request's `timeout` replaces this"

@@ -6,7 +6,7 @@ root that was ever written stays readable. The flat records of the latest state 
 Reads may come from any thread; `apply` and `rewind` belong to the one writer.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from zevm.storage import preimages, state_update, trie
@@ -21,7 +21,7 @@ from zevm.storage.state_check import PROBLEM_LIMIT, StateCheck
 from zevm.storage.state_readers import LatestReader, StateBase, TrieReader, UpdateReader
 from zevm.storage.state_record import updates_after
 from zevm.storage.state_update import StateUpdate, hashed, slot_hash
-from zevm.storage.store import Batch, Reader, Snapshot, Store
+from zevm.storage.store import Batch, Reader, Snapshot
 from zevm.storage.trie_difference import differing_keys
 
 __all__ = ["AccountProof", "SlotProof", "StateBase", "StateStore", "StateUpdate", "Version"]
@@ -49,7 +49,7 @@ class StateStore:
     """The state's part of the database."""
 
     def __init__(
-        self, store: Store, *, node_cache_bytes: int = 8 * 1024 * 1024, code_cache_bytes: int = 8 * 1024 * 1024
+        self, store: Reader, *, node_cache_bytes: int = 8 * 1024 * 1024, code_cache_bytes: int = 8 * 1024 * 1024
     ) -> None:
         self._store = store
         self._nodes = ByteCache(node_cache_bytes)
@@ -66,12 +66,18 @@ class StateStore:
 
     def latest(self, view: Snapshot, root: bytes) -> StateBase:
         """Read the latest state out of `view`. Raises CorruptionError when `view` is at another root."""
-        held = flat_root(view)
-        if held != root:
-            raise CorruptionError(
-                f"latest state has root {held.hex()}, expected {root.hex()}", StorageProblem.RECORD_DAMAGED
-            )
+        _check_root(view, root)
         return LatestReader(view, root, self._code)
+
+    def latest_after(self, view: Snapshot, previous: StateBase, update: StateUpdate) -> StateBase:
+        """As `latest`, of the state that a written update has made of the one that `previous` reads.
+
+        What `previous` has decoded need not be decoded again.
+        """
+        _check_root(view, update.root)
+        if isinstance(previous, LatestReader):
+            return previous.followed_by(update, view)
+        return LatestReader(view, update.root, self._code)
 
     def at(self, root: bytes) -> StateBase:
         """Read any written state through its trie; reads raise MissingNodeError when it was never written."""
@@ -171,8 +177,17 @@ class StateStore:
         """keccak256(slot) of each slot that two storage tries do not have alike, by their roots, ascending."""
         return differing_keys(self._node, one, other)
 
-    def prove_account(self, base: bytes | StateUpdate, address: bytes, slots: list[int]) -> AccountProof:
-        """Proofs of an account and of its slots in any written state (its root), or as after an unwritten update."""
+    def prove_account(
+        self,
+        base: bytes | StateUpdate,
+        address: bytes,
+        slots: list[int],
+        check: Callable[[], None] = lambda: None,
+    ) -> AccountProof:
+        """Proofs of an account and of its slots in any written state (its root), or as after an unwritten update.
+
+        check: called before each slot; what it raises ends the work.
+        """
         root = base if isinstance(base, bytes) else base.root
         nodes = state_update.nodes_over(self._node, base)
         record, account_proof = trie.get_with_proof(nodes, root, hashed(address))
@@ -180,6 +195,7 @@ class StateStore:
         storage_root = EMPTY_ROOT if account is None else account.storage_root
         proofs = []
         for slot in slots:
+            check()
             value, proof = trie.get_with_proof(nodes, storage_root, slot_hash(slot))
             proofs.append(SlotProof(slot, 0 if value is None else decode_int(decode(value)), proof))
         return AccountProof(account, account_proof, proofs)
@@ -223,3 +239,11 @@ class StateStore:
                 raise CorruptionError(f"code {code_hash.hex()} is missing", StorageProblem.RECORD_DAMAGED)
             self._codes.put(code_hash, code)
         return code
+
+
+def _check_root(view: Reader, root: bytes) -> None:
+    held = flat_root(view)
+    if held != root:
+        raise CorruptionError(
+            f"latest state has root {held.hex()}, expected {root.hex()}", StorageProblem.RECORD_DAMAGED
+        )

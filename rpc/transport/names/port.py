@@ -14,6 +14,7 @@ from zevm.chain.types.block_reference import LATEST
 from zevm.rpc.codec.names import record_json, resolved_json
 from zevm.rpc.codec.parsing import LOOP_BODY_BYTES
 from zevm.rpc.error_translation import to_rpc_error
+from zevm.rpc.execution.workers import Workers
 from zevm.rpc.services import Services
 from zevm.rpc.transport.asgi import Receive, Scope, Send
 from zevm.rpc.transport.guard import Guard, Refusal, header
@@ -21,7 +22,6 @@ from zevm.rpc.transport.http_bodies import JSON_TYPE, refuse, respond, send_json
 from zevm.rpc.transport.names.options import NamesPortOptions
 from zevm.rpc.transport.names.upstream import Upstream, UpstreamError
 from zevm.rpc.transport.websocket import refuse_websocket
-from zevm.rpc.workers import Workers
 
 PATH = "/resolve/"
 MOST_SECONDS = 2**31 - 1
