@@ -116,7 +116,7 @@ class StoresAgree(RuleBasedStateMachine):
 
 
 StoresAgree.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
-TestStoresAgree = StoresAgree.TestCase
+TestStoresAgree = pytest.mark.lengthy(StoresAgree.TestCase)
 
 
 def test_keys_come_in_order_however_many_came_and_went_unread() -> None:
