@@ -4,9 +4,8 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 
+from zevm.chain.canonical.group_limits import MEBIBYTE
 from zevm.chain.rules.units import ETHER
-
-MEBIBYTE = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
