@@ -10,12 +10,14 @@ import typer
 from zevm.chain.zvm.price_table import PRICE_TABLES, PriceTable
 from zevm.node.client import Client
 from zevm.node.commands.options import node_url, settings_of
-from zevm.node.errors import NodeError, reason_of
+from zevm.node.errors import NodeError
 
 NEGATIVE_NUMBERS = {"ignore_unknown_options": True}
 """Settings of commands whose arguments may be negative numbers."""
 
-FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A module: .wasm, or its compressed form.")]
+FileArgument = Annotated[
+    Path, typer.Argument(metavar="FILE", help="A module: .wasm, its compressed form, or its artifact.")
+]
 TargetArgument = Annotated[str, typer.Argument(metavar="FILE|ADDRESS", help="A module, or a contract of the node.")]
 FunctionArgument = Annotated[
     str, typer.Argument(metavar="FUNCTION", help='"balanceOf(address)(uint256)", an export, or user_entrypoint.')
@@ -58,14 +60,6 @@ ValueOption = Annotated[
 ]
 GasLimitOption = Annotated[int | None, typer.Option("--gas-limit", min=0, metavar="GAS", help="Gas at most.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the whole answer as JSON.")]
-
-
-def read_module(file: Path) -> bytes:
-    """A file's bytes. Raises NodeError."""
-    try:
-        return file.expanduser().read_bytes()
-    except OSError as error:
-        raise NodeError(f"{file}: cannot be read: {reason_of(error)}") from None
 
 
 def price_table_of(name: str) -> PriceTable:
