@@ -180,7 +180,7 @@ class Server:
     @property
     def quic_key_hash(self) -> bytes | None:
         """SHA-256 of the QUIC port's public key, by which clients may know it; None if the port is not served."""
-        return None if self.quic is None else self.quic.identity.server_key_hash
+        return None if self.quic is None else self.quic.server_key_hash
 
     def quic_figures(self) -> QuicFigures | None:
         """Figures of the QUIC port, for metrics; None if it is not served."""

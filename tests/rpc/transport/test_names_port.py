@@ -92,12 +92,14 @@ async def get(port: int, path: str, *headers: str, verb: str = "GET") -> tuple[i
 async def test_a_name_of_this_chain() -> None:
     async with served() as (node, port):
         given = {"name": "mytoken.ghost", "address": hexadecimal(ALICE), "contract": hexadecimal(BOB)}
-        await node.call("zns_register", given)
+        texts = {"url": "https://example.org", "com.github": "mytoken"}
+        await node.call("zns_register", given | {"texts": texts})
         status, headers, content = await get(port, "/resolve/MyToken.ghost")
         assert (status, headers["cache-control"]) == (200, "no-cache")
         assert (content["address"], content["contract"]) == (hexadecimal(ALICE), hexadecimal(BOB))
         assert content["node"] == hexadecimal(namehash("mytoken.ghost"))
-        assert content == await node.call("zns_records", "mytoken.ghost", {"texts": []})
+        assert content["texts"] == texts
+        assert content == await node.call("zns_records", "mytoken.ghost")
         # unchanged, it need not be sent again
         known = {"{}": 304, "W/{}": 304, '"other", {}': 304, "*": 304, '"other"': 200, "x": 200}
         for tags, wanted in known.items():
