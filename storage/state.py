@@ -21,7 +21,7 @@ from zevm.storage.state_check import PROBLEM_LIMIT, StateCheck
 from zevm.storage.state_readers import LatestReader, StateBase, TrieReader, UpdateReader
 from zevm.storage.state_record import updates_after
 from zevm.storage.state_update import StateUpdate, hashed, slot_hash
-from zevm.storage.store import Batch, Reader, Snapshot, Store
+from zevm.storage.store import Batch, Reader, Snapshot
 from zevm.storage.trie_difference import differing_keys
 
 __all__ = ["AccountProof", "SlotProof", "StateBase", "StateStore", "StateUpdate", "Version"]
@@ -49,7 +49,7 @@ class StateStore:
     """The state's part of the database."""
 
     def __init__(
-        self, store: Store, *, node_cache_bytes: int = 8 * 1024 * 1024, code_cache_bytes: int = 8 * 1024 * 1024
+        self, store: Reader, *, node_cache_bytes: int = 8 * 1024 * 1024, code_cache_bytes: int = 8 * 1024 * 1024
     ) -> None:
         self._store = store
         self._nodes = ByteCache(node_cache_bytes)
@@ -66,12 +66,18 @@ class StateStore:
 
     def latest(self, view: Snapshot, root: bytes) -> StateBase:
         """Read the latest state out of `view`. Raises CorruptionError when `view` is at another root."""
-        held = flat_root(view)
-        if held != root:
-            raise CorruptionError(
-                f"latest state has root {held.hex()}, expected {root.hex()}", StorageProblem.RECORD_DAMAGED
-            )
+        _check_root(view, root)
         return LatestReader(view, root, self._code)
+
+    def latest_after(self, view: Snapshot, previous: StateBase, update: StateUpdate) -> StateBase:
+        """As `latest`, of the state that a written update has made of the one that `previous` reads.
+
+        What `previous` has decoded need not be decoded again.
+        """
+        _check_root(view, update.root)
+        if isinstance(previous, LatestReader):
+            return previous.followed_by(update, view)
+        return LatestReader(view, update.root, self._code)
 
     def at(self, root: bytes) -> StateBase:
         """Read any written state through its trie; reads raise MissingNodeError when it was never written."""
@@ -223,3 +229,11 @@ class StateStore:
                 raise CorruptionError(f"code {code_hash.hex()} is missing", StorageProblem.RECORD_DAMAGED)
             self._codes.put(code_hash, code)
         return code
+
+
+def _check_root(view: Reader, root: bytes) -> None:
+    held = flat_root(view)
+    if held != root:
+        raise CorruptionError(
+            f"latest state has root {held.hex()}, expected {root.hex()}", StorageProblem.RECORD_DAMAGED
+        )

@@ -30,11 +30,25 @@ class LatestReader:
 
     __slots__ = ("_accounts", "_code_of", "_get", "root")
 
-    def __init__(self, view: Snapshot, root: bytes, code_of: CodeOf) -> None:
+    def __init__(
+        self, view: Snapshot, root: bytes, code_of: CodeOf, accounts: dict[bytes, Account | None] | None = None
+    ) -> None:
         self.root = root
         self._get = view.get
         self._code_of = code_of
-        self._accounts: dict[bytes, Account | None] = {}
+        self._accounts: dict[bytes, Account | None] = accounts or {}
+
+    def followed_by(self, update: StateUpdate, view: Snapshot) -> "LatestReader":
+        """The reader of the state that an update has made of this one: what was decoded need not be again."""
+        if update.base_root != self.root:
+            raise ValueError(f"update stands on root {update.base_root.hex()}, the reader on {self.root.hex()}")
+        kept, changed = self._accounts, update.decoded
+        known = dict(kept) if len(kept) + len(update.accounts) <= _ACCOUNTS_KEPT else {}
+        for address in update.accounts:
+            known.pop(address, None)
+            if address in changed:
+                known[address] = changed[address]
+        return LatestReader(view, update.root, self._code_of, known)
 
     @property
     def base(self) -> bytes:
