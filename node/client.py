@@ -40,7 +40,7 @@ def no_answer(url: str, error: Exception) -> str:
 
 
 def _system_words(error: object) -> Iterator[str]:
-    """What the system said, in an error or in one that it was raised from: libraries wrap it in their own."""
+    """The system's words in an error, or in one that it was raised from: libraries wrap errors in their own."""
     while isinstance(error, BaseException):
         words = getattr(error, "strerror", None)
         if words:

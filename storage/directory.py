@@ -21,7 +21,7 @@ PINS_NAME = "leader-keys.json"
 """The keys of the nodes that this one has followed."""
 
 NODE_NAMES = frozenset({PINS_NAME, "zvm", "jwtsecret", "quic-ca.pem", "quic-cert.pem", "quic-key.pem"})
-"""What a node writes into its directory besides the database; a user may have put these there before, to keep them."""
+"""Files of a node in its directory besides the database; a user may have put them there before, to keep them."""
 
 BESIDE_NAMES = (
     frozenset({LOCK_NAME, "FORMAT.new", "keystore", "logs", "zevm.toml", "zevm.ipc", "genesis.json", "console_history"})

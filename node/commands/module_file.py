@@ -2,12 +2,8 @@
 
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from zevm.node.errors import NodeError, reason_of
-
-if TYPE_CHECKING:
-    from zevm.contracts.artifact import Artifact
 
 
 def read_module(file: Path, *, or_address: bool = False) -> bytes:
@@ -31,15 +27,17 @@ def constructor_arguments(
     types: as "uint256,address"; None for those of the ABI that the file has. value_wei: goes with the deployment.
     otherwise: what else can be done with a module that has a constructor and no ABI, for the message.
     """
-    from zevm.contracts.artifact import asks_for_creation
+    from zevm.contracts.artifact import asks_for_creation, load_artifact
     from zevm.contracts.calls import constructor_types
     from zevm.contracts.errors import ArtifactError
     from zevm.node.abi_text import encode_arguments, split_types
 
     if types is not None:
         return encode_arguments(split_types(types), values)
-    artifact = _described(file)
-    if artifact is not None:
+    artifact = None
+    with suppress(ArtifactError):
+        artifact = load_artifact(file.expanduser())
+    if artifact is not None and artifact.abi:
         try:
             wanted = constructor_types(artifact, len(values), value_wei=value_wei)
         except ArtifactError as error:
@@ -82,14 +80,3 @@ def _module_of_artifact(file: Path) -> bytes:
     if not module.startswith((MAGIC, COMPRESSED_PREFIX)):
         raise NodeError(f"{file}: {artifact.name} is EVM code, not a WebAssembly module: `zevm contract` is for both")
     return module
-
-
-def _described(file: Path) -> "Artifact | None":
-    """The contract that a file describes by an ABI; None for a module without one."""
-    from zevm.contracts.artifact import load_artifact
-    from zevm.contracts.errors import ArtifactError
-
-    with suppress(ArtifactError):
-        artifact = load_artifact(file.expanduser())
-        return artifact if artifact.abi else None
-    return None
