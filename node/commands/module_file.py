@@ -5,18 +5,26 @@ from pathlib import Path
 
 from zevm.node.errors import NodeError, reason_of
 
+MODULE_BYTES = 16 * 1024 * 1024
+"""Far more than any limit of code lets a chain take: a file without an end is not read to it."""
+
 
 def read_module(file: Path, *, or_address: bool = False) -> bytes:
-    """A file's bytes; of an artifact in Foundry's form, its module. Raises NodeError.
+    """A file's bytes, at most MODULE_BYTES; of an artifact in Foundry's form, its module. Raises NodeError.
 
     or_address: the user could have given an address as well.
     """
     try:
-        content = file.expanduser().read_bytes()
+        with file.expanduser().open("rb") as opened:
+            content = opened.read(MODULE_BYTES + 1)
     except OSError as error:
         more = ", and it is no address" if or_address else ""
         raise NodeError(f"{file}: cannot be read: {reason_of(error)}{more}") from None
-    return _module_of_artifact(file) if content.lstrip()[:1] == b"{" else content
+    if content.lstrip()[:1] == b"{":
+        return _module_of_artifact(file)
+    if len(content) > MODULE_BYTES:
+        raise NodeError(f"{file}: more than {MODULE_BYTES} bytes, which no module has")
+    return content
 
 
 def constructor_arguments(
@@ -34,7 +42,7 @@ def constructor_arguments(
 
     if types is not None:
         return encode_arguments(split_types(types), values)
-    artifact = None
+    module, artifact = read_module(file), None
     with suppress(ArtifactError):
         artifact = load_artifact(file.expanduser())
     if artifact is not None and artifact.abi:
@@ -46,7 +54,7 @@ def constructor_arguments(
     if values:
         noun = "value" if len(values) == 1 else "values"
         raise NodeError(f"{len(values)} {noun} without --constructor TYPES, as in --constructor uint256 5")
-    if asks_for_creation(read_module(file)):
+    if asks_for_creation(module):
         raise NodeError(
             f"{file} has a constructor, which runs in the creation or never: give it by --constructor TYPES VALUES, "
             f'"" for one without arguments{otherwise}'

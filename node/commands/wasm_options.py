@@ -41,6 +41,7 @@ FromOption = Annotated[str | None, typer.Option("--from", metavar="ADDRESS", hel
 ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}\Z")
 """A contract in the place of a module's file."""
 
+
 _AMOUNT = re.compile(r"(\d{1,78}(?:\.\d{1,18})?) ?(wei|gwei|ether|)", re.ASCII)
 _WEI = {"": 1, "wei": 1, "gwei": 10**9, "ether": 10**18}
 
