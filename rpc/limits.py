@@ -131,6 +131,12 @@ class Limits:
     filter_items: int = _limit(20_000, "undelivered changes of one filter; one more removes the filter")
     evm_workers: int = _limit(max(2, min(4, os.cpu_count() or 2)), "simultaneous executions such as eth_call")
     evm_queue_ms: int = _limit(5_000, "an execution that waits longer for a worker gets -32005 `limit exceeded`")
+    brief_execution_us: int = _limit(
+        500,
+        "an execution that is known to be short runs on the event loop, within this time (0: none does); "
+        "what takes longer there begins again on a worker",
+    )
+    brief_kinds: int = _limit(10_000, "kinds of executions whose time is known; past it, the oldest are forgotten")
     evm_timeout_seconds: float = _limit(5.0, "a longer execution is aborted: `execution aborted (timeout = 5s)`")
     trace_seconds: float = _limit(
         30.0, "a longer trace of one transaction is aborted: `execution timeout`; a request's `timeout` replaces this"

@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from zevm.chain.events import Event, HeadChanged, TransactionAdded
 from zevm.rpc import methods
 from zevm.rpc.dispatch import Dispatcher
+from zevm.rpc.execution.workers import Workers
 from zevm.rpc.graphql.endpoint import GraphqlEndpoint
 from zevm.rpc.methods.support.following import registry_of_follower
 from zevm.rpc.notifications.events import HeadEvent, TransactionEvent
@@ -31,7 +32,6 @@ from zevm.rpc.transport.listener import ENGINE_FLAGS, HTTP_FLAGS, NAMES_FLAGS, A
 from zevm.rpc.transport.names.options import NamesPortOptions
 from zevm.rpc.transport.names.port import NamesApplication
 from zevm.rpc.transport.quic.options import OpenQuicPort, QuicFigures, QuicPortOptions
-from zevm.rpc.workers import Workers
 
 __all__ = ["AddressInUseError", "Server", "ServerOptions"]
 

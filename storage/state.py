@@ -6,7 +6,7 @@ root that was ever written stays readable. The flat records of the latest state 
 Reads may come from any thread; `apply` and `rewind` belong to the one writer.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from zevm.storage import preimages, state_update, trie
@@ -176,8 +176,17 @@ class StateStore:
         """keccak256(slot) of each slot that two storage tries do not have alike, by their roots, ascending."""
         return differing_keys(self._node, one, other)
 
-    def prove_account(self, base: bytes | StateUpdate, address: bytes, slots: list[int]) -> AccountProof:
-        """Proofs of an account and of its slots in any written state (its root), or as after an unwritten update."""
+    def prove_account(
+        self,
+        base: bytes | StateUpdate,
+        address: bytes,
+        slots: list[int],
+        check: Callable[[], None] = lambda: None,
+    ) -> AccountProof:
+        """Proofs of an account and of its slots in any written state (its root), or as after an unwritten update.
+
+        check: called before each slot; what it raises ends the work.
+        """
         root = base if isinstance(base, bytes) else base.root
         nodes = state_update.nodes_over(self._node, base)
         record, account_proof = trie.get_with_proof(nodes, root, hashed(address))
@@ -185,6 +194,7 @@ class StateStore:
         storage_root = EMPTY_ROOT if account is None else account.storage_root
         proofs = []
         for slot in slots:
+            check()
             value, proof = trie.get_with_proof(nodes, storage_root, slot_hash(slot))
             proofs.append(SlotProof(slot, 0 if value is None else decode_int(decode(value)), proof))
         return AccountProof(account, account_proof, proofs)

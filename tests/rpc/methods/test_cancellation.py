@@ -17,9 +17,9 @@ from tests.rpc.methods.assembly import BOX, ENDLESS, creation
 from tests.rpc.methods.memory_node import ALICE, Node, hexadecimal, start_node, stop_node
 from tests.rpc.methods.wasm_contracts import wasm_contract
 from zevm.chain.concurrency.deadline import Deadline, ExecutionTimeoutError
+from zevm.rpc.execution.workers import Workers
 from zevm.rpc.limits import Limits
 from zevm.rpc.server import ServerOptions
-from zevm.rpc.workers import Workers
 
 FREE_WITHIN_SECONDS = 1.0
 """On a loaded machine; 0.05 on an idle one. Without cancellation it would be the 20 of the deadlines."""
