@@ -107,11 +107,13 @@ class Limits:
     quic_message_bytes: int = _limit(2 * MEBIBYTE, "a longer request of zvm/1 has its stream reset (0x101) unread")
     quic_body_seconds: float = _limit(10.0, "a request over QUIC that is not whole by then is given up (0x105)")
     quic_input_bytes: int = _limit(
-        4 * MEBIBYTE, "requests held of one QUIC connection; a further one has its stream reset (0x103)"
+        4 * MEBIBYTE,
+        "requests held of one QUIC connection; a further one has its stream reset (0x103; HTTP/3: 0x107)",
     )
     quic_total_input_bytes: int = _limit(64 * MEBIBYTE, "requests held of all QUIC connections; likewise")
     quic_output_bytes: int = _limit(
-        6 * MEBIBYTE, "replies held of one QUIC connection; a further one has its stream reset (0x103)"
+        4 * MEBIBYTE,
+        "replies held of one QUIC connection; a further one has its stream reset (0x103; HTTP/3: 503)",
     )
     quic_executions: int = _limit(100, "simultaneous executions of zvm/1; one more gets `Server busy, try again later`")
     quic_authentication_seconds: float = _limit(
