@@ -42,7 +42,7 @@ READS, SENDS = 2_560, 256
 """Requests of a round, shared by its clients."""
 FUNDS_WEI = 10**18
 PROOF_SLOTS = 8
-STATES = (16, 512)
+STATES = (16, 256)
 """Slots of the contract whose slots are proven."""
 SYNCED_BYTES = 2_048
 
@@ -53,14 +53,8 @@ class Load:
     def __init__(self, contender: Contender, node: NodeProcess, prepared: Prepared) -> None:
         self.name = contender.name
         self._node = node
-        self.rpc = node.connect(timeout_seconds=300)
-        for raw, name in prepared.funding:
-            self._send(raw, name)
-
-    def _send(self, raw: str, name: str) -> None:
-        self.rpc.call("eth_sendRawTransaction", raw)
-        while self.rpc.call("eth_getTransactionReceipt", name) is None:
-            pass
+        self.request = node.connect().request
+        self.send_all(prepared.funding)
 
     @contextmanager
     def clients(self, count: int) -> Iterator[list[RpcConnection]]:
@@ -70,8 +64,11 @@ class Load:
 
     def send_all(self, signed: Sequence[tuple[str, str]]) -> None:
         """Send transactions one after another, each mined before the next."""
-        for raw, name in signed:
-            self._send(raw, name)
+        with self.clients(1) as (rpc,):
+            for raw, name in signed:
+                rpc.call("eth_sendRawTransaction", raw)
+                while rpc.call("eth_getTransactionReceipt", name) is None:
+                    pass
 
 
 class Prepared:
@@ -123,7 +120,7 @@ def reads(load: Load, frames: Mapping[str, bytes], clients: int) -> float:
 
 def sends(load: Load, signed: Sequence[Sequence[tuple[str, str]]]) -> float:
     """Transfers a second, each mined before its answer."""
-    frames = [[load.rpc.request("eth_sendRawTransaction", raw) for raw, _ in of_client] for of_client in signed]
+    frames = [[load.request("eth_sendRawTransaction", raw) for raw, _ in of_client] for of_client in signed]
     with load.clients(len(signed)) as connections:
         return per_second(connections, frames)
 
@@ -139,7 +136,7 @@ def signed_sends(accounts: Sequence[Signer], clients: int) -> list[list[tuple[st
 
 def requests(load: Load, recorder: str) -> dict[str, bytes]:
     """{row: the request}."""
-    request = load.rpc.request
+    request = load.request
     return {
         "eth_blockNumber": request("eth_blockNumber"),
         "eth_getBalance": request("eth_getBalance", RECEIVER, "latest"),
@@ -161,7 +158,7 @@ def measure_clients(loads: Sequence[Load], prepared: Prepared, accounts: Sequenc
             rows[title(name, clients)] = in_turns(loads, [run] * rounds)
         runs = [partial(sends, signed=signed_sends(accounts, clients)) for _ in range(rounds)]
         rows[title("transfer sent and mined", clients)] = in_turns(loads, runs)
-        show(f"{clients} clients")
+        show("\n".join(f"{row}: {values}" for row, values in rows.items() if title("", clients)[1:] in row))
     return rows
 
 
@@ -190,8 +187,9 @@ def measure_proofs(loads: Sequence[Load], prepared: Prepared, rounds: int) -> It
             load.send_all(signed)
 
         def proof(load: Load) -> float:
-            frame = load.rpc.request("eth_getProof", prepared.recorder, keys, "latest")
-            return statistics.median(timed(partial(load.rpc.exchange, frame)) for _ in range(20))
+            frame = load.request("eth_getProof", prepared.recorder, keys, "latest")
+            with load.clients(1) as (rpc,):
+                return statistics.median(timed(partial(rpc.exchange, frame)) for _ in range(20))
 
         yield f"eth_getProof of {PROOF_SLOTS} of {size} slots, ms", in_turns(loads, [proof] * rounds)
         show(f"proofs of {size} slots")

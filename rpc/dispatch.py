@@ -4,7 +4,6 @@ Light calls are answered at once, in `begin` itself; the rest is a coroutine.
 """
 
 import asyncio
-import json
 import time
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import Future
@@ -12,17 +11,23 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-import orjson
-
-from zevm.chain.concurrency.deadline import Cancellation, Deadline, NotBriefError
+from zevm.chain.concurrency.deadline import Cancellation
 from zevm.chain.concurrency.release import forget_origin
-from zevm.chain.concurrency.writer import Steps, WriterStoppedError
-from zevm.chain.tracing.encoded import Encoded, enclosed, is_small, size_of, take_text, use_up
+from zevm.chain.concurrency.writer import WriterStoppedError
+from zevm.chain.tracing.encoded import Encoded
+from zevm.rpc.codec.answers import (
+    answer_in_slices,
+    execute_and_encode,
+    execute_briefly,
+    failure,
+    success,
+    write,
+    write_in_steps,
+)
 from zevm.rpc.codec.later import Later
 from zevm.rpc.codec.parsing import (
     LOOP_BODY_BYTES,
     BatchTooLargeError,
-    RawNumber,
     check_shape,
     may_exceed,
     parse,
@@ -49,9 +54,6 @@ METHOD_NAME_LIMIT = 2_048
 LOOP_SLICE_SECONDS = 0.005
 """How long a batch of light calls may hold the event loop before it yields."""
 
-BRIEF_ANSWER_BYTES = 64 * 1024
-"""Most bytes of an answer in parts that the event loop joins."""
-
 _ABSENT = object()
 Reply = bytes | None
 """An encoded answer; None if nothing is sent (notifications)."""
@@ -60,73 +62,8 @@ Pending = Coroutine[Any, Any, Reply] | asyncio.Future[Reply]
 """A pending answer."""
 
 
-def _encode_raw_number(value: Any) -> orjson.Fragment:
-    if type(value) is RawNumber:
-        return orjson.Fragment(value.digits)
-    raise TypeError(f"{type(value).__name__} is not JSON")
-
-
-def success(identifier: Any, result: Any) -> bytes:
-    """The answer that carries a result. Raises TypeError, ValueError for a result that is not JSON."""
-    if type(result) is Encoded:
-        encoded_identifier = orjson.dumps(identifier, default=_encode_raw_number)
-        head = b'{"jsonrpc":"2.0","id":%b,"result":' % encoded_identifier
-        return take_text(enclosed(head, (result.parts,), b"}"))
-    try:
-        return orjson.dumps({"jsonrpc": "2.0", "id": identifier, "result": result}, default=_encode_raw_number)
-    except TypeError:
-        # an integer beyond 64 bits, which orjson does not write
-        encoded = json.dumps(result, allow_nan=False, separators=(",", ":"))
-    return success(identifier, orjson.Fragment(encoded))
-
-
-def _execute_and_encode(identifier: Any, function: Callable[..., Any], *arguments: Any, deadline: Deadline) -> bytes:
-    """Execute a call on a worker, and encode its answer there, since it may be large."""
-    return _success_in_slices(identifier, function(*arguments, deadline=deadline))
-
-
-def _execute_briefly(identifier: Any, function: Callable[..., Any], *arguments: Any, deadline: Deadline) -> bytes:
-    """Execute a call on the event loop, and encode its answer there. Raises NotBriefError."""
-    result = function(*arguments, deadline=deadline)
-    if type(result) is Encoded:
-        deadline.bound(size_of(result.parts), BRIEF_ANSWER_BYTES)
-    elif not is_small(result):
-        raise NotBriefError
-    return success(identifier, result)
-
-
-def _success_in_slices(identifier: Any, result: Any) -> bytes:
-    """The answer that carries a result of any size, encoded in slices, so that other threads can run in between."""
-    if type(result) is not Encoded and not is_small(result):
-        result = Encoded(use_up(result))
-    return success(identifier, result)
-
-
-def answer_in_slices(identifier: Any, result: Later | Encoded) -> bytes:
-    """Make a large answer; not on the event loop."""
-    if type(result) is Later:
-        return _success_in_slices(identifier, result.function(*result.arguments))
-    return success(identifier, result)
-
-
-def _write(identifier: Any, function: Callable[..., Any], *arguments: Any) -> bytes:
-    """Execute a call on the writer."""
-    return _success_in_slices(identifier, function(*arguments))
-
-
-def _write_in_steps(identifier: Any, function: Callable[..., Steps[Any]], *arguments: Any) -> Steps[bytes]:
-    """Execute long work on the writer, in steps."""
-    result = yield from function(*arguments)
-    return _success_in_slices(identifier, result)
-
-
 class LongWrite(asyncio.Future[Reply]):
     """The pending answer of long work: cancelling it, when the client disconnects, ends the work soon."""
-
-
-def failure(identifier: Any, error: RpcError) -> bytes:
-    """The answer that carries an error."""
-    return orjson.dumps({"jsonrpc": "2.0", "id": identifier, "error": error.to_json()}, default=_encode_raw_number)
 
 
 class Call:
@@ -361,7 +298,7 @@ class Dispatcher:
         """The answer to a call, made on the event loop; NOT_BRIEF where that would take too long."""
         reply = None
         try:
-            reply = self.brief.run(kind, (_execute_briefly, *self.job_of(call, method, caller)[1:]))
+            reply = self.brief.run(kind, (execute_briefly, *self.job_of(call, method, caller)[1:]))
         except Exception as error:
             call.error = to_rpc_error(self._services, call.name, error)
         return reply if reply is NOT_BRIEF else self._finish(call, None, reply)
@@ -448,9 +385,9 @@ class Dispatcher:
     def job_of(self, call: Call, method: Method, caller: Caller | None) -> tuple[Callable[..., Any], *tuple[Any, ...]]:
         """The function that executes or writes for a call and encodes its answer, and its arguments. On any thread."""
         if method.cost is Cost.EXECUTION:
-            work: Callable[..., Any] = _execute_and_encode
+            work: Callable[..., Any] = execute_and_encode
         else:
-            work = _write_in_steps if method.is_long else _write
+            work = write_in_steps if method.is_long else write
         prefix = (self._services, caller) if method.connection else (self._services,)
         return (work, call.identifier, method.function, *prefix, *call.arguments)
 

@@ -67,10 +67,10 @@ class Method:
     """One row. `function(services, *arguments)`; with `connection`, `function(services, connection, *arguments)`.
 
     any_thread: a LIGHT method that only reads the chain, which a caller in this process runs on its own thread.
-    shares_sync: a WRITE method of short work that only adds to the chain, and so may share a sync with others.
-    is_long: the function is a generator, work in steps (chain.concurrency.writer).
     kind: of an EXECUTION method, `kind(services, *arguments)` is what the call has in common with others of about the
     same time; on the event loop runs what is of a kind that is known to be short. None for a call that never does.
+    shares_sync: a WRITE method of short work that only adds to the chain, and so may share a sync with others.
+    is_long: the function is a generator, work in steps (chain.concurrency.writer).
     """
 
     name: str
@@ -130,8 +130,8 @@ class Registry:
         see Method.
 
         Raises ValueError for a name taken, an EXECUTION function without a `deadline` keyword, `any_thread` with
-        another cost than LIGHT, `kind` with another than EXECUTION, `shares_sync` with another than WRITE or for work
-        in steps, or a summary that depends on another row's: the table is sorted by name, and a program may read one
+        another cost than LIGHT, `shares_sync` with another than WRITE or for work in steps, `kind` with another than
+        EXECUTION, or a summary that depends on another row's: the table is sorted by name, and a program may read one
         row alone.
         """
 
@@ -147,8 +147,8 @@ class Registry:
                 raise ValueError(f"{name}: kind is for EXECUTION methods")
             if _LEANING.search(summary):
                 raise ValueError(f"{name}: the summary {summary!r} does not stand alone; say what the method does")
-            flags = connection, any_thread, shares_sync, kind
-            row = Method(name, function, cost, tuple(params), result, summary, tuple(aliases), *flags)
+            traits = connection, any_thread, shares_sync, kind
+            row = Method(name, function, cost, tuple(params), result, summary, tuple(aliases), *traits)
             for wire_name in (name, *row.aliases):
                 if wire_name in self.by_name:
                     raise ValueError(f"{wire_name} is registered twice")

@@ -144,6 +144,7 @@ async def test_a_client_leaves_during_an_endless_wasm_call(node: Node, transport
     await leave_during(node, transport, "eth_call", {"to": endless, "gas": hex(10**15)}, "latest")
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("config", [{"disableStack": True}, {"tracer": "callTracer"}])
 async def test_a_client_leaves_during_a_trace(node: Node, config: dict[str, Any]) -> None:
     endless = await node.place(ENDLESS)

@@ -35,6 +35,7 @@ async def register(node: Node, name: str, **fields: Any) -> None:
     assert (await node.call("eth_getTransactionReceipt", sent))["status"] == "0x1"
 
 
+@pytest.mark.lengthy
 async def test_a_name_is_registered_and_resolves(node: Node) -> None:
     contract = await node.place(ANSWERING)
     texts = {"url": "https://example.org", "description": "é"}
