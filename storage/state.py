@@ -119,9 +119,8 @@ class StateStore:
                 preimages.put(batch, flat_key)
 
     def _put_nodes(self, batch: Batch, update: StateUpdate) -> None:
-        for node_hash, raw in update.nodes.items():
-            batch.put(node_key(node_hash), raw)
-            self._nodes.put(node_hash, raw)
+        batch.put_all([(node_key(node_hash), raw) for node_hash, raw in update.nodes.items()])
+        self._nodes.put_all(update.nodes)
         for code_hash, code in update.code.items():
             batch.put(code_key(code_hash), code)
 

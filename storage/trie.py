@@ -257,6 +257,8 @@ class _Writer:
         raw = _load(self.nodes, child[1:]) if len(child) == 33 and child[0] == 0xA0 else child
         items = _decode(raw)
         if len(items) == 17:
+            if high - low == 1 and len(paths[low]) > depth:
+                return self._change_child(items, paths, values, low, depth)
             return self._change_branch(items, paths, values, low, high, depth, None)
         part, is_leaf = read_path(items[0])
         if not is_leaf:
@@ -288,6 +290,22 @@ class _Writer:
             values = [entries[path] for path in paths]
             low, high = 0, len(paths)
         return self.build(paths, values, low, high, depth) if low < high else None
+
+    def _change_child(
+        self, children: list[bytes], paths: list[str], values: list[bytes], low: int, depth: int
+    ) -> bytes | None:
+        """As `_change_branch`, for one entry below an old branch: what most branches of an update are changed by."""
+        index = _INDEX[paths[low][depth]]
+        raw = self.change(children[index], paths, values, low, low + 1, depth + 1)
+        if raw is None:
+            return None
+        children[index] = raw
+        if raw == _EMPTY:
+            if children.count(_EMPTY) >= 16:
+                return self._collapse(children)
+        elif len(raw) >= 32 and raw[0] != 0xA0:
+            children[index] = self.refer(raw)
+        return wrap_list(b"".join(children))
 
     def _change_branch(
         self,

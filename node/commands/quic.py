@@ -66,7 +66,9 @@ ServerKeyOption = Annotated[
     str | None,
     typer.Option("--server-key", metavar="HASH", help="SHA-256 of the node's public key, in the place of --ca."),
 ]
-ChainIdOption = Annotated[int, typer.Option("--chain-id", min=0, help="Chain for which --private-key signs.")]
+ChainIdOption = Annotated[
+    int, typer.Option("--chain-id", min=0, max=2**63 - 1, help="Chain for which --private-key signs.")
+]
 ClassicalOption = Annotated[
     bool, typer.Option("--allow-classical", help="Go on if the key exchange is not post-quantum.")
 ]

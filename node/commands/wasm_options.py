@@ -39,6 +39,9 @@ FromOption = Annotated[str | None, typer.Option("--from", metavar="ADDRESS", hel
 ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}\Z")
 """A contract in the place of a module's file."""
 
+MODULE_BYTES = 16 * 1024 * 1024
+"""Far more than any limit of code lets a chain take: a file without an end is not read to it."""
+
 _AMOUNT = re.compile(r"(\d{1,78}(?:\.\d{1,18})?) ?(wei|gwei|ether|)", re.ASCII)
 _WEI = {"": 1, "wei": 1, "gwei": 10**9, "ether": 10**18}
 
@@ -61,11 +64,15 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print the whole answer
 
 
 def read_module(file: Path) -> bytes:
-    """A file's bytes. Raises NodeError."""
+    """A file's bytes, at most MODULE_BYTES. Raises NodeError."""
     try:
-        return file.expanduser().read_bytes()
+        with file.expanduser().open("rb") as opened:
+            module = opened.read(MODULE_BYTES + 1)
     except OSError as error:
         raise NodeError(f"{file}: cannot be read: {reason_of(error)}") from None
+    if len(module) > MODULE_BYTES:
+        raise NodeError(f"{file}: more than {MODULE_BYTES} bytes, which no module has")
+    return module
 
 
 def price_table_of(name: str) -> PriceTable:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from eth_abi.abi import decode
+from eth_abi.exceptions import DecodingError
 
 from zevm.chain.calls.name_changes import RecordChanges, call_data, records_call, registration_call
 from zevm.chain.calls.name_refusals import REASONS, refusal_of
@@ -125,7 +126,10 @@ def registrations(client: Client, owner: str | None, page_size: int) -> Iterator
         output = bytes.fromhex(client.call("eth_call", request, "latest")[2:])
         if not output:
             raise NodeError(f"the chain of {client.url} has no name service: its genesis is older, or lacks it")
-        ((*found,),) = decode(["(bytes,address,uint64)[]"], output)
+        try:
+            ((*found,),) = decode(["(bytes,address,uint64)[]"], output)
+        except (DecodingError, OverflowError):
+            raise NodeError(f"the chain of {client.url} has another contract in the place of the registrar") from None
         for name, holder, expires in found:
             if wanted in (None, holder):
                 # the registrar takes bytes that are no text

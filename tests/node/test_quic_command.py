@@ -21,6 +21,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("quic")
     (folder / "maths.wasm").write_bytes(maths())
     (folder / "box.wasm").write_bytes(box())
+    (folder / "endless.wasm").symlink_to("/dev/zero")
     return folder
 
 
@@ -83,6 +84,9 @@ def test_words_of_call_data(run: Run) -> None:
         (("execute", "maths.wasm", "gcd", "1", "2", "--server-key", "11" * 32), "has the key 0x"),
         (("execute", "maths.wasm", "gcd", "1", "2", "--ca", "absent.pem"), "absent.pem: cannot be read"),
         (("execute", "maths.wasm", "gcd", "1", "2", "--ca", "maths.wasm"), "maths.wasm: no certificate in PEM"),
+        (("execute", "maths.wasm", "f" * 65_536), "a field has 65536 bytes, and its length 16 bits"),
+        (("execute", "endless.wasm", "gcd"), "endless.wasm: more than 16777216 bytes, which no module has"),
+        (("deploy", "endless.wasm"), "endless.wasm: more than 16777216 bytes, which no module has"),
         (("deploy", "box.wasm", "7"), "1 values without --constructor TYPES"),
         (("deploy", "box.wasm", "--from", "0x" + "12" * 20), "authentication_failed: unknown account"),
     ],
@@ -92,6 +96,12 @@ def test_what_cannot_be_done_is_told_in_one_line(run: Run, arguments: tuple[str,
     assert (code, told) == (1, "")
     assert message in error
     assert error.count("\n") == 1
+
+
+def test_a_chain_s_number_is_one_that_a_chain_can_have(run: Run) -> None:
+    code, _, error = run("execute", "maths.wasm", "gcd", "1", "2", "--private-key", KEY, "--chain-id", str(2**256))
+    assert (code, error.count("\n")) == (2, 1)
+    assert "'--chain-id': want at most 9223372036854775807" in error
 
 
 @pytest.mark.parametrize("node", ["127.0.0.1:0", "127.0.0.1:99999", "[::1", "http://127.0.0.1:8545"])

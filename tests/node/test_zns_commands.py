@@ -123,6 +123,12 @@ def test_a_name_of_bytes_that_are_no_text_is_listed(run: Run, node: zevm.Node) -
     assert run("zns", "list").startswith("\ufffd\ufffd.ghost\t")
 
 
+@pytest.mark.parametrize("returned", ["5f5460205260205ff3", "60205f525f1960205260405ff3"])
+def test_another_contract_in_the_place_of_the_registrar_is_told(run: Run, node: zevm.Node, returned: str) -> None:
+    node.request("anvil_setCode", "0x" + REGISTRAR_ADDRESS.hex(), "0x" + returned)
+    assert "has another contract in the place of the registrar" in run("zns", "list", code=1)
+
+
 def test_a_time_beyond_the_calendar_is_told(run: Run, node: zevm.Node) -> None:
     node.request("evm_setNextBlockTimestamp", 2**50)
     run("zns", "register", "late.kz", "--address", OTHER)

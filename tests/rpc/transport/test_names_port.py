@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import pytest
 
 from tests.rpc.methods.memory_node import ALICE, BOB, Node, hexadecimal, start_node, stop_node
-from zevm.chain.rules.name_service import RESOLVER_ADDRESS, namehash
+from zevm.chain.rules.name_service import REGISTRY_ADDRESS, RESOLVER_ADDRESS, namehash
 from zevm.node.errors import NodeError
 from zevm.rpc.limits import Limits
 from zevm.rpc.server import ServerOptions
@@ -148,6 +148,18 @@ async def test_a_web_socket_is_refused_as_any_other_method(caplog: pytest.LogCap
             assert (await get(port, path, *upgrade))[0] == 405
         assert (await get(port, "/health", *upgrade, "Origin: https://evil.example"))[0] == 403
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+async def test_unread_answers_count_as_those_of_the_main_port() -> None:
+    """A resolver of anybody's may return as much as an execution's gas pays for."""
+    returning = bytes.fromhex("6020 5f52 62030d40 6020 52 62030d80 5f f3".replace(" ", ""))  # 200,000 bytes
+    async with served(limits=replace(Limits(), output_bytes=100_000)) as (node, port):
+        await node.call("zns_register", {"name": "large.ghost"})
+        resolver = await node.place(returning)
+        data = "0x1896f70a" + namehash("large.ghost").hex() + resolver[2:].rjust(64, "0")
+        await node.send(to=hexadecimal(REGISTRY_ADDRESS), data=data)
+        with pytest.raises((ConnectionError, json.JSONDecodeError)):
+            await get(port, "/resolve/large.ghost")
 
 
 async def test_names_of_another_resolver() -> None:
