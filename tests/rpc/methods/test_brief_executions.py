@@ -240,6 +240,15 @@ def test_the_table_of_kinds_is_bounded() -> None:
     assert not durations.is_short((999,))
 
 
+async def test_a_node_forgets_the_oldest_kinds() -> None:
+    async with running(brief_kinds=4) as node:
+        brief = node.server.dispatcher.brief
+        for number in range(10):
+            brief.took((number,), 0.0)
+        assert brief.expects((9,))
+        assert not brief.expects((0,))
+
+
 def test_a_kind_that_keeps_what_is_expected_of_it_is_trusted_again() -> None:
     durations, kind = Durations(1.0, 10), ("kind",)
     for _ in range(3):
