@@ -79,14 +79,17 @@ def _has(item: pytest.Item, *marks: str) -> bool:
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """Coverage is of unit and lengthy tests. It triples a test's time: others run without, fixtures included."""
     running = Coverage.current()
-    # of those with no_cover pytest-cov takes care
-    if running is None or _has(item, *MEASURED, "no_cover"):
+    if running is None or (_has(item, *MEASURED) and not _has(item, "no_cover")):
         return (yield)
-    running.stop()
+    # a worker of xdist has two, the lower of which would go on when the upper one stops
+    while (one := Coverage.current()) is not None:
+        one.stop()
     try:
         return (yield)
     finally:
-        running.start()
+        # after no_cover pytest-cov has done so
+        if Coverage.current() is not running:
+            running.start()
 
 
 def pytest_collection_finish() -> None:
