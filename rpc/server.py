@@ -177,6 +177,11 @@ class Server:
         """The addresses of the QUIC port."""
         return [] if self.quic is None else self.quic.addresses
 
+    @property
+    def quic_key_hash(self) -> bytes | None:
+        """SHA-256 of the QUIC port's public key, by which clients may know it; None if the port is not served."""
+        return None if self.quic is None else self.quic.server_key_hash
+
     def quic_figures(self) -> QuicFigures | None:
         """Figures of the QUIC port, for metrics; None if it is not served."""
         return None if self.quic is None else self.quic.figures()

@@ -35,7 +35,8 @@ _FIRST_PATH = encode_uint(0).hex()
 _FULL_BRANCH_SIZE = 3 + 16 * 33 + 1
 _FULL_BRANCH_HEADERS = b"\xa0" * 16 + _EMPTY
 _unpack_full_branch = Struct("33s" * 16 + "s").unpack_from
-# Most other branches hold hashes and gaps; that the lengths add up proves that nothing was skipped.
+# Most other branches hold hashes and gaps, so that each hash adds 32 bytes to the 17 of an empty one; that the lengths
+# add up proves that nothing was skipped.
 _find_hashes = re.compile(rb"\xa0.{32}|\x80", re.DOTALL).findall
 _STRING_HEADER = tuple(bytes((0x80 + size,)) for size in range(56))
 
@@ -472,7 +473,7 @@ def _split(raw: bytes, size: int) -> list[bytes]:
     payload_size = prefix - 0xC0 if prefix < 0xF8 else int.from_bytes(raw[1:position], "big")
     if position + payload_size != size:
         raise IndexError
-    if raw[position] == 0x80 or raw[position] == 0xA0:
+    if (payload_size - 17) & 31 == 0 and (raw[position] == 0x80 or raw[position] == 0xA0):
         items = _find_hashes(raw, position)
         if len(items) == 17 and payload_size == 17 * 33 - 32 * items.count(_EMPTY):
             return items

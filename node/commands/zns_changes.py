@@ -16,6 +16,7 @@ from zevm.chain.rules.name_service import (
     REGISTRY_ADDRESS,
     RESOLVER_ADDRESS,
     REVERSE_REGISTRAR_ADDRESS,
+    TOP_LEVEL_NAMES,
     namehash,
     normalised,
 )
@@ -68,6 +69,9 @@ def register_name(
 ) -> Receipt:
     """Register a name; the receipt. Raises NodeError."""
     name = normal(text)
+    above = name.partition(".")[2]
+    if "." in above and above.rpartition(".")[2] in TOP_LEVEL_NAMES:
+        raise NodeError(f"{name}: below {above}, whose owner makes it: `zevm zns set {name}` and its records")
     holder = sender.address(client) if owner is None else address_bytes(client, owner, "--owner")
     return sent(client, sender, name, REGISTRAR_ADDRESS, registration_call(name, holder, days * DAY_SECONDS, changes))
 
@@ -92,7 +96,9 @@ def set_records(
     data = None if changes == RecordChanges() else records_call(name, changes)
     if data is None and ttl is None and not reverse:
         raise NodeError("nothing to set: give --address, --contract, --text, --contenthash, --coin, --ttl or --reverse")
-    if (data is not None or ttl is not None) and name.count(".") > 1 and _owner(client, name) == ZERO_ADDRESS:
+    if (data is not None or ttl is not None) and _owner(client, name) == ZERO_ADDRESS:
+        if name.count(".") == 1:
+            raise NodeError(f"{name} is not registered, or has expired: see `zevm zns register` and `renew`")
         yield _made(client, sender, name)
     if data is not None:
         yield sent(client, sender, name, RESOLVER_ADDRESS, data)

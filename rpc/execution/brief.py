@@ -12,7 +12,7 @@ from zevm.chain.concurrency.deadline import BriefDeadline, Cancellation, Deadlin
 from zevm.rpc.execution.durations import Durations, Kind
 from zevm.rpc.execution.turns import Turns
 
-SHORT_SHARE = 0.7
+SHORT_SHARE = 0.9
 """Part of the budget that an execution may have taken on a worker to be expected within it here."""
 
 NOT_BRIEF = object()
@@ -53,7 +53,7 @@ class BriefExecutions:
         deadline = BriefDeadline(time.monotonic() + self._budget_seconds, Cancellation())
         self.here += 1
         try:
-            return function(*arguments, deadline=deadline)
+            result = function(*arguments, deadline=deadline)
         except NotBriefError:
             self.here -= 1
             self.overran += 1
@@ -61,6 +61,8 @@ class BriefExecutions:
             if not deadline.expired() or time.thread_time() - begun > self._short_seconds:
                 self._durations.overran(kind)
             return NOT_BRIEF
+        self._durations.kept(kind)
+        return result
 
     def timed(self, kind: Kind | None, job: Job) -> tuple[Job, Callable[[], None]]:
         """A job for a worker that does the same, and a function that notes afterwards how long it took."""

@@ -11,7 +11,7 @@ from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import InvalidNameError
 from zevm.chain.rules.name_service import TOP_LEVEL_NAMES, normalised
 from zevm.chain.types.block_reference import LATEST
-from zevm.rpc.codec.names import record_json, resolved_json
+from zevm.rpc.codec.names import TEXT_KEYS, record_json, resolved_json
 from zevm.rpc.codec.parsing import LOOP_BODY_BYTES
 from zevm.rpc.error_translation import to_rpc_error
 from zevm.rpc.execution.workers import Workers
@@ -111,7 +111,7 @@ class NamesApplication:
         found = reader.resolve(name)
         if found is None:
             return _refused(404, f"the name {name} is not registered, or has no resolver")
-        content = resolved_json(found) | record_json(reader.records(name, (), ()))
+        content = resolved_json(found) | record_json(reader.records(name, TEXT_KEYS, ()))
         left_seconds = (
             MOST_SECONDS if found.expires is None else found.expires - self._services.chain.head.header.timestamp
         )

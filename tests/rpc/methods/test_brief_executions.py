@@ -240,6 +240,31 @@ def test_the_table_of_kinds_is_bounded() -> None:
     assert not durations.is_short((999,))
 
 
+async def test_a_node_forgets_the_oldest_kinds() -> None:
+    async with running(brief_kinds=4) as node:
+        brief = node.server.dispatcher.brief
+        for number in range(10):
+            brief.took((number,), 0.0)
+        assert brief.expects((9,))
+        assert not brief.expects((0,))
+
+
+def test_a_kind_that_keeps_what_is_expected_of_it_is_trusted_again() -> None:
+    durations, kind = Durations(1.0, 10), ("kind",)
+    for _ in range(3):
+        durations.overran(kind)
+    for needed in (8, 4, 2, 1):
+        for _ in range(needed):
+            assert not durations.is_short(kind)
+            durations.took(kind, 0.5)
+        assert durations.is_short(kind)
+        for _ in range(2 * needed):
+            durations.kept(kind)
+        # long ones on a worker, each of which takes back one proof
+        for _ in range(needed):
+            durations.took(kind, 2.0)
+
+
 async def test_many_clients_share_a_turn_of_each_round() -> None:
     turns, spent, rounds = Turns(), [0.0], []
     loop = asyncio.get_running_loop()
