@@ -162,7 +162,7 @@ class Connection(BatchingProtocol):
             self._transmit_soon()
 
     def abandon(self, error: StreamResetError) -> None:
-        """Forget the timers: the socket is closed. error: what whoever waits at a stream gets."""
+        """Forget the timers: the socket is closed. error: for the readers that wait at its streams."""
         self.forget_timers()
         if self._receiver is not None:
             self._receiver.closed(error)
