@@ -116,7 +116,7 @@ replication: install-dev
 crash: install-dev
 	@$(BIN)/python -m verification.crash.run $(ARGS)
 
-consensus-network: install-dev
+consensus-network: install
 	@exec $(BIN)/python -m deploy.consensus.run $(ARGS)
 
 consensus: install-dev
