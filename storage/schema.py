@@ -10,11 +10,16 @@
     LOG        'l' ‖ log key (8) ‖ number (8)     -> empty: the block has a log with that address or topic
     META       'm' ‖ name (any bytes)             -> see MetaName
     POOLED     'p' ‖ transaction hash (32)        -> any
-    NODE       'N' ‖ node hash (32)               -> trie node; keccak256(value) == node hash
+    NODE       'N' ‖ node hash (32)               -> trie node; keccak256(value) == node hash (`--proofs all` alone)
+    STATE_NODE 'A' ‖ path (hexadecimal digits)    -> node of the state trie, as of the last time nodes were written
+    SLOT_NODE  'B' ‖ keccak256(address) (32) ‖ path
+                                                 -> node of an account's storage trie, likewise
     CODE       'c' ‖ code hash (32)               -> contract code; keccak256(value) == code hash
     ACCOUNT    'a' ‖ address (20)                 -> account of the latest state
     SLOT       's' ‖ address (20) ‖ slot (32)     -> slot of the latest state
     UNDO       'd' ‖ number (8) ‖ patch (4)       -> reverse state diff; patch 0 is the block's own
+    HISTORY    'i' ‖ flat key (21 or 53) ‖ number (8) ‖ patch (4)
+                                                 -> offset (4) of the old value in that reverse state diff
     OVERRIDE   'o' ‖ number (8)                   -> working state root (32) of a block whose state was patched
     SIDE       'S' ‖ number (8) ‖ block hash (32) -> state update of a block that is kept but not canonical
     PREIMAGE   'k' ‖ trie key (32)                -> address (20) or slot (32); keccak256(value) == trie key
@@ -25,7 +30,9 @@ Numbers are unsigned and big-endian, so that keys of a family sort by number.
 from dataclasses import dataclass
 from enum import Enum
 
-SCHEMA_VERSION = 1
+from zevm.storage.primitives import Address
+
+SCHEMA_VERSION = 2
 """Raised by every change of this table that an older program would misread."""
 
 
@@ -52,13 +59,16 @@ CODE = Family("code", b"c", 33)
 ACCOUNT = Family("accounts", b"a", 21)
 SLOT = Family("slots", b"s", 53)
 UNDO = Family("reverse state diffs", b"d", 13)
+HISTORY = Family("history index", b"i", None)
+STATE_NODE = Family("state trie", b"A", None)
+SLOT_NODE = Family("storage tries", b"B", None)
 OVERRIDE = Family("state root overrides", b"o", 9)
 SIDE = Family("side blocks", b"S", 41)
 PREIMAGE = Family("preimages", b"k", 33)
 
 FAMILIES = (
     HEADER, BODY, RECEIPTS, CANONICAL, NUMBER, POSITION, LOG, META, POOLED, NODE, CODE, ACCOUNT, SLOT, UNDO, OVERRIDE,
-    SIDE, PREIMAGE,
+    SIDE, PREIMAGE, HISTORY, STATE_NODE, SLOT_NODE,
 )  # fmt: skip
 
 
@@ -69,6 +79,7 @@ class MetaName(Enum):
     GENESIS          the genesis as JSON
     STATE_VERSION    number (8) ‖ patch (4): which block and patch the latest state is of
     STATE_ROOT       root (32) that the latest state amounts to; absent while that is empty
+    NODES            number (8) ‖ patch (4) ‖ root (32) of the state whose trie nodes lie under their paths
     PREIMAGES_ROOT   root (32) of the latest state of which no preimage is missing; absent while that is empty
     CHECKPOINTS      the blocks that a consensus client called safe and finalized
     ADOPTED          number (8) of the newest block from a state file ‖ number (8) of the first block before it
@@ -85,6 +96,7 @@ class MetaName(Enum):
     GENESIS = b"genesis"
     STATE_VERSION = b"state-version"
     STATE_ROOT = b"state root"
+    NODES = b"nodes"
     PREIMAGES_ROOT = b"preimages root"
     CHECKPOINTS = b"checkpoints"
     ADOPTED = b"adopted"
@@ -202,6 +214,16 @@ def account_key(address: bytes) -> bytes:
     return ACCOUNT.prefix + address
 
 
+def address_in(flat_key: bytes) -> Address:
+    """The address in the key of an account or slot."""
+    return Address(flat_key[1 : 1 + ADDRESS_SIZE])
+
+
+def slot_in(flat_key: bytes) -> int:
+    """The slot in the key of one."""
+    return int.from_bytes(flat_key[1 + ADDRESS_SIZE :], "big")
+
+
 def slots_prefix(address: bytes) -> bytes:
     """Prefix of all slots of an account in the latest state."""
     return SLOT.prefix + address
@@ -215,6 +237,16 @@ def slot_key(address: bytes, slot: int) -> bytes:
 def undo_key(number: int, patch: int = 0) -> bytes:
     """Key of the reverse state diff of a block (patch 0) or of a development patch on it."""
     return UNDO.prefix + number.to_bytes(NUMBER_SIZE, "big") + patch.to_bytes(PATCH_SIZE, "big")
+
+
+def history_key(flat_key: bytes, number: int, patch: int = 0) -> bytes:
+    """Key that says: this account or slot changed in that version."""
+    return HISTORY.prefix + flat_key + number.to_bytes(NUMBER_SIZE, "big") + patch.to_bytes(PATCH_SIZE, "big")
+
+
+def path_key(owner: bytes, path: str) -> bytes:
+    """Key of the node at a path of the state trie (`owner` empty), or of the storage trie of a key of that."""
+    return SLOT_NODE.prefix + owner + path.encode() if owner else STATE_NODE.prefix + path.encode()
 
 
 def override_key(number: int) -> bytes:

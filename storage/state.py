@@ -6,23 +6,26 @@ root that was ever written stays readable. The flat records of the latest state 
 Reads may come from any thread; `apply` and `rewind` belong to the one writer.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from zevm.storage import preimages, state_update, trie
 from zevm.storage.account import EMPTY_ROOT, Account, StateDiff, StateReader, decode_account
+from zevm.storage.adoption import Earlier, put_adopted
 from zevm.storage.cache import ByteCache
 from zevm.storage.errors import CorruptionError, StorageProblem
-from zevm.storage.flat_state import Version, apply_flat, flat_root, forget_flat, last_patch, rewind_flat
+from zevm.storage.flat_state import apply_flat, flat_records, flat_root, forget_flat, last_patch, rewind_flat
+from zevm.storage.history import Version, changes_between, forget_differences, roots_of
 from zevm.storage.keccak import EMPTY_KECCAK
+from zevm.storage.rebuilding import Rebuilt, rebuild, values_before, values_since
 from zevm.storage.rlp import decode, decode_int
-from zevm.storage.schema import ACCOUNT, UNDO, code_key, end_of, node_key, range_of, slots_prefix
+from zevm.storage.schema import ACCOUNT, code_key, end_of, range_of, slots_prefix
 from zevm.storage.state_check import PROBLEM_LIMIT, StateCheck
-from zevm.storage.state_readers import LatestReader, StateBase, TrieReader, UpdateReader
+from zevm.storage.state_nodes import HashNodes, NodeLimits, PathNodes, StateNodes, Written, forget_nodes
+from zevm.storage.state_readers import HistoryReader, LatestReader, StateBase, TrieReader, UpdateReader
 from zevm.storage.state_record import updates_after
-from zevm.storage.state_update import StateUpdate, hashed, slot_hash
+from zevm.storage.state_update import NodesOf, StateUpdate, hashed, slot_hash
 from zevm.storage.store import Batch, Reader, Snapshot, Store
-from zevm.storage.trie_difference import differing_keys
 
 __all__ = ["AccountProof", "SlotProof", "StateBase", "StateStore", "StateUpdate", "Version"]
 
@@ -45,24 +48,39 @@ class AccountProof:
     slots: list[SlotProof]
 
 
+BEFORE_ALL: Version = (-1, 0)
+"""Earlier than every version."""
+
+
 class StateStore:
     """The state's part of the database."""
 
     def __init__(
-        self, store: Store, *, node_cache_bytes: int = 8 * 1024 * 1024, code_cache_bytes: int = 8 * 1024 * 1024
+        self,
+        store: Store,
+        *,
+        all_proofs: bool = False,
+        limits: NodeLimits | None = None,
+        node_cache_bytes: int = 8 * 1024 * 1024,
+        code_cache_bytes: int = 8 * 1024 * 1024,
     ) -> None:
         self._store = store
-        self._nodes = ByteCache(node_cache_bytes)
+        self._paths = None if all_proofs else PathNodes(store, node_cache_bytes, limits or NodeLimits())
+        self._nodes: StateNodes = self._paths or HashNodes(store, node_cache_bytes)
         self._codes = ByteCache(code_cache_bytes)
+
+    @property
+    def nodes(self) -> NodesOf:
+        """The trie nodes at hand."""
+        return self._nodes.of
 
     def root(self, view: Reader | None = None) -> bytes:
         """The root of the latest state, as the flat records say."""
         return flat_root(self._store if view is None else view)
 
     def holds(self, root: bytes) -> bool:
-        """Whether the state with this root was written."""
-        # Past the cache, which learns nodes at `apply`, before the batch is written.
-        return root == EMPTY_ROOT or self._store.get(node_key(root)) is not None
+        """Whether the trie nodes of the state with this root are at hand."""
+        return root == EMPTY_ROOT or self._nodes.holds(root)
 
     def latest(self, view: Snapshot, root: bytes) -> StateBase:
         """Read the latest state out of `view`. Raises CorruptionError when `view` is at another root."""
@@ -73,18 +91,59 @@ class StateStore:
             )
         return LatestReader(view, root, self._code)
 
-    def at(self, root: bytes) -> StateBase:
-        """Read any written state through its trie; reads raise MissingNodeError when it was never written."""
-        return TrieReader(self._node, root, self._code)
+    def at(self, view: Snapshot, version: Version, root: bytes) -> StateBase:
+        """Read the state after a version, whose root is `root`, out of `view`, which is at a later one."""
+        return HistoryReader(view, version, root, self._code, self.provide)
+
+    def by_trie(self, root: bytes) -> StateBase:
+        """Read a state through its trie nodes; reads raise MissingNodeError where they are not at hand."""
+        return TrieReader(self._nodes.of, root, self._code)
+
+    def provide(self, version: Version, root: bytes) -> None:
+        """See to it that the nodes of the state after `version` are at hand.
+
+        Raises CorruptionError when the differences since then do not lead back to `root`.
+        """
+        if self.holds(root):
+            return
+        view = self._store.snapshot()
+        try:
+            rebuilt = rebuild(self.nodes, flat_root(view), values_before(view, version))
+        finally:
+            view.close()
+        self._keep_rebuilt(rebuilt, root)
+
+    def recover(self, version: Version, root: bytes) -> None:
+        """Make the nodes of the latest state, which is at `version`, that were not written before the last stop.
+
+        Raises CorruptionError when they do not lead to `root`.
+        """
+        if self._paths is None or self.holds(root):
+            return
+        written = Written.read(self._store)
+        if written is not None and written.version > version:
+            written = None
+        self._paths.begin(written or Written((0, 0), EMPTY_ROOT))
+        values = flat_records(self._store) if written is None else values_since(self._store, written.version)
+        self._keep_rebuilt(rebuild(self.nodes, self._paths.written.root, values), root)
+
+    def settle(self, version: Version, root: bytes) -> Batch | None:
+        """After the latest state became durable: what to write behind it now, if anything; then call `settled`."""
+        return None if self._paths is None else self._paths.turn(version, root)
+
+    def settled(self, version: Version) -> None:
+        """What `settle` gave has been written."""
+        if self._paths is not None:
+            self._paths.wrote(version)
 
     def prepare(self, base: bytes | StateUpdate, diff: StateDiff) -> StateUpdate:
         """The state that `diff` makes of the one at `base`, a root or an unwritten update. Writes nothing."""
-        return state_update.prepare(self._node, base, diff)
+        return state_update.prepare(self.nodes, base, diff)
 
     def reader_over(self, update: StateUpdate, base: StateReader | None = None) -> StateBase:
         """Read the state as after an unwritten update; `base` may be given where a faster reader is at hand."""
         if base is None:
-            base = self.at(update.base) if isinstance(update.base, bytes) else self.reader_over(update.base)
+            base = self.by_trie(update.base) if isinstance(update.base, bytes) else self.reader_over(update.base)
         return UpdateReader(update, base)
 
     def apply(self, batch: Batch, update: StateUpdate, version: Version) -> None:
@@ -97,27 +156,51 @@ class StateStore:
         self._put_nodes(batch, update)
 
     def forget(self, batch: Batch) -> None:
-        """Put into `batch` the removal of the flat records: the latest state is the empty one then."""
+        """Put into `batch` the removal of the latest state, which is the empty one then; `begin` follows the write."""
         forget_flat(self._store, batch)
+        if self._paths is not None:
+            forget_nodes(self._store, batch)
+
+    def begin(self) -> None:
+        """Know no nodes but those that the store holds."""
+        if self._paths is not None:
+            self._paths.begin(Written.read(self._store) or Written((0, 0), EMPTY_ROOT))
 
     def forget_history(self, batch: Batch) -> None:
         """Put into `batch` the removal of the ways back from the latest state, which stays."""
-        for key, _ in self._store.iterate(*range_of(UNDO), fill_cache=False):
-            batch.delete(key)
+        forget_differences(self._store, batch)
 
-    def keep_nodes(self, batch: Batch, update: StateUpdate) -> None:
-        """Put nodes, code and preimages alone into `batch`: the state is then read through its trie, not the latest."""
+    def adopt(self, batch: Batch, update: StateUpdate, version: Version, earlier: Earlier) -> Callable[[], None]:
+        """Put the latest state into `batch`, with another history before it; see `put_adopted`.
+
+        Call the result once the batch is written.
+        """
+        put_adopted(self._store, batch, update, version, earlier)
+        self._put_nodes(batch, update)
+        return self.put_nodes_behind(batch, BEFORE_ALL, version, update.root)
+
+    def keep(self, batch: Batch, update: StateUpdate) -> None:
+        """Take nodes, code and preimages alone of a state that is not the latest one."""
         self._put_nodes(batch, update)
         for flat_key in update.flat_keys():
             if self._store.get(flat_key) is None:
                 preimages.put(batch, flat_key)
 
     def _put_nodes(self, batch: Batch, update: StateUpdate) -> None:
-        for node_hash, raw in update.nodes.items():
-            batch.put(node_key(node_hash), raw)
-            self._nodes.put(node_hash, raw)
+        nodes = update.nodes
+        if not nodes and not self.holds(update.root):
+            nodes = state_update.with_nodes(self.nodes, update).nodes
+        self._nodes.add(batch, nodes)
         for code_hash, code in update.code.items():
             batch.put(code_key(code_hash), code)
+
+    def _keep_rebuilt(self, rebuilt: Rebuilt, root: bytes) -> None:
+        if rebuilt.root != root:
+            raise CorruptionError(
+                f"the records of a state with root {root.hex()} lead to {rebuilt.root.hex()}",
+                StorageProblem.RECORD_DAMAGED,
+            )
+        self._nodes.add(Batch(), rebuilt.nodes)
 
     def updates_after(self, number: int) -> Iterator[tuple[Version, StateUpdate]]:
         """The update of each state after block `number`, newest first, without nodes and code.
@@ -127,11 +210,44 @@ class StateStore:
         return updates_after(self._store, number)
 
     def rewind(self, batch: Batch, to: Version) -> bytes:
-        """Lead the flat state back to version `to`, forget later versions, and return the root reached.
+        """Lead the state back to version `to`, forget later versions, and return the root reached.
 
         Raises CorruptionError when the recorded way back is broken.
         """
-        return rewind_flat(self._store, batch, to)
+        way = rewind_flat(self._store, batch, to)
+        if not self.holds(way.root):
+            self._keep_rebuilt(rebuild(self.nodes, way.start, way.records), way.root)
+        return way.root
+
+    def rewind_records(self, batch: Batch, to: Version) -> bytes:
+        """As `rewind`, for a state that nobody builds on before it is recovered: its nodes are not asked for."""
+        return rewind_flat(self._store, batch, to).root
+
+    def nodes_beyond(self, version: Version) -> Batch | None:
+        """The removal of all written nodes, where they are of a state after `version`; None where they are not."""
+        written = None if self._paths is None else Written.read(self._store)
+        if written is None or written.version <= version:
+            return None
+        batch = Batch()
+        forget_nodes(self._store, batch)
+        return batch
+
+    def provide_updates(self, updates: Sequence[StateUpdate]) -> None:
+        """See to it that the nodes of states are at hand, each of which stands on the one before it."""
+        for update in updates:
+            if not self.holds(update.root):
+                self._nodes.add(Batch(), state_update.with_nodes(self.nodes, update).nodes)
+
+    def put_nodes_behind(self, batch: Batch, reached: Version, version: Version, root: bytes) -> Callable[[], None]:
+        """Put the nodes into `batch` where it takes the way back from the written ones: it goes back to `reached`.
+
+        version, root: of the latest state after the batch. Call the result once the batch is written.
+        """
+        paths = self._paths
+        if paths is None or reached >= paths.written.version:
+            return lambda: None
+        changes = paths.put_all(batch, version, root)
+        return lambda: paths.took(changes, version, root)
 
     def last_patch(self, number: int) -> int:
         """The newest patch of a block; 0 if there is none."""
@@ -154,33 +270,37 @@ class StateStore:
             yield int.from_bytes(key[len(prefix) :], "big"), int.from_bytes(value, "big")
 
     def accounts_at(self, root: bytes, start: bytes = b"") -> Iterator[tuple[bytes, Account]]:
-        """All accounts of any state, by keccak256(address), from `start` on."""
-        for key, record in trie.iterate(self._node, root, start):
+        """All accounts of a state whose nodes are at hand, by keccak256(address), from `start` on."""
+        for key, record in trie.iterate(self.nodes(b""), root, start):
             yield key, decode_account(record)
 
-    def slots_at(self, storage_root: bytes, start: bytes = b"") -> Iterator[tuple[bytes, int]]:
-        """All slots of a storage trie, by keccak256(slot), from `start` on, with their values."""
-        for key, value in trie.iterate(self._node, storage_root, start):
+    def slots_at(self, owner: bytes, storage_root: bytes, start: bytes = b"") -> Iterator[tuple[bytes, int]]:
+        """All slots of the account with key `owner`, by keccak256(slot), from `start` on, with their values."""
+        for key, value in trie.iterate(self.nodes(owner), storage_root, start):
             yield key, decode_int(decode(value))
 
-    def differing_accounts(self, one: bytes, other: bytes) -> Iterator[bytes]:
-        """keccak256(address) of each account that two states do not have alike, ascending."""
-        return differing_keys(self._node, one, other)
+    def version_of(self, view: Reader, number: int, root: bytes) -> Version | None:
+        """The version after block `number` whose state has this root; None where there is none."""
+        for version, after in roots_of(view, number):
+            if after == root:
+                return version
+        return None
 
-    def differing_slots(self, one: bytes, other: bytes) -> Iterator[bytes]:
-        """keccak256(slot) of each slot that two storage tries do not have alike, by their roots, ascending."""
-        return differing_keys(self._node, one, other)
+    def differences(self, after: Version, upto: Version, view: Reader | None = None) -> Iterator[list[bytes]]:
+        """The flat keys that each version after one, up to another, changed, the oldest first."""
+        for _, fields in changes_between(self._store if view is None else view, after, upto):
+            yield fields[::2]
 
     def prove_account(self, base: bytes | StateUpdate, address: bytes, slots: list[int]) -> AccountProof:
         """Proofs of an account and of its slots in any written state (its root), or as after an unwritten update."""
         root = base if isinstance(base, bytes) else base.root
-        nodes = state_update.nodes_over(self._node, base)
-        record, account_proof = trie.get_with_proof(nodes, root, hashed(address))
+        nodes, key = state_update.nodes_over(self.nodes, base), hashed(address)
+        record, account_proof = trie.get_with_proof(nodes(b""), root, key)
         account = None if record is None else decode_account(record)
         storage_root = EMPTY_ROOT if account is None else account.storage_root
         proofs = []
         for slot in slots:
-            value, proof = trie.get_with_proof(nodes, storage_root, slot_hash(slot))
+            value, proof = trie.get_with_proof(nodes(key), storage_root, slot_hash(slot))
             proofs.append(SlotProof(slot, 0 if value is None else decode_int(decode(value)), proof))
         return AccountProof(account, account_proof, proofs)
 
@@ -191,27 +311,16 @@ class StateStore:
         each in one line that names it, at most `limit` of them; [] for a sound state. Takes memory
         in proportion to the number of accounts, and to the slots of the largest one.
         """
-        return StateCheck(self._store if view is None else view, root, limit).run(compare_flat=view is not None)
+        reader = self._store if view is None else view
+        return StateCheck(reader, self._nodes.past_caches(reader), root, limit).run(compare_flat=view is not None)
 
     def preimage(self, trie_key: bytes) -> bytes | None:
         """The address (20 bytes) or slot (32 bytes) with this hash, None where no state ever had it."""
         return preimages.find(self._store, trie_key)
 
-    def node(self, node_hash: bytes) -> bytes | None:
-        """A written trie node by its hash, or None."""
-        return self._node(node_hash)
-
     def code(self, code_hash: bytes) -> bytes:
         """Written code by its hash. Raises CorruptionError where it is missing."""
         return self._code(code_hash)
-
-    def _node(self, node_hash: bytes) -> bytes | None:
-        raw = self._nodes.get(node_hash)
-        if raw is None:
-            raw = self._store.get(node_key(node_hash))
-            if raw is not None:
-                self._nodes.put(node_hash, raw)
-        return raw
 
     def _code(self, code_hash: bytes) -> bytes:
         if code_hash == EMPTY_KECCAK:

@@ -91,7 +91,7 @@ def test_a_file_is_refused(tmp_path: Path) -> None:
 def test_another_schema_version_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     toy_database(tmp_path / "data", 1)
     monkeypatch.setattr("zevm.storage.directory.SCHEMA_VERSION", schema.SCHEMA_VERSION + 1)
-    with pytest.raises(ForeignDatabaseError, match=r"has schema 1, this program reads schema 2"):
+    with pytest.raises(ForeignDatabaseError, match=rf"has schema {schema.SCHEMA_VERSION}, this program reads"):
         Database.open(tmp_path / "data")
 
 

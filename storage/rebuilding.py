@@ -1,0 +1,77 @@
+"""Trie nodes made from flat records: of a state that is known by how its records differ from another's."""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from zevm.storage import trie
+from zevm.storage.account import decode_account
+from zevm.storage.errors import CorruptionError, StorageProblem
+from zevm.storage.history import Version, changes_between
+from zevm.storage.primitives import Address
+from zevm.storage.schema import ACCOUNT, ADDRESS_SIZE
+from zevm.storage.state_update import NodesOf, hashed, storage_root, update_storage
+from zevm.storage.store import Reader
+
+_ADDRESS_END = 1 + ADDRESS_SIZE
+
+
+class Rebuilt(NamedTuple):
+    """A state's root, and by hash the nodes that it does not share with the state that it was made from."""
+
+    root: bytes
+    nodes: dict[bytes, bytes]
+
+
+def values_before(reader: Reader, after: Version) -> dict[bytes, bytes]:
+    """The flat records as of version `after` (b"": none) of all that changed since."""
+    values: dict[bytes, bytes] = {}
+    for _, fields in changes_between(reader, after):
+        for flat_key, old in zip(fields[::2], fields[1::2], strict=True):
+            values.setdefault(flat_key, old)
+    return values
+
+
+def values_since(reader: Reader, after: Version) -> dict[bytes, bytes]:
+    """The latest flat records (b"": none) of all that changed after a version."""
+    keys: dict[bytes, None] = {}
+    for _, fields in changes_between(reader, after):
+        keys.update(dict.fromkeys(fields[::2]))
+    return {key: reader.get(key) or b"" for key in keys}
+
+
+def rebuild(nodes: NodesOf, base: bytes, values: Mapping[bytes, bytes]) -> Rebuilt:
+    """The state whose flat records differ from those of the state with root `base` in `values` alone (b"": none).
+
+    Raises CorruptionError where an account's record does not fit its slots, and the trie's errors.
+    """
+    accounts, slots = _by_address(values.items())
+    fresh: dict[bytes, bytes] = {}
+    for address, changed in slots.items():
+        key, record = hashed(address), accounts.get(address)
+        if record is None:
+            raise _unfit(address)
+        if not record:
+            continue
+        storage = update_storage(nodes(key), storage_root(nodes, base, key), changed)
+        if storage.root != decode_account(record).storage_root:
+            raise _unfit(address)
+        fresh.update(storage.nodes)
+    top = trie.update(nodes(b""), base, {hashed(address): record for address, record in accounts.items()})
+    fresh.update(top.nodes)
+    return Rebuilt(top.root, fresh)
+
+
+def _by_address(values: Iterable[tuple[bytes, bytes]]) -> tuple[dict[Address, bytes], dict[Address, dict[int, int]]]:
+    accounts: dict[Address, bytes] = {}
+    slots: dict[Address, dict[int, int]] = {}
+    for flat_key, value in values:
+        address = Address(flat_key[1:_ADDRESS_END])
+        if flat_key.startswith(ACCOUNT.prefix):
+            accounts[address] = value
+        else:
+            slots.setdefault(address, {})[int.from_bytes(flat_key[_ADDRESS_END:], "big")] = int.from_bytes(value, "big")
+    return accounts, slots
+
+
+def _unfit(address: bytes) -> CorruptionError:
+    return CorruptionError(f"the slots of 0x{address.hex()} do not fit its account", StorageProblem.RECORD_DAMAGED)

@@ -1,0 +1,249 @@
+"""Where the nodes of states lie: under their paths, written behind the blocks; or under their hashes, for ever.
+
+Nodes are derived data. What is in memory alone is made again, after a crash, from the flat state and the reverse
+differences since the version that META's NODES names.
+"""
+
+from threading import Lock
+from typing import NamedTuple, Protocol
+
+from zevm.storage import trie
+from zevm.storage.account import EMPTY_ROOT
+from zevm.storage.cache import ByteCache
+from zevm.storage.errors import CorruptionError, StorageProblem
+from zevm.storage.history import Version
+from zevm.storage.keccak import keccak256
+from zevm.storage.node_changes import NodeChanges, node_changes
+from zevm.storage.schema import HASH_SIZE, NODE, SLOT_NODE, STATE_NODE, MetaName, meta_key, node_key, path_key, range_of
+from zevm.storage.state_update import NodesOf
+from zevm.storage.store import Batch, Reader, Store
+
+_NODES_KEY = meta_key(MetaName.NODES)
+_NODE_OVERHEAD_BYTES = 200
+_VERSION_SIZE = 12
+
+
+class NodeLimits(NamedTuple):
+    """Bounds of the nodes in memory.
+
+    states: of so many newest states every node is at hand, unless they take more than `bytes`.
+    entries, blocks: nodes of the newest state are written once so many wait, or have waited for so many blocks.
+    """
+
+    states: int = 1024
+    bytes: int = 16 * 1024 * 1024
+    entries: int = 65_536
+    blocks: int = 65_536
+
+
+class Written(NamedTuple):
+    """The state whose nodes the store holds."""
+
+    version: Version
+    root: bytes
+
+    def encode(self) -> bytes:
+        """44 bytes: number, patch, root."""
+        return self.version[0].to_bytes(8, "big") + self.version[1].to_bytes(4, "big") + self.root
+
+    @classmethod
+    def read(cls, reader: Reader) -> "Written | None":
+        """What the store says; None where it holds no nodes. Raises CorruptionError."""
+        data = reader.get(_NODES_KEY)
+        if data is None:
+            return None
+        if len(data) != _VERSION_SIZE + HASH_SIZE:
+            raise CorruptionError("the record of the written trie nodes is damaged", StorageProblem.RECORD_DAMAGED)
+        return cls((int.from_bytes(data[:8], "big"), int.from_bytes(data[8:12], "big")), data[12:])
+
+
+class StateNodes(Protocol):
+    """The nodes of written states."""
+
+    def of(self, owner: bytes) -> trie.Nodes:
+        """The nodes of the state trie (b"") or of the storage trie of one of its keys."""
+        ...
+
+    def holds(self, root: bytes) -> bool:
+        """Whether all nodes of the state with this root are at hand."""
+        ...
+
+    def add(self, batch: Batch, nodes: dict[bytes, bytes]) -> None:
+        """Take the new nodes of a state that `batch` writes."""
+        ...
+
+    def past_caches(self, reader: Reader) -> NodesOf:
+        """What `reader` holds where a node should be, whatever it is; what is in memory alone comes from there."""
+        ...
+
+    def clear(self) -> None:
+        """Empty the caches."""
+        ...
+
+
+class HashNodes:
+    """Every node of every state, under its hash: any state that was ever written can be proved."""
+
+    def __init__(self, store: Store, cache_bytes: int) -> None:
+        self._store = store
+        self._cache = ByteCache(cache_bytes)
+
+    def of(self, owner: bytes) -> trie.Nodes:  # noqa: ARG002  a hash says enough
+        """The nodes, by their hash."""
+        return self._find
+
+    def holds(self, root: bytes) -> bool:
+        """Whether the root's node was written."""
+        # past the cache, which learns nodes before the batch is written
+        return self._store.get(node_key(root)) is not None
+
+    def add(self, batch: Batch, nodes: dict[bytes, bytes]) -> None:
+        """Put the nodes into `batch`."""
+        for node_hash, raw in nodes.items():
+            batch.put(node_key(node_hash), raw)
+            self._cache.put(node_hash, raw)
+
+    def past_caches(self, reader: Reader) -> NodesOf:
+        """What `reader` holds under a hash."""
+        return lambda _owner: lambda _path, node_hash: reader.get(node_key(node_hash))
+
+    def clear(self) -> None:
+        """Forget nodes of a batch that was not written."""
+        self._cache.clear()
+
+    def _find(self, _path: str, node_hash: bytes) -> bytes | None:
+        raw = self._cache.get(node_hash)
+        if raw is None:
+            raw = self._store.get(node_key(node_hash))
+            if raw is not None:
+                self._cache.put(node_hash, raw)
+        return raw
+
+
+class PathNodes:
+    """The nodes of the newest states, in memory and under their paths.
+
+    In memory: those of the states since the turn before last, by hash; and what leads from the written state to that
+    of the last turn, by path. Only the writer turns, and only to a state that is durable.
+    """
+
+    def __init__(self, store: Store, cache_bytes: int, limits: NodeLimits) -> None:
+        self._store = store
+        self._cache = ByteCache(cache_bytes)
+        self._limits = limits
+        self._lock = Lock()
+        self._young: dict[bytes, bytes] = {}
+        self._old: dict[bytes, bytes] = {}
+        self._young_bytes = 0
+        self._young_states = 0
+        self._waiting: dict[bytes, bytes | None] = {}
+        written = Written.read(store)
+        self._written = written or Written((0, 0), EMPTY_ROOT)
+        self._turned_root = self._written.root
+
+    @property
+    def written(self) -> Written:
+        """The state whose nodes the store holds."""
+        return self._written
+
+    def of(self, owner: bytes) -> trie.Nodes:
+        """The nodes of a trie, by path and hash."""
+
+        def find(path: str, node_hash: bytes) -> bytes | None:
+            raw = self._young.get(node_hash) or self._old.get(node_hash) or self._cache.get(node_hash)
+            return raw or self._find(path_key(owner, path), node_hash)
+
+        return find
+
+    def holds(self, root: bytes) -> bool:
+        """Whether the state is one of the newest, or was made again since the turn before last."""
+        return root == self._turned_root or root in self._young or root in self._old
+
+    def add(self, batch: Batch, nodes: dict[bytes, bytes]) -> None:  # noqa: ARG002  they are written later
+        """Keep the new nodes of a state."""
+        with self._lock:
+            self._young.update(nodes)
+            self._young_bytes += sum(map(len, nodes.values())) + len(nodes) * _NODE_OVERHEAD_BYTES
+            self._young_states += 1
+
+    def past_caches(self, reader: Reader) -> NodesOf:
+        """What `reader` holds under a path, where nothing waits to be written there."""
+
+        def of(owner: bytes) -> trie.Nodes:
+            def find(path: str, node_hash: bytes) -> bytes | None:
+                raw = self._young.get(node_hash) or self._old.get(node_hash)
+                key = path_key(owner, path)
+                return raw or self._waiting.get(key) or reader.get(key)
+
+            return find
+
+        return of
+
+    def clear(self) -> None:
+        """Nothing to forget: nodes are found by their hash, and a node that no state leads to harms nobody."""
+
+    def turn(self, version: Version, root: bytes) -> Batch | None:
+        """After the state at `version` became durable: make room, and give what to write if it is time for that."""
+        full = self._young_states >= self._limits.states or self._young_bytes >= self._limits.bytes
+        if not full:
+            return None
+        self._take(node_changes(self.of, self._turned_root, root), root)
+        blocks = version[0] - self._written.version[0]
+        if len(self._waiting) < self._limits.entries and blocks < self._limits.blocks:
+            return None
+        return self.batch_of_waiting(version)
+
+    def batch_of_waiting(self, version: Version) -> Batch:
+        """What leads from the written state to that of the last turn, which is the one at `version`."""
+        batch = Batch()
+        batch.operations += self._waiting.items()
+        batch.put(_NODES_KEY, Written(version, self._turned_root).encode())
+        return batch
+
+    def wrote(self, version: Version) -> None:
+        """What `batch_of_waiting` gave has been written."""
+        self._written, self._waiting = Written(version, self._turned_root), {}
+
+    def put_all(self, batch: Batch, version: Version, root: bytes) -> NodeChanges:
+        """Put into `batch` what makes the state at `version` the written one; `took` is to follow the write."""
+        changes = node_changes(self.of, self._turned_root, root)
+        batch.operations += (self._waiting | changes.entries).items()
+        batch.put(_NODES_KEY, Written(version, root).encode())
+        return changes
+
+    def took(self, changes: NodeChanges, version: Version, root: bytes) -> None:
+        """The batch of `put_all` has been written."""
+        self._take(changes, root)
+        self.wrote(version)
+
+    def begin(self, written: Written) -> None:
+        """Start from what the store holds now, and nothing else."""
+        self._young, self._old, self._waiting = {}, {}, {}
+        self._young_bytes = self._young_states = 0
+        self._written, self._turned_root = written, written.root
+        self._cache.clear()
+
+    def _take(self, changes: NodeChanges, root: bytes) -> None:
+        with self._lock:
+            # the old ones before the young ones go, since readers look there while this runs
+            self._waiting = self._waiting | changes.entries
+            self._old = self._young | changes.removed
+            self._turned_root = root
+            self._young, self._young_bytes, self._young_states = {}, 0, 0
+
+    def _find(self, key: bytes, node_hash: bytes) -> bytes | None:
+        raw = self._waiting.get(key)
+        if raw is None or keccak256(raw) != node_hash:
+            raw = self._store.get(key)
+            if raw is None or keccak256(raw) != node_hash:
+                return None
+        self._cache.put(node_hash, raw)
+        return raw
+
+
+def forget_nodes(reader: Reader, batch: Batch) -> None:
+    """Put into `batch` the removal of every node."""
+    for family in (NODE, STATE_NODE, SLOT_NODE):
+        for key, _ in reader.iterate(*range_of(family), fill_cache=False):
+            batch.delete(key)
+    batch.delete(_NODES_KEY)

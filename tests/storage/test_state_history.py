@@ -1,0 +1,209 @@
+"""Past states by what changed since, and trie nodes that are written behind the blocks: against models of every state."""
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.storage.test_state import ADDRESSES, SLOTS, History, Model, account_diff, contract_diff, diffs
+from zevm.storage import trie
+from zevm.storage.account import EMPTY_ROOT, decode_account
+from zevm.storage.errors import CorruptionError
+from zevm.storage.history import value_at
+from zevm.storage.keccak import keccak256
+from zevm.storage.memory import MemoryStore
+from zevm.storage.schema import HISTORY, SLOT_NODE, STATE_NODE, UNDO, account_key, history_key, range_of, undo_key
+from zevm.storage.state import StateStore
+from zevm.storage.state_nodes import NodeLimits, Written
+from zevm.storage.store import Batch
+
+TIGHT = NodeLimits(states=2, bytes=1 << 20, entries=4, blocks=3)
+"""Nodes turn, and are written, every few states."""
+
+
+class Behind(History):
+    """A history whose store keeps nodes of the newest states alone, and that stops and starts."""
+
+    def __init__(self, store=None, limits: NodeLimits = TIGHT) -> None:
+        super().__init__(store, limits=limits)
+        self._limits = limits
+
+    def write(self, batch: Batch, reached=None) -> None:
+        """As the canonical chain writes: nodes with the batch where it goes back behind the written ones, else after."""
+        version, root, _ = self.versions[-1]
+        written = self.states.put_nodes_behind(batch, version if reached is None else reached, version, root)
+        self.store.write(batch)
+        written()
+        behind = self.states.settle(version, root)
+        if behind is not None:
+            self.store.write(behind)
+            self.states.settled(version)
+
+    def restart(self) -> None:
+        self.states = StateStore(self.store, limits=self._limits)
+        if self.versions:
+            self.states.recover(*self.versions[-1][:2])
+
+    def check_past(self) -> None:
+        view = self.store.snapshot()
+        for version, root, model in self.versions:
+            reader = self.states.at(view, version, root)
+            model.check(reader)
+            assert reader.base == root
+            model.check(self.states.by_trie(root))
+            self.check_proofs(root, model)
+
+    def check_proofs(self, root: bytes, model: Model) -> None:
+        for address in ADDRESSES:
+            proof = self.states.prove_account(root, address, SLOTS)
+            record = trie.verify_proof(root, keccak256(address), proof.proof)
+            assert (None if record is None else decode_account(record)) == proof.account
+            assert (proof.account is None) == (address not in model.accounts)
+
+    def check_written(self) -> None:
+        """The store holds exactly the nodes of the state that it says."""
+        written = Written.read(self.store)
+        held = {key for family in (STATE_NODE, SLOT_NODE) for key, _ in self.store.iterate(*range_of(family))}
+        if written is None:
+            assert not held
+            return
+        asked: set[bytes] = set()
+        fresh = StateStore(self.store, limits=self._limits)
+        for owner, root in [(b"", written.root), *_storage_roots(fresh, written.root)]:
+            for _ in trie.iterate(_asking(fresh, owner, asked), root):
+                pass
+        assert asked == held
+
+
+def _storage_roots(states: StateStore, root: bytes) -> Iterator[tuple[bytes, bytes]]:
+    for key, account in states.accounts_at(root):
+        yield key, account.storage_root
+
+
+def _asking(states: StateStore, owner: bytes, asked: set[bytes]) -> trie.Nodes:
+    def find(path: str, node_hash: bytes) -> bytes | None:
+        asked.add((SLOT_NODE.prefix + owner if owner else STATE_NODE.prefix) + path.encode())
+        return states.nodes(owner)(path, node_hash)
+
+    return find
+
+
+STEPS = st.lists(
+    st.tuples(st.just("block"), diffs())
+    | st.tuples(st.just("patch"), diffs())
+    | st.tuples(st.just("rewind"), st.integers(0, 5))
+    | st.tuples(st.just("reorganise"), st.tuples(st.integers(0, 3), st.lists(diffs(), min_size=1, max_size=3)))
+    | st.tuples(st.just("restart"), st.none()),
+    min_size=1,
+    max_size=12,
+)
+
+
+@pytest.mark.slow
+@settings(max_examples=80, deadline=None)
+@given(STEPS)
+def test_every_past_state_reads_and_proves_as_its_model(steps) -> None:
+    history = Behind()
+    for kind, argument in steps:
+        batch, reached = Batch(), None
+        if kind in ("block", "patch"):
+            history.add(batch, argument, is_patch=kind == "patch")
+        elif kind == "restart":
+            history.restart()
+            continue
+        elif history.versions:
+            back, replacements = (argument, []) if kind == "rewind" else argument
+            reached = history.versions[max(0, len(history.versions) - 1 - back)][0]
+            history.drop_after(reached)
+            assert history.states.rewind(batch, reached) == history.root
+            base = None
+            for diff in replacements:
+                base = history.add(batch, diff, base)
+        if not history.versions:
+            continue
+        history.write(batch, reached)
+        history.check()
+        history.check_past()
+        history.check_written()
+    history.restart()
+    if history.versions:
+        history.check()
+        history.check_past()
+
+
+def test_many_small_blocks_are_read_at_each_height() -> None:
+    """Sixty states: the values at each, and the index that leads there."""
+    history = Behind()
+    for number in range(60):
+        batch = Batch()
+        history.add(batch, account_diff(**{"abc"[number % 3]: number + 1}))
+        history.write(batch)
+    history.check_past()
+    history.check_written()
+    view = history.store.snapshot()
+    a = account_key(b"a".ljust(20, b"\x00"))
+    balances = [decode_account(value_at(view, a, (number, 0)) or b"").balance for number in range(60)]
+    assert balances == [number - number % 3 + 1 for number in range(60)]
+    assert sum(1 for _ in view.iterate(*range_of(HISTORY))) == 60
+
+
+def test_states_before_the_first_have_nothing() -> None:
+    history = Behind()
+    batch = Batch()
+    history.add(batch, contract_diff())
+    history.write(batch)
+    view = history.store.snapshot()
+    assert value_at(view, account_key(ADDRESSES[2]), (-1 + 1, 0)) is not None
+    assert list(view.iterate(*range_of(UNDO)))[0][0] == undo_key(0)
+
+
+def test_a_start_that_finds_other_records_than_the_root_says_is_refused() -> None:
+    history = Behind(limits=NodeLimits())
+    for diff in (contract_diff(), account_diff(a=1)):
+        batch = Batch()
+        history.add(batch, diff)
+        history.write(batch)
+    lost = Batch()
+    lost.delete(account_key(b"a".ljust(20, b"\x00")))
+    history.store.write(lost)
+    with pytest.raises(CorruptionError, match="lead to"):
+        history.restart()
+
+
+@pytest.mark.parametrize("damage", [None, b"\xc1", b"\xc0"], ids=["missing", "cut", "empty"])
+def test_a_damaged_difference_is_told_where_a_read_meets_it(damage: bytes | None) -> None:
+    history = Behind()
+    for balance in (1, 2, 3):
+        batch = Batch()
+        history.add(batch, account_diff(a=balance))
+        history.write(batch)
+    broken = Batch()
+    broken.operations.append((undo_key(2), damage))
+    history.store.write(broken)
+    reader = history.states.at(history.store.snapshot(), (1, 0), history.versions[1][1])
+    with pytest.raises(CorruptionError, match="block 2, patch 0 is (missing|damaged)"):
+        reader.account(b"a".ljust(20, b"\x00"))
+
+
+def test_written_nodes_of_a_later_state_are_made_again_from_the_records() -> None:
+    """What an offline rewind leaves: the records of an earlier state, and no nodes."""
+    history = Behind(MemoryStore())
+    for balance in range(1, 12):
+        batch = Batch()
+        history.add(batch, account_diff(a=balance))
+        history.write(batch)
+    assert Written.read(history.store) is not None
+    beyond = history.states.nodes_beyond((2, 0))
+    assert beyond is not None
+    history.store.write(beyond)
+    batch = Batch()
+    root = history.states.rewind_records(batch, (2, 0))
+    history.store.write(batch)
+    history.drop_after((2, 0))
+    history.restart()
+    assert history.states.by_trie(root).account(b"a".ljust(20, b"\x00")).balance == 3
+    history.check()
+    history.check_past()
+    assert history.states.root() != EMPTY_ROOT
+    assert history.store.get(history_key(account_key(b"a".ljust(20, b"\x00")), 3)) is None
