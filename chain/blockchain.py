@@ -15,6 +15,7 @@ from zevm.chain.blocks.mining import Mining
 from zevm.chain.canonical.chain import LAST_PATCH, Addition, Checkpoints, Version
 from zevm.chain.canonical.memory_guard import MemoryGuard
 from zevm.chain.canonical.patches import PatchedState
+from zevm.chain.canonical.shared_sync import SharedSync
 from zevm.chain.canonical.snapshots import ChainSnapshot, NodeState, Snapshots
 from zevm.chain.concurrency.writer import Steps, Turn, Writer, run_through
 from zevm.chain.errors import (
@@ -71,7 +72,7 @@ class Chain(ChainView):
         self.clock.least_step = 0 if options.equal_timestamps else 1
         self.events = Events()
         self._memory = MemoryGuard(self)
-        self.writer = Writer(self._memory)
+        self.writer = Writer(self._memory, SharedSync(self, self._memory, options.write_groups))
         self.mining = Mining(
             self.writer,
             self.mine,

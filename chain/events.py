@@ -1,6 +1,6 @@
 """Events of the chain: new heads, removed blocks, pool arrivals.
 
-Callbacks run on the writer thread after the commit, in order, and must be quick.
+Callbacks run on the writer thread once what they tell of is on the medium, in order, and must be quick.
 """
 
 import logging
@@ -72,10 +72,12 @@ Listener = Callable[[Event], None]
 
 
 class Events:
-    """A list of listeners."""
+    """A list of listeners; and another one of those who hear of an event before it is on the medium."""
 
     def __init__(self) -> None:
         self._listeners: tuple[Listener, ...] = ()
+        self._early: tuple[Listener, ...] = ()
+        self._held: list[Event] | None = None
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Call `listener` with every later event; the returned function ends that."""
@@ -86,10 +88,44 @@ class Events:
 
         return cancel
 
+    def subscribe_early(self, listener: Listener) -> Callable[[], None]:
+        """As `subscribe`, but call it as soon as an event has happened in memory.
+
+        For a command of the writer that looks at its own work: clients learn of it only once it is synced.
+        """
+        self._early = (*self._early, listener)
+
+        def cancel() -> None:
+            self._early = tuple(item for item in self._early if item is not listener)
+
+        return cancel
+
     def publish(self, event: Event) -> None:
         """Tell every listener, in the order of subscription. A listener's error is logged: the event has happened."""
-        for listener in self._listeners:
-            try:
-                listener(event)
-            except Exception:
-                LOGGER.exception("a listener of the chain failed on %s", type(event).__name__)
+        _tell(self._early, event)
+        if self._held is None:
+            _tell(self._listeners, event)
+        else:
+            self._held.append(event)
+
+    def hold(self) -> None:
+        """Keep events from now on until `release` tells of them, or `forget_held` does away with them."""
+        self._held = []
+
+    def release(self) -> None:
+        """Tell the listeners of the held events."""
+        held, self._held = self._held or (), None
+        for event in held:
+            _tell(self._listeners, event)
+
+    def forget_held(self) -> None:
+        """Drop the held events: they were undone."""
+        self._held = None
+
+
+def _tell(listeners: tuple[Listener, ...], event: Event) -> None:
+    for listener in listeners:
+        try:
+            listener(event)
+        except Exception:
+            LOGGER.exception("a listener of the chain failed on %s", type(event).__name__)

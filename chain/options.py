@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from zevm.chain.blocks.mining import MiningMode
+from zevm.chain.canonical.group_limits import GroupLimits
 from zevm.chain.canonical.log_search import LogLimits
 from zevm.chain.pool.limits import PoolLimits
 from zevm.chain.rules.fees import MIN_SUGGESTED_TIP_WEI
@@ -48,4 +49,5 @@ class ChainOptions:
     minimum_suggested_tip_wei: int = MIN_SUGGESTED_TIP_WEI
     pool: PoolLimits = field(default_factory=PoolLimits)
     logs: LogLimits = field(default_factory=LogLimits)
+    write_groups: GroupLimits = field(default_factory=GroupLimits)
     watcher: Watcher | None = None

@@ -19,8 +19,8 @@ LOGGER = logging.getLogger("zevm.node")
 class Forwarder:
     """Sends every transaction that enters the pool to other nodes, with one thread for each.
 
-    A node ignores a transaction it already has, so none is forwarded in a circle. The queues hold hashes: a transaction
-    that has left the pool meanwhile is not sent.
+    A node is asked for a transaction before it is sent, so none goes in a circle, and the log of a node that forwards
+    back tells of no refusal. The queues hold hashes: a transaction that has left the pool meanwhile is not sent.
     """
 
     def __init__(self, chain: Chain, urls: Sequence[str], limits: Limits) -> None:
@@ -89,9 +89,10 @@ class _Target:
             if transaction is None:
                 continue
             try:
-                self._client.call("eth_sendRawTransaction", "0x" + encode_network_form(transaction).hex())
+                if self._client.call("eth_getTransactionByHash", "0x" + transaction_hash.hex()) is None:
+                    self._client.call("eth_sendRawTransaction", "0x" + encode_network_form(transaction).hex())
             except CallFailedError as refusal:
-                # the node answers: it has the transaction already, or cannot use it
+                # the node answers: it cannot use the transaction, or has it since it was asked
                 LOGGER.debug("%s refuses 0x%s: %s", self._client.url, transaction_hash.hex(), refusal)
             except NodeError as error:
                 self._tell_failure(error)

@@ -10,6 +10,7 @@ from pathlib import Path
 from zevm.chain.blockchain import Chain
 from zevm.chain.blocks.mining import MiningMode
 from zevm.chain.canonical.chain import stored_genesis
+from zevm.chain.canonical.group_limits import GroupLimits
 from zevm.chain.canonical.integrity import recent_problems
 from zevm.chain.canonical.log_search import LogLimits
 from zevm.chain.errors import GenesisError
@@ -250,6 +251,11 @@ def chain_options(settings: NodeSettings) -> ChainOptions:
             max_blocks=limits.log_blocks,
             max_addresses=limits.log_addresses,
             max_topics=limits.log_topics,
+        ),
+        write_groups=GroupLimits(
+            commands=limits.write_group_commands,
+            size_bytes=limits.write_group_bytes,
+            seconds=limits.write_group_seconds,
         ),
     )
 

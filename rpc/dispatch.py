@@ -6,10 +6,9 @@ Light calls are answered at once, in `begin` itself; the rest is a coroutine.
 import asyncio
 import json
 import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import suppress
-from inspect import isgeneratorfunction
 from typing import Any
 
 import orjson
@@ -326,9 +325,46 @@ class Dispatcher:
         The writer also encodes the answer. Without an awaiter, long work ends after the current part.
         """
         loop = asyncio.get_running_loop()
-        is_long = isgeneratorfunction(method.function)
+        is_long = method.is_long
         answer: asyncio.Future[Reply] = LongWrite(loop=loop) if is_long else loop.create_future()
         cancellation = Cancellation() if is_long else None
+
+        def end(left: asyncio.Future[Reply]) -> None:
+            if left.cancelled() and cancellation is not None:
+                cancellation.cancel()
+
+        answer.add_done_callback(end)
+        try:
+            job = self.job_of(call, method, caller)
+            done = self._services.chain.writer.submit(*job, cancellation=cancellation, shares=method.shares_sync)
+        except WriterStoppedError as error:
+            self._refuse_write(call, answer, error)
+        else:
+            self._answer_when(done, call, answer)
+        return answer
+
+    def _begin_together(self, calls: list[Call], caller: Caller | None) -> list[asyncio.Future[Reply]]:
+        """Submit calls of methods that share a sync, all for one."""
+        loop = asyncio.get_running_loop()
+        answers: list[asyncio.Future[Reply]] = [loop.create_future() for _ in calls]
+        jobs = [self.job_of(call, call.method, caller) for call in calls if call.method is not None]
+        try:
+            writes = self._services.chain.writer.submit_together(jobs)
+        except WriterStoppedError as error:
+            for call, answer in zip(calls, answers, strict=True):
+                self._refuse_write(call, answer, error)
+        else:
+            for done, call, answer in zip(writes, calls, answers, strict=True):
+                self._answer_when(done, call, answer)
+        return answers
+
+    def _refuse_write(self, call: Call, answer: asyncio.Future[Reply], error: WriterStoppedError) -> None:
+        call.error = to_rpc_error(self._services, call.name, error)
+        answer.set_result(self._finish(call, None))
+
+    def _answer_when(self, write: Future[bytes], call: Call, answer: asyncio.Future[Reply]) -> None:
+        """Answer a call once the writer has done its work."""
+        loop = answer.get_loop()
 
         def finish(done: Future[bytes]) -> None:
             reply = None
@@ -345,25 +381,14 @@ class Dispatcher:
             with suppress(RuntimeError):
                 loop.call_soon_threadsafe(finish, done)
 
-        def end(left: asyncio.Future[Reply]) -> None:
-            if left.cancelled() and cancellation is not None:
-                cancellation.cancel()
-
-        answer.add_done_callback(end)
-        try:
-            job = self.job_of(call, method, caller)
-            self._services.chain.writer.submit(*job, cancellation=cancellation).add_done_callback(wake)
-        except WriterStoppedError as error:
-            call.error = to_rpc_error(self._services, call.name, error)
-            answer.set_result(self._finish(call, None))
-        return answer
+        write.add_done_callback(wake)
 
     def job_of(self, call: Call, method: Method, caller: Caller | None) -> tuple[Callable[..., Any], *tuple[Any, ...]]:
         """The function that executes or writes for a call and encodes its answer, and its arguments. On any thread."""
         if method.cost is Cost.EXECUTION:
             work: Callable[..., Any] = _execute_and_encode
         else:
-            work = _write_in_steps if isgeneratorfunction(method.function) else _write
+            work = _write_in_steps if method.is_long else _write
         prefix = (self._services, caller) if method.connection else (self._services,)
         return (work, call.identifier, method.function, *prefix, *call.arguments)
 
@@ -399,22 +424,29 @@ class Dispatcher:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._limits.request_seconds
         slice_end = loop.time() + LOOP_SLICE_SECONDS
-        for call in calls:
+        for part in _parts(calls, self._limits.write_group_commands):
             now = loop.time()
             if exhausted is None and now > deadline:
                 exhausted = TimedOutError()
             if now > slice_end:
                 await asyncio.sleep(0)
                 slice_end = loop.time() + LOOP_SLICE_SECONDS
-            call.error = call.error or exhausted
-            reply = await self._answer(call, caller)
-            if reply is None:
-                continue
-            replies.append(reply)
-            size += len(reply)
+            for reply in await self._answer_part(part, caller, exhausted):
+                if reply is None:
+                    continue
+                replies.append(reply)
+                size += len(reply)
             if exhausted is None and size > self._limits.response_bytes:
                 exhausted = ResponseTooLargeError()
         return b"[" + b",".join(replies) + b"]" if replies else None
+
+    async def _answer_part(self, part: list[Call], caller: Caller | None, exhausted: RpcError | None) -> list[Reply]:
+        """The answers of one call, or of several that share a sync. exhausted: the error that they get instead."""
+        if len(part) > 1 and exhausted is None:
+            return [await answer for answer in self._begin_together(part, caller)]
+        for call in part:
+            call.error = call.error or exhausted
+        return [await self._answer(call, caller) for call in part]
 
     def _unknown(self, name: str) -> RpcError:
         if len(name) > METHOD_NAME_LIMIT:
@@ -432,3 +464,19 @@ def _refusal(error: RpcError) -> bytes:
     if isinstance(error, BatchTooLargeError):
         return b"[" + failure(error.identifier, error) + b"]"
     return failure(None, error)
+
+
+def _parts(calls: Iterable[Call], most: int) -> Iterator[list[Call]]:
+    """A batch's calls in their order: one by one, but for neighbours that share a sync, at most `most` together."""
+    together: list[Call] = []
+    for call in calls:
+        shares = call.error is None and call.method is not None and call.method.shares_sync
+        if together and (not shares or len(together) >= most):
+            yield together
+            together = []
+        if shares:
+            together.append(call)
+        else:
+            yield [call]
+    if together:
+        yield together

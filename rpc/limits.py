@@ -35,6 +35,14 @@ class Limits:
     http_write_seconds: float = _limit(30.0, "a client that reads none of its answer for this long is disconnected")
     request_seconds: float = _limit(30.0, "calls of a batch that have not begun by then get -32002 `request timed out`")
     batch_items: int = _limit(1_000, "a longer batch is refused with one -32600 `batch too large`")
+    write_group_commands: int = _limit(256, "sends that share one sync to the disk; further ones share the next")
+    write_group_bytes: int = _limit(
+        4 * MEBIBYTE, "bytes that sends may write before they are synced; further ones share the next sync"
+    )
+    write_group_seconds: float = _limit(
+        0.25,
+        "time of sends before they are synced, a fifth of it for those of other requests; further ones share the next",
+    )
     json_structure: int = _limit(
         400_000, "a body with more brackets, commas and colons outside strings is refused with -32600"
     )

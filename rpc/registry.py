@@ -8,9 +8,9 @@ Dispatch, the table in the documentation, rpc_modules and rpc.discover all read 
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
-from inspect import getdoc, signature
+from inspect import getdoc, isgeneratorfunction, signature
 from typing import Any, TypeVar
 
 from zevm.rpc.codec.scalars import Decoder
@@ -64,6 +64,8 @@ class Method:
     """One row. `function(services, *arguments)`; with `connection`, `function(services, connection, *arguments)`.
 
     any_thread: a LIGHT method that only reads the chain, which a caller in this process runs on its own thread.
+    shares_sync: a WRITE method of short work that only adds to the chain, and so may share a sync with others.
+    is_long: the function is a generator, work in steps (chain.concurrency.writer).
     """
 
     name: str
@@ -75,6 +77,11 @@ class Method:
     aliases: tuple[str, ...] = ()
     connection: bool = False
     any_thread: bool = False
+    shares_sync: bool = False
+    is_long: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "is_long", isgeneratorfunction(self.function))
 
     @property
     def namespace(self) -> str:
@@ -107,15 +114,17 @@ class Registry:
         aliases: Iterable[str] = (),
         connection: bool = False,
         any_thread: bool = False,
+        shares_sync: bool = False,
     ) -> Callable[[Function], Function]:
         """Register the decorated function under `name` and `aliases`.
 
         result: the result in words, for the table. The docstring's first line is the summary. connection: the function
-        also gets the Caller (rpc.notifications.subscriptions) of the request, or None. any_thread: see Method.
+        also gets the Caller (rpc.notifications.subscriptions) of the request, or None. any_thread, shares_sync: see
+        Method.
 
         Raises ValueError for a name taken, an EXECUTION function without a `deadline` keyword, `any_thread` with
-        another cost than LIGHT, or a summary that depends on another row's: the table is sorted by name, and a program
-        may read one row alone.
+        another cost than LIGHT, `shares_sync` with another than WRITE or for work in steps, or a summary that depends
+        on another row's: the table is sorted by name, and a program may read one row alone.
         """
 
         def register(function: Function) -> Function:
@@ -124,9 +133,12 @@ class Registry:
                 raise ValueError(f"{name}: an EXECUTION method takes `deadline` by keyword")
             if any_thread and (connection or cost is not Cost.LIGHT):
                 raise ValueError(f"{name}: any_thread is for LIGHT methods without a connection")
+            if shares_sync and (cost is not Cost.WRITE or isgeneratorfunction(function)):
+                raise ValueError(f"{name}: shares_sync is for WRITE methods at one go")
             if _LEANING.search(summary):
                 raise ValueError(f"{name}: the summary {summary!r} does not stand alone; say what the method does")
-            row = Method(name, function, cost, tuple(params), result, summary, tuple(aliases), connection, any_thread)
+            flags = connection, any_thread, shares_sync
+            row = Method(name, function, cost, tuple(params), result, summary, tuple(aliases), *flags)
             for wire_name in (name, *row.aliases):
                 if wire_name in self.by_name:
                     raise ValueError(f"{wire_name} is registered twice")

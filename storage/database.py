@@ -23,8 +23,9 @@ from zevm.storage.ledger import Ledger
 from zevm.storage.leveldb import LevelStore
 from zevm.storage.log_tail import SEQUENCE_KEY
 from zevm.storage.memory import MemoryStore
+from zevm.storage.overlay import GroupedStore
 from zevm.storage.state import StateStore
-from zevm.storage.store import Batch
+from zevm.storage.store import Batch, Snapshot
 
 LOGGER = logging.getLogger("zevm.storage")
 
@@ -64,8 +65,10 @@ class Database:
 
     def __init__(self, store: LevelStore | MemoryStore, files: DatabaseFiles | None, *, sync: bool) -> None:
         self.store = store
-        self.ledger = Ledger(store)
-        self.state = StateStore(store)
+        self._group = GroupedStore(store) if sync else None
+        self._readable = self._group or store
+        self.ledger = Ledger(self._readable)
+        self.state = StateStore(self._readable)
         self.unclean_stop = files is not None and files.unclean_stop
         self.created = files is not None and files.created
         self.warnings: tuple[str, ...] = () if files is None else tuple(files.warnings)
@@ -126,7 +129,49 @@ class Database:
 
         If it fails (a full disk, say), it has no effect, and reads continue. The next write first reopens LevelDB,
         whose log may end in half a record, and fails too until that is possible. Raises StorageError.
+
+        Between `begin_group` and `write_group` the thread of the group acknowledges nothing by this.
         """
+        if self._group is not None and self._group.is_open_here:
+            self._group.add(batch, sync=sync)
+            return
+        self._write(batch, sync=sync)
+
+    @property
+    def takes_groups(self) -> bool:
+        """Whether several writes can share one sync: where there is one."""
+        return self._group is not None
+
+    @property
+    def group_bytes(self) -> int | None:
+        """Keys and values in this thread's group of writes; None where it has begun none."""
+        return self._group.size_bytes if self._group is not None and self._group.is_open_here else None
+
+    def begin_group(self) -> None:
+        """Hold back what this thread writes from now on: it reads that itself, and no other thread does."""
+        assert self._group is not None
+        self._group.begin()
+
+    def write_group(self) -> None:
+        """Write what the group holds as one batch, which is then acknowledged; otherwise as `write`.
+
+        The group ends only with `end_group`: what failed is still there to be read until then. Raises StorageError.
+        """
+        assert self._group is not None
+        batch, sync = self._group.taken()
+        if batch.operations:
+            self._write(batch, sync=sync)
+
+    def end_group(self) -> None:
+        """Forget the group of writes, whether it was written or not; idempotent."""
+        if self._group is not None:
+            self._group.end()
+
+    def snapshot(self) -> Snapshot:
+        """A frozen view of what this thread reads now."""
+        return self._readable.snapshot()
+
+    def _write(self, batch: Batch, *, sync: bool) -> None:
         with self._write_lock:
             self._make_ready()
             sequence, synced = self._sequence + 1, self._sync and sync

@@ -11,6 +11,7 @@ from zevm.storage import preimages
 from zevm.storage.account import EMPTY_ROOT
 from zevm.storage.errors import CorruptionError, StorageProblem
 from zevm.storage.history import Version, delete_difference, put_difference, read_difference, version_name
+from zevm.storage.overlay import Overlay
 from zevm.storage.rlp import encode_int
 from zevm.storage.schema import (
     ACCOUNT,
@@ -45,33 +46,13 @@ class WayBack(NamedTuple):
     records: dict[bytes, bytes]
 
 
-class BatchView:
+class BatchView(Overlay):
     """The store as it will be once the batch is written."""
 
-    __slots__ = ("_changes", "_reader")
+    __slots__ = ()
 
     def __init__(self, reader: Reader, batch: Batch) -> None:
-        self._reader = reader
-        self._changes = dict(batch.operations)
-
-    def get(self, key: bytes) -> bytes | None:
-        """The value, or None."""
-        return self._changes[key] if key in self._changes else self._reader.get(key)
-
-    def iterate(
-        self, start: bytes, stop: bytes, *, reverse: bool = False, fill_cache: bool = True
-    ) -> Iterator[tuple[bytes, bytes]]:
-        """Pairs with start <= key < stop."""
-        changed = {key: value for key, value in self._changes.items() if start <= key < stop}
-        if not changed:
-            yield from self._reader.iterate(start, stop, reverse=reverse, fill_cache=fill_cache)
-            return
-        merged: dict[bytes, bytes | None] = dict(self._reader.iterate(start, stop, fill_cache=fill_cache))
-        merged.update(changed)
-        for key in sorted(merged, reverse=reverse):
-            value = merged[key]
-            if value is not None:
-                yield key, value
+        super().__init__(reader, dict(batch.operations))
 
 
 def apply_flat(reader: Reader, batch: Batch, update: StateUpdate, version: Version) -> None:

@@ -9,7 +9,7 @@ from zevm.storage import schema
 from zevm.storage.errors import CorruptionError, StorageProblem
 from zevm.storage.primitives import Hash32
 from zevm.storage.schema import MetaName
-from zevm.storage.store import Batch, Reader, Snapshot, Store
+from zevm.storage.store import Batch, ReadableStore, Reader, Snapshot
 
 STEPS_BEFORE_SEEK = 8
 """Postings that are stepped over before a seek is the cheaper way on."""
@@ -30,13 +30,13 @@ class Ledger:
     Reads see the newest committed batch; writes go into the caller's batch.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: ReadableStore) -> None:
         self._store = store
 
     @classmethod
     def over(cls, view: Snapshot) -> "Ledger":
         """The ledger as a snapshot has it, for point reads."""
-        return cls(cast(Store, view))
+        return cls(cast(ReadableStore, view))
 
     def head(self) -> tuple[int, Hash32] | None:
         """Number and hash of the newest block, or None before genesis."""

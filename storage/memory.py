@@ -4,30 +4,24 @@ import threading
 import weakref
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
-from itertools import islice
-
-from sortedcontainers import SortedList
+from functools import partial
 
 from zevm.storage.errors import StorageError
+from zevm.storage.key_order import KeyOrder
 from zevm.storage.store import CHUNK_PAIRS, Batch
-
-UNSORTED_LIMIT = 4096
-"""New and removed keys that may wait for their place in the order; more would make somebody's read slow."""
 
 
 class MemoryStore:
     """A dictionary with atomic batches and snapshots that stay frozen.
 
-    A write first hands the old value of each key it changes to every living snapshot. Keys are put in order
-    when somebody iterates: blocks write many, and hardly anybody does.
+    A write first hands the old value of each key it changes to every living snapshot.
     """
 
     def __init__(self) -> None:
         self._data: dict[bytes, bytes] = {}
-        self._keys: SortedList[bytes] = SortedList()
-        self._unsorted: list[bytes] = []
+        self._order = KeyOrder(self._data)
         self._lock = threading.RLock()
-        self._snapshots: weakref.WeakSet[MemorySnapshot] = weakref.WeakSet()
+        self._snapshots: dict[int, weakref.ref[MemorySnapshot]] = {}
         self._closed = False
 
     def get(self, key: bytes) -> bytes | None:
@@ -52,27 +46,35 @@ class MemoryStore:
         """Apply `batch` atomically."""
         with self._lock:
             self._check_open()
-            data, unsorted = self._data, self._unsorted
-            overlays = [snapshot._overlay for snapshot in self._snapshots]
+            data, order = self._data, self._order
+            # read in one step: a snapshot that nobody holds leaves the dictionary at any moment
+            views = [view() for view in list(self._snapshots.values())]
+            overlays = [view._overlay for view in views if view is not None]
+            added: list[bytes] = []
             for key, value in batch.operations:
+                before = data.get(key)
                 for overlay in overlays:
                     if key not in overlay:
-                        overlay[key] = data.get(key)
-                if (key in data) is (value is None):
-                    unsorted.append(key)
-                if value is None:
-                    data.pop(key, None)
-                else:
+                        overlay[key] = before
+                if value is not None:
                     data[key] = value
-            if len(unsorted) >= UNSORTED_LIMIT:
-                self._ordered()
+                    if before is None:
+                        added.append(key)
+                elif before is not None:
+                    del data[key]
+                    # it may be one of those
+                    order.add(added)
+                    added = []
+                    order.remove(key)
+            order.add(added)
 
     def snapshot(self) -> "MemorySnapshot":
         """A frozen view of the store as it is now."""
         with self._lock:
             self._check_open()
             snapshot = MemorySnapshot(self)
-            self._snapshots.add(snapshot)
+            number = id(snapshot)
+            self._snapshots[number] = weakref.ref(snapshot, partial(_forget, self._snapshots, number))
             return snapshot
 
     def reopen(self, between: Callable[[], None]) -> None:
@@ -86,16 +88,6 @@ class MemoryStore:
     def approximate_sizes(self, ranges: list[tuple[bytes, bytes]]) -> list[int]:
         """Bytes of keys and values in each range."""
         return [sum(len(key) + len(value) for key, value in self.iterate(start, stop)) for start, stop in ranges]
-
-    def _ordered(self) -> "SortedList[bytes]":
-        """All keys in order; under the lock."""
-        if self._unsorted:
-            changed, self._unsorted = set(self._unsorted), []
-            for key in changed:
-                if key not in self._data:
-                    self._keys.discard(key)
-            self._keys.update([key for key in changed if key in self._data and key not in self._keys])
-        return self._keys
 
     def _check_open(self) -> None:
         if self._closed:
@@ -134,7 +126,7 @@ class MemorySnapshot:
         """Free the view; later reads raise StorageError."""
         with self._store._lock:
             self._closed = True
-            self._store._snapshots.discard(self)
+            self._store._snapshots.pop(id(self), None)
 
     def _pairs(self, start: bytes, stop: bytes, reverse: bool) -> Iterator[tuple[bytes, bytes]]:
         limit = 1
@@ -156,7 +148,7 @@ class MemorySnapshot:
     ) -> tuple[list[tuple[bytes, bytes]], bytes | None]:
         """The view's pairs up to the `limit`-th key of the present data, and that key; None when that is all."""
         data, overlay = self._store._data, self._overlay
-        keys = list(islice(self._store._ordered().irange(start, stop, (True, False), reverse), limit))
+        keys = self._store._order.first(start, stop, limit, reverse=reverse)
         bound = keys[-1] if len(keys) == limit else None
         low = bound if bound is not None and reverse else start
         merged = set(keys)
@@ -180,3 +172,7 @@ class MemorySnapshot:
         if self._closed:
             raise StorageError("the snapshot is closed")
         self._store._check_open()
+
+
+def _forget(snapshots: dict[int, weakref.ref[MemorySnapshot]], number: int, _: weakref.ref[MemorySnapshot]) -> None:
+    snapshots.pop(number, None)

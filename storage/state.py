@@ -25,7 +25,7 @@ from zevm.storage.state_nodes import HashNodes, NodeLimits, PathNodes, StateNode
 from zevm.storage.state_readers import HistoryReader, LatestReader, StateBase, TrieReader, UpdateReader
 from zevm.storage.state_record import updates_after
 from zevm.storage.state_update import NodesOf, StateUpdate, hashed, slot_hash
-from zevm.storage.store import Batch, Reader, Snapshot, Store
+from zevm.storage.store import Batch, Reader, Snapshot
 
 __all__ = ["AccountProof", "SlotProof", "StateBase", "StateStore", "StateUpdate", "Version"]
 
@@ -57,7 +57,7 @@ class StateStore:
 
     def __init__(
         self,
-        store: Store,
+        store: Reader,
         *,
         all_proofs: bool = False,
         limits: NodeLimits | None = None,
@@ -84,12 +84,18 @@ class StateStore:
 
     def latest(self, view: Snapshot, root: bytes) -> StateBase:
         """Read the latest state out of `view`. Raises CorruptionError when `view` is at another root."""
-        held = flat_root(view)
-        if held != root:
-            raise CorruptionError(
-                f"latest state has root {held.hex()}, expected {root.hex()}", StorageProblem.RECORD_DAMAGED
-            )
+        _check_root(view, root)
         return LatestReader(view, root, self._code)
+
+    def latest_after(self, view: Snapshot, previous: StateBase, update: StateUpdate) -> StateBase:
+        """As `latest`, of the state that a written update has made of the one that `previous` reads.
+
+        What `previous` has decoded need not be decoded again.
+        """
+        _check_root(view, update.root)
+        if isinstance(previous, LatestReader):
+            return previous.followed_by(update, view)
+        return LatestReader(view, update.root, self._code)
 
     def at(self, view: Snapshot, version: Version, root: bytes) -> StateBase:
         """Read the state after a version, whose root is `root`, out of `view`, which is at a later one."""
@@ -99,19 +105,14 @@ class StateStore:
         """Read a state through its trie nodes; reads raise MissingNodeError where they are not at hand."""
         return TrieReader(self._nodes.of, root, self._code)
 
-    def provide(self, version: Version, root: bytes) -> None:
-        """See to it that the nodes of the state after `version` are at hand.
+    def provide(self, view: Reader, version: Version, root: bytes) -> None:
+        """See to it that the nodes of the state after `version`, as `view` shows it, are at hand.
 
         Raises CorruptionError when the differences since then do not lead back to `root`.
         """
         if self.holds(root):
             return
-        view = self._store.snapshot()
-        try:
-            rebuilt = rebuild(self.nodes, flat_root(view), values_before(view, version))
-        finally:
-            view.close()
-        self._keep_rebuilt(rebuilt, root)
+        self._keep_rebuilt(rebuild(self.nodes, flat_root(view), values_before(view, version)), root)
 
     def recover(self, version: Version, root: bytes) -> None:
         """Make the nodes of the latest state, which is at `version`, that were not written before the last stop.
@@ -332,3 +333,11 @@ class StateStore:
                 raise CorruptionError(f"code {code_hash.hex()} is missing", StorageProblem.RECORD_DAMAGED)
             self._codes.put(code_hash, code)
         return code
+
+
+def _check_root(view: Reader, root: bytes) -> None:
+    held = flat_root(view)
+    if held != root:
+        raise CorruptionError(
+            f"latest state has root {held.hex()}, expected {root.hex()}", StorageProblem.RECORD_DAMAGED
+        )

@@ -16,7 +16,7 @@ from zevm.storage.keccak import keccak256
 from zevm.storage.node_changes import NodeChanges, node_changes
 from zevm.storage.schema import HASH_SIZE, NODE, SLOT_NODE, STATE_NODE, MetaName, meta_key, node_key, path_key, range_of
 from zevm.storage.state_update import NodesOf
-from zevm.storage.store import Batch, Reader, Store
+from zevm.storage.store import Batch, Reader
 
 _NODES_KEY = meta_key(MetaName.NODES)
 _NODE_OVERHEAD_BYTES = 200
@@ -84,7 +84,7 @@ class StateNodes(Protocol):
 class HashNodes:
     """Every node of every state, under its hash: any state that was ever written can be proved."""
 
-    def __init__(self, store: Store, cache_bytes: int) -> None:
+    def __init__(self, store: Reader, cache_bytes: int) -> None:
         self._store = store
         self._cache = ByteCache(cache_bytes)
 
@@ -127,7 +127,7 @@ class PathNodes:
     of the last turn, by path. Only the writer turns, and only to a state that is durable.
     """
 
-    def __init__(self, store: Store, cache_bytes: int, limits: NodeLimits) -> None:
+    def __init__(self, store: Reader, cache_bytes: int, limits: NodeLimits) -> None:
         self._store = store
         self._cache = ByteCache(cache_bytes)
         self._limits = limits

@@ -31,11 +31,25 @@ class LatestReader:
 
     __slots__ = ("_accounts", "_code_of", "_get", "root")
 
-    def __init__(self, view: Snapshot, root: bytes, code_of: CodeOf) -> None:
+    def __init__(
+        self, view: Snapshot, root: bytes, code_of: CodeOf, accounts: dict[bytes, Account | None] | None = None
+    ) -> None:
         self.root = root
         self._get = view.get
         self._code_of = code_of
-        self._accounts: dict[bytes, Account | None] = {}
+        self._accounts: dict[bytes, Account | None] = accounts or {}
+
+    def followed_by(self, update: StateUpdate, view: Snapshot) -> "LatestReader":
+        """The reader of the state that an update has made of this one: what was decoded need not be again."""
+        if update.base_root != self.root:
+            raise ValueError(f"update stands on root {update.base_root.hex()}, the reader on {self.root.hex()}")
+        kept, changed = self._accounts, update.decoded
+        known = dict(kept) if len(kept) + len(update.accounts) <= _ACCOUNTS_KEPT else {}
+        for address in update.accounts:
+            known.pop(address, None)
+            if address in changed:
+                known[address] = changed[address]
+        return LatestReader(view, update.root, self._code_of, known)
 
     @property
     def base(self) -> bytes:
@@ -74,7 +88,12 @@ class HistoryReader:
     __slots__ = ("_accounts", "_code_of", "_held", "_version", "_view", "root")
 
     def __init__(
-        self, view: Snapshot, version: Version, root: bytes, code_of: CodeOf, held: Callable[[Version, bytes], None]
+        self,
+        view: Snapshot,
+        version: Version,
+        root: bytes,
+        code_of: CodeOf,
+        held: Callable[[Snapshot, Version, bytes], None],
     ) -> None:
         self.root = root
         self._view = view
@@ -86,7 +105,7 @@ class HistoryReader:
     @property
     def base(self) -> bytes:
         """The root."""
-        self._held(self._version, self.root)
+        self._held(self._view, self._version, self.root)
         return self.root
 
     def account(self, address: bytes) -> Account | None:

@@ -1,7 +1,7 @@
 """From a state and a difference to the next state's root and nodes. Writes nothing."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from zevm.storage import trie
@@ -9,7 +9,6 @@ from zevm.storage.account import (
     EMPTY_ACCOUNT,
     EMPTY_ROOT,
     Account,
-    AccountChange,
     StateDiff,
     decode_account,
     encode_account,
@@ -41,6 +40,7 @@ class StateUpdate:
     storage: address -> slot -> value, 0 where deleted.
     wiped: addresses that keep no older slot: those of the difference and the deleted ones.
     nodes: new trie nodes by hash. code: new code by hash.
+    decoded: the accounts of the records, as far as they are at hand.
     """
 
     base: "bytes | StateUpdate"
@@ -50,9 +50,12 @@ class StateUpdate:
     wiped: frozenset[bytes]
     nodes: dict[bytes, bytes]
     code: dict[bytes, bytes]
+    decoded: dict[Address, Account | None] = field(default_factory=dict)
 
     def account(self, address: Address) -> Account | None:
         """An account that it names; None where deleted."""
+        if address in self.decoded:
+            return self.decoded[address]
         record = self.accounts[address]
         return decode_account(record) if record else None
 
@@ -112,9 +115,10 @@ def prepare(stored: NodesOf, base: bytes | StateUpdate, diff: StateDiff) -> Stat
     nodes = nodes_over(stored, base)
     fresh: dict[bytes, bytes] = {}
     accounts: dict[Address, bytes] = {}
+    decoded: dict[Address, Account | None] = {}
     for address, change in diff.accounts.items():
         if change is None:
-            accounts[address] = b""
+            accounts[address], decoded[address] = b"", None
             continue
         key = hashed(address)
         old_root = EMPTY_ROOT if address in diff.wiped else diff.storage_roots.get(address)
@@ -122,12 +126,13 @@ def prepare(stored: NodesOf, base: bytes | StateUpdate, diff: StateDiff) -> Stat
             old_root = storage_root(nodes, base_root, key)
         storage = update_storage(nodes(key), old_root, diff.storage.get(address))
         fresh.update(storage.nodes)
-        accounts[address] = encode_account(_changed(change, storage.root))
+        decoded[address] = account = Account(change.nonce, change.balance, storage.root, change.code_hash)
+        accounts[address] = encode_account(account)
     top = trie.update(nodes(b""), base_root, {hashed(address): record for address, record in accounts.items()})
     fresh.update(top.nodes)
     deleted = frozenset(address for address, record in accounts.items() if not record)
     slots = {address: dict(values) for address, values in diff.storage.items() if address not in deleted}
-    return StateUpdate(base, top.root, accounts, slots, deleted | diff.wiped, fresh, dict(diff.code))
+    return StateUpdate(base, top.root, accounts, slots, deleted | diff.wiped, fresh, dict(diff.code), decoded)
 
 
 def with_nodes(stored: NodesOf, update: StateUpdate) -> StateUpdate:
@@ -140,10 +145,6 @@ def with_nodes(stored: NodesOf, update: StateUpdate) -> StateUpdate:
         fresh.update(update_storage(nodes(key), old_root, slots).nodes)
     top = trie.update(nodes(b""), update.base_root, {hashed(a): record for a, record in update.accounts.items()})
     return replace(update, nodes=fresh | top.nodes)
-
-
-def _changed(change: AccountChange, storage_root: bytes) -> Account:
-    return Account(change.nonce, change.balance, storage_root, change.code_hash)
 
 
 def storage_root(nodes: NodesOf, root: bytes, key: bytes) -> bytes:

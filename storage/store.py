@@ -53,7 +53,15 @@ class Snapshot(Reader, Protocol):
         ...
 
 
-class Store(Reader, Protocol):
+class ReadableStore(Reader, Protocol):
+    """A database to read: as it is, and frozen."""
+
+    def snapshot(self) -> Snapshot:
+        """A frozen view of the store as it is now."""
+        ...
+
+
+class Store(ReadableStore, Protocol):
     """A database: reads, atomic writes, snapshots."""
 
     def write(self, batch: Batch, *, sync: bool = True) -> None:
@@ -62,10 +70,6 @@ class Store(Reader, Protocol):
         With `sync` the bytes are on the medium when this returns (fsync). Without, a process
         crash loses nothing, a machine crash may lose the newest batches.
         """
-        ...
-
-    def snapshot(self) -> Snapshot:
-        """A frozen view of the store as it is now."""
         ...
 
     def approximate_sizes(self, ranges: list[tuple[bytes, bytes]]) -> list[int]:

@@ -29,6 +29,8 @@ _INDEX = {digit: index for index, digit in enumerate(DIGITS)}
 _AFTER = {digit: chr(ord(digit) + 1) for digit in DIGITS}
 _LEAF_FLAG = ("20", "3")
 _EXTENSION_FLAG = ("00", "1")
+_FIRST_PATH = encode_uint(0).hex()
+"""Of the first item of an ordered trie."""
 # A branch of sixteen hashes has its item headers at every 33rd byte: one strided slice proves it.
 _FULL_BRANCH_SIZE = 3 + 16 * 33 + 1
 _FULL_BRANCH_HEADERS = b"\xa0" * 16 + _EMPTY
@@ -103,7 +105,10 @@ def update(nodes: Nodes, root: bytes, changes: Mapping[bytes, bytes]) -> TrieUpd
 
 def ordered_root(items: Iterable[bytes]) -> bytes:
     """Root of the trie that holds each item under the RLP of its index: transactions, receipts, withdrawals."""
-    return update(_nothing, EMPTY_ROOT, {encode_uint(i): item for i, item in enumerate(items)}).root
+    listed = list(items)
+    if len(listed) == 1 and listed[0]:
+        return keccak256(_leaf(_FIRST_PATH, listed[0]))
+    return update(_nothing, EMPTY_ROOT, {encode_uint(i): item for i, item in enumerate(listed)}).root
 
 
 def prove(nodes: Nodes, root: bytes, key: bytes) -> list[bytes]:

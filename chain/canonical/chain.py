@@ -20,7 +20,7 @@ from zevm.storage.database import Database
 from zevm.storage.errors import CorruptionError, ForeignDatabaseError, StorageError, StorageProblem
 from zevm.storage.ledger import Ledger
 from zevm.storage.schema import MetaName
-from zevm.storage.state import StateBase
+from zevm.storage.state import StateBase, StateUpdate
 from zevm.storage.state_record import decode_update
 from zevm.storage.store import Batch
 
@@ -125,6 +125,7 @@ class CanonicalChain:
         self._check_genesis()
         self._adopted = Adopted.of(database)
         self._head = self._load_head()
+        self._ahead: Head | None = None
         marked = database.ledger.meta(MetaName.CHECKPOINTS)
         self._checkpoints = Checkpoints() if marked is None else Checkpoints.decode(marked)
 
@@ -135,8 +136,9 @@ class CanonicalChain:
 
     @property
     def head(self) -> Head:
-        """The head as one consistent view."""
-        return self._head
+        """The head as one consistent view; for the thread of a group of writes, the one that it makes."""
+        ahead = self._ahead
+        return self._head if ahead is None or self.database.group_bytes is None else ahead
 
     def root_of(self, header: Header) -> bytes:
         """The state root to read at a block: the header's, or what patches made of it before the next block."""
@@ -153,7 +155,7 @@ class CanonicalChain:
 
     def state_of(self, header: Header) -> StateBase:
         """The state after a block. Raises UnknownBlockError for an adopted one before the newest."""
-        head = self._head
+        head = self.head
         if header.hash == head.header.hash:
             return head.state
         if header.number < self._adopted.last and self.database.ledger.working_root(header.number) is None:
@@ -161,7 +163,7 @@ class CanonicalChain:
                 f"the state of block {header.number} is not kept: "
                 f"blocks up to {self._adopted.last} came from a state file"
             )
-        states, view = self.database.state, self.database.store.snapshot()
+        states, view = self.database.state, self.database.snapshot()
         if Ledger.over(view).canonical_hash(header.number) != header.hash:
             return self._side_state(header)
         return states.at(view, Version(header.number, LAST_PATCH), self.root_of(header))
@@ -207,7 +209,7 @@ class CanonicalChain:
         header, first = history[-1].block.header, history[0].block.number
         genesis = self.genesis.with_changes(number=first)
         adopted = Adopted(header.number, self._adopted.first if self._adopted.last >= 0 else self.genesis.number)
-        update = prepare_patch(self.database.state, self._head.state.root, diff)
+        update = prepare_patch(self.database.state, self.head.state.root, diff)
         version, batch = Version(header.number, 1), Batch()
         self.database.ledger.forget_blocks(batch)
         earlier = [(number, self.database.state.prepare(EMPTY_ROOT, states[number])) for number in sorted(states)]
@@ -267,13 +269,12 @@ class CanonicalChain:
             also(batch)
         batch_version(self.database, batch, version)
         self.database.write(batch, sync=sync)
-        self.records.remember(BlockAndReceipts(block, receipts))
-        self._head = self._head_at(block.header, sealed.update.root, version)
-        self._settle()
+        head = self._head_after(block.header, sealed.update, version)
+        self._move_to(head, BlockAndReceipts(block, receipts))
 
     def patch(self, diff: StateDiff, root: bytes | None = None) -> None:
         """Change the latest state without a block. Raises InvalidRequestError if that does not lead to `root`."""
-        head = self._head
+        head = self.head
         version = Version(head.number, head.version.patch + 1)
         update = prepare_patch(self.database.state, head.state.root, diff)
         if root is not None and update.root != root:
@@ -285,7 +286,32 @@ class CanonicalChain:
         self.database.ledger.put_working_root(batch, head.number, update.root)
         batch_version(self.database, batch, version)
         self.database.write(batch)
-        self._head = self._head_at(head.header, update.root, version)
+        self._move_to(self._head_after(head.header, update, version))
+
+    def show_group(self) -> None:
+        """Make the head that a group of writes has led to the head for all threads, once it is written and ended."""
+        ahead = self._ahead
+        if ahead is not None:
+            self.records.show_held()
+            self._head = self._head_at(ahead.header, ahead.state.root, ahead.version)
+            self._ahead = None
+            self._settle()
+
+    def forget_group(self) -> None:
+        """Go back to the head before a group of writes that failed."""
+        self.records.forget_held()
+        self._ahead = None
+
+    def _move_to(self, head: Head, record: BlockAndReceipts | None = None) -> None:
+        """Make `head` the head, and `record` its block where that is new: in a group, for this thread alone."""
+        if self.database.group_bytes is not None:
+            self._ahead = head
+            if record is not None:
+                self.records.hold(record)
+            return
+        if record is not None:
+            self.records.remember(record)
+        self._head = head
         self._settle()
 
     def mark(self, checkpoints: Checkpoints) -> None:
@@ -344,7 +370,7 @@ class CanonicalChain:
         nodes_written()
         self._checkpoints = checkpoints or self._checkpoints
         for record in removed:
-            self.records.forget(record.block.hash)
+            self.records.forget(record.block.hash, record.block.transactions)
         for sealed in branch:
             self.records.remember(BlockAndReceipts(sealed.block, sealed.record.receipts))
         self._head = self._head_at(header, root, version)
@@ -419,8 +445,12 @@ class CanonicalChain:
                 states.settled(head.version)
 
     def _head_at(self, header: Header, root: bytes, version: Version) -> Head:
-        view = self.database.store.snapshot()
+        view = self.database.snapshot()
         return Head(header, self.database.state.latest(view, root), version)
+
+    def _head_after(self, header: Header, update: StateUpdate, version: Version) -> Head:
+        view = self.database.snapshot()
+        return Head(header, self.database.state.latest_after(view, self.head.state, update), version)
 
 
 def put_record(ledger: Ledger, batch: Batch, record: BlockAndReceipts) -> None:

@@ -5,8 +5,7 @@ impersonations, the chain id) returns to its value after the last successful bat
 content.
 """
 
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from zevm.chain.blocks.clock import Clock, ClockState
 from zevm.chain.blocks.context import BlockSettings, ChainSpec
@@ -16,8 +15,9 @@ from zevm.chain.rules.schedule import ForkSchedule
 from zevm.storage.database import Database
 
 
-@dataclass(frozen=True, slots=True)
-class _Remembered:
+class Remembered(NamedTuple):
+    """State in memory that a command may change, as it was."""
+
     clock: ClockState
     settings: BlockSettings
     mining: MiningMode
@@ -52,15 +52,31 @@ class MemoryGuard:
 
     def __init__(self, chain: GuardedChain) -> None:
         self._chain = chain
-        self._remembered: _Remembered | None = None
+        self._remembered: Remembered | None = None
         self._is_behind = False
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether memory could not be brought in line with the database after it failed."""
+        return self._is_behind
+
+    def remembered(self) -> Remembered:
+        """The present state, for `undo_to`."""
+        self.remember()
+        assert self._remembered is not None
+        return self._remembered
+
+    def undo_to(self, before: Remembered) -> None:
+        """Go back further than to what was remembered last; as `undo`."""
+        self._remembered = before
+        self.undo()
 
     def remember(self) -> None:
         """Accept the present state, which matches the database. Raises StorageError if the database failed lately."""
         if self._is_behind:
             self._follow()
         chain = self._chain
-        self._remembered = _Remembered(
+        self._remembered = Remembered(
             chain.clock.state,
             chain.settings,
             chain.mining.mode,

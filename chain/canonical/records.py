@@ -1,8 +1,9 @@
 """Blocks, receipts and transaction positions, decoded from the ledger and kept in bounded caches."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
+from threading import get_ident
 from typing import Any, TypeVar
 
 from lru import LRU
@@ -17,6 +18,8 @@ from zevm.storage.ledger import Ledger
 from zevm.storage.primitives import Hash32
 
 _CACHED_BLOCKS = 256
+_CACHED_POSITIONS = 256
+"""Of the transactions of blocks just committed, for clients that wait for a receipt. Each may keep its block."""
 _CACHED_HEADERS = 2_048
 """More than a fee history asks for (--rpc-fee-history-blocks), so that it finds them all at the next block too."""
 
@@ -41,7 +44,11 @@ class TransactionPosition:
 
 
 class Records:
-    """Decoded reads of the ledger. Safe to use from any thread."""
+    """Decoded reads of the ledger. Safe to use from any thread.
+
+    Blocks of a group of writes (storage.overlay) are held until it is written: the thread that makes them alone sees
+    them before.
+    """
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
@@ -50,22 +57,48 @@ class Records:
         self._receipts: LRU[bytes, tuple[Receipt, ...]] = LRU(_CACHED_BLOCKS)
         self._tips: LRU[bytes, BlockTips] = LRU(_CACHED_BLOCKS)
         self._caches: tuple[LRU[bytes, Any], ...] = (self._headers, self._blocks, self._receipts, self._tips)
+        self._positions: LRU[bytes, TransactionPosition] = LRU(_CACHED_POSITIONS)
+        self._held: dict[bytes, BlockAndReceipts] = {}
+        self._holder = 0
 
     def remember(self, record: BlockAndReceipts) -> None:
-        """Keep a block just committed, so that its readers need not decode it."""
-        block_hash = record.block.hash
-        self._headers[block_hash] = record.block.header
-        self._blocks[block_hash] = record.block
+        """Keep a canonical block just committed, so that its readers need not decode it."""
+        block = record.block
+        block_hash = block.hash
+        self._headers[block_hash] = block.header
+        self._blocks[block_hash] = block
         self._receipts[block_hash] = record.receipts
+        for index, transaction in enumerate(block.transactions[:_CACHED_POSITIONS]):
+            self._positions[transaction.hash] = TransactionPosition(block, index)
 
-    def forget(self, block_hash: Hash32) -> None:
-        """Drop a removed block."""
+    def hold(self, record: BlockAndReceipts) -> None:
+        """Keep a block of a group of writes, for this thread alone."""
+        self._holder = get_ident()
+        self._held[record.block.hash] = record
+
+    def show_held(self) -> None:
+        """Let all threads have the blocks of a group, once it is written."""
+        held, self._held = self._held, {}
+        for record in held.values():
+            self.remember(record)
+
+    def forget_held(self) -> None:
+        """Drop the blocks of a group that was not written."""
+        self._held = {}
+
+    def _held_here(self, block_hash: bytes) -> BlockAndReceipts | None:
+        return self._held.get(block_hash) if self._held and self._holder == get_ident() else None
+
+    def forget(self, block_hash: Hash32, transactions: Iterable[Transaction] = ()) -> None:
+        """Drop a removed block. transactions: its own, where it was canonical."""
+        for transaction in transactions:
+            self._positions.pop(transaction.hash, None)
         for cache in self._caches:
             cache.pop(block_hash, None)
 
     def clear(self) -> None:
         """Drop everything: the chain is another one now."""
-        for cache in self._caches:
+        for cache in (*self._caches, self._positions):
             cache.clear()
 
     def canonical_hash(self, number: int) -> Hash32 | None:
@@ -75,6 +108,8 @@ class Records:
     def header_by_hash(self, block_hash: Hash32) -> Header | None:
         """The header with this hash."""
         header: Header | None = self._headers.get(block_hash)
+        if header is None and (held := self._held_here(block_hash)) is not None:
+            return held.block.header
         if header is None and (data := self._ledger.header(block_hash)) is not None:
             header = _decoded("header", block_hash, partial(Header.decode, gaps=True), data)
             if header.hash != block_hash:
@@ -98,6 +133,8 @@ class Records:
     def block_by_hash(self, block_hash: Hash32) -> Block | None:
         """The block with this hash."""
         block: Block | None = self._blocks.get(block_hash)
+        if block is None and (held := self._held_here(block_hash)) is not None:
+            return held.block
         if block is not None:
             return block
         header = self.header_by_hash(block_hash)
@@ -118,6 +155,8 @@ class Records:
     def receipts(self, block_hash: Hash32) -> tuple[Receipt, ...] | None:
         """A block's receipts in transaction order; None for an unknown block."""
         receipts: tuple[Receipt, ...] | None = self._receipts.get(block_hash)
+        if receipts is None and (held := self._held_here(block_hash)) is not None:
+            return held.receipts
         if receipts is None and (data := self._ledger.receipts(block_hash)) is not None:
             receipts = _decoded("receipts", block_hash, decode_receipts, data)
             self._receipts[block_hash] = receipts
@@ -126,6 +165,8 @@ class Records:
     def tips(self, block_hash: Hash32) -> BlockTips | None:
         """A block's lowest tips; None for an unknown block."""
         tips: BlockTips | None = self._tips.get(block_hash)
+        if tips is None and (held := self._held_here(block_hash)) is not None:
+            return tips_of(held.block.header, held.receipts)
         if tips is None and (header := self.header_by_hash(block_hash)) is not None:
             tips = self._tips[block_hash] = tips_of(header, self.receipts(block_hash) or ())
         return tips
@@ -137,11 +178,17 @@ class Records:
 
     def header_of_transaction(self, transaction_hash: Hash32) -> Header | None:
         """The header of the canonical block that holds a transaction."""
+        recent: TransactionPosition | None = self._positions.get(transaction_hash)
+        if recent is not None:
+            return recent.block.header
         position = self._ledger.transaction_position(transaction_hash)
         return None if position is None else self.header_by_number(position[0])
 
     def find_transaction(self, transaction_hash: Hash32) -> TransactionPosition | None:
         """The position of a canonical transaction."""
+        recent: TransactionPosition | None = self._positions.get(transaction_hash)
+        if recent is not None:
+            return recent
         position = self._ledger.transaction_position(transaction_hash)
         if position is None:
             return None

@@ -2,12 +2,16 @@
 
 Long work is a generator: at each `yield` other submitted work runs, and the work ends there if no client waits for it
 any more, or the node stops. Its effects so far remain.
+
+Work that shares a sync forms a group with what has been submitted right after it and shares one too: it runs in order,
+then one sync makes all of it durable, then all of it is answered. Nothing waits for company that has not come yet.
 """
 
 import queue
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from types import GeneratorType
@@ -24,6 +28,8 @@ Steps = Generator[None, None, Result]
 
 TURN_SECONDS = 0.05
 """How long one part of long work may keep other writes waiting."""
+COMPANY_SHARE = 0.2
+"""Of a group's time, the part in which it takes in what else has come: its first answers wait for all the others."""
 
 
 class WriterStoppedError(RuntimeError):
@@ -41,8 +47,8 @@ class AbandonedError(RuntimeError):
 class Turn:
     """Time that a part of long work may take before others are to have theirs."""
 
-    def __init__(self) -> None:
-        self._ends_at = time.monotonic() + TURN_SECONDS
+    def __init__(self, seconds: float = TURN_SECONDS) -> None:
+        self._ends_at = time.monotonic() + seconds
 
     @property
     def is_over(self) -> bool:
@@ -62,13 +68,18 @@ def run_through(steps: Steps[Result]) -> Result:
 
 @dataclass(slots=True)
 class _Job:
-    """Submitted work; `steps` once it has turned out to be long."""
+    """Submitted work; `steps` once it has turned out to be long. shares: its sync, with others that do."""
 
     future: Future[Any]
     function: Callable[..., Any]
     arguments: tuple[Any, ...]
-    cancellation: Cancellation | None
+    cancellation: Cancellation | None = None
+    shares: bool = False
     steps: Steps[Any] | None = None
+
+
+Work = tuple[Callable[..., Any], *tuple[Any, ...]]
+"""A function and its arguments."""
 
 
 class Guard(Protocol):
@@ -83,12 +94,57 @@ class Guard(Protocol):
         ...
 
 
-class Writer:
-    """Runs submitted functions one after another on a thread of its own; `guard` takes back what a failed one did."""
+class Limits(Protocol):
+    """When a group takes in no more (chain.canonical.shared_sync)."""
 
-    def __init__(self, guard: Guard | None = None) -> None:
+    @property
+    def commands(self) -> int:
+        """Pieces of work."""
+        ...
+
+    @property
+    def seconds(self) -> float:
+        """Time since its first one began."""
+        ...
+
+
+class Sharing(Protocol):
+    """Lets several pieces of work have one sync (chain.canonical.shared_sync)."""
+
+    @property
+    def limits(self) -> Limits:
+        """When a group takes in no more."""
+        ...
+
+    def is_possible(self) -> bool:
+        """Whether there is a sync to share now."""
+        ...
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the group holds as much as it may."""
+        ...
+
+    def begin(self) -> None:
+        """A group begins."""
+        ...
+
+    def commit(self) -> None:
+        """Sync it and show it. Raises StorageError; it is undone then."""
+        ...
+
+
+class Writer:
+    """Runs submitted functions one after another on a thread of its own; `guard` takes back what a failed one did.
+
+    sharing: lets work share syncs; without it each has its own.
+    """
+
+    def __init__(self, guard: Guard | None = None, sharing: Sharing | None = None) -> None:
         self._guard = guard
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._sharing = sharing
+        self._jobs: queue.SimpleQueue[tuple[_Job, ...] | None] = queue.SimpleQueue()
+        self._looked_at: deque[tuple[_Job, ...] | None] = deque()
         self._stopped = False
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="chain-writer", daemon=True)
@@ -100,19 +156,35 @@ class Writer:
         return threading.current_thread() is self._thread
 
     def submit(
-        self, function: Callable[..., Any], *arguments: Any, cancellation: Cancellation | None = None
+        self,
+        function: Callable[..., Any],
+        *arguments: Any,
+        cancellation: Cancellation | None = None,
+        shares: bool = False,
     ) -> "Future[Any]":
         """Queue `function(*arguments)`; the future has its result or its exception.
 
         A function that returns a generator is long work, and its generator's return value is the result. Once it is
         cancelled it ends at its next `yield`, with AbandonedError; other work cannot be cancelled.
+
+        shares: let it share a sync with others. It may add blocks, patches and waiting transactions then, and is not
+        long work.
         """
         future: Future[Any] = Future()
+        self._put((_Job(future, function, arguments, cancellation, shares),))
+        return future
+
+    def submit_together(self, works: Iterable[Work]) -> "list[Future[Any]]":
+        """Queue work that shares one sync, all at once: see `submit`."""
+        jobs = tuple([_Job(Future(), work[0], work[1:], shares=True) for work in works])
+        self._put(jobs)
+        return [job.future for job in jobs]
+
+    def _put(self, jobs: tuple[_Job, ...]) -> None:
         with self._lock:
             if self._stopped:
                 raise WriterStoppedError("the node is stopping")
-            self._jobs.put(_Job(future, function, arguments, cancellation))
-        return future
+            self._jobs.put(jobs)
 
     def run(self, function: Callable[..., Result], *arguments: Any) -> Result:
         """Run on the writer and wait; at once when already on the writer's thread."""
@@ -137,11 +209,36 @@ class Writer:
         self._thread.join()
 
     def _run(self) -> None:
-        while (job := self._jobs.get()) is not None:
+        while (jobs := self._looked_at.popleft() if self._looked_at else self._jobs.get()) is not None:
+            self._serve(jobs)
+            # a finished job must not keep its block alive until the next one arrives
+            del jobs
+
+    def _serve(self, jobs: tuple[_Job, ...]) -> None:
+        sharing = self._sharing
+        is_group = jobs[0].shares and (len(jobs) > 1 or self._has_company())
+        if is_group and sharing is not None and sharing.is_possible():
+            rest = _Group(self._guard, sharing).run(jobs, self._company)
+            if rest:
+                self._looked_at.appendleft(rest)
+            return
+        for job in jobs:
             if job.steps is not None or job.future.set_running_or_notify_cancel():
                 self._advance(job)
-            # a finished job must not keep its block alive until the next one arrives
-            del job
+
+    def _has_company(self) -> bool:
+        """Whether what comes next is there already, and shares its sync."""
+        if not self._looked_at:
+            try:
+                self._looked_at.append(self._jobs.get_nowait())
+            except queue.Empty:
+                return False
+        following = self._looked_at[0]
+        return following is not None and following[0].shares
+
+    def _company(self) -> tuple[_Job, ...]:
+        """Take what comes next, where `_has_company`."""
+        return (self._looked_at.popleft() or ()) if self._has_company() else ()
 
     def _advance(self, job: _Job) -> None:
         """Run a job, or the next part of a long one."""
@@ -174,7 +271,7 @@ class Writer:
         """Let a long job wait for its next turn behind the others; not past the end of the queue."""
         with self._lock:
             if not self._stopped:
-                self._jobs.put(job)
+                self._jobs.put((job,))
                 return
         assert job.steps is not None
         job.steps.close()
@@ -197,3 +294,73 @@ def _run_part(job: _Job) -> bool:
             return False
     job.future.set_result(result)
     return True
+
+
+def _another(fault: BaseException) -> BaseException:
+    """An error for one more client: they do not share a traceback."""
+    return StorageError(str(fault), fault.problem) if isinstance(fault, StorageError) else fault
+
+
+class _Group:
+    """Work that shares one sync, and what became of each piece until that is known."""
+
+    def __init__(self, guard: Guard | None, sharing: Sharing) -> None:
+        self._guard = guard
+        self._sharing = sharing
+        self._outcomes: list[tuple[Future[Any], Any, BaseException | None]] = []
+
+    def run(self, jobs: tuple[_Job, ...], company: Callable[[], tuple[_Job, ...]]) -> tuple[_Job, ...]:
+        """Run, sync, answer; the jobs that it did not take in. company: takes work that has come since and may join."""
+        seconds, waiting = self._sharing.limits.seconds, deque(jobs)
+        end, admission = Turn(seconds), Turn(seconds * COMPANY_SHARE)
+        self._sharing.begin()
+        while waiting:
+            self._perform(waiting.popleft())
+            if end.is_over or not self._has_room:
+                break
+            if not waiting and not admission.is_over:
+                waiting.extend(company())
+        self._settle()
+        return tuple(waiting)
+
+    @property
+    def _has_room(self) -> bool:
+        return len(self._outcomes) < self._sharing.limits.commands and not self._sharing.is_full
+
+    def _perform(self, job: _Job) -> None:
+        if not job.future.set_running_or_notify_cancel():
+            return
+        result, failure = None, None
+        try:
+            if self._guard is not None:
+                self._guard.remember()
+            result = job.function(*job.arguments)
+        except BaseException as error:
+            failure = self._undone(error) if isinstance(error, StorageError) else error
+            release(failure)
+        self._outcomes.append((job.future, result, failure))
+
+    def _undone(self, error: StorageError) -> BaseException:
+        """Take back what a piece of work did that the database has failed; the error that it ends with."""
+        if self._guard is not None:
+            try:
+                self._guard.undo()
+            except StorageError as another:
+                return another
+        return error
+
+    def _settle(self) -> None:
+        """Sync, and answer everybody: alike where the sync has failed, since one's error may come of another's work."""
+        fault: BaseException | None = None
+        try:
+            self._sharing.commit()
+        except BaseException as error:
+            release(error)
+            fault = error
+        for future, result, failure in self._outcomes:
+            failure = failure if fault is None else _another(fault)
+            if failure is None:
+                future.set_result(result)
+            else:
+                future.set_exception(failure)
+        self._outcomes.clear()

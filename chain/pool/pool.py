@@ -20,6 +20,7 @@ from zevm.chain.pool.account import PoolAccount, PooledTransaction, pooled
 from zevm.chain.pool.admission import check_account, check_basics, check_delegation, check_replacement
 from zevm.chain.pool.content import PoolContent
 from zevm.chain.pool.eviction import executable_victims, queued_victims
+from zevm.chain.pool.held import HeldTransactions
 from zevm.chain.pool.limits import PoolLimits
 from zevm.chain.pool.ordering import Selection
 from zevm.chain.pool.ready import TransactionOrder
@@ -89,6 +90,7 @@ class Pool(PoolContent):
         self.version = 0
         self._lock = threading.RLock()
         self._selections: weakref.WeakSet[Selection] = weakref.WeakSet()
+        self._held: HeldTransactions | None = None
 
     # Reads.
 
@@ -100,7 +102,15 @@ class Pool(PoolContent):
     def get(self, transaction_hash: Hash32) -> Transaction | None:
         """A waiting transaction, with its sidecar."""
         entry = self._by_hash.get(transaction_hash)
+        if entry is None and (held := self._shown) is not None:
+            entry = held.get(transaction_hash)
         return None if entry is None else entry.transaction
+
+    @property
+    def _shown(self) -> HeldTransactions | None:
+        """Transactions that this thread is to see besides the waiting ones."""
+        held = self._held
+        return held if held is not None and held.is_shown else None
 
     def hashes(self) -> set[Hash32]:
         """The hashes of all waiting transactions."""
@@ -110,11 +120,15 @@ class Pool(PoolContent):
     def stats(self) -> PoolStats:
         """Numbers of executable and of queued transactions."""
         with self._lock:
-            return PoolStats(self._executable_count, len(self._by_hash) - self._executable_count)
+            held = self._shown
+            executable_count = self._executable_count + (0 if held is None else len(held))
+            return PoolStats(executable_count, len(self._by_hash) - self._executable_count)
 
     def pending(self) -> dict[Address, tuple[Transaction, ...]]:
         """Executable transactions by sender, nonces ascending."""
-        return self._listed(PoolAccount.executable)
+        with self._lock:
+            listed, held = self._listed(PoolAccount.executable), self._shown
+            return listed if held is None else held.before(listed)
 
     def queued(self) -> dict[Address, tuple[Transaction, ...]]:
         """Queued transactions by sender, nonces ascending."""
@@ -132,16 +146,19 @@ class Pool(PoolContent):
     def of_sender(self, address: Address) -> tuple[tuple[Transaction, ...], tuple[Transaction, ...]]:
         """An account's executable and its queued transactions, nonces ascending."""
         with self._lock:
-            account = self._accounts.get(address)
+            account, held = self._accounts.get(address), self._shown
             entries = ([], []) if account is None else (account.executable(), account.queued())
+            mined = () if held is None else held.of_sender(address)
         executable, queued = [tuple([entry.transaction for entry in part]) for part in entries]
-        return executable, queued
+        return mined + executable, queued
 
     def next_nonce(self, address: Address, state_nonce: int) -> int:
         """The nonce after the account's executable transactions; at least `state_nonce`."""
         with self._lock:
-            account = self._accounts.get(address)
-            return state_nonce if account is None else max(state_nonce, account.executable_end)
+            account, held = self._accounts.get(address), self._shown
+            mined = () if held is None else held.of_sender(address)
+            after_mined = max(state_nonce, mined[-1].nonce + 1) if mined else state_nonce
+            return after_mined if account is None else max(after_mined, account.executable_end)
 
     def select(self, base_fee: int | None, blob_base_fee: int | None, minimum_price: int = 0) -> Selection:
         """Executable transactions for a block with these fees, in the pool's order; none that pays less at most."""
@@ -218,6 +235,8 @@ class Pool(PoolContent):
         """
         with self._lock:
             self._begin_change()
+            if self._held is not None:
+                self._held.keep(entry for item in mined if (entry := self._by_hash.get(Hash32(item))) is not None)
             rules_changed = self._checked_rules != environment.rules
             self._checked_rules = environment.rules
             is_known = changed is not None and self._reader is not None and self._reader.root == changed.since
@@ -232,6 +251,17 @@ class Pool(PoolContent):
             self._truncate_queue()
             self._forget_holders_if_roomy()
             return [item for item in self._gone if item not in mined]
+
+    def hold(self) -> None:
+        """From now on, let other threads than this one see what a head has mined as waiting, until `show`."""
+        self._held = HeldTransactions()
+
+    def show(self, reader: StateReader | None = None) -> None:
+        """Let all threads see what this one sees. reader: another one of the state of the last reset."""
+        with self._lock:
+            self._held = None
+            if reader is not None and self._reader is not None and reader.root == self._reader.root:
+                self._reader = reader
 
     def remove(self, transaction_hash: Hash32) -> Transaction | None:
         """Take a transaction out; the sender's later ones are queued. None where it is unknown."""

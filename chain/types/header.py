@@ -1,6 +1,6 @@
 """The block header of every fork (Yellow Paper 4.4; EIP-1559, 4895, 4844, 4788, 7685)."""
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from operator import attrgetter
 
 from zevm.storage import rlp
@@ -69,14 +69,29 @@ class Header:
         values = list(_values_of(self))
         while values[-1] is None:
             values.pop()
-        return rlp.wrap_list(b"".join([_encoded(value) for value in values]))
+        return rlp.wrap_list(
+            b"".join(
+                [
+                    rlp.encode_bytes(value)
+                    if isinstance(value, bytes)
+                    else b"\x80"
+                    if value is None
+                    else rlp.encode_uint(value)
+                    for value in values
+                ]
+            )
+        )
 
     def check_range(self) -> None:
         """Raise rlp.RlpError, naming the field, for a header that `decode` would refuse."""
-        for name, value in zip(_FIELD_NAMES, _values_of(self), strict=True):
-            if isinstance(value, int):
-                _check_bits(name, value)
-            elif value is not None:
+        for name, size, bits, value in zip(_FIELD_NAMES, _SIZE_ROW, _BITS_ROW, _values_of(self), strict=True):
+            if value is None:
+                continue
+            # the usual value costs no call
+            if bits is not None:
+                if value.bit_length() > bits:
+                    _check_bits(name, value)
+            elif size is not None and len(value) != size:
                 _check_size(name, value)
 
     @classmethod
@@ -97,7 +112,8 @@ class Header:
 
     def with_changes(self, **changes: object) -> "Header":
         """A copy with some fields replaced; its hash is computed again."""
-        return replace(self, **changes)  # type: ignore[arg-type]
+        values = dict(zip(_FIELD_NAMES, _values_of(self), strict=True))
+        return Header(**(values | changes))
 
 
 _FIELD_NAMES = tuple(item.name for item in fields(Header) if item.init)
@@ -121,12 +137,9 @@ _SIZES = {
 _LATER_HASHES = {"withdrawals_root", "parent_beacon_block_root", "requests_hash"}
 _UINT64_FIELDS = {"number", "gas_limit", "gas_used", "timestamp", "blob_gas_used", "excess_blob_gas"}
 """Integers that geth keeps, or checks, in 64 bits; difficulty and base fee have 256."""
-
-
-def _encoded(value: bytes | int | None) -> bytes:
-    if value is None:
-        return b"\x80"
-    return rlp.encode_bytes(value) if isinstance(value, bytes) else rlp.encode_uint(value)
+_INTEGER_FIELDS = _UINT64_FIELDS | {"difficulty", "base_fee_per_gas"}
+_BITS_ROW = tuple((64 if name in _UINT64_FIELDS else 256) if name in _INTEGER_FIELDS else None for name in _FIELD_NAMES)
+_SIZE_ROW = tuple(_SIZES.get(name) for name in _FIELD_NAMES)
 
 
 def _number(name: str, item: rlp.Item) -> int:

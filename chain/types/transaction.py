@@ -144,17 +144,27 @@ class Transaction:
     @cached_property
     def signing_hash(self) -> Hash32:
         """The digest that the sender signs."""
-        payload = _encode_fields(self)
+        payload = self._signed_payload()
         if self.type is TransactionType.LEGACY:
             if self.chain_id is not None:
                 payload += rlp.encode_uint(self.chain_id) + b"\x80\x80"
             return keccak256(rlp.wrap_list(payload))
         return keccak256(bytes((self.type,)) + rlp.wrap_list(payload))
 
+    def _signed_payload(self) -> bytes:
+        """The encoded fields without the signature; cut out of the whole where that is at hand."""
+        encoded: bytes | None = self.__dict__.get("encoded")
+        if encoded is None:
+            return _encode_fields(self)
+        start = 0 if self.type is TransactionType.LEGACY else 1
+        prefix = encoded[start]
+        start += 1 if prefix < 0xF8 else prefix - 0xF6
+        return encoded[start : len(encoded) - len(_integers(self.v, self.r, self.s))]
+
     @cached_property
     def encoded(self) -> bytes:
         """The EIP-2718 bytes: rlp for legacy, type byte and rlp otherwise; no sidecar."""
-        payload = _encode_fields(self) + b"".join([rlp.encode_uint(number) for number in (self.v, self.r, self.s)])
+        payload = _encode_fields(self) + _integers(self.v, self.r, self.s)
         wrapped = rlp.wrap_list(payload)
         return wrapped if self.type is TransactionType.LEGACY else bytes((self.type,)) + wrapped
 

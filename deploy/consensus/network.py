@@ -31,6 +31,9 @@ ROOT = HERE.parent.parent
 GENESIS = HERE / "genesis.json"
 LODESTAR = HERE / "lodestar"
 LODESTAR_PROGRAM = LODESTAR / "node_modules/@chainsafe/lodestar/lib/index.js"
+BEACON_CHAIN = "lodestar/chain-db"
+"""In the folder of a pair. The record of what the validators signed is not in it."""
+
 INSTALLED = LODESTAR / "node_modules/.installed-lock"
 """The last that scripts/install_consensus_client.sh writes."""
 
@@ -167,7 +170,13 @@ class Pair:
         self.execution.start(EXECUTION_READY, EXECUTION_START_SECONDS)
 
     def start_beacon(self, slots: Slots, *, wait: bool = True) -> None:
-        """Start Lodestar; with `wait`, returns when it answers. Raises ProgramError."""
+        """Start Lodestar; with `wait`, returns when it answers. Raises ProgramError.
+
+        It gets its chain from the other nodes each time. Version 1.5.1 takes the finalized block that it kept for
+        justified in the epoch after, and follows no chain on which another one is: the usual case.
+        """
+        self.beacon.kill()
+        shutil.rmtree(self.folder / BEACON_CHAIN, ignore_errors=True)
         self.beacon.start(BEACON_READY, BEACON_START_SECONDS if wait else None, slots.options())
 
     def call(self, method: str, *params: Any) -> Any:
@@ -203,6 +212,8 @@ class Pair:
             "--jwt-secret", str(self.folder / "jwt.hex"),
             "--discv5", "false", "--mdns", "false", "--listenAddress", "127.0.0.1", "--port", str(self.ports.peers),
             "--targetPeers", str(others), "--network.maxPeers", str(others + 1),
+            # with its limits a node bans the one peer from which it synchronises
+            "--network.rateLimitMultiplier", "0",
             "--rest.port", str(self.ports.rest), "--rest.namespace", "*", "--server", rest,
             "--sync.isSingleNode", "true", "--network.allowPublishToZeroPeers", "true",
         ]  # fmt: skip

@@ -1,8 +1,9 @@
 """Join beacon nodes with each other, and keep them joined.
 
 A beacon node has a new identity after each start, so no list of peers can be written down. This asks every node over
-its REST interface for its identity and has each pair of them connect. Standard library only: the compose files run it
-in the node's image.
+its REST interface for its identity and has each pair of them connect. Lodestar asks a peer for its head when it
+connects, and then every five minutes: a node that is behind and goes no further is connected again. Standard library
+only: the compose files run it in the node's image.
 """
 
 import argparse
@@ -12,14 +13,17 @@ import re
 import socket
 import sys
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 REQUEST_SECONDS = 10.0
 DEFAULT_EVERY_SECONDS = 6.0
+STANDSTILL_ROUNDS = 3
+"""A node that synchronises has imported a block, or asked for the next, within as many rounds."""
+
 _TCP_PORT = re.compile(r"/ip4/[^/]+/tcp/(\d+)")
 
 
@@ -60,6 +64,16 @@ class BeaconNode:
         query = urlencode({"peerId": peer_id, "multiaddr": f"/ip4/{address}/tcp/{port}"})
         self._request("POST", f"/eth/v1/lodestar/connect_peer?{query}", REQUEST_SECONDS)
 
+    def disconnect_from(self, peer_id: str) -> None:
+        """End the connection to another node. Raises PeersError."""
+        query = urlencode({"peerId": peer_id})
+        self._request("POST", f"/eth/v1/lodestar/disconnect_peer?{query}", REQUEST_SECONDS)
+
+    def progress(self) -> tuple[int, bool]:
+        """The slot of its head, and whether it takes itself for behind. Raises PeersError."""
+        data = self.get("/eth/v1/node/syncing")
+        return int(data["head_slot"]), bool(data["is_syncing"])
+
     def _request(self, method: str, path: str, timeout_seconds: float) -> Any:
         connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=timeout_seconds)
         try:
@@ -90,13 +104,74 @@ def join(nodes: Sequence[BeaconNode]) -> list[str]:
     return failures
 
 
-def keep_joined(nodes: Sequence[BeaconNode], every_seconds: float, stopping: threading.Event) -> None:
-    """Join the nodes now and at intervals, until told to stop; tell once what fails, and once that it is over."""
+@dataclass(slots=True)
+class Standstill:
+    """Finds nodes that do not catch up, from what they say in each round.
+
+    heads: the slot of each node's head in the last round. standing: the rounds for which a node is behind there.
+    """
+
+    heads: dict[BeaconNode, int] = field(default_factory=dict)
+    standing: dict[BeaconNode, int] = field(default_factory=dict)
+
+    def find(self, nodes: Sequence[BeaconNode]) -> list[BeaconNode]:
+        """The nodes that take themselves for behind, are behind another, and have stood still for STANDSTILL_ROUNDS.
+
+        A node that does not answer is none of them, and neither is one that has just been found.
+        """
+        heads: dict[BeaconNode, int] = {}
+        behind: set[BeaconNode] = set()
+        for node in nodes:
+            try:
+                heads[node], is_behind = node.progress()
+            except PeersError:
+                continue
+            if is_behind:
+                behind.add(node)
+        newest = max(heads.values(), default=0)
+        counted = {node for node in behind if heads[node] < newest and self.heads.get(node) == heads[node]}
+        self.standing = {node: self.standing.get(node, 0) + 1 for node in counted}
+        self.heads = heads
+        found = [node for node in nodes if self.standing.get(node, 0) >= STANDSTILL_ROUNDS]
+        for node in found:
+            del self.standing[node]
+        return found
+
+
+def disconnect(node: BeaconNode) -> list[str]:
+    """End all connections of a node; what failed, in words."""
+    try:
+        for peer_id in node.peers():
+            node.disconnect_from(peer_id)
+    except PeersError as error:
+        return [str(error)]
+    return []
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+def keep_joined(
+    nodes: Sequence[BeaconNode],
+    every_seconds: float,
+    stopping: threading.Event,
+    tell: Callable[[str], object] = _say,
+) -> None:
+    """Join the nodes now and at intervals, until told to stop; tell once what fails, and once that it is over.
+
+    A node that does not catch up with the others is disconnected first, and so connected again.
+    """
     told: list[str] = []
+    standstill = Standstill()
     while True:
-        failures = join(nodes)
+        failures = []
+        for node in standstill.find(nodes):
+            tell(f"{node.url} is behind, and its head stays in slot {standstill.heads[node]}: it is connected again")
+            failures += disconnect(node)
+        failures += join(nodes)
         if failures != told:
-            print("; ".join(failures) or "all beacon nodes are connected", flush=True)
+            tell("; ".join(failures) or "all beacon nodes are connected")
             told = failures
         if stopping.wait(every_seconds):
             return

@@ -102,7 +102,7 @@ class DirectCalls:
             return future
         # other writes run to their end
         of_long_work = cancellation if isgeneratorfunction(method.function) else None
-        return self._services.chain.writer.submit(*job, cancellation=of_long_work)
+        return self._services.chain.writer.submit(*job, cancellation=of_long_work, shares=method.shares_sync)
 
     def _look(self) -> None:
         """Have the memory looked at that the call has left."""

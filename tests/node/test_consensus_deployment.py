@@ -11,14 +11,10 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import yaml
@@ -26,6 +22,7 @@ import yaml
 from deploy.consensus import run
 from deploy.consensus.folders import working_folder
 from deploy.consensus.network import (
+    BEACON_CHAIN,
     FORKS,
     GENESIS,
     HERE,
@@ -39,7 +36,6 @@ from deploy.consensus.network import (
     python_path,
     share,
 )
-from deploy.consensus.peers import BeaconNode, PeersError, join, keep_joined
 from deploy.consensus.programs import ENDS_WITH_ITS_PARENT, Program, ProgramError
 from testing.node_process import ROOT
 from zevm.chain.rules.genesis import load_genesis
@@ -103,8 +99,18 @@ def test_compose_gives_the_options_that_the_script_gives(name: str, count: int, 
     theirs = _options(service["command"])
     assert set(ours) - {"--genesisTime", "--listenAddress"} == set(theirs) - {"--rest.address"}
     assert '--genesisTime "$$(cat /beginning/genesis-time)" "$$@"' in service["entrypoint"][2]
+    assert service["entrypoint"][2].startswith(f"rm -rf /{BEACON_CHAIN} && ")
+    assert (theirs["--dataDir"], Path(ours["--dataDir"])) == ("/lodestar", pair.folder / "lodestar")
     same = ["--genesisValidators", "--startValidators", "--genesisEth1Hash", "--sync.isSingleNode", "--targetPeers"]
-    for flag in (*same, "--network.maxPeers", "--eth1", "--discv5", "--mdns", "--params.SECONDS_PER_SLOT"):
+    for flag in (
+        *same,
+        "--network.maxPeers",
+        "--network.rateLimitMultiplier",
+        "--eth1",
+        "--discv5",
+        "--mdns",
+        "--params.SECONDS_PER_SLOT",
+    ):
         assert ours[flag] == theirs[flag], flag
     assert {flag for flag in ours if flag.endswith("_FORK_EPOCH")} == {f"--params.{fork}_FORK_EPOCH" for fork in FORKS}
     assert service["environment"]["LODESTAR_PRESET"] == "minimal"
@@ -171,102 +177,6 @@ def test_a_slot_is_as_long_as_a_restart_demands(seconds: float, slot: int) -> No
     assert fitting_slot(seconds) == slot
 
 
-@dataclass
-class Beacon:
-    """A beacon node's REST interface, as far as peers.py asks it."""
-
-    peer_id: str
-    url: str = ""
-    connected: list[str] = field(default_factory=list)
-    dialled: list[dict[str, list[str]]] = field(default_factory=list)
-    status: int = 200
-
-    def answer(self, path: str) -> Any:
-        parts = urlsplit(path)
-        if parts.path == "/eth/v1/node/identity":
-            address = f"/ip4/127.0.0.1/tcp/9000/p2p/{self.peer_id}"
-            return {"peer_id": self.peer_id, "p2p_addresses": [address]}
-        if parts.path == "/eth/v1/node/peers":
-            return [{"peer_id": peer, "state": "connected"} for peer in self.connected]
-        assert parts.path == "/eth/v1/lodestar/connect_peer"
-        query = parse_qs(parts.query)
-        self.dialled.append(query)
-        self.connected += query["peerId"]
-        return None
-
-
-@contextmanager
-def served(beacon: Beacon) -> Iterator[Beacon]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            body = json.dumps({"data": beacon.answer(self.path)}).encode()
-            self.send_response(beacon.status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def do_POST(self) -> None:
-            self.do_GET()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        beacon.url = f"http://127.0.0.1:{server.server_address[1]}"
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield beacon
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-def test_each_pair_is_dialled_once_and_from_one_side(capsys: pytest.CaptureFixture[str]) -> None:
-    with served(Beacon("one")) as one, served(Beacon("two")) as two, served(Beacon("three")) as three:
-        nodes = [BeaconNode(beacon.url) for beacon in (one, two, three)]
-        assert join(nodes) == []
-        assert [query["peerId"] for query in one.dialled] == [["two"], ["three"]]
-        assert one.dialled[0]["multiaddr"] == ["/ip4/127.0.0.1/tcp/9000"]
-        assert [query["peerId"] for query in two.dialled] == [["three"]]
-        assert three.dialled == []
-        two.peer_id = "two, started again"
-        stopping = threading.Event()
-        stopping.set()
-        keep_joined(nodes, 60, stopping)
-        assert [query["peerId"] for query in one.dialled[2:]] == [["two, started again"]]
-        assert capsys.readouterr().out == ""
-
-
-def test_a_beacon_node_that_is_down_is_named() -> None:
-    with served(Beacon("one")) as one, served(Beacon("two")) as two:
-        gone = BeaconNode(two.url)
-        two.status = 503
-        (failure,) = join([BeaconNode(one.url), gone])
-        assert failure.startswith(f"{two.url}/eth/v1/node/identity: status 503")
-    (failure,) = join([BeaconNode(one.url), gone])
-    assert failure.startswith(f"{two.url} does not answer: ")
-    with pytest.raises(PeersError, match="does not answer"):
-        gone.get("/eth/v1/node/identity")
-
-
-def test_a_beacon_node_without_an_address_and_one_that_speaks_no_json_are_named(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def unknown(_: str) -> str:
-        raise socket.gaierror(-2, "Name or service not known")
-
-    with served(Beacon("one")) as one, served(Beacon("two")) as two:
-        nodes = [BeaconNode(one.url), BeaconNode(two.url)]
-        with monkeypatch.context() as patch:
-            patch.setattr("deploy.consensus.peers.socket.gethostbyname", unknown)
-            (failure,) = join(nodes)
-        assert failure == f"{two.url} has no address: [Errno -2] Name or service not known"
-        monkeypatch.setattr("json.loads", lambda _: int("no JSON"))
-        (failure,) = join(nodes)
-        assert failure.startswith(f"{two.url}/eth/v1/node/identity answers no JSON: ")
-
-
 def test_a_program_that_ends_or_says_nothing_shows_its_log(tmp_path: Path) -> None:
     program = Program("it", ["sh", "-c", "echo first; echo why >&2; exit 3"], tmp_path / "log", cwd=tmp_path)
     with pytest.raises(ProgramError, match=r"^it ended with code 3 \(why\); its log is \S*log$"):
@@ -324,11 +234,13 @@ def test_a_used_folder_and_a_missing_client_get_one_line(
 def test_a_port_in_use_gets_one_line(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    usual = getattr(Ports.usual(0), name)
     monkeypatch.setattr(run, "missing", lambda: None)
     with socket.create_server(("127.0.0.1", 0)) as holder:
         port = holder.getsockname()[1]
-        monkeypatch.setattr("sys.argv", ["run", "--nodes", "1", "--port-offset", str(port - usual)])
+        # the usual ones may be held by another program of this machine
+        ports = replace(Ports.free(), **{name: port})
+        monkeypatch.setattr(Ports, "usual", lambda _: ports)
+        monkeypatch.setattr("sys.argv", ["run", "--nodes", "1"])
         assert run.main() == 1
     errors = capsys.readouterr().err
     reason = f"Error: port {port}, .* of node 1: Address already in use; stop what holds it, or move every port .*\n"
@@ -363,6 +275,18 @@ def test_what_ends_is_started_again_and_at_last_named(
     ending = f"Lodestar ended with code 3 ([error: it broke); its log is {tmp_path}/log"
     assert str(raised.value) == f"{ending}, after 5 new starts"
     assert capsys.readouterr().out == f"{ending}. It is started again\n" * 5
+
+
+def test_a_beacon_node_starts_without_the_chain_that_it_had(network: Network) -> None:
+    """And with the record of what its validators have signed."""
+    (pair,) = network.pairs
+    kept, forgotten = pair.folder / "lodestar/validator-db/CURRENT", pair.folder / BEACON_CHAIN / "CURRENT"
+    for file in (kept, forgotten):
+        file.parent.mkdir(parents=True)
+        file.touch()
+    pair.start_beacon(network.slots)
+    assert kept.exists()
+    assert not forgotten.parent.exists()
 
 
 def test_a_kill_is_named_and_a_stop_is_none(network: Network, tmp_path: Path) -> None:

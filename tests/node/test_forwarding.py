@@ -25,24 +25,32 @@ WAIT_SECONDS = 20
 
 
 class Peer:
-    """A node that notes what it is sent, and answers when it may."""
+    """A node that notes what it is sent, and answers when it may. known: hashes of transactions that it has."""
 
     def __init__(self) -> None:
         self.received: queue.Queue[str] = queue.Queue()
         self.may_answer = threading.Event()
         self.may_answer.set()
         self.answer: dict[str, Any] = {"result": "0x00"}
+        self.known: set[str] = set()
         peer = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                [parameter] = body["params"]
+                if body["method"] == "eth_getTransactionByHash":
+                    self.reply({"result": {"hash": parameter} if parameter in peer.known else None})
+                    return
                 assert body["method"] == "eth_sendRawTransaction"
-                peer.received.put(body["params"][0])
+                peer.received.put(parameter)
                 peer.may_answer.wait(WAIT_SECONDS)
+                self.reply(peer.answer)
+
+            def reply(self, answer: dict[str, Any]) -> None:
                 self.send_response(200)
                 self.end_headers()
-                self.wfile.write(json.dumps({"jsonrpc": "2.0", "id": 1, **peer.answer}).encode())
+                self.wfile.write(json.dumps({"jsonrpc": "2.0", "id": 1, **answer}).encode())
 
             def log_message(self, *_: Any) -> None:
                 """Say nothing."""
@@ -117,13 +125,23 @@ def test_l3_each_transaction_goes_to_each_node(peer: Peer, forwarding: Callable[
 def test_l3_a_refusal_is_no_failure(
     peer: Peer, forwarding: Callable[..., Forwarding], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """L3: "already known" is what a node answers that was handed the transaction before."""
+    """L3: "already known" is what a node answers that was handed the transaction since it was asked for it."""
     peer.answer = {"error": {"code": -32000, "message": "already known"}}
     sender = forwarding(peer.url)
     for nonce in range(3):
         sender.add(nonce)
         peer.received.get(timeout=WAIT_SECONDS)
     assert caplog.messages == []
+
+
+def test_l3_a_node_that_has_a_transaction_is_not_sent_it(peer: Peer, forwarding: Callable[..., Forwarding]) -> None:
+    """L3: or the log of each of two nodes would tell of a refusal for every transaction of the other."""
+    sender = forwarding(peer.url)
+    held = Transaction(nonce=0, r=1 << 200, s=1)
+    peer.known.add(f"0x{held.hash.hex()}")
+    sender.add(0)
+    following = sender.add(1)
+    assert peer.received.get(timeout=WAIT_SECONDS) == following
 
 
 def test_l3_failures_are_told_once(

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
 from zevm.storage.errors import StorageError
+from zevm.storage.key_order import UNSORTED_LIMIT, KeyOrder
 from zevm.storage.leveldb import LevelStore
-from zevm.storage.memory import UNSORTED_LIMIT, MemoryStore
+from zevm.storage.memory import MemoryStore
 from zevm.storage.store import Batch
 
 keys = st.binary(min_size=1, max_size=3) | st.sampled_from([bytes([value]) for value in range(8)])
@@ -128,7 +129,29 @@ def test_keys_come_in_order_however_many_came_and_went_unread() -> None:
         if value is not None:
             model[key] = value
     assert list(store.iterate(b"", b"\xff" * 3)) == sorted(model.items())
-    assert len(store._unsorted) == 0
+    assert len(store._order) == len(model)
+
+
+def test_removed_keys_leave_the_order_once_they_are_many() -> None:
+    present: dict[bytes, None] = {}
+    order = KeyOrder(present)
+    for round_number in range(3):
+        added = [b"%d-%06d" % (round_number, number) for number in range(2 * UNSORTED_LIMIT)]
+        for key in added:
+            present[key] = None
+        order.add(added)
+        for key in added[1:]:
+            del present[key]
+            order.remove(key)
+        assert order.first(b"", b"z", 10, reverse=False) == sorted(present)
+        assert order.first(b"", b"z", 2, reverse=True) == sorted(present, reverse=True)[:2]
+        assert len(order) == len(present)
+        assert sum(len(run) for run in order._runs) <= UNSORTED_LIMIT + len(present) + 1
+    for key in added[1:3]:
+        present[key] = None
+        order.add([key])
+    assert order.first(b"2", b"z", 3, reverse=False) == added[:3]
+    assert order.first(added[1], added[2], 3, reverse=True) == [added[1]]
 
 
 def test_a_snapshot_survives_the_rewriting_of_everything() -> None:

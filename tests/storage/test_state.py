@@ -1,6 +1,7 @@
 """The state store: every state three ways (flat, trie, unwritten), against a plain model and py-trie."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -233,6 +234,42 @@ def test_a_reader_of_the_latest_state_stays_at_its_snapshot() -> None:
     assert reader.account(b"c".ljust(20, b"\x00")) is None
     with pytest.raises(CorruptionError, match="latest state has root"):
         history.states.latest(history.store.snapshot(), reader.root)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.sets(st.sampled_from(ADDRESSES)), diffs()), min_size=1, max_size=5))
+def test_a_reader_that_follows_updates_reads_what_a_fresh_one_does(
+    steps: list[tuple[set[Address], StateDiff]],
+) -> None:
+    history = written(account_diff(a=1))
+    reader = history.states.latest(history.store.snapshot(), history.root)
+    for read, diff in steps:
+        before, model = reader, history.model
+        for address in read:
+            reader.account(address)
+        batch = Batch()
+        update = history.add(batch, diff)
+        history.store.write(batch)
+        reader = history.states.latest_after(history.store.snapshot(), reader, update)
+        assert reader.root == history.root
+        # the addresses that were read before the update, first of all
+        history.model.check(reader)
+        model.check(before)
+
+
+def test_a_reader_follows_no_update_of_another_state_or_without_decoded_accounts_wrongly() -> None:
+    history = written(account_diff(a=1), account_diff(a=2))
+    reader = history.states.latest(history.store.snapshot(), history.root)
+    name = b"a".ljust(20, b"\x00")
+    assert reader.account(name).balance == 2
+    batch = Batch()
+    update = replace(history.add(batch, account_diff(a=3)), decoded={})
+    history.store.write(batch)
+    view = history.store.snapshot()
+    assert history.states.latest_after(view, reader, update).account(name).balance == 3
+    stray = replace(update, base=history.versions[0][1])
+    with pytest.raises(ValueError, match="update stands on root"):
+        history.states.latest_after(view, reader, stray)
 
 
 def test_updates_that_do_not_stand_on_the_latest_state_are_refused() -> None:

@@ -45,7 +45,8 @@ def test_damage_is_told(data: bytes) -> None:
 
 
 def test_updates_come_out_of_the_way_back() -> None:
-    states = StateStore(MemoryStore())
+    store = MemoryStore()
+    states = StateStore(store)
     written = []
     root: bytes = EMPTY_ROOT
     address, other = b"\x01" * 20, b"\x02" * 20
@@ -66,16 +67,16 @@ def test_updates_come_out_of_the_way_back() -> None:
         update = states.prepare(root, diff)
         batch = Batch()
         states.apply(batch, update, (number, 0))
-        states._store.write(batch)
+        store.write(batch)
         root = update.root
         written.append(update)
     found = dict(states.updates_after(1))
     assert sorted(found) == [(2, 0), (3, 0), (4, 0)]
     batch = Batch()
     assert states.rewind(batch, (1, 0)) == written[0].root
-    states._store.write(batch)
+    store.write(batch)
     for number in (2, 3, 4):
         batch = Batch()
         states.apply(batch, found[number, 0], (number, 0))
-        states._store.write(batch)
-        assert states.verify(written[number - 1].root, states._store.snapshot()) == []
+        store.write(batch)
+        assert states.verify(written[number - 1].root, store.snapshot()) == []

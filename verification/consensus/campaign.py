@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from deploy.consensus.network import SLOTS_PER_EPOCH, Network, NetworkError, Pair
-from deploy.consensus.peers import join
 from verification.consensus.traffic import TYPES, Traffic
 
 RECOVERY_EPOCHS = 4
@@ -119,12 +118,11 @@ class Campaign:
         self._disturbed(began, f"{pair.execution.name} killed and started", costs_votes=away_slots >= HARMLESS_SLOTS)
 
     def kill_beacon(self, index: int) -> None:
-        """SIGKILL a Lodestar, start it again, and join it with the others."""
+        """SIGKILL a Lodestar, and start it again."""
         began, pair = self.network.slot_now(), self.network.pairs[index]
         pair.beacon.kill()
         self.kills += 1
         pair.start_beacon(self.network.slots)
-        self._join()
         self._disturbed(began, f"{pair.beacon.name} killed and started")
 
     def stop_pair(self, index: int) -> None:
@@ -137,11 +135,10 @@ class Campaign:
         self.tell(f"slot {self.network.slot_now()}: pair {index + 1} stopped")
 
     def return_pair(self, index: int) -> None:
-        """Start both programs of a stopped pair, and join it with the others."""
+        """Start both programs of a stopped pair."""
         pair = self.network.pairs[index]
         pair.start_execution()
         pair.start_beacon(self.network.slots)
-        self._join()
         began, _ = self.disturbed.pop()
         self.away.discard(index)
         self._disturbed(began, f"pair {index + 1} started again")
@@ -219,10 +216,6 @@ class Campaign:
         if costs_votes:
             self.disturbed.append((began, ended))
         self.tell(f"slots {began} to {ended}: {what}")
-
-    def _join(self) -> None:
-        for failure in join([pair.beacon_node for pair in self.network.pairs]):
-            self.tell(failure)
 
     def _finalized(self, pair: Pair) -> tuple[int, int]:
         """Number and slot of a node's finalized block; genesis until its consensus client names one."""

@@ -13,15 +13,17 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from deploy.consensus.folders import FolderError, working_folder
-from deploy.consensus.network import SECONDS_PER_SLOT, SLOTS_PER_EPOCH, NetworkError, Ports, begun, missing
-from deploy.consensus.peers import join
+from deploy.consensus.network import SECONDS_PER_SLOT, SLOTS_PER_EPOCH, Network, NetworkError, Ports, begun, missing
+from deploy.consensus.peers import join, keep_joined
 from deploy.consensus.programs import ProgramError
-from verification.consensus.campaign import FIRST_FINAL_SLOT, RECOVERY_EPOCHS, Action, Campaign, CampaignError
+from verification.consensus.campaign import FIRST_FINAL_SLOT, RECOVERY_EPOCHS, Action, Campaign, CampaignError, say
 
 ABSENT_SLOTS = 20
 ALONE_SLOTS = 80
@@ -109,13 +111,30 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     return arguments
 
 
+@contextmanager
+def joined(network: Network) -> Iterator[None]:
+    """Keep the beacon nodes joined, as a network that is run does; looks once a slot. Raises CampaignError."""
+    nodes = [pair.beacon_node for pair in network.pairs]
+    for failure in join(nodes):
+        raise CampaignError(failure)
+    stopping = threading.Event()
+    keeper = threading.Thread(target=keep_joined, args=(nodes, network.slots.seconds, stopping, say), daemon=True)
+    keeper.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        keeper.join()
+
+
 def _run(folder: Path, slots: int, seconds_per_slot: int | None, *, alone: bool) -> int:
     pairs = 1 if alone else 2
     ports = [Ports.free() for _ in range(pairs)]
     began = time.monotonic()
-    with begun(folder, ports, validators=4 * pairs, seconds_per_slot=seconds_per_slot) as network:
-        for failure in join([pair.beacon_node for pair in network.pairs]):
-            raise CampaignError(failure)
+    with (
+        begun(folder, ports, validators=4 * pairs, seconds_per_slot=seconds_per_slot) as network,
+        joined(network),
+    ):
         campaign = Campaign(network)
         print(f"slots of {network.slots.seconds} s; logs and data are in {network.plan.folder}", flush=True)
         if alone:

@@ -65,17 +65,16 @@ class Traffic:
         self._sign(fields)
 
     def send(self, pairs: list[Pair]) -> None:
-        """Send what waits to the given nodes, oldest first, and forget what is in a block of one of them.
+        """Send what none of the given nodes has, oldest first and to each in turn, and forget what is in a block.
 
-        A node that was killed has lost its pool, so everything is sent again.
+        The nodes forward to each other. One that was killed has lost its pool, so what was in it alone is sent again.
         """
         for transaction_hash in list(self.waiting):
             if any(pair.call("eth_getTransactionReceipt", transaction_hash) is not None for pair in pairs):
                 del self.waiting[transaction_hash]
-        for transaction_hash, raw in self.waiting.items():
-            for pair in pairs:
-                if pair.call("eth_getTransactionByHash", transaction_hash) is None:
-                    _send(pair, raw)
+        for place, (transaction_hash, raw) in enumerate(self.waiting.items()):
+            if all(pair.call("eth_getTransactionByHash", transaction_hash) is None for pair in pairs):
+                _send(pairs[place % len(pairs)], raw)
 
     def _sign(self, fields: dict[str, Any]) -> None:
         is_dynamic = fields["type"] == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import threading
 import time
 from collections.abc import Callable, Sequence
 from random import Random
@@ -18,11 +19,15 @@ from testing.load import (
     numbered_module,
     write_data,
 )
-from testing.node_process import NodeError, NodeProcess, RpcError
+from testing.node_process import NodeError, NodeProcess, RpcConnection, RpcError
 from verification.crash.model import Effect, Model, Operation
 
-SENDERS = (1, 2, 3, 4)
+SENDERS = 4
 CONNECTIONS = 4
+MAX_SENDS = 3
+"""Transactions of each client in one operation of many clients."""
+BATCH_SHARE = 0.25
+"""Of clients that send theirs in one batch request; the others wait for each answer."""
 RECEIVERS = 48
 SLOTS = 48
 MAX_REWIND_BLOCKS = 3
@@ -45,13 +50,17 @@ class KilledError(Exception):
 
 
 class Load:
-    """Sends operations to one running node and keeps the model up to date with the answers."""
+    """Sends operations to one running node and keeps the model up to date with the answers.
 
-    def __init__(self, model: Model, random: Random, durations: dict[str, list[float]]) -> None:
+    clients: as many send at once, each from an account of its own; 0 for few connections that send one after another.
+    """
+
+    def __init__(self, model: Model, random: Random, durations: dict[str, list[float]], clients: int = 0) -> None:
         self.model = model
         self.random = random
         self.durations = durations
-        self.signers = [development_signer(index) for index in SENDERS]
+        self.clients = clients
+        self.signers = [development_signer(index) for index in range(1, 1 + (clients or SENDERS))]
         self.first_rewindable = 1
         self.aim_factor = 0.0
         self.aim_at = ""
@@ -62,7 +71,7 @@ class Load:
     def attach(self, node: NodeProcess) -> None:
         self.node = node
         self.killed_at = 0.0
-        self.connections = [node.connect() for _ in range(CONNECTIONS)]
+        self.connections = [node.connect() for _ in range(self.clients or CONNECTIONS)]
         self.rpc = self.connections[0]
 
     def detach(self) -> None:
@@ -162,8 +171,9 @@ class Load:
         return raw, name
 
     def refresh_nonces(self) -> None:
-        for signer in self.signers:
-            signer.nonce = int(self.ask("eth_getTransactionCount", signer.address, "pending"), 16)
+        calls = [("eth_getTransactionCount", (signer.address, "pending")) for signer in self.signers]
+        for signer, answer in zip(self.signers, self.reading(None, lambda: self.rpc.batch(calls)), strict=True):
+            signer.nonce = int(answer["result"], 16)
 
     def send(self) -> None:
         """One transaction; mined before the answer under instant mining, pooled otherwise."""
@@ -179,6 +189,34 @@ class Load:
         signed = [self.sign(signer) for signer in signers]
         requests = [self.rpc.request("eth_sendRawTransaction", raw) for raw, _ in signed]
         self.step(Operation("burst", tuple(name for _, name in signed)), requests)
+
+    def send_at_once(self) -> None:
+        """Every client sends some transactions: each after the answer to the one before, or all in a batch request."""
+        self.refresh_nonces()
+        counts = [self.random.randrange(1, MAX_SENDS + 1) for _ in self.signers]
+        signed = [[self.sign(signer) for _ in range(count)] for signer, count in zip(self.signers, counts, strict=True)]
+        names = tuple(name for items in signed for _, name in items)
+        is_mined = self.automine and not self.model.pool and not self.is_full
+        operation = Operation("clients" if is_mined else "pool", names)
+        clients = [_Client(self, operation, *pair) for pair in zip(self.connections, signed, strict=True)]
+        usual = statistics.median(self.durations.get("clients", [FIRST_GUESS_SECONDS]))
+        kill_after = self.random.uniform(0, self.aim_factor * usual) if self.aim_factor and not self.aim_at else None
+        started = time.monotonic()
+        for client in clients:
+            client.start()
+        if kill_after is not None:
+            time.sleep(kill_after)
+            self.kill()
+        for client in clients:
+            client.join()
+        if failed := next((client.error for client in clients if client.error is not None), None):
+            raise failed
+        answered = all(client.is_done for client in clients)
+        operation.done = answered and not operation.was_refused
+        if self.killed_at:
+            raise KilledError(operation, started < self.killed_at and not answered)
+        self.durations.setdefault("clients", []).append(time.monotonic() - started)
+        self.reading(operation, lambda: self.model.reconcile(self.rpc, operation))
 
     def switch_mining(self) -> None:
         wanted = not self.automine
@@ -218,6 +256,8 @@ class Load:
             self.send: 10, self.burst: 4, self.switch_mining: 2, self.mine: 3,
             self.snapshot_and_revert: 2, self.rollback: 1, self.reorganise: 1,
         }  # fmt: skip
+        if self.clients:
+            table[self.send_at_once] = 3 * sum(table.values())
         for operation in self.random.choices(list(table), list(table.values()), k=count):
             operation()
 
@@ -241,3 +281,63 @@ class Load:
             if self.refusals > before:
                 return True
         return False
+
+
+class _Client(threading.Thread):
+    """Sends the transactions of one account on one connection, and notes in the operation what is answered."""
+
+    _noting = threading.Lock()
+
+    def __init__(
+        self, load: Load, operation: Operation, connection: RpcConnection, signed: Sequence[tuple[str, str]]
+    ) -> None:
+        super().__init__(daemon=True)
+        self._load, self._operation, self._connection, self._signed = load, operation, connection, signed
+        self._in_batch = load.random.random() < BATCH_SHARE
+        self.is_done = False
+        self.error: Exception | None = None
+
+    def run(self) -> None:
+        try:
+            self.is_done = self._send_batch() if self._in_batch else all(map(self._send, self._signed))
+        except (OSError, EOFError) as error:
+            if not self._load.killed_at:
+                self.error = NodeError(f"{error!r} of a client:\n{self._load.node.tail()}")
+        except RpcError as error:
+            self.error = error
+
+    def _send(self, item: tuple[str, str]) -> bool:
+        """Whether to go on: a refused one would leave a gap."""
+        raw, name = item
+        answer = self._connection.exchange(self._connection.request("eth_sendRawTransaction", raw))
+        try:
+            RpcConnection.result(answer)
+        except RpcError as error:
+            return self._is_known(name, error)
+        self._acknowledge(name)
+        return True
+
+    def _send_batch(self) -> bool:
+        answers = self._connection.batch([("eth_sendRawTransaction", [raw]) for raw, _ in self._signed])
+        for (_, name), answer in zip(self._signed, answers, strict=True):
+            if "error" in answer:
+                self._is_known(name, RpcError(answer["error"]))
+            else:
+                self._acknowledge(name)
+        return True
+
+    def _acknowledge(self, name: str) -> None:
+        with self._noting:
+            self._operation.acknowledged.add(name)
+
+    def _is_known(self, name: str, error: RpcError) -> bool:
+        """Note a refusal. Raises it where nothing explains it."""
+        if self._load.is_full and DISK_REFUSAL in error.message:
+            with self._noting:
+                self._load.refusals += 1
+                self._operation.was_refused = True
+                self._operation.refused.add(name)
+            return False
+        if not error.message.startswith(OUTRUN):
+            raise error
+        return True

@@ -175,7 +175,7 @@ class Model:
         }
         returned = operation.unwound if operation.kind == "reorg" else set()
         required = (pool | operation.acknowledged | returned) - self.receipts.keys()
-        if operation.kind == "send" and (in_pool := operation.acknowledged & found):
+        if operation.kind in ("send", "clients") and (in_pool := operation.acknowledged & found):
             raise LostError(f"acknowledged under instant mining but not in a block: {in_pool}")
         if missing := required - found:
             raise LostError(f"pooled transactions are gone after {operation.kind}: {missing}")

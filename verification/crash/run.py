@@ -4,7 +4,8 @@ One data directory lives through all kills. Load: transfers, calls of an EVM and
 slot and a log, deployments of modules, pooled transactions, bursts on several connections, snapshots with reverts,
 rollbacks, reorganisations. A kill lands during start-up, at a random time under load, or aimed: within the time that
 the request just sent takes to answer, which may be a reorganisation's or a revert's. An answer that left before the
-kill counts as an acknowledgement.
+kill counts as an acknowledgement. With --clients as many clients send at once, one by one and in batch requests, so
+that their transactions share syncs.
 
 Damages are done to copies of what a kill left: to one file, or to LevelDB's log and the marks of the last write at
 once. Full disks: writes are refused, reads and /health tell it, and once there is space the same node goes on.
@@ -54,6 +55,8 @@ TIMED_KILL_SECONDS = 1.0
 START_SECONDS = 240.0
 """The longest start: no fault of a busy machine is taken for one of the node."""
 MAX_OPERATIONS = 25
+MAX_OPERATIONS_OF_CLIENTS = 4
+"""Of many clients, each of which sends transactions in one operation."""
 KILLED_WHILE_FULL_SHARE = 0.3
 AIM_FACTOR = 0.9
 """An aimed kill falls within this many times the median duration of the same operation."""
@@ -68,20 +71,22 @@ DAMAGES_PER_KILL = 15
 class Campaign:
     """Kills, restarts and checks on one data directory."""
 
-    def __init__(self, datadir: Path, random: Random, deep_check_every: int) -> None:
+    def __init__(self, datadir: Path, random: Random, deep_check_every: int, clients: int = 0) -> None:
         self.datadir = datadir
         self.random = random
         self.deep_check_every = deep_check_every
         self.counts: Counter[str] = Counter()
         self.starts_seconds: list[float] = []
         self.model = Model(recorders=())
-        self.load = Load(self.model, random, {})
+        self.load = Load(self.model, random, {}, clients)
+        self.most_operations = MAX_OPERATIONS_OF_CLIENTS if clients else MAX_OPERATIONS
 
     def command(self) -> list[str]:
         template = os.environ.get("ZEVM_TEST_NODE_COMMAND")
         if template:
             return shlex.split(template.format(datadir=self.datadir))
-        return zevm_command("--datadir", str(self.datadir))
+        accounts = ("--accounts", str(self.load.clients + 1)) if self.load.clients else ()
+        return zevm_command("--datadir", str(self.datadir), *accounts)
 
     def start(self) -> NodeProcess:
         started = time.monotonic()
@@ -129,7 +134,7 @@ class Campaign:
         self.check(load.rpc)
         load.automine = bool(load.ask("hardhat_getAutomine"))
         timer = threading.Timer(self.random.uniform(0, TIMED_KILL_SECONDS), load.kill)
-        operations = self.random.randrange(MAX_OPERATIONS)
+        operations = self.random.randrange(self.most_operations)
         try:
             if mode == "timed":
                 timer.start()
@@ -191,7 +196,7 @@ class Campaign:
         load.aim_factor, load.aim_at = 0.0, ""
         self.check(load.rpc)
         load.automine = bool(load.ask("hardhat_getAutomine"))
-        load.run(self.random.randrange(1, MAX_OPERATIONS))
+        load.run(self.random.randrange(1, self.most_operations))
         for _ in range(self.random.randrange(1, 4)):
             disk.fill(node)
             load.is_full = True
@@ -214,7 +219,7 @@ class Campaign:
             load.mine()
             if self.health_status(node) != 200:
                 raise LostError("/health tells of a full disk that takes writes")
-            load.run(self.random.randrange(MAX_OPERATIONS))
+            load.run(self.random.randrange(self.most_operations))
             self.counts["resumed in place"] += 1
 
     @staticmethod
@@ -261,6 +266,7 @@ class Campaign:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--clients", type=int, default=0, help="clients that send at once")
     parser.add_argument("--damages", type=int, default=0)
     parser.add_argument(
         "--doubles", type=int, default=0, help="number of the damages that hit the log and the marks at once"
@@ -272,7 +278,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     seed = options.seed if options.seed is not None else Random().randrange(2**32)
     datadir = options.datadir or Path(tempfile.mkdtemp(prefix="zevm-crash-")) / "data"
-    campaign = Campaign(datadir, Random(seed), options.deep_check_every)
+    campaign = Campaign(datadir, Random(seed), options.deep_check_every, options.clients)
     print(f"seed {seed}, data directory {datadir}", flush=True)
     disk = Disk(datadir.parent, campaign.random) if options.full_disks else None
     try:

@@ -66,6 +66,7 @@ def remove_account(services: Services, address: Address, password: str | None) -
 @method(
     "personal_sendTransaction",
     cost=Cost.WRITE,
+    shares_sync=True,
     params=(Param("transaction", objects.transaction_arguments), PASSWORD),
     result="transaction hash",
 )

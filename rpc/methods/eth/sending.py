@@ -88,19 +88,21 @@ def send(services: Services, arguments: TransactionArguments, *, unsigned: bool 
     return submit(services, signed, local=True)
 
 
-@method("eth_sendTransaction", cost=Cost.WRITE, params=(TRANSACTION,), result="transaction hash")
+@method("eth_sendTransaction", cost=Cost.WRITE, shares_sync=True, params=(TRANSACTION,), result="transaction hash")
 def send_transaction(services: Services, arguments: TransactionArguments) -> str:
     """Complete, sign and send a transaction of one of the node's accounts or an impersonated one."""
     return hexadecimal(send(services, arguments))
 
 
-@method("eth_sendUnsignedTransaction", cost=Cost.WRITE, params=(TRANSACTION,), result="transaction hash")
+@method(
+    "eth_sendUnsignedTransaction", cost=Cost.WRITE, shares_sync=True, params=(TRANSACTION,), result="transaction hash"
+)
 def send_unsigned_transaction(services: Services, arguments: TransactionArguments) -> str:
     """Complete a transaction and send it for any account, without a signature."""
     return hexadecimal(send(services, arguments, unsigned=True))
 
 
-@method("eth_sendRawTransaction", cost=Cost.WRITE, params=(RAW,), result="transaction hash")
+@method("eth_sendRawTransaction", cost=Cost.WRITE, shares_sync=True, params=(RAW,), result="transaction hash")
 def send_raw_transaction(services: Services, raw: bytes) -> str:
     """Send a signed transaction."""
     return hexadecimal(submit(services, decode_raw(services, raw)))
@@ -133,6 +135,7 @@ def _expected_storage(value: object) -> bytes | dict[int, int]:
 @method(
     "eth_sendRawTransactionConditional",
     cost=Cost.WRITE,
+    shares_sync=True,
     params=(RAW, Param("conditions", _conditions, summary="{blockNumberMin, timestampMax, knownAccounts, ...}")),
     result="transaction hash",
 )
@@ -169,7 +172,7 @@ async def _send_and_wait(services: Services, timeout_ms: int | None, send_it: An
 
     cancel = services.chain.events.subscribe(on_event)
     try:
-        transaction_hash: Hash32 = await on_writer(services, send_it, *arguments)
+        transaction_hash: Hash32 = await on_writer(services, send_it, *arguments, shares=True)
         async with asyncio.timeout(timeout):
             while (receipt := receipt_json(services, transaction_hash)) is None:
                 await changed.wait()
@@ -211,6 +214,7 @@ def fill(services: Services, arguments: TransactionArguments, *, deadline: Deadl
 @method(
     "eth_resend",
     cost=Cost.WRITE,
+    shares_sync=True,
     params=(
         TRANSACTION,
         Param("gasPrice", scalars.quantity, default=None),

@@ -23,9 +23,14 @@ LIGHT_BLOCK_GAS = 1_000_000
 """The event loop encodes a block that used at most this gas: its transactions, logs and data are few."""
 
 
-async def on_writer(services: Services, function: Callable[..., Result], *arguments: Any) -> Result:
-    """Run a function on the chain writer's thread, in order with every other write, and await it."""
-    return await asyncio.wrap_future(services.chain.writer.submit(function, *arguments))
+async def on_writer(
+    services: Services, function: Callable[..., Result], *arguments: Any, shares: bool = False
+) -> Result:
+    """Run a function on the chain writer's thread, in order with every other write, and await it.
+
+    shares: see Writer.submit.
+    """
+    return await asyncio.wrap_future(services.chain.writer.submit(function, *arguments, shares=shares))
 
 
 async def state_at(services: Services, block: BlockReference) -> StateReader:

@@ -29,7 +29,7 @@ def submit(services: Services, transaction: Transaction, *, local: bool = False)
                     failures.append(report)
 
     # events are published on this thread, before the send returns
-    cancel = chain.events.subscribe(on_event)
+    cancel = chain.events.subscribe_early(on_event)
     try:
         transaction_hash = chain.send_transaction(transaction, local=local)
     finally:

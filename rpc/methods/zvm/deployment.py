@@ -71,6 +71,7 @@ def deployment(value: object) -> Deployment:
 @method(
     "zvm_deployContract",
     cost=Cost.WRITE,
+    shares_sync=True,
     params=(
         Param("deployment", deployment, summary="{module, constructorArguments, compress, from, gas, value, ...}"),
     ),
@@ -100,7 +101,7 @@ def deploy_creation(services: Services, data: bytes, wanted: TransactionArgument
             mined = (item.hash for item in record.block.transactions)
             reports.update(zip(mined, record.reports, strict=False))
 
-    cancel = chain.events.subscribe(note)
+    cancel = chain.events.subscribe_early(note)
     try:
         transaction = with_sender(services, transaction)
         transaction_hash = send(services, transaction)

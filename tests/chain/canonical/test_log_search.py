@@ -29,7 +29,8 @@ class MemoryChain:
         self.blocks: list[Block] = []
         self.all_receipts: dict[bytes, list[Receipt]] = {}
         self.by_hash: dict[bytes, Block] = {}
-        self.ledger = Ledger(MemoryStore())
+        self.store = MemoryStore()
+        self.ledger = Ledger(self.store)
         self.headers_read = 0
 
     def append(self, *receipts: Receipt) -> Block:
@@ -52,7 +53,7 @@ class MemoryChain:
             transaction_hashes=[],
             log_keys=log_keys(receipts),
         )
-        self.ledger._store.write(batch)
+        self.store.write(batch)
         return block
 
     def header_by_number(self, number: int) -> Header | None:

@@ -44,7 +44,9 @@ def execute_alone(chain: Chain, block: Block, witness: Witness) -> Header:
     hashes = {header.number: header.hash for header in witness.headers}
     environment = chain.spec.environment(block.header, hashes.__getitem__)
     root = witness.headers[-1].state_root
-    execution = BlockExecution(environment, store, TrieReader(for_every_owner(by_hash(store.nodes)), root, store.codes.__getitem__))
+    execution = BlockExecution(
+        environment, store, TrieReader(for_every_owner(by_hash(store.nodes)), root, store.codes.__getitem__)
+    )
     with pytest.MonkeyPatch.context() as patch:
         for code_hash in tuple(SHORTCUTS):
             patch.delitem(SHORTCUTS, code_hash)

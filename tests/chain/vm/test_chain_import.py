@@ -94,7 +94,11 @@ class Replay:
         state: BlockState,
     ) -> Receipt:
         old_style = environment.rules.fork < Fork.BYZANTIUM
-        root = state_update.prepare(for_every_owner(by_hash(self.nodes)), self.root, state.diff()).root if old_style else None
+        root = (
+            state_update.prepare(for_every_owner(by_hash(self.nodes)), self.root, state.diff()).root
+            if old_style
+            else None
+        )
         return Receipt(
             type=transaction.type,
             status=None if old_style else int(outcome.succeeded),

@@ -79,17 +79,27 @@ class FailingStore(MemoryStore):
 
 
 class Trial:
-    """A node over a failing store, what it told its subscribers, and pictures of what it holds."""
+    """A node over a failing store, what it told its subscribers, and pictures of what it holds.
 
-    def __init__(self, options: ChainOptions) -> None:
+    sync: whether its writes are synced, and may share that.
+    """
+
+    def __init__(
+        self,
+        options: ChainOptions,
+        store: FailingStore | None = None,
+        *,
+        sync: bool = False,
+        limits: Limits | None = None,
+    ) -> None:
         self.options = options
-        self.store = FailingStore()
-        database = Database(self.store, None, sync=False)
+        self.store = store or FailingStore()
+        database = Database(self.store, None, sync=sync)
         self.chain = Chain(database, GENESIS, options, Clock(lambda: 1_900_000_000))
         services = Services(
             chain=self.chain,
             wallet=TestWallet(),
-            limits=Limits(),
+            limits=limits or Limits(),
             client_version="zevm/test",
             instance_id=load_instance_id(database),
             decoder=Decoder(),

@@ -272,7 +272,9 @@ def execute_from(witness: dict[str, Any], block: Block, environment: BlockEnviro
             return prepare(for_every_owner(by_hash(nodes)), base, diff)
 
     root = bytes.fromhex(witness["headers"][-1]["stateRoot"][2:])
-    execution = BlockExecution(environment, Given(), TrieReader(for_every_owner(by_hash(nodes)), root, codes.__getitem__))
+    execution = BlockExecution(
+        environment, Given(), TrieReader(for_every_owner(by_hash(nodes)), root, codes.__getitem__)
+    )
     execute_all(execution, block.transactions)
     return execution.seal(block.header, withdrawals=block.withdrawals or ()).block.header
 
