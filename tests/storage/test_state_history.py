@@ -1,4 +1,4 @@
-"""Past states by what changed since, and trie nodes that are written behind the blocks: against models of every state."""
+"""Past states by what changed since, and trie nodes written behind the blocks, against models of every state."""
 
 from collections.abc import Iterator
 
@@ -30,7 +30,7 @@ class Behind(History):
         self._limits = limits
 
     def write(self, batch: Batch, reached=None) -> None:
-        """As the canonical chain writes: nodes with the batch where it goes back behind the written ones, else after."""
+        """As the canonical chain: nodes with the batch where it goes back behind the written ones, else after it."""
         version, root, _ = self.versions[-1]
         written = self.states.put_nodes_behind(batch, version if reached is None else reached, version, root)
         self.store.write(batch)
@@ -154,8 +154,8 @@ def test_states_before_the_first_have_nothing() -> None:
     history.add(batch, contract_diff())
     history.write(batch)
     view = history.store.snapshot()
-    assert value_at(view, account_key(ADDRESSES[2]), (-1 + 1, 0)) is not None
-    assert list(view.iterate(*range_of(UNDO)))[0][0] == undo_key(0)
+    assert value_at(view, account_key(ADDRESSES[2]), (0, 0)) is not None
+    assert next(iter(view.iterate(*range_of(UNDO))))[0] == undo_key(0)
 
 
 def test_a_start_that_finds_other_records_than_the_root_says_is_refused() -> None:
@@ -182,7 +182,7 @@ def test_a_damaged_difference_is_told_where_a_read_meets_it(damage: bytes | None
     broken.operations.append((undo_key(2), damage))
     history.store.write(broken)
     reader = history.states.at(history.store.snapshot(), (1, 0), history.versions[1][1])
-    with pytest.raises(CorruptionError, match="block 2, patch 0 is (missing|damaged)"):
+    with pytest.raises(CorruptionError, match=r"block 2, patch 0 is (missing|damaged)"):
         reader.account(b"a".ljust(20, b"\x00"))
 
 

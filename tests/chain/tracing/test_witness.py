@@ -31,11 +31,11 @@ class Stateless(StateStore):
     """The nodes and codes of a witness, and no others."""
 
     def __init__(self, witness: Witness) -> None:
-        self.nodes = {keccak256(node): node for node in witness.nodes}
+        self.held = for_every_owner(by_hash({keccak256(node): node for node in witness.nodes}))
         self.codes = {keccak256(code): code for code in witness.codes}
 
     def prepare(self, base: Any, diff: Any) -> Any:
-        return prepare(for_every_owner(by_hash(self.nodes)), base, diff)
+        return prepare(self.held, base, diff)
 
 
 def execute_alone(chain: Chain, block: Block, witness: Witness) -> Header:
@@ -44,9 +44,7 @@ def execute_alone(chain: Chain, block: Block, witness: Witness) -> Header:
     hashes = {header.number: header.hash for header in witness.headers}
     environment = chain.spec.environment(block.header, hashes.__getitem__)
     root = witness.headers[-1].state_root
-    execution = BlockExecution(
-        environment, store, TrieReader(for_every_owner(by_hash(store.nodes)), root, store.codes.__getitem__)
-    )
+    execution = BlockExecution(environment, store, TrieReader(store.held, root, store.codes.__getitem__))
     with pytest.MonkeyPatch.context() as patch:
         for code_hash in tuple(SHORTCUTS):
             patch.delitem(SHORTCUTS, code_hash)

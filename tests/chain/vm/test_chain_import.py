@@ -30,13 +30,14 @@ class Replay:
     def __init__(self, genesis: Genesis) -> None:
         self.genesis = genesis
         self.nodes: dict[bytes, bytes] = {}
+        self.nodes_of = for_every_owner(by_hash(self.nodes))
         self.codes: dict[bytes, bytes] = {}
         self.hashes: list[Hash32] = []
         self.root = self._keep(EMPTY_ROOT, genesis.diff())
         self.hashes.append(genesis.header(self.root).hash)
 
     def _keep(self, root: bytes, diff: StateDiff) -> bytes:
-        update = state_update.prepare(for_every_owner(by_hash(self.nodes)), root, diff)
+        update = state_update.prepare(self.nodes_of, root, diff)
         self.nodes.update(update.nodes)
         self.codes.update(update.code)
         return update.root
@@ -62,7 +63,7 @@ class Replay:
     def execute(self, block: Block) -> dict[str, object]:
         """What the block's execution gives, by header field."""
         environment = self.environment(block)
-        state = BlockState(TrieReader(for_every_owner(by_hash(self.nodes)), self.root, self.codes.__getitem__))
+        state = BlockState(TrieReader(self.nodes_of, self.root, self.codes.__getitem__))
         executor = Executor(environment, state)
         executor.begin_block()
         receipts: list[Receipt] = []
@@ -94,11 +95,7 @@ class Replay:
         state: BlockState,
     ) -> Receipt:
         old_style = environment.rules.fork < Fork.BYZANTIUM
-        root = (
-            state_update.prepare(for_every_owner(by_hash(self.nodes)), self.root, state.diff()).root
-            if old_style
-            else None
-        )
+        root = state_update.prepare(self.nodes_of, self.root, state.diff()).root if old_style else None
         return Receipt(
             type=transaction.type,
             status=None if old_style else int(outcome.succeeded),

@@ -261,7 +261,8 @@ async def test_going_back(node: Node) -> None:
 
 def execute_from(witness: dict[str, Any], block: Block, environment: BlockEnvironment) -> Header:
     """Execute a block with nothing but a witness."""
-    nodes = {keccak256(raw): raw for raw in (bytes.fromhex(item[2:]) for item in witness["state"])}
+    held = {keccak256(raw): raw for raw in (bytes.fromhex(item[2:]) for item in witness["state"])}
+    nodes = for_every_owner(by_hash(held))
     codes = {keccak256(code): code for code in (bytes.fromhex(item[2:]) for item in witness["codes"])}
 
     class Given(StateStore):
@@ -269,12 +270,10 @@ def execute_from(witness: dict[str, Any], block: Block, environment: BlockEnviro
             pass
 
         def prepare(self, base: Any, diff: Any) -> Any:
-            return prepare(for_every_owner(by_hash(nodes)), base, diff)
+            return prepare(nodes, base, diff)
 
     root = bytes.fromhex(witness["headers"][-1]["stateRoot"][2:])
-    execution = BlockExecution(
-        environment, Given(), TrieReader(for_every_owner(by_hash(nodes)), root, codes.__getitem__)
-    )
+    execution = BlockExecution(environment, Given(), TrieReader(nodes, root, codes.__getitem__))
     execute_all(execution, block.transactions)
     return execution.seal(block.header, withdrawals=block.withdrawals or ()).block.header
 
