@@ -201,7 +201,7 @@ class StateStore:
                 f"the records of a state with root {root.hex()} lead to {rebuilt.root.hex()}",
                 StorageProblem.RECORD_DAMAGED,
             )
-        self._nodes.add(Batch(), rebuilt.nodes)
+        self._nodes.remember(rebuilt.nodes)
 
     def updates_after(self, number: int) -> Iterator[tuple[Version, StateUpdate]]:
         """The update of each state after block `number`, newest first, without nodes and code.
@@ -237,7 +237,7 @@ class StateStore:
         """See to it that the nodes of states are at hand, each of which stands on the one before it."""
         for update in updates:
             if not self.holds(update.root):
-                self._nodes.add(Batch(), state_update.with_nodes(self.nodes, update).nodes)
+                self._nodes.remember(state_update.with_nodes(self.nodes, update).nodes)
 
     def put_nodes_behind(self, batch: Batch, reached: Version, version: Version, root: bytes) -> Callable[[], None]:
         """Put the nodes into `batch` where it takes the way back from the written ones: it goes back to `reached`.

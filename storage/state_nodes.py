@@ -72,6 +72,10 @@ class StateNodes(Protocol):
         """Take the new nodes of a state that `batch` writes."""
         ...
 
+    def remember(self, nodes: dict[bytes, bytes]) -> None:
+        """Take nodes that were made again of a state that was written before."""
+        ...
+
     def past_caches(self, reader: Reader) -> NodesOf:
         """What `reader` holds where a node should be, whatever it is; what is in memory alone comes from there."""
         ...
@@ -87,6 +91,7 @@ class HashNodes:
     def __init__(self, store: Reader, cache_bytes: int) -> None:
         self._store = store
         self._cache = ByteCache(cache_bytes)
+        self._again: dict[bytes, bytes] = {}
 
     def of(self, owner: bytes) -> trie.Nodes:  # noqa: ARG002  a hash says enough
         """The nodes, by their hash."""
@@ -95,13 +100,17 @@ class HashNodes:
     def holds(self, root: bytes) -> bool:
         """Whether the root's node was written."""
         # past the cache, which learns nodes before the batch is written
-        return self._store.get(node_key(root)) is not None
+        return root in self._again or self._store.get(node_key(root)) is not None
 
     def add(self, batch: Batch, nodes: dict[bytes, bytes]) -> None:
         """Put the nodes into `batch`."""
         for node_hash, raw in nodes.items():
             batch.put(node_key(node_hash), raw)
             self._cache.put(node_hash, raw)
+
+    def remember(self, nodes: dict[bytes, bytes]) -> None:
+        """Keep the nodes of one such state: there are some where not every state's were kept from the beginning."""
+        self._again = nodes
 
     def past_caches(self, reader: Reader) -> NodesOf:
         """What `reader` holds under a hash."""
@@ -112,7 +121,7 @@ class HashNodes:
         self._cache.clear()
 
     def _find(self, _path: str, node_hash: bytes) -> bytes | None:
-        raw = self._cache.get(node_hash)
+        raw = self._cache.get(node_hash) or self._again.get(node_hash)
         if raw is None:
             raw = self._store.get(node_key(node_hash))
             if raw is not None:
@@ -165,6 +174,10 @@ class PathNodes:
             self._young.update(nodes)
             self._young_bytes += sum(map(len, nodes.values())) + len(nodes) * _NODE_OVERHEAD_BYTES
             self._young_states += 1
+
+    def remember(self, nodes: dict[bytes, bytes]) -> None:
+        """Keep nodes that were made again, as long as new ones."""
+        self.add(Batch(), nodes)
 
     def past_caches(self, reader: Reader) -> NodesOf:
         """What `reader` holds under a path, where nothing waits to be written there."""
