@@ -1,9 +1,9 @@
 # make run    start the node on 127.0.0.1:8545 (ARGS="--port 8546" adds flags)
 # make tools  install the tools of the quick starts and the client tests (npm's, Vyper, Zig)
 # make test   run every test          (ARGS="tests/node -k port" narrows, PYTEST_FLAGS= runs one after another)
-# make unit   run the tests that need nothing but Python, in a minute or two   (ARGS="tests/storage" narrows)
+# make unit   run the tests that need nothing but Python and are quick         (ARGS="tests/storage" narrows)
 # make check  lint and unit: before every commit
-# make coverage  run unit, and fail where less of the code is covered than pyproject.toml says
+# make coverage  run unit and lengthy tests, and fail where less of the code is covered than pyproject.toml says
 # make lint   style, types, import rules, sizes, generated documents
 # make conformance  run the official fixtures, chain and recorded answers (needs CONFORMANCE_DIR)
 # make crash, replication, consensus, differential, codecs, wasm-fuzz, wasm-replay, wasm-compile, twins, audit, plugins, memory, malformed-bodies, quic-abuse, quic-memory, walk-gas, answers
@@ -23,10 +23,10 @@ BIN := $(VENV)/bin
 UNIT_NAMES = replication/test_following test_audit_command test_contract_commands test_contract_refusals test_embedded test_private_files test_pytest_reports test_undecodable_head
 UNIT_FILES = $(patsubst %,tests/node/%.py,$(UNIT_NAMES))
 UNIT_PATHS = $(if $(findstring tests/,$(ARGS)),,tests/storage tests/chain tests/contracts tests/analysis tests/covenant tests/rpc tests/test_*.py $(UNIT_FILES))
-UNIT = $(BIN)/python -m pytest $(PYTEST_FLAGS) -m unit $(UNIT_PATHS)
+UNIT = $(BIN)/python -m pytest $(PYTEST_FLAGS) $(UNIT_PATHS)
 LINTS := lint-types lint-documents lint-cycles lint-prose lint-sizes lint-style lint-layers
 CONSENSUS_TEST = tests/verification/consensus/test_consensus.py
-COVERED_UNIT = $(UNIT) --cov --cov-report=term --no-cov-on-fail
+COVERED = --cov --cov-report=term --no-cov-on-fail
 export VENV PYTHON
 # keep bytecode, also where the caller says no: the processes that tests start would compile these packages each
 test every-test unit coverage: export PYTHONDONTWRITEBYTECODE =
@@ -61,14 +61,14 @@ test: install-dev
 every-test:
 	@log=$$(mktemp); { scripts/install_consensus_client.sh; exec $(BIN)/python -m pytest $(CONSENSUS_TEST); } > $$log 2>&1 & background=$$!; \
 	trap 'kill $$background 2> /dev/null; rm -f $$log' EXIT; trap 'exit 130' INT TERM; \
-	$(COVERED_UNIT); unit=$$?; $(BIN)/python -m pytest $(PYTEST_FLAGS) -m "not unit" --ignore=$(CONSENSUS_TEST); rest=$$?; \
-	wait $$background; consensus=$$?; cat $$log; [ "$$unit$$rest$$consensus" = 000 ]
+	$(BIN)/python -m pytest $(PYTEST_FLAGS) $(COVERED) --ignore=$(CONSENSUS_TEST); tests=$$?; \
+	wait $$background; consensus=$$?; cat $$log; [ "$$tests$$consensus" = 00 ]
 
 unit: install-dev
-	@$(UNIT) $(ARGS)
+	@$(UNIT) -m unit $(ARGS)
 
 coverage: install-dev
-	@$(COVERED_UNIT) $(ARGS)
+	@$(UNIT) -m "unit or lengthy" $(COVERED) $(ARGS)
 
 check: lint unit
 

@@ -473,6 +473,7 @@ class Chain(ChainView):
     def _commit(self, sealed: SealedBlock, *, sync: bool) -> None:
         """Write a block and what goes with it, in one batch. The pool is to be told after it."""
         self.canonical.commit(sealed, lambda batch: self._waiting.commit(batch, (sealed.block,)), sync=sync)
+        self._pending.drop()
 
     def _ancestor(self, depth: int) -> Header:
         """The header `depth` blocks below the head."""

@@ -20,6 +20,7 @@ from zevm.chain.rules.genesis import Genesis
 from zevm.chain.rules.schedule import ForkSchedule
 from zevm.chain.types import Block, Header, Receipt
 from zevm.chain.types.block_reference import BlockReference, BlockTag
+from zevm.chain.vm.brief import watched
 from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.zvm.machine import ZvmMachine
 from zevm.storage.account import StateReader
@@ -178,9 +179,14 @@ class ChainView:
         header = self.resolve(reference)
         return header, self.canonical.state_of(header)
 
-    def prove_account(self, reference: BlockReference, address: Address, slots: list[int]) -> AccountProof:
-        """Merkle proofs of an account and of its slots at a block. Raises UnknownBlockError."""
-        return self.database.state.prove_account(self.base_of(reference)[1].base, address, slots)
+    def prove_account(
+        self, reference: BlockReference, address: Address, slots: list[int], deadline: Deadline
+    ) -> AccountProof:
+        """Merkle proofs of an account and of its slots at a block. Raises UnknownBlockError, ExecutionTimeoutError."""
+        if reference.tag is BlockTag.PENDING:
+            deadline.bound(1, 0)
+        base = self.base_of(reference)[1].base
+        return self.database.state.prove_account(base, address, slots, deadline.check)
 
     def environment_of(self, header: Header) -> BlockEnvironment:
         """The block of a header as its transactions saw it; that of the head is made once."""
@@ -192,16 +198,25 @@ class ChainView:
             self._environment = header, settings, schedule, environment
         return environment
 
-    def frame_at(self, reference: BlockReference) -> CallFrame:
-        """Environment and state in which a call at a block executes."""
+    def frame_at(self, reference: BlockReference, deadline: Deadline | None = None) -> CallFrame:
+        """Environment and state in which a call at a block executes.
+
+        Raises UnknownBlockError; NotBriefError where a BriefDeadline would have to wait for the pending block.
+        """
         if reference.tag is BlockTag.PENDING:
-            if not self.pool.executable_count:
-                # nothing would be executed before the call, so nothing need be built
-                return CallFrame(self.next_context().environment.of_pending_state(), self.head.state)
-            pending = self.pending()
-            return CallFrame(pending.environment, pending.state)
+            return self._pending_frame(deadline)
         header = self.resolve(reference)
-        return CallFrame(self.environment_of(header), self.canonical.state_of(header))
+        return CallFrame(self.environment_of(header), watched(self.canonical.state_of(header), deadline))
+
+    def _pending_frame(self, deadline: Deadline | None) -> CallFrame:
+        waiting = self.pool.executable_count
+        if not waiting:
+            # nothing would be executed before the call, so nothing need be built
+            return CallFrame(self.next_context().environment.of_pending_state(), watched(self.head.state, deadline))
+        if deadline is not None:
+            deadline.bound(waiting, 0)
+        pending = self.pending()
+        return CallFrame(pending.environment, pending.state)
 
     def logs(self, query: LogQuery, *, deadline: Deadline | None = None) -> Sequence[LogRecord]:
         """Logs that match, in order; bounded by the options' limits."""

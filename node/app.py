@@ -108,7 +108,7 @@ class Process:
             banner(facts),
             *(listening(host, port) for host, port in server.addresses),
             *(engine_listening(host, port) for host, port in server.engine_addresses),
-            *(quic_listening(host, port) for host, port in server.quic_addresses),
+            *(quic_listening(host, port, server.quic_key_hash) for host, port in server.quic_addresses),
             *(() if self.core.watch is None else (self.core.watch.waiting(),)),
             *(names_listening(host, port) for host, port in server.names_addresses),
         ]

@@ -110,9 +110,10 @@ def engine_listening(host: str, port: int) -> str:
     return f"Engine API on {_address(host, port)}"
 
 
-def quic_listening(host: str, port: int) -> str:
-    """The line for the QUIC port."""
-    return f"QUIC on {_address(host, port)} (UDP)"
+def quic_listening(host: str, port: int, key_hash: bytes | None) -> str:
+    """The line for the QUIC port. key_hash: SHA-256 of its public key, which clients take as --server-key."""
+    key = "" if key_hash is None else f", server key 0x{key_hash.hex()}"
+    return f"QUIC on {_address(host, port)} (UDP){key}"
 
 
 def names_listening(host: str, port: int) -> str:

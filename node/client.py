@@ -5,6 +5,7 @@ import json
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Iterator
 from typing import Any
 
 from zevm.node.banner import is_loopback
@@ -31,11 +32,20 @@ class CallFailedError(NodeError):
 def no_answer(url: str, error: Exception) -> str:
     """The message if no node answers at a URL, with the remedy."""
     reason = getattr(error, "reason", None) or error
-    words = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
+    words = next(_system_words(reason), None) or str(reason) or type(reason).__name__
     address = urllib.parse.urlsplit(url)
     if not is_loopback(address.hostname or "") or address.port is None:
         return f"no node answers at {url}: {words}; check the address"
     return f"no node answers at {url}: {words}; start one with `zevm run --port {address.port}`"
+
+
+def _system_words(error: object) -> Iterator[str]:
+    """The system's words in an error, or in one that it was raised from: libraries wrap errors in their own."""
+    while isinstance(error, BaseException):
+        words = getattr(error, "strerror", None)
+        if words:
+            yield str(words)
+        error = error.__cause__ or error.__context__
 
 
 class Client:

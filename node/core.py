@@ -229,6 +229,7 @@ class NodeCore:
         if settings.quic_port is not None:
             services.serve_replica = replication.lead(server.dispatcher.answer)
         metrics.watch_connections(server.connection_count)
+        metrics.watch_brief_executions(server.dispatcher.brief)
         if options.quic is not None:
             metrics.watch_quic(server.quic_figures)
         metrics.watch_replication(replication)

@@ -16,6 +16,7 @@ from zevm.chain.blockchain import Chain
 from zevm.chain.events import Event, HeadChanged, TransactionsDropped
 from zevm.node.quic_metrics import QuicCollector
 from zevm.node.replication.service import Replication
+from zevm.rpc.execution.brief import BriefExecutions
 from zevm.rpc.transport.quic.options import QuicFigures
 
 LATENCY_SECONDS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
@@ -118,6 +119,10 @@ class Metrics:
         """Tell from now on how many connections `count` says are open."""
         self.registry.register(_ConnectionCollector(count))
 
+    def watch_brief_executions(self, brief: BriefExecutions) -> None:
+        """Tell from now on what executions on the event loop came to."""
+        self.registry.register(_BriefCollector(brief))
+
     def watch_quic(self, figures: Callable[[], QuicFigures | None]) -> None:
         """Tell from now on the figures of the QUIC port."""
         self.registry.register(QuicCollector(figures))
@@ -155,6 +160,25 @@ class _ConnectionCollector:
     def collect(self) -> Iterator[Metric]:
         """The number as it is now."""
         yield GaugeMetricFamily("zevm_connections", "Open HTTP and WebSocket connections", value=self._count())
+
+
+class _BriefCollector:
+    """Reads the counts of executions on the event loop when scraped."""
+
+    def __init__(self, brief: BriefExecutions) -> None:
+        self._brief = brief
+
+    def describe(self) -> Iterator[Metric]:
+        """Describe nothing in advance."""
+        return iter(())
+
+    def collect(self) -> Iterator[Metric]:
+        """The counts as they are now."""
+        about = "Executions on the event loop: ended there, or begun again on a worker since they took too long"
+        family = CounterMetricFamily("zevm_brief_executions", about, labels=("outcome",))
+        family.add_metric(("ended",), self._brief.here)
+        family.add_metric(("again",), self._brief.overran)
+        yield family
 
 
 class _ReplicationCollector:

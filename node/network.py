@@ -42,7 +42,7 @@ from zevm.storage.errors import CorruptionError, ForeignDatabaseError, StoragePr
 from zevm.storage.primitives import Address
 from zevm.storage.schema import MetaName
 
-_BESIDE_NAMES = (COMPILED_NAME, JWT_SECRET_NAME, PINS_NAME, *QUIC_NAMES)
+BESIDE_NAMES = (COMPILED_NAME, JWT_SECRET_NAME, PINS_NAME, *QUIC_NAMES)
 """A node's files in the data directory other than its database."""
 
 _DEVELOPMENT_ACCOUNTS = frozenset({"accounts", "balance", "mnemonic", "mnemonic_random", "derivation_path"})
@@ -83,7 +83,7 @@ def opened_database(settings: NodeSettings) -> Iterator[Database]:
     After a failure, a database created here is deleted, unless `keep` was called; and the chain that --fresh replaces
     is put back, unless `give_up_replaced` was called. Raises StorageError.
     """
-    absent = [name for name in _BESIDE_NAMES if not (settings.datadir / name).exists()]
+    absent = [name for name in BESIDE_NAMES if not (settings.datadir / name).exists()]
     database = open_database(settings)
     try:
         yield database

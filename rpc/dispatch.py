@@ -4,24 +4,30 @@ Light calls are answered at once, in `begin` itself; the rest is a coroutine.
 """
 
 import asyncio
-import json
 import time
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
-import orjson
-
-from zevm.chain.concurrency.deadline import Cancellation, Deadline
+from zevm.chain.concurrency.deadline import Cancellation
 from zevm.chain.concurrency.release import forget_origin
-from zevm.chain.concurrency.writer import Steps, WriterStoppedError
-from zevm.chain.tracing.encoded import Encoded, enclosed, is_small, take_text, use_up
+from zevm.chain.concurrency.writer import WriterStoppedError
+from zevm.chain.tracing.encoded import Encoded
+from zevm.rpc.codec.answers import (
+    answer_in_slices,
+    execute_and_encode,
+    execute_briefly,
+    failure,
+    success,
+    write,
+    write_in_steps,
+)
 from zevm.rpc.codec.later import Later
 from zevm.rpc.codec.parsing import (
     LOOP_BODY_BYTES,
     BatchTooLargeError,
-    RawNumber,
     check_shape,
     may_exceed,
     parse,
@@ -36,11 +42,13 @@ from zevm.rpc.errors import (
     RpcError,
     TimedOutError,
 )
+from zevm.rpc.execution.brief import NOT_BRIEF, BriefExecutions
+from zevm.rpc.execution.durations import Kind
+from zevm.rpc.execution.workers import Workers
 from zevm.rpc.notifications.subscriptions import Caller
 from zevm.rpc.registry import REQUIRED, Cost, Method, Registry
 from zevm.rpc.services import Services
 from zevm.rpc.suggestions import Suggestions
-from zevm.rpc.workers import Workers
 
 METHOD_NAME_LIMIT = 2_048
 LOOP_SLICE_SECONDS = 0.005
@@ -54,63 +62,8 @@ Pending = Coroutine[Any, Any, Reply] | asyncio.Future[Reply]
 """A pending answer."""
 
 
-def _encode_raw_number(value: Any) -> orjson.Fragment:
-    if type(value) is RawNumber:
-        return orjson.Fragment(value.digits)
-    raise TypeError(f"{type(value).__name__} is not JSON")
-
-
-def success(identifier: Any, result: Any) -> bytes:
-    """The answer that carries a result. Raises TypeError, ValueError for a result that is not JSON."""
-    if type(result) is Encoded:
-        encoded_identifier = orjson.dumps(identifier, default=_encode_raw_number)
-        head = b'{"jsonrpc":"2.0","id":%b,"result":' % encoded_identifier
-        return take_text(enclosed(head, (result.parts,), b"}"))
-    try:
-        return orjson.dumps({"jsonrpc": "2.0", "id": identifier, "result": result}, default=_encode_raw_number)
-    except TypeError:
-        # an integer beyond 64 bits, which orjson does not write
-        encoded = json.dumps(result, allow_nan=False, separators=(",", ":"))
-    return success(identifier, orjson.Fragment(encoded))
-
-
-def _execute_and_encode(identifier: Any, function: Callable[..., Any], *arguments: Any, deadline: Deadline) -> bytes:
-    """Execute a call on a worker, and encode its answer there, since it may be large."""
-    return _success_in_slices(identifier, function(*arguments, deadline=deadline))
-
-
-def _success_in_slices(identifier: Any, result: Any) -> bytes:
-    """The answer that carries a result of any size, encoded in slices, so that other threads can run in between."""
-    if type(result) is not Encoded and not is_small(result):
-        result = Encoded(use_up(result))
-    return success(identifier, result)
-
-
-def answer_in_slices(identifier: Any, result: Later | Encoded) -> bytes:
-    """Make a large answer; not on the event loop."""
-    if type(result) is Later:
-        return _success_in_slices(identifier, result.function(*result.arguments))
-    return success(identifier, result)
-
-
-def _write(identifier: Any, function: Callable[..., Any], *arguments: Any) -> bytes:
-    """Execute a call on the writer."""
-    return _success_in_slices(identifier, function(*arguments))
-
-
-def _write_in_steps(identifier: Any, function: Callable[..., Steps[Any]], *arguments: Any) -> Steps[bytes]:
-    """Execute long work on the writer, in steps."""
-    result = yield from function(*arguments)
-    return _success_in_slices(identifier, result)
-
-
 class LongWrite(asyncio.Future[Reply]):
     """The pending answer of long work: cancelling it, when the client disconnects, ends the work soon."""
-
-
-def failure(identifier: Any, error: RpcError) -> bytes:
-    """The answer that carries an error."""
-    return orjson.dumps({"jsonrpc": "2.0", "id": identifier, "error": error.to_json()}, default=_encode_raw_number)
 
 
 class Call:
@@ -178,6 +131,7 @@ class Dispatcher:
         self._limits = services.limits
         self._suggestions = Suggestions(registry.by_name)
         self.workers = services.executions = workers
+        self.brief = BriefExecutions(self._limits.brief_execution_us / 1e6, self._limits.brief_kinds)
 
     def begin(self, body: bytes, caller: Caller | None = None) -> Reply | Pending:
         """The answer to a body if it is available at once, otherwise an awaitable of it.
@@ -203,6 +157,8 @@ class Dispatcher:
             return self._answer_light(call, caller)
         if call.method.cost is Cost.WRITE:
             return self._begin_write(call, call.method, caller)
+        if call.method.cost is Cost.EXECUTION:
+            return self._begin_execution(call, call.method, caller)
         return self._answer(call, caller)
 
     async def answer(self, body: bytes, caller: Caller | None = None) -> Reply:
@@ -306,18 +262,61 @@ class Dispatcher:
             return light if light is None or isinstance(light, bytes) else await light
         if call.method.cost is Cost.WRITE:
             return await self._begin_write(call, call.method, caller)
+        if call.method.cost is Cost.EXECUTION:
+            answer = self._begin_execution(call, call.method, caller)
+            return answer if answer is None or isinstance(answer, bytes) else await answer
         method, result, reply = call.method, None, None
         try:
-            if method.cost is Cost.EXECUTION:
-                reply = await self.workers.run(*self.job_of(call, method, caller))
-            else:
-                prefix = (self._services, caller) if method.connection else (self._services,)
-                result = await method.function(*prefix, *call.arguments)
-                if type(result) is Later or type(result) is Encoded:
-                    reply = await self.workers.encode(answer_in_slices, call.identifier, result)
+            prefix = (self._services, caller) if method.connection else (self._services,)
+            result = await method.function(*prefix, *call.arguments)
+            if type(result) is Later or type(result) is Encoded:
+                reply = await self.workers.encode(answer_in_slices, call.identifier, result)
         except Exception as error:
             call.error = to_rpc_error(self._services, call.name, error)
         return self._finish(call, result, reply)
+
+    def _begin_execution(self, call: Call, method: Method, caller: Caller | None) -> Reply | Pending:
+        """Execute a call: here and at once if it is known to be short, and this round of the event loop has time."""
+        kind = self._kind_of(call, method)
+        if kind is None or not self.brief.expects(kind):
+            return self._execute_apart(call, method, caller, kind)
+        if not self.brief.turns.is_free:
+            return self._execute_in_turn(call, method, caller, kind)
+        outcome = self.brief.turns.run(partial(self._execute_here, call, method, caller, kind))
+        return self._execute_apart(call, method, caller, kind) if outcome is NOT_BRIEF else outcome
+
+    def _kind_of(self, call: Call, method: Method) -> Kind | None:
+        """None where the call is for a worker, also where what it names is unknown: the worker says so."""
+        if method.kind is None or not self.brief.is_on:
+            return None
+        with suppress(Exception):
+            kind = method.kind(self._services, *call.arguments)
+            return None if kind is None else (method.name, *kind)
+        return None
+
+    def _execute_here(self, call: Call, method: Method, caller: Caller | None, kind: Kind) -> Any:
+        """The answer to a call, made on the event loop; NOT_BRIEF where that would take too long."""
+        reply = None
+        try:
+            reply = self.brief.run(kind, (execute_briefly, *self.job_of(call, method, caller)[1:]))
+        except Exception as error:
+            call.error = to_rpc_error(self._services, call.name, error)
+        return reply if reply is NOT_BRIEF else self._finish(call, None, reply)
+
+    async def _execute_in_turn(self, call: Call, method: Method, caller: Caller | None, kind: Kind) -> Reply:
+        outcome = await self.brief.turns.wait_and_run(partial(self._execute_here, call, method, caller, kind))
+        return await self._execute_apart(call, method, caller, kind) if outcome is NOT_BRIEF else outcome
+
+    async def _execute_apart(self, call: Call, method: Method, caller: Caller | None, kind: Kind | None) -> Reply:
+        """The answer to a call, made on a worker. kind: what its time says something about."""
+        reply = None
+        job, note = self.brief.timed(kind, self.job_of(call, method, caller))
+        try:
+            reply = await self.workers.run(*job)
+        except Exception as error:
+            call.error = to_rpc_error(self._services, call.name, error)
+        note()
+        return self._finish(call, None, reply)
 
     def _begin_write(self, call: Call, method: Method, caller: Caller | None) -> asyncio.Future[Reply]:
         """Submit a call to the chain writer; one callback on the event loop answers it, without its own task.
@@ -386,9 +385,9 @@ class Dispatcher:
     def job_of(self, call: Call, method: Method, caller: Caller | None) -> tuple[Callable[..., Any], *tuple[Any, ...]]:
         """The function that executes or writes for a call and encodes its answer, and its arguments. On any thread."""
         if method.cost is Cost.EXECUTION:
-            work: Callable[..., Any] = _execute_and_encode
+            work: Callable[..., Any] = execute_and_encode
         else:
-            work = _write_in_steps if method.is_long else _write
+            work = write_in_steps if method.is_long else write
         prefix = (self._services, caller) if method.connection else (self._services,)
         return (work, call.identifier, method.function, *prefix, *call.arguments)
 

@@ -4,9 +4,8 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 
+from zevm.chain.canonical.group_limits import MEBIBYTE
 from zevm.chain.rules.units import ETHER
-
-MEBIBYTE = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +106,13 @@ class Limits:
     quic_message_bytes: int = _limit(2 * MEBIBYTE, "a longer request of zvm/1 has its stream reset (0x101) unread")
     quic_body_seconds: float = _limit(10.0, "a request over QUIC that is not whole by then is given up (0x105)")
     quic_input_bytes: int = _limit(
-        4 * MEBIBYTE, "requests held of one QUIC connection; a further one has its stream reset (0x103)"
+        4 * MEBIBYTE,
+        "requests held of one QUIC connection; a further one has its stream reset (0x103; HTTP/3: 0x107)",
     )
     quic_total_input_bytes: int = _limit(64 * MEBIBYTE, "requests held of all QUIC connections; likewise")
     quic_output_bytes: int = _limit(
-        6 * MEBIBYTE, "replies held of one QUIC connection; a further one has its stream reset (0x103)"
+        4 * MEBIBYTE,
+        "replies held of one QUIC connection; a further one has its stream reset (0x103; HTTP/3: 503)",
     )
     quic_executions: int = _limit(100, "simultaneous executions of zvm/1; one more gets `Server busy, try again later`")
     quic_authentication_seconds: float = _limit(
@@ -131,6 +132,12 @@ class Limits:
     filter_items: int = _limit(20_000, "undelivered changes of one filter; one more removes the filter")
     evm_workers: int = _limit(max(2, min(4, os.cpu_count() or 2)), "simultaneous executions such as eth_call")
     evm_queue_ms: int = _limit(5_000, "an execution that waits longer for a worker gets -32005 `limit exceeded`")
+    brief_execution_us: int = _limit(
+        500,
+        "an execution that is known to be short runs on the event loop, within this time (0: none does); "
+        "what takes longer there begins again on a worker",
+    )
+    brief_kinds: int = _limit(10_000, "kinds of executions whose time is known; past it, the oldest are forgotten")
     evm_timeout_seconds: float = _limit(5.0, "a longer execution is aborted: `execution aborted (timeout = 5s)`")
     trace_seconds: float = _limit(
         30.0, "a longer trace of one transaction is aborted: `execution timeout`; a request's `timeout` replaces this"

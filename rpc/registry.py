@@ -14,9 +14,11 @@ from inspect import getdoc, isgeneratorfunction, signature
 from typing import Any, TypeVar
 
 from zevm.rpc.codec.scalars import Decoder
+from zevm.rpc.execution.durations import Kind
 
 _LEANING = re.compile(r"^(the same|as|also|like|likewise|ditto|see)\b|\bfor the same\b", re.IGNORECASE)
 
+KindOf = Callable[..., Kind | None]
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -24,7 +26,8 @@ class Cost(Enum):
     """The thread of a method.
 
     LIGHT      on the event loop; must take well under a millisecond and never block
-    EXECUTION  on a worker thread, under a deadline; the function takes `deadline` (a Deadline) by keyword
+    EXECUTION  on a worker thread, under a deadline; the function takes `deadline` (a Deadline) by keyword; on the event
+               loop where `kind` says that it is short
     WRITE      on the chain writer's thread, in order with every other write
     ASYNC      a coroutine on the event loop
     """
@@ -64,6 +67,8 @@ class Method:
     """One row. `function(services, *arguments)`; with `connection`, `function(services, connection, *arguments)`.
 
     any_thread: a LIGHT method that only reads the chain, which a caller in this process runs on its own thread.
+    kind: of an EXECUTION method, `kind(services, *arguments)` is what the call has in common with others of about the
+    same time; on the event loop runs what is of a kind that is known to be short. None for a call that never does.
     shares_sync: a WRITE method of short work that only adds to the chain, and so may share a sync with others.
     is_long: the function is a generator, work in steps (chain.concurrency.writer).
     """
@@ -78,6 +83,7 @@ class Method:
     connection: bool = False
     any_thread: bool = False
     shares_sync: bool = False
+    kind: KindOf | None = None
     is_long: bool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -115,16 +121,18 @@ class Registry:
         connection: bool = False,
         any_thread: bool = False,
         shares_sync: bool = False,
+        kind: KindOf | None = None,
     ) -> Callable[[Function], Function]:
         """Register the decorated function under `name` and `aliases`.
 
         result: the result in words, for the table. The docstring's first line is the summary. connection: the function
-        also gets the Caller (rpc.notifications.subscriptions) of the request, or None. any_thread, shares_sync: see
-        Method.
+        also gets the Caller (rpc.notifications.subscriptions) of the request, or None. any_thread, shares_sync, kind:
+        see Method.
 
         Raises ValueError for a name taken, an EXECUTION function without a `deadline` keyword, `any_thread` with
-        another cost than LIGHT, `shares_sync` with another than WRITE or for work in steps, or a summary that depends
-        on another row's: the table is sorted by name, and a program may read one row alone.
+        another cost than LIGHT, `shares_sync` with another than WRITE or for work in steps, `kind` with another than
+        EXECUTION, or a summary that depends on another row's: the table is sorted by name, and a program may read one
+        row alone.
         """
 
         def register(function: Function) -> Function:
@@ -135,10 +143,12 @@ class Registry:
                 raise ValueError(f"{name}: any_thread is for LIGHT methods without a connection")
             if shares_sync and (cost is not Cost.WRITE or isgeneratorfunction(function)):
                 raise ValueError(f"{name}: shares_sync is for WRITE methods at one go")
+            if kind is not None and cost is not Cost.EXECUTION:
+                raise ValueError(f"{name}: kind is for EXECUTION methods")
             if _LEANING.search(summary):
                 raise ValueError(f"{name}: the summary {summary!r} does not stand alone; say what the method does")
-            flags = connection, any_thread, shares_sync
-            row = Method(name, function, cost, tuple(params), result, summary, tuple(aliases), *flags)
+            traits = connection, any_thread, shares_sync, kind
+            row = Method(name, function, cost, tuple(params), result, summary, tuple(aliases), *traits)
             for wire_name in (name, *row.aliases):
                 if wire_name in self.by_name:
                     raise ValueError(f"{wire_name} is registered twice")

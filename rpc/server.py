@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from zevm.chain.events import Event, HeadChanged, TransactionAdded
 from zevm.rpc import methods
 from zevm.rpc.dispatch import Dispatcher
+from zevm.rpc.execution.workers import Workers
 from zevm.rpc.graphql.endpoint import GraphqlEndpoint
 from zevm.rpc.methods.support.following import registry_of_follower
 from zevm.rpc.notifications.events import HeadEvent, TransactionEvent
@@ -31,7 +32,6 @@ from zevm.rpc.transport.listener import ENGINE_FLAGS, HTTP_FLAGS, NAMES_FLAGS, A
 from zevm.rpc.transport.names.options import NamesPortOptions
 from zevm.rpc.transport.names.port import NamesApplication
 from zevm.rpc.transport.quic.options import OpenQuicPort, QuicFigures, QuicPortOptions
-from zevm.rpc.workers import Workers
 
 __all__ = ["AddressInUseError", "Server", "ServerOptions"]
 
@@ -176,6 +176,11 @@ class Server:
     def quic_addresses(self) -> list[tuple[str, int]]:
         """The addresses of the QUIC port."""
         return [] if self.quic is None else self.quic.addresses
+
+    @property
+    def quic_key_hash(self) -> bytes | None:
+        """SHA-256 of the QUIC port's public key, by which clients may know it; None if the port is not served."""
+        return None if self.quic is None else self.quic.server_key_hash
 
     def quic_figures(self) -> QuicFigures | None:
         """Figures of the QUIC port, for metrics; None if it is not served."""

@@ -33,7 +33,7 @@ class CallLog(Protocol):
 
 
 class Executions(Protocol):
-    """Runs executions off the event loop and the chain's writer (rpc.workers.Workers)."""
+    """Runs executions off the event loop and the chain's writer (rpc.execution.workers.Workers)."""
 
     async def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """The result of `function(*arguments, deadline=...)`. Raises LimitExceededError where too many run."""

@@ -1,5 +1,6 @@
 """A bounded cache of byte strings that never change under their key (nodes and code, by hash)."""
 
+from collections.abc import Mapping
 from threading import Lock
 
 _ENTRY_OVERHEAD_BYTES = 200
@@ -45,6 +46,22 @@ class ByteCache:
                 self._young = {}
                 self._young_bytes = 0
             self._young[key] = value
+            self._young_bytes += size
+
+    def put_all(self, values: Mapping[bytes, bytes]) -> None:
+        """As `put`, of all pairs at once."""
+        size = sum(map(len, values)) + sum(map(len, values.values())) + _ENTRY_OVERHEAD_BYTES * len(values)
+        if size > self._half_bytes:
+            for key, value in values.items():
+                self.put(key, value)
+            return
+        with self._lock:
+            if self._young_bytes + size > self._half_bytes:
+                self._old = self._young
+                self._young = {}
+                self._young_bytes = 0
+            self._young.update(values)
+            # one that was there already counts twice, until the next generation
             self._young_bytes += size
 
     def clear(self) -> None:

@@ -20,9 +20,13 @@ FORGOTTEN_NAME = "replaced.old"
 PINS_NAME = "leader-keys.json"
 """The keys of the nodes that this one has followed."""
 
-BESIDE_NAMES = frozenset(
-    {LOCK_NAME, PINS_NAME, "FORMAT.new", "keystore", "logs", "zevm.toml", "zevm.ipc", "genesis.json", "console_history"}
+NODE_NAMES = frozenset({PINS_NAME, "zvm", "jwtsecret", "quic-ca.pem", "quic-cert.pem", "quic-key.pem"})
+"""Files of a node in its directory besides the database; a user may have put them there before, to keep them."""
+
+BESIDE_NAMES = (
+    frozenset({LOCK_NAME, "FORMAT.new", "keystore", "logs", "zevm.toml", "zevm.ipc", "genesis.json", "console_history"})
     | {REPLACED_NAME, FORGOTTEN_NAME}
+    | NODE_NAMES
 )
 """Files that a directory for a new database may already contain."""
 
@@ -41,7 +45,8 @@ def check_ownership(path: Path) -> bool:
         raise ForeignDatabaseError(f"the data directory {path} is a file", StorageProblem.FOLDER_IS_FILE)
     if not (path / FORMAT_NAME).exists():
         strangers = sorted(entry.name for entry in path.iterdir() if entry.name not in BESIDE_NAMES)
-        if strangers:
+        # a directory whose database was set aside is ours, with all that its owner has put there
+        if strangers and not (path / REPLACED_NAME / FORMAT_NAME).exists():
             raise ForeignDatabaseError(
                 f"the folder {path} holds files that are not zEVM's ({', '.join(strangers[:3])})",
                 StorageProblem.FOREIGN_FILES,

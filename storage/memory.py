@@ -1,35 +1,43 @@
 """The store in memory: what `--memory` runs on and most tests too. Behaves as LevelStore does, except on disk."""
 
 import threading
-import weakref
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
-from functools import partial
 
 from zevm.storage.errors import StorageError
 from zevm.storage.key_order import KeyOrder
 from zevm.storage.store import CHUNK_PAIRS, Batch
 
 
+class _Change:
+    """A write in the chain of all later ones: what it replaced, by key, and the write after it."""
+
+    __slots__ = ("next", "replaced")
+
+    def __init__(self) -> None:
+        self.replaced: dict[bytes, bytes | None] = {}
+        self.next: _Change | None = None
+
+
 class MemoryStore:
     """A dictionary with atomic batches and snapshots that stay frozen.
 
-    A write first hands the old value of each key it changes to every living snapshot.
+    A write leaves the old values of the keys it changes at the end of a chain, for the snapshots before it, and does so
+    before it changes the data. What no snapshot can reach is forgotten.
     """
 
     def __init__(self) -> None:
-        self._data: dict[bytes, bytes] = {}
+        self._data: dict[bytes, bytes | None] = {}
         self._order = KeyOrder(self._data)
         self._lock = threading.RLock()
-        self._snapshots: dict[int, weakref.ref[MemorySnapshot]] = {}
+        self._newest = _Change()
         self._closed = False
 
     def get(self, key: bytes) -> bytes | None:
         """The value, or None."""
-        with self._lock:
+        if self._closed:
             self._check_open()
-            value: bytes | None = self._data.get(key)
-            return value
+        return self._data.get(key)
 
     def iterate(
         self,
@@ -46,36 +54,31 @@ class MemoryStore:
         """Apply `batch` atomically."""
         with self._lock:
             self._check_open()
-            data, order = self._data, self._order
-            # read in one step: a snapshot that nobody holds leaves the dictionary at any moment
-            views = [view() for view in list(self._snapshots.values())]
-            overlays = [view._overlay for view in views if view is not None]
-            added: list[bytes] = []
-            for key, value in batch.operations:
-                before = data.get(key)
-                for overlay in overlays:
-                    if key not in overlay:
-                        overlay[key] = before
-                if value is not None:
-                    data[key] = value
-                    if before is None:
-                        added.append(key)
-                elif before is not None:
-                    del data[key]
-                    # it may be one of those
-                    order.add(added)
-                    added = []
-                    order.remove(key)
-            order.add(added)
+            data, change = self._data, self._newest
+            written = dict(batch.operations)
+            replaced = dict(zip(written, map(data.get, written), strict=True))
+            added = [key for key, value in replaced.items() if value is None]
+            change.replaced = replaced
+            change.next = self._newest = _Change()
+            # in one step of the interpreter, so that no reader sees a part of it
+            data.update(written)
+            if None in written.values():
+                added = [key for key in added if written[key] is not None]
+                self._remove([key for key, value in written.items() if value is None], replaced)
+            self._order.add(added)
+
+    def _remove(self, keys: list[bytes], replaced: dict[bytes, bytes | None]) -> None:
+        """Take keys without a value out of the data, those that had one out of the order too."""
+        for key in keys:
+            del self._data[key]
+            if replaced[key] is not None:
+                self._order.remove(key)
 
     def snapshot(self) -> "MemorySnapshot":
         """A frozen view of the store as it is now."""
         with self._lock:
             self._check_open()
-            snapshot = MemorySnapshot(self)
-            number = id(snapshot)
-            self._snapshots[number] = weakref.ref(snapshot, partial(_forget, self._snapshots, number))
-            return snapshot
+            return MemorySnapshot(self)
 
     def reopen(self, between: Callable[[], None]) -> None:
         """Nothing to do: memory takes every write."""
@@ -99,16 +102,29 @@ class MemorySnapshot:
 
     def __init__(self, store: MemoryStore) -> None:
         self._store = store
+        self._next_change = store._newest
         self._overlay: dict[bytes, bytes | None] = {}
         self._sorted_overlay: list[bytes] = []
         self._closed = False
 
     def get(self, key: bytes) -> bytes | None:
         """The value when the view was taken, or None."""
-        self._check_open()
-        # The data first: a writer fills the overlay before it changes the data, so this order needs no lock.
+        if self._closed or self._store._closed:
+            self._check_open()
+        # The data first: a writer leaves the old values before it changes the data, so this order needs no lock.
         value: bytes | None = self._store._data.get(key)
+        if self._next_change.next is not None:
+            self._catch_up()
         return self._overlay.get(key, value)
+
+    def _catch_up(self) -> None:
+        """Take in the changes since, in turn: the earliest value stays, also where several threads do so at once."""
+        overlay, change = self._overlay, self._next_change
+        while change.next is not None:
+            for key, value in change.replaced.items():
+                overlay.setdefault(key, value)
+            change = change.next
+        self._next_change = change
 
     def iterate(
         self,
@@ -124,9 +140,8 @@ class MemorySnapshot:
 
     def close(self) -> None:
         """Free the view; later reads raise StorageError."""
-        with self._store._lock:
-            self._closed = True
-            self._store._snapshots.pop(id(self), None)
+        self._closed = True
+        self._next_change = _Change()
 
     def _pairs(self, start: bytes, stop: bytes, reverse: bool) -> Iterator[tuple[bytes, bytes]]:
         limit = 1
@@ -147,6 +162,7 @@ class MemorySnapshot:
         self, start: bytes, stop: bytes, limit: int, reverse: bool
     ) -> tuple[list[tuple[bytes, bytes]], bytes | None]:
         """The view's pairs up to the `limit`-th key of the present data, and that key; None when that is all."""
+        self._catch_up()
         data, overlay = self._store._data, self._overlay
         keys = self._store._order.first(start, stop, limit, reverse=reverse)
         bound = keys[-1] if len(keys) == limit else None
@@ -172,7 +188,3 @@ class MemorySnapshot:
         if self._closed:
             raise StorageError("the snapshot is closed")
         self._store._check_open()
-
-
-def _forget(snapshots: dict[int, weakref.ref[MemorySnapshot]], number: int, _: weakref.ref[MemorySnapshot]) -> None:
-    snapshots.pop(number, None)

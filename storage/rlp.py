@@ -157,6 +157,15 @@ def _decode_at(data: bytes, position: int, end: int, depth: int) -> tuple[Item, 
         raise RlpError("rlp: list nested too deeply")
     items: list[Item] = []
     while start < stop:
-        item, start = _decode_at(data, start, stop, depth - 1)
-        items.append(item)
+        prefix = data[start]
+        if prefix < 0x80:
+            items.append(data[start : start + 1])
+            start += 1
+        elif 0x81 < prefix < 0xB8 and start + prefix - 0x7F <= stop:
+            # a short string costs no call
+            items.append(data[start + 1 : start + prefix - 0x7F])
+            start += prefix - 0x7F
+        else:
+            item, start = _decode_at(data, start, stop, depth - 1)
+            items.append(item)
     return items, stop

@@ -292,8 +292,17 @@ class StateStore:
         for _, fields in changes_between(self._store if view is None else view, after, upto):
             yield fields[::2]
 
-    def prove_account(self, base: bytes | StateUpdate, address: bytes, slots: list[int]) -> AccountProof:
-        """Proofs of an account and of its slots in any written state (its root), or as after an unwritten update."""
+    def prove_account(
+        self,
+        base: bytes | StateUpdate,
+        address: bytes,
+        slots: list[int],
+        check: Callable[[], None] = lambda: None,
+    ) -> AccountProof:
+        """Proofs of an account and of its slots in any written state (its root), or as after an unwritten update.
+
+        check: called before each slot; what it raises ends the work.
+        """
         root = base if isinstance(base, bytes) else base.root
         nodes, key = state_update.nodes_over(self.nodes, base), hashed(address)
         record, account_proof = trie.get_with_proof(nodes(b""), root, key)
@@ -301,6 +310,7 @@ class StateStore:
         storage_root = EMPTY_ROOT if account is None else account.storage_root
         proofs = []
         for slot in slots:
+            check()
             value, proof = trie.get_with_proof(nodes(key), storage_root, slot_hash(slot))
             proofs.append(SlotProof(slot, 0 if value is None else decode_int(decode(value)), proof))
         return AccountProof(account, account_proof, proofs)

@@ -104,9 +104,8 @@ class HashNodes:
 
     def add(self, batch: Batch, nodes: dict[bytes, bytes]) -> None:
         """Put the nodes into `batch`."""
-        for node_hash, raw in nodes.items():
-            batch.put(node_key(node_hash), raw)
-            self._cache.put(node_hash, raw)
+        batch.put_all([(node_key(node_hash), raw) for node_hash, raw in nodes.items()])
+        self._cache.put_all(nodes)
 
     def remember(self, nodes: dict[bytes, bytes]) -> None:
         """Keep the nodes of one such state: there are some where not every state's were kept from the beginning."""

@@ -4,7 +4,7 @@ Keys are ordered bytewise. A batch is atomic. A snapshot sees the store as it wa
 All methods may be called from any thread; writes are made by one thread, the chain writer.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 CHUNK_PAIRS = 512
@@ -22,6 +22,10 @@ class Batch:
     def put(self, key: bytes, value: bytes) -> None:
         """Set `key` to `value`."""
         self.operations.append((key, value))
+
+    def put_all(self, pairs: Iterable[tuple[bytes, bytes]]) -> None:
+        """Set each key to its value."""
+        self.operations += pairs
 
     def delete(self, key: bytes) -> None:
         """Remove `key`; absent keys are no error."""

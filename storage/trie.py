@@ -35,7 +35,8 @@ _FIRST_PATH = encode_uint(0).hex()
 _FULL_BRANCH_SIZE = 3 + 16 * 33 + 1
 _FULL_BRANCH_HEADERS = b"\xa0" * 16 + _EMPTY
 _unpack_full_branch = Struct("33s" * 16 + "s").unpack_from
-# Most other branches hold hashes and gaps; that the lengths add up proves that nothing was skipped.
+# Most other branches hold hashes and gaps, so that each hash adds 32 bytes to the 17 of an empty one; that the lengths
+# add up proves that nothing was skipped.
 _find_hashes = re.compile(rb"\xa0.{32}|\x80", re.DOTALL).findall
 _STRING_HEADER = tuple(bytes((0x80 + size,)) for size in range(56))
 
@@ -276,6 +277,8 @@ class _Writer:
         raw = _load(self.nodes, paths[low][:depth], child[1:]) if is_reference else child
         items = _decode(raw)
         if len(items) == 17:
+            if high - low == 1 and len(paths[low]) > depth:
+                return self._change_child(items, paths, values, low, depth)
             return self._change_branch(items, paths, values, low, high, depth, None)
         part, is_leaf = read_path(items[0])
         if not is_leaf:
@@ -307,6 +310,22 @@ class _Writer:
             values = [entries[path] for path in paths]
             low, high = 0, len(paths)
         return self.build(paths, values, low, high, depth) if low < high else None
+
+    def _change_child(
+        self, children: list[bytes], paths: list[str], values: list[bytes], low: int, depth: int
+    ) -> bytes | None:
+        """As `_change_branch`, for one entry below an old branch: what most branches of an update are changed by."""
+        index = _INDEX[paths[low][depth]]
+        raw = self.change(children[index], paths, values, low, low + 1, depth + 1)
+        if raw is None:
+            return None
+        children[index] = raw
+        if raw == _EMPTY:
+            if children.count(_EMPTY) >= 16:
+                return self._collapse(children)
+        elif len(raw) >= 32 and raw[0] != 0xA0:
+            children[index] = self.refer(raw)
+        return wrap_list(b"".join(children))
 
     def _change_branch(
         self,
@@ -479,7 +498,7 @@ def _split(raw: bytes, size: int) -> list[bytes]:
     payload_size = prefix - 0xC0 if prefix < 0xF8 else int.from_bytes(raw[1:position], "big")
     if position + payload_size != size:
         raise IndexError
-    if raw[position] == 0x80 or raw[position] == 0xA0:
+    if (payload_size - 17) & 31 == 0 and (raw[position] == 0x80 or raw[position] == 0xA0):
         items = _find_hashes(raw, position)
         if len(items) == 17 and payload_size == 17 * 33 - 32 * items.count(_EMPTY):
             return items

@@ -191,6 +191,10 @@ class RpcConnection:
     def request(self, method: str, *params: object) -> bytes:
         return self.frame({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
 
+    def fileno(self) -> int:
+        """For selectors: an answer is there once it can be read."""
+        return self._socket.fileno()
+
     def send(self, frame: bytes) -> None:
         self._socket.sendall(frame)
 

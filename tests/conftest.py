@@ -1,9 +1,14 @@
-"""Which tests are unit tests: `make unit` runs them, and `make test` measures the coverage of the code by them."""
+"""Which tests are unit tests: `make unit` runs them, and `make test` measures the coverage of the code by them.
+
+Lengthy ones are measured with them, but `make unit` leaves them out: it is for every commit.
+"""
 
 import gc
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from coverage import Coverage
 
 HERE = Path(__file__).parent
 UNIT_FOLDERS = tuple(HERE / name for name in ("storage", "chain", "contracts", "analysis", "covenant", "rpc"))
@@ -24,6 +29,8 @@ UNIT_FILES = tuple(
 )
 """As these folders; they reach code of lower rooms that no test there does. The Makefile names them too."""
 
+MEASURED = ("unit", "lengthy")
+"""Marks of the tests whose coverage is measured."""
 
 LONGEST_FIRST = (
     "rpc/test_no_method_delays_others.py",
@@ -50,22 +57,39 @@ def _rank(item: pytest.Item) -> int:
     return next((rank for rank, first in enumerate(LONGEST_FIRST) if path.startswith(first)), len(LONGEST_FIRST))
 
 
-def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """With -m "not unit": a unit test's file in which nothing is slow, whose import would be in vain."""
-    if config.option.markexpr != "not unit" or collection_path.suffix != ".py" or not _is_unit(collection_path):
-        return None
-    return True if "mark.slow" not in collection_path.read_text() else None
-
-
 def _is_unit(path: Path) -> bool:
     return path.parent == HERE or any(folder in path.parents for folder in UNIT_FOLDERS) or path in UNIT_FILES
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=_rank)
     for item in items:
-        if _is_unit(item.path) and item.get_closest_marker("slow") is None:
+        if _is_unit(item.path) and not _has(item, "slow", "lengthy"):
             item.add_marker(pytest.mark.unit)
+    # measured ones first, of a file too: a thread that outlives an end of measuring is measured no more
+    files = {path: number for number, path in enumerate(dict.fromkeys(item.path for item in items))}
+    measured = {item.path for item in items if _has(item, *MEASURED)}
+    items.sort(key=lambda item: (item.path not in measured, _rank(item), files[item.path], not _has(item, *MEASURED)))
+
+
+def _has(item: pytest.Item, *marks: str) -> bool:
+    return any(item.get_closest_marker(mark) is not None for mark in marks)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Coverage is of unit and lengthy tests. It triples a test's time: others run without, fixtures included."""
+    running = Coverage.current()
+    if running is None or (_has(item, *MEASURED) and not _has(item, "no_cover")):
+        return (yield)
+    # a worker of xdist has two, the lower of which would go on when the upper one stops
+    while (one := Coverage.current()) is not None:
+        one.stop()
+    try:
+        return (yield)
+    finally:
+        # after no_cover pytest-cov has done so
+        if Coverage.current() is not running:
+            running.start()
 
 
 def pytest_collection_finish() -> None:

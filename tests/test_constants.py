@@ -32,6 +32,7 @@ def _counts(name: str, value: object) -> bool:
     return isinstance(value, str | tuple | frozenset) or (isinstance(value, bytes) and any(value))
 
 
+@pytest.mark.lengthy
 @pytest.mark.no_cover
 def test_no_constant_stands_twice() -> None:
     places: dict[tuple[str, object], list[str]] = defaultdict(list)

@@ -142,37 +142,36 @@ class ChainSpec:
             watcher=self._watcher,
         )
 
-    def header_upon(self, parent: Header, timestamp: int, number: int | None = None) -> Header:
+    def header_upon(
+        self, parent: Header, timestamp: int, number: int | None = None, settings: BlockSettings | None = None
+    ) -> Header:
         """The header after `parent` as the rules alone make it, before transactions; the gas limit is the parent's.
 
         Coinbase and mix hash are zeros, and so is the beacon block's root. number: None for the parent's next one.
+        settings: see `next_header`.
         """
         number = parent.number + 1 if number is None else number
         rules = self.at(number, timestamp)
         cancun = rules.fork >= Fork.CANCUN
+        base_fee = fees.next_base_fee(parent, rules)
+        if base_fee is not None and settings is not None and settings.base_fee_per_gas is not None:
+            base_fee = settings.base_fee_per_gas
         return Header(
             parent_hash=parent.hash,
+            coinbase=ZERO_ADDRESS if settings is None else settings.coinbase,
             difficulty=next_difficulty(parent, timestamp, rules.fork),
             number=number,
-            gas_limit=parent.gas_limit,
+            gas_limit=parent.gas_limit if settings is None else settings.gas_limit or parent.gas_limit,
             timestamp=timestamp,
-            base_fee_per_gas=fees.next_base_fee(parent, rules),
+            mix_hash=bytes(32) if settings is None or rules.fork < Fork.PARIS else _prev_randao(parent, settings),
+            base_fee_per_gas=base_fee,
             excess_blob_gas=fees.next_excess_blob_gas(parent, rules) if cancun else None,
             parent_beacon_block_root=bytes(32) if cancun else None,
         )
 
     def next_header(self, parent: Header, timestamp: int, settings: BlockSettings) -> Header:
         """The header of the block after `parent`, with what is known before its transactions run."""
-        header = self.header_upon(parent, timestamp)
-        base_fee = header.base_fee_per_gas
-        if base_fee is not None and settings.base_fee_per_gas is not None:
-            base_fee = settings.base_fee_per_gas
-        return header.with_changes(
-            coinbase=settings.coinbase,
-            gas_limit=settings.gas_limit or parent.gas_limit,
-            mix_hash=_prev_randao(parent, settings) if self.of(header).fork >= Fork.PARIS else bytes(32),
-            base_fee_per_gas=base_fee,
-        )
+        return self.header_upon(parent, timestamp, settings=settings)
 
 
 def _blob_base_fee(header: Header, rules: ForkRules) -> int:

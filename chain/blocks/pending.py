@@ -33,6 +33,10 @@ class PendingCache:
         self._lock = threading.Lock()
         self._cached: tuple[Hashable, PendingBlock] | None = None
 
+    def drop(self) -> None:
+        """Forget the block, which would keep the state that it stands on: the chain has gone on."""
+        self._cached = None
+
     def get(self) -> PendingBlock:
         """The pending block for what the head, the pool and the clock are now."""
         key = self._key()
@@ -40,6 +44,7 @@ class PendingCache:
         if cached is not None and cached[0] == key:
             return cached[1]
         with self._lock:
-            if self._cached is None or self._cached[0] != key:
-                self._cached = (key, self._build())
-            return self._cached[1]
+            cached = self._cached
+            if cached is None or cached[0] != key:
+                self._cached = cached = (key, self._build())
+            return cached[1]

@@ -79,6 +79,8 @@ def moved_precompiles(overrides: StateOverrides, environment: BlockEnvironment) 
 
     Raises InvalidRequestError with geth's text for an account without a precompile, or an overridden new address.
     """
+    if not overrides:
+        return {}
     active = active_precompiles(environment)
     moved: dict[Address, Address | None] = {}
     for address in sorted(overrides):

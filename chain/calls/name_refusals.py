@@ -5,7 +5,7 @@ from zevm.storage.keccak import keccak256
 
 REASONS = {
     "InvalidName(string)": "no name that the registrar gives: a label of 1 to 63 bytes, a dot, and a top-level name",
-    "UnknownTopLevelName(string)": f"not below {', '.join(f'.{name}' for name in TOP_LEVEL_NAMES[:-1])} "
+    "UnknownTopLevelName(string)": f"not directly below {', '.join(f'.{name}' for name in TOP_LEVEL_NAMES[:-1])} "
     f"or .{TOP_LEVEL_NAMES[-1]}",
     "NameNotAvailable(string)": "registered already, until 90 days after it expires; take another name",
     "NameNotRegistered(string)": "not registered, or expired",

@@ -23,6 +23,9 @@ from zevm.chain.rules.name_service import (
 from zevm.chain.vm.interface import CallRequest, VmErrorKind
 from zevm.storage.primitives import ZERO_ADDRESS, Address, Hash32
 
+_UNDECODABLE = (DecodingError, UnicodeDecodeError, OverflowError)
+"""Errors of eth-abi for bytes that are no values of the types; OverflowError for a length of 63 bits and more."""
+
 
 @dataclass(frozen=True, slots=True)
 class ResolvedName:
@@ -122,7 +125,7 @@ class NameReader:
             return None
         try:
             (value,) = decode([kind], decode(["bytes", "address"], output)[0])
-        except (DecodingError, UnicodeDecodeError):
+        except _UNDECODABLE:
             return None
         return _canonical(value) if kind == "address" else value
 
@@ -155,7 +158,7 @@ def _decoded(kinds: Sequence[str], output: bytes) -> tuple[Any, ...]:
     """The values that a contract of the name service returns. Raises InvalidRequestError for those of another."""
     try:
         return decode(kinds, output)
-    except DecodingError as error:
+    except _UNDECODABLE as error:
         raise InvalidRequestError("this chain has other contracts in the places of the name service") from error
 
 

@@ -16,6 +16,9 @@ from zevm.storage.primitives import Address, Hash32
 MAX_TOPIC_POSITIONS = 4
 """A log has at most four topics."""
 
+BRIEF_BLOCK_GAS = 250_000
+"""Gas of a block whose receipts are read and looked through within a few hundred microseconds."""
+
 _ANY_LOG = b""
 """The index item of every block that has a log at all."""
 
@@ -180,6 +183,8 @@ class LogSearch:
 
         for count, header in enumerate(self._candidates(query, matcher, head_number, check)):
             check()
+            if deadline is not None:
+                deadline.bound(header.gas_used, BRIEF_BLOCK_GAS)
             if 0 < self.limits.max_blocks <= count:
                 raise self._too_many(query, header.number, f"max blocks {self.limits.max_blocks}")
             if matcher.may_be_in(header.logs_bloom):

@@ -8,6 +8,10 @@ class ExecutionTimeoutError(Exception):
     """The wall-clock cap of an off-chain execution ran out. Never raised while a block is built."""
 
 
+class NotBriefError(ExecutionTimeoutError):
+    """Work that had to be brief is not: it is to be done again on another thread, with more time."""
+
+
 class Cancellation:
     """A cancellation shared by the deadlines of one request. Any thread may cancel; it is final."""
 
@@ -65,6 +69,35 @@ class Deadline:
         if self.cancellation.is_cancelled or time.monotonic() >= self.at:
             raise ExecutionTimeoutError(message)
 
+    def bound(self, size: int, most: int) -> None:
+        """Ahead of a step of this size that looks at no clock. Raises NotBriefError past `most`, if it has to be brief.
+
+        size and most: in the caller's unit, such as gas, bytes or blocks.
+        """
+
     def sooner(self, at: float) -> "Deadline":
         """The deadline at `at` or at its own moment, whichever comes first; both are cancelled together."""
         return Deadline(min(at, self.at), self.cancellation)
+
+
+class BriefDeadline(Deadline):
+    """A deadline less than a thousandth of a second away, on a thread that others wait for.
+
+    Steps that look at no clock are short as well. Work under it leaves nothing behind, so that it can begin again.
+    """
+
+    __slots__ = ()
+
+    def check(self, message: str = "") -> None:  # noqa: ARG002
+        """Raise NotBriefError once expired."""
+        if time.monotonic() >= self.at:
+            raise NotBriefError
+
+    def bound(self, size: int, most: int) -> None:
+        """Raise NotBriefError for a step larger than `most`."""
+        if size > most:
+            raise NotBriefError
+
+    def sooner(self, at: float) -> "BriefDeadline":
+        """The deadline at `at` or at its own moment, whichever comes first."""
+        return BriefDeadline(min(at, self.at), self.cancellation)

@@ -84,14 +84,16 @@ class Header:
 
     def check_range(self) -> None:
         """Raise rlp.RlpError, naming the field, for a header that `decode` would refuse."""
-        for name, size, bits, value in zip(_FIELD_NAMES, _SIZE_ROW, _BITS_ROW, _values_of(self), strict=True):
-            if value is None:
-                continue
-            # the usual value costs no call
-            if bits is not None:
-                if value.bit_length() > bits:
-                    _check_bits(name, value)
-            elif size is not None and len(value) != size:
+        # told of all fields at once where none is out of range, as in every header but an impossible one
+        lengths = tuple(map(len, _first_strings_of(self)))
+        if lengths == _FIRST_SIZES and max(map(int.bit_length, _first_numbers_of(self))) <= 64:
+            names, values = _LAST_NAMES, _last_values_of(self)
+        else:
+            names, values = _FIELD_NAMES, _values_of(self)
+        for name, value in zip(names, values, strict=True):
+            if isinstance(value, int):
+                _check_bits(name, value)
+            elif value is not None:
                 _check_size(name, value)
 
     @classmethod
@@ -137,9 +139,12 @@ _SIZES = {
 _LATER_HASHES = {"withdrawals_root", "parent_beacon_block_root", "requests_hash"}
 _UINT64_FIELDS = {"number", "gas_limit", "gas_used", "timestamp", "blob_gas_used", "excess_blob_gas"}
 """Integers that geth keeps, or checks, in 64 bits; difficulty and base fee have 256."""
-_INTEGER_FIELDS = _UINT64_FIELDS | {"difficulty", "base_fee_per_gas"}
-_BITS_ROW = tuple((64 if name in _UINT64_FIELDS else 256) if name in _INTEGER_FIELDS else None for name in _FIELD_NAMES)
-_SIZE_ROW = tuple(_SIZES.get(name) for name in _FIELD_NAMES)
+_FIRST_SIZES = tuple(_SIZES[name] for name in _FIELD_NAMES[:15] if name in _SIZES)
+_first_strings_of = attrgetter(*(name for name in _FIELD_NAMES[:15] if name in _SIZES))
+_first_numbers_of = attrgetter(*(name for name in _FIELD_NAMES[:15] if name in _UINT64_FIELDS))
+"""The fields that every header has, but for difficulty and extra data."""
+_LAST_NAMES = ("difficulty", *_FIELD_NAMES[15:])
+_last_values_of = attrgetter(*_LAST_NAMES)
 
 
 def _number(name: str, item: rlp.Item) -> int:

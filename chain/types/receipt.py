@@ -8,6 +8,8 @@ from zevm.storage import rlp
 from zevm.storage.keccak import keccak256
 from zevm.storage.primitives import Address
 
+_NOTHING = rlp.wrap_list(b"")
+
 
 @dataclass(frozen=True, slots=True)
 class Log:
@@ -19,7 +21,8 @@ class Log:
 
     def to_rlp(self) -> bytes:
         """[address, [topic ...], data]."""
-        return rlp.encode([self.address, list(self.topics), self.data])
+        topics = rlp.wrap_list(b"".join(map(rlp.encode_bytes, self.topics)))
+        return rlp.wrap_list(rlp.encode_bytes(self.address) + topics + rlp.encode_bytes(self.data))
 
 
 @lru_cache(maxsize=16_384)
@@ -87,16 +90,15 @@ class Receipt:
     def encode_stored(self) -> bytes:
         """The stored form: everything but the bloom, which follows from the logs."""
         optional = (self.contract_address, self.blob_gas_used, self.blob_gas_price, self.post_state, self.status)
-        items: list[rlp.Item] = [
-            rlp.encode_int(self.type),
-            rlp.encode_int(self.cumulative_gas_used),
-            [[log.address, list(log.topics), log.data] for log in self.logs],
-            self.sender,
-            rlp.encode_int(self.gas_used),
-            rlp.encode_int(self.effective_gas_price),
-        ]
-        items.extend([] if value is None else [_as_bytes(value)] for value in optional)
-        return rlp.encode(items)
+        return rlp.wrap_list(
+            rlp.encode_uint(self.type)
+            + rlp.encode_uint(self.cumulative_gas_used)
+            + rlp.wrap_list(b"".join([log.to_rlp() for log in self.logs]))
+            + rlp.encode_bytes(self.sender)
+            + rlp.encode_uint(self.gas_used)
+            + rlp.encode_uint(self.effective_gas_price)
+            + b"".join(map(_optional_rlp, optional))
+        )
 
     @classmethod
     def decode_stored(cls, item: rlp.Item) -> "Receipt":
@@ -124,8 +126,11 @@ class Receipt:
         )
 
 
-def _as_bytes(value: bytes | int) -> bytes:
-    return value if isinstance(value, bytes) else rlp.encode_int(value)
+def _optional_rlp(value: bytes | int | None) -> bytes:
+    """A list of one, or of none: no value has none of its bytes."""
+    if value is None:
+        return _NOTHING
+    return rlp.wrap_list(rlp.encode_bytes(value) if isinstance(value, bytes) else rlp.encode_uint(value))
 
 
 def _optional(item: rlp.Item) -> bytes | None:

@@ -14,16 +14,21 @@ from zevm.chain.vm.frame import Frame
 SHORT_GAS = 50_000
 """Maximum gas of work in this thread: a few milliseconds, in which no other thread may run."""
 
+BRIEF_GAS = 7_000
+"""Maximum gas of work that has to be brief: a few hundred microseconds."""
+
 
 def compute(frame: Frame, gas: int, function: Callable[..., bytes], *arguments: Any) -> bytes:
     """The result of a function of chain/native/curves.py; gas: the frame's payment for it.
 
     Raises PrecompileError where it refuses its input, ExecutionTimeoutError, and NodeFaultError.
     """
+    deadline = frame.transaction_context.deadline
+    if deadline is not None:
+        deadline.bound(gas, BRIEF_GAS)
     try:
         if gas <= SHORT_GAS:
             return function(*arguments)
-        deadline = frame.transaction_context.deadline
         return bytes(ARITHMETIC.call(function.__name__, *arguments, deadline=deadline))
     except InputError as error:
         raise PrecompileError(str(error)) from error

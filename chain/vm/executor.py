@@ -1,7 +1,8 @@
 """Executes a block's transactions, its system calls and payments, and calls off chain."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.rules.forks import Fork
@@ -13,7 +14,7 @@ from zevm.chain.vm import system, validation
 from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.execution_state import ExecutionState
 from zevm.chain.vm.fork_table import FRAME_CLASSES, PRECOMPILES, precompile_address
-from zevm.chain.vm.frame import UNLIMITED_WORDS, Precompile, TransactionContext
+from zevm.chain.vm.frame import UNLIMITED_WORDS, Precompile, TransactionContext, WasmMachine
 from zevm.chain.vm.gas_needs import GasNeeds, gas_needs
 from zevm.chain.vm.interface import CallRequest, Outcome
 from zevm.chain.vm.precompiles import CONSOLE_ADDRESS, record_console, recovering
@@ -26,12 +27,44 @@ from zevm.storage.primitives import Address
 __all__ = ["Executor", "active_precompiles", "is_free", "requests_hash"]
 
 
-def active_precompiles(environment: BlockEnvironment) -> dict[Address, Precompile]:
+class _Tables(NamedTuple):
+    """Precompiles of a fork by address, the same for all its executions: not to be changed.
+
+    active: at their own addresses. warm: those addresses, as add_warm_addresses takes them fastest. callable: what
+    answers to calls, the console too.
+    """
+
+    active: Mapping[Address, Precompile]
+    warm: dict[Address, bool]
+    callable: dict[Address, Precompile]
+
+    @classmethod
+    def of(cls, fork: Fork, machine: WasmMachine | None) -> "_Tables":
+        """Those of a fork and a machine."""
+        active = {**PRECOMPILES[fork], **({} if machine is None else machine.precompiles)}
+        return cls(active, dict.fromkeys(active, True), {**active, CONSOLE_ADDRESS: record_console})
+
+
+_TABLES = {fork: _Tables.of(fork, None) for fork in Fork}
+_TABLES_OF_MACHINES: WeakKeyDictionary[WasmMachine, dict[Fork, _Tables]] = WeakKeyDictionary()
+
+
+def _tables(environment: BlockEnvironment) -> _Tables:
+    fork, machine = environment.rules.fork, environment.wasm_machine
+    if machine is None:
+        return _TABLES[fork]
+    made = _TABLES_OF_MACHINES.get(machine)
+    if made is None:
+        made = _TABLES_OF_MACHINES[machine] = {}
+    tables = made.get(fork)
+    if tables is None:
+        tables = made[fork] = _Tables.of(fork, machine)
+    return tables
+
+
+def active_precompiles(environment: BlockEnvironment) -> Mapping[Address, Precompile]:
     """The precompiles of a block at their own addresses, those of the WebAssembly machine too."""
-    fixed = dict(PRECOMPILES[environment.rules.fork])
-    if environment.wasm_machine is not None:
-        fixed.update(environment.wasm_machine.precompiles)
-    return fixed
+    return _tables(environment).active
 
 
 def is_free(request: CallRequest) -> bool:
@@ -58,9 +91,11 @@ class Executor:
         self._deadline = deadline
         self.state = state
         self._evm_state = self._new_evm_state()
-        fixed = active_precompiles(environment)
-        self._warm = dict.fromkeys(fixed, True)
-        self._precompiles: dict[Address, Precompile] = {**fixed, CONSOLE_ADDRESS: record_console}
+        tables = _tables(environment)
+        self._warm = tables.warm
+        self._precompiles = tables.callable
+        if environment.recoveries or moved_precompiles:
+            self._precompiles = tables.callable.copy()
         if environment.recoveries:
             self._precompiles[precompile_address(1)] = recovering(environment.recoveries)
         for source, target in (moved_precompiles or {}).items():

@@ -9,9 +9,11 @@ from typing import cast
 
 from eth.precompiles import identity, ripemd160, sha256
 
+from zevm.chain.concurrency.deadline import BriefDeadline, Deadline
 from zevm.chain.rules.forks import Fork
 from zevm.chain.vm import bls12_381, bn254, precompiles
 from zevm.chain.vm.blake2 import blake2f
+from zevm.chain.vm.brief import BriefFrame, brief_programs
 from zevm.chain.vm.frame import ForkTraits, Frame, Precompile
 from zevm.chain.vm.operations import CLZ, build_operations
 from zevm.chain.vm.program import program_cache
@@ -112,3 +114,27 @@ PRECOMPILE_NAMES: Mapping[bytes, str] = MappingProxyType(
 
 FRAME_CLASSES: Mapping[Fork, type[Frame]] = MappingProxyType({fork: _frame_class(fork) for fork in Fork})
 """The class that runs messages under a fork."""
+
+_BRIEF_NUMBERS = frozenset((*range(1, 8), 9, 0x100))
+"""Precompiles whose time their input's size bounds, or their price where that follows the time (arithmetic.py)."""
+
+_BRIEF_PRECOMPILES = frozenset(
+    [body for _, number, body in _INTRODUCED if number in _BRIEF_NUMBERS] + [precompiles.record_console]
+)
+
+
+def _brief_frame_class(frames: type[Frame]) -> type[Frame]:
+    members = {
+        "__slots__": (),
+        "program_of": staticmethod(brief_programs(frames.program_of)),
+        "brief_precompiles": _BRIEF_PRECOMPILES,
+    }
+    return type("Brief" + frames.__name__, (BriefFrame, frames), members)
+
+
+_BRIEF_FRAME_CLASSES = {fork: _brief_frame_class(frames) for fork, frames in FRAME_CLASSES.items()}
+
+
+def frames_of(fork: Fork, deadline: Deadline | None) -> type[Frame]:
+    """The class that runs messages under a fork until a deadline."""
+    return (_BRIEF_FRAME_CLASSES if isinstance(deadline, BriefDeadline) else FRAME_CLASSES)[fork]

@@ -64,6 +64,8 @@ class Frame:
     traits: ClassVar[ForkTraits]
     operations: ClassVar[tuple[Operation, ...]]
     program_of: ClassVar[staticmethod[[bytes], Program]]
+    blocks_between_looks: ClassVar[int] = 2_000
+    """Blocks that run between two looks at the clock. A block has 256 instructions at most."""
 
     def __init__(self, state: PyEvmState, message: Message, context: TransactionContext) -> None:
         self.state = state
@@ -89,6 +91,10 @@ class Frame:
         if fault.erases_return_data:
             self.output = b""
             self.return_data = b""
+
+    def run_precompile(self, precompile: Precompile) -> None:
+        """Run the precompile that the frame calls. Raises VMError."""
+        precompile(self)
 
     # Gas
 

@@ -9,9 +9,6 @@ from zevm.chain.vm.opcodes import STACK_LIMIT, Operation
 from zevm.chain.vm.program import Program
 from zevm.chain.vm.tracer import Tracer
 
-DEADLINE_INTERVAL = 2_000
-"""Blocks between two looks at the clock; a block has 256 instructions at most."""
-
 
 def run(frame: Frame) -> None:
     """Run the frame's code to its end. Raises VMError when it faults."""
@@ -38,7 +35,7 @@ def run(frame: Frame) -> None:
 def run_blocks(frame: Frame, program: Program) -> None:
     """The fast loop. A block that would fault is run again one instruction at a time, for the exact fault."""
     blocks, stack = program.blocks, frame.stack
-    counter, countdown = 0, DEADLINE_INTERVAL
+    counter, countdown = 0, frame.blocks_between_looks
     while counter >= 0:
         try:
             block = blocks[counter]
@@ -56,13 +53,13 @@ def run_blocks(frame: Frame, program: Program) -> None:
         countdown -= 1
         if not countdown:
             frame.transaction_context.check_deadline()
-            countdown = DEADLINE_INTERVAL
+            countdown = frame.blocks_between_looks
 
 
 def run_steps(frame: Frame, program: Program, counter: int) -> None:
     """The exact loop: from `counter` on, check and charge every instruction on its own."""
     stack, context = frame.stack, frame.transaction_context
-    countdown = DEADLINE_INTERVAL
+    countdown = frame.blocks_between_looks
     while counter >= 0:
         operation, operand, following = program.instruction(counter)
         if not operation.pops <= len(stack) <= STACK_LIMIT + operation.pops - operation.pushes:
@@ -77,14 +74,14 @@ def run_steps(frame: Frame, program: Program, counter: int) -> None:
         countdown -= 1
         if not countdown:
             context.check_deadline()
-            countdown = DEADLINE_INTERVAL
+            countdown = frame.blocks_between_looks
 
 
 def run_watched(frame: Frame, program: Program, tracer: Tracer) -> None:
     """The exact loop from the start, with every instruction shown before it is checked, charged and run."""
     stack, context, decoded = frame.stack, frame.transaction_context, program.decoded
     on_step = tracer.on_step
-    countdown = DEADLINE_INTERVAL
+    countdown = frame.blocks_between_looks
     counter = gas_before = 0
     operation = None
     try:
@@ -108,7 +105,7 @@ def run_watched(frame: Frame, program: Program, tracer: Tracer) -> None:
             countdown -= 1
             if not countdown:
                 context.check_deadline()
-                countdown = DEADLINE_INTERVAL
+                countdown = frame.blocks_between_looks
     except VMError as fault:
         assert operation is not None
         tracer.on_fault(frame, describe_fault(fault), _fault_cost(fault, operation, gas_before - frame.gas_left))

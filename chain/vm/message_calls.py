@@ -78,7 +78,7 @@ def _transfer_and_run(frame: Frame) -> None:
             interpreter.run(frame)
         elif not message.is_delegation:
             frame.transaction_context.check_deadline()
-            precompile(frame)
+            frame.run_precompile(precompile)
     except VMError as fault:
         frame.fail(fault)
         block_state.discard(checkpoint)

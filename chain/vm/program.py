@@ -45,6 +45,11 @@ class Program:
         self.blocks: dict[int, Block] = {}
         self.decoded: dict[int, tuple[int, Operation, Any, int]] = {}
 
+    @property
+    def is_scanned(self) -> bool:
+        """Whether `jump_targets` are at hand."""
+        return "jump_targets" in self.__dict__
+
     @cached_property
     def jump_targets(self) -> frozenset[int]:
         """Offsets of every JUMPDEST that is not data of a PUSH."""

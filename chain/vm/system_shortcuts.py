@@ -44,6 +44,8 @@ def _keep_block_hash(
 
 def _leave_empty_queue(_: BlockEnvironment, state: ExecutionState, address: Address, __: bytes) -> bytes | None:
     """A queue without use since it was last read stays unchanged and returns nothing."""
+    if not state.has_storage(address):
+        return b""
     return None if any(state.get_storage(address, slot) for slot in _QUEUE_SLOTS) else b""
 
 

@@ -15,7 +15,7 @@ from zevm.chain.vm.delegation import DELEGATION_PREFIX, delegation_of
 from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.execution_state import ExecutionState
 from zevm.chain.vm.faults import describe_fault
-from zevm.chain.vm.fork_table import FRAME_CLASSES
+from zevm.chain.vm.fork_table import frames_of
 from zevm.chain.vm.frame import Frame, TransactionContext
 from zevm.chain.vm.gas_needs import GasNeeds
 from zevm.chain.vm.interface import CallRequest, Outcome, VmError, VmErrorKind
@@ -238,7 +238,7 @@ def _run(
     creates: Address | None,
 ) -> tuple[Frame | None, VmError | None]:
     """Execution: the outermost frame, and why it failed. No frame where the new address is taken."""
-    frames = FRAME_CLASSES[environment.rules.fork]
+    frames = frames_of(environment.rules.fork, context.deadline)
     gas = transaction.gas_limit - transaction.gas.intrinsic
     if creates is not None:
         message = Message(

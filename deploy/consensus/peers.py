@@ -169,7 +169,8 @@ def keep_joined(
         for node in standstill.find(nodes):
             tell(f"{node.url} is behind, and its head stays in slot {standstill.heads[node]}: it is connected again")
             failures += disconnect(node)
-        failures += join(nodes)
+        # a node that is down fails once for each other
+        failures = list(dict.fromkeys([*failures, *join(nodes)]))
         if failures != told:
             tell("; ".join(failures) or "all beacon nodes are connected")
             told = failures

@@ -33,7 +33,7 @@ def call_fields(
     if data is not None and words:
         raise NodeError(f"{words[0]}: --data is the call data already; give one of them")
     if data is not None and not _HEX.match(data):
-        raise NodeError(f"--data {data[:80]}: not hex digits with 0x")
+        raise NodeError(f"--data {data[:80]}: not whole bytes in hex, as 0x1234")
     with told():
         target = _target(client, project, contract, needs_abi=bool(words) and "(" not in words[0])
         if words:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Protocol, TypeVar
 import orjson
 import typer
 
+from zevm.node.commands.module_file import constructor_arguments, module_to_deploy, read_module
 from zevm.node.commands.options import DatadirOption, settings_of
 from zevm.node.commands.sending import PrivateKeyOption
 from zevm.node.commands.wasm_call import ENTRY_POINT, function_fields, tell
@@ -23,7 +24,6 @@ from zevm.node.commands.wasm_options import (
     ShowGasOption,
     TargetArgument,
     ValuesArgument,
-    read_module,
 )
 from zevm.node.errors import NodeError
 from zevm.node.extras import of_extra
@@ -66,7 +66,9 @@ ServerKeyOption = Annotated[
     str | None,
     typer.Option("--server-key", metavar="HASH", help="SHA-256 of the node's public key, in the place of --ca."),
 ]
-ChainIdOption = Annotated[int, typer.Option("--chain-id", min=0, help="Chain for which --private-key signs.")]
+ChainIdOption = Annotated[
+    int, typer.Option("--chain-id", min=0, max=2**63 - 1, help="Chain for which --private-key signs.")
+]
 ClassicalOption = Annotated[
     bool, typer.Option("--allow-classical", help="Go on if the key exchange is not post-quantum.")
 ]
@@ -100,7 +102,7 @@ def execute(
     fields = function_fields(function, arguments or [], data)
     given = fields["arguments"]
     values = _bytes_of(given, "--data") if isinstance(given, str) else [int(text, 0) for text in given]
-    code = bytes.fromhex(target[2:]) if ADDRESS.match(target) else read_module(Path(target))
+    code = bytes.fromhex(target[2:]) if ADDRESS.match(target) else read_module(Path(target), or_address=True)
     options = {"gas_limit": gas_limit, "memory_limit": memory_limit, "timeout_ms": timeout_ms}
     connect = _client(node, authority, server_key, datadir, private_key, chain_id, allow_classical)
     name = "" if fields["function"] == ENTRY_POINT else fields["function"]
@@ -127,12 +129,13 @@ def deploy(
     as_json: JsonOption = False,
 ) -> None:
     """Deploy a module from one of the node's accounts, and print its address."""
-    from zevm.node.abi_text import encode_arguments, split_types
+    from zevm.chain.zvm.module.creation import compressed, stripped
 
-    if values and constructor is None:
-        raise NodeError(f"{len(values)} values without --constructor TYPES, as in --constructor uint256 5")
-    arguments = b"" if constructor is None else encode_arguments(split_types(constructor), values or [])
-    module, options = read_module(file), _options(sender, {"gas_limit": gas_limit})
+    arguments = constructor_arguments(file, constructor, values or []) or b""
+    plain = stripped(module_to_deploy(file))
+    # as `zevm wasm deploy` stores it; a module that comes compressed stays so
+    module = min(compressed(plain), plain, key=len)
+    options = _options(sender, {"gas_limit": gas_limit})
     connect = _client(node, authority, server_key, datadir, private_key, chain_id, allow_classical)
     result = _ask(connect, lambda client: client.deploy_module(module, arguments, options))
     tell(_answer(result), None, gas=False, as_json=as_json)

@@ -11,6 +11,7 @@ from rich.table import Table
 from zevm.chain.zvm.inspection import Inspection, deployment_price, inspect_module
 from zevm.chain.zvm.price_table import PriceTable
 from zevm.node.commands import wasm_call
+from zevm.node.commands.module_file import constructor_arguments, module_to_deploy, read_module
 from zevm.node.commands.sending import PrivateKeyOption, send, tell_receipt, transaction_fields
 from zevm.node.commands.wasm_options import (
     NEGATIVE_NUMBERS,
@@ -24,11 +25,7 @@ from zevm.node.commands.wasm_options import (
     ValueOption,
     client_of,
     price_table_of,
-    read_module,
 )
-from zevm.node.errors import NodeError
-
-IS_CONSTRUCTING = ("zvm", "is_constructing")
 
 _TYPE_NAMES = {"i": "i32", "I": "i64"}
 
@@ -143,10 +140,11 @@ def deploy(
     as_json: JsonOption = False,
 ) -> None:
     """Deploy a module from one of the node's accounts, or with a key; print address, transaction and gas."""
-    from zevm.chain.zvm.module.creation import creation_data
+    from zevm.chain.zvm.module.creation import creation_data, stripped
 
-    payload = _constructor_payload(constructor, values or [])
-    module = _module_to_deploy(file, strip=strip, may_lack_constructor=payload is not None or no_constructor)
+    payload = None if no_constructor else _constructor_payload(file, constructor, values or [], value_wei=value)
+    code = module_to_deploy(file)
+    module = stripped(code) if strip else code
     data = _smallest(module, payload) if compress else creation_data(module, payload)
     if creation:
         typer.echo("0x" + data.hex())
@@ -155,36 +153,13 @@ def deploy(
     tell_receipt(send(client_of(rpc, port), fields, sender, private_key), as_json=as_json)
 
 
-def _constructor_payload(constructor: str | None, values: list[str]) -> bytes | None:
+def _constructor_payload(file: Path, types: str | None, values: list[str], *, value_wei: int) -> bytes | None:
     """The constructor's call data; None for no run. Raises NodeError."""
     from zevm.chain.zvm.module.creation import constructor_payload
-    from zevm.node.abi_text import encode_arguments, split_types
 
-    if constructor is not None:
-        return constructor_payload(encode_arguments(split_types(constructor), values))
-    if values:
-        raise NodeError(f"{len(values)} values without --constructor TYPES, as in --constructor uint256 5")
-    return None
-
-
-def _module_to_deploy(file: Path, *, strip: bool, may_lack_constructor: bool) -> bytes:
-    """The file's module, checked against a development chain's rules; the node applies its own. Raises NodeError.
-
-    A module that asks whether it is being created has a constructor; without its run it would stay uninitialised.
-    """
-    from zevm.chain.zvm.module.creation import stripped
-    from zevm.chain.zvm.price_table import ZVM
-
-    code = read_module(file)
-    found = inspect_module(code, ZVM.with_console())
-    if found.refusal is not None:
-        raise NodeError(f"{file}: {found.refusal.message}")
-    if not may_lack_constructor and any((item.module, item.name) == IS_CONSTRUCTING for item in found.imports):
-        raise NodeError(
-            f"{file} has a constructor, which runs in the creation or never: give it by --constructor TYPES VALUES, "
-            '"" for one without arguments; --no-constructor deploys it as it is'
-        )
-    return stripped(code) if strip else code
+    otherwise = "; --no-constructor deploys it as it is"
+    arguments = constructor_arguments(file, types, values, value_wei=value_wei, otherwise=otherwise)
+    return None if arguments is None else constructor_payload(arguments)
 
 
 def _smallest(module: bytes, payload: bytes | None) -> bytes:

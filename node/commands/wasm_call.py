@@ -9,6 +9,7 @@ import typer
 
 from zevm.analysis.printable import printable
 from zevm.node.client import Client
+from zevm.node.commands.module_file import read_module
 from zevm.node.commands.names import address_of, is_name, resolved, with_addresses
 from zevm.node.commands.wasm_options import (
     ADDRESS,
@@ -24,7 +25,6 @@ from zevm.node.commands.wasm_options import (
     ValueOption,
     ValuesArgument,
     client_of,
-    read_module,
 )
 from zevm.node.errors import NodeError
 
@@ -62,7 +62,7 @@ def call(
     if ADDRESS.match(target):
         fields["address"] = target
     else:
-        fields["module"] = "0x" + read_module(Path(target)).hex()
+        fields["module"] = "0x" + read_module(Path(target), or_address=True).hex()
     at = block_reference(block)
     answer = _run_here(fields) if client is None else client.call("zvm_executeFunction", fields, at)
     tell(answer, outputs, gas=gas, as_json=as_json)

@@ -10,12 +10,14 @@ import typer
 from zevm.chain.zvm.price_table import PRICE_TABLES, PriceTable
 from zevm.node.client import Client
 from zevm.node.commands.options import node_url, settings_of
-from zevm.node.errors import NodeError, reason_of
+from zevm.node.errors import NodeError
 
 NEGATIVE_NUMBERS = {"ignore_unknown_options": True}
 """Settings of commands whose arguments may be negative numbers."""
 
-FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A module: .wasm, or its compressed form.")]
+FileArgument = Annotated[
+    Path, typer.Argument(metavar="FILE", help="A module: .wasm, its compressed form, or its artifact.")
+]
 TargetArgument = Annotated[str, typer.Argument(metavar="FILE|ADDRESS", help="A module, or a contract of the node.")]
 FunctionArgument = Annotated[
     str, typer.Argument(metavar="FUNCTION", help='"balanceOf(address)(uint256)", an export, or user_entrypoint.')
@@ -39,6 +41,7 @@ FromOption = Annotated[str | None, typer.Option("--from", metavar="ADDRESS", hel
 ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}\Z")
 """A contract in the place of a module's file."""
 
+
 _AMOUNT = re.compile(r"(\d{1,78}(?:\.\d{1,18})?) ?(wei|gwei|ether|)", re.ASCII)
 _WEI = {"": 1, "wei": 1, "gwei": 10**9, "ether": 10**18}
 
@@ -58,14 +61,6 @@ ValueOption = Annotated[
 ]
 GasLimitOption = Annotated[int | None, typer.Option("--gas-limit", min=0, metavar="GAS", help="Gas at most.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the whole answer as JSON.")]
-
-
-def read_module(file: Path) -> bytes:
-    """A file's bytes. Raises NodeError."""
-    try:
-        return file.expanduser().read_bytes()
-    except OSError as error:
-        raise NodeError(f"{file}: cannot be read: {reason_of(error)}") from None
 
 
 def price_table_of(name: str) -> PriceTable:

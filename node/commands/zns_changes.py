@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from eth_abi.abi import decode
+from eth_abi.exceptions import DecodingError
 
 from zevm.chain.calls.name_changes import RecordChanges, call_data, records_call, registration_call
 from zevm.chain.calls.name_refusals import REASONS, refusal_of
@@ -15,6 +16,7 @@ from zevm.chain.rules.name_service import (
     REGISTRY_ADDRESS,
     RESOLVER_ADDRESS,
     REVERSE_REGISTRAR_ADDRESS,
+    TOP_LEVEL_NAMES,
     namehash,
     normalised,
 )
@@ -67,6 +69,9 @@ def register_name(
 ) -> Receipt:
     """Register a name; the receipt. Raises NodeError."""
     name = normal(text)
+    above = name.partition(".")[2]
+    if "." in above and above.rpartition(".")[2] in TOP_LEVEL_NAMES:
+        raise NodeError(f"{name}: below {above}, whose owner makes it: `zevm zns set {name}` and its records")
     holder = sender.address(client) if owner is None else address_bytes(client, owner, "--owner")
     return sent(client, sender, name, REGISTRAR_ADDRESS, registration_call(name, holder, days * DAY_SECONDS, changes))
 
@@ -91,7 +96,9 @@ def set_records(
     data = None if changes == RecordChanges() else records_call(name, changes)
     if data is None and ttl is None and not reverse:
         raise NodeError("nothing to set: give --address, --contract, --text, --contenthash, --coin, --ttl or --reverse")
-    if (data is not None or ttl is not None) and name.count(".") > 1 and _owner(client, name) == ZERO_ADDRESS:
+    if (data is not None or ttl is not None) and _owner(client, name) == ZERO_ADDRESS:
+        if name.count(".") == 1:
+            raise NodeError(f"{name} is not registered, or has expired: see `zevm zns register` and `renew`")
         yield _made(client, sender, name)
     if data is not None:
         yield sent(client, sender, name, RESOLVER_ADDRESS, data)
@@ -125,7 +132,10 @@ def registrations(client: Client, owner: str | None, page_size: int) -> Iterator
         output = bytes.fromhex(client.call("eth_call", request, "latest")[2:])
         if not output:
             raise NodeError(f"the chain of {client.url} has no name service: its genesis is older, or lacks it")
-        ((*found,),) = decode(["(bytes,address,uint64)[]"], output)
+        try:
+            ((*found,),) = decode(["(bytes,address,uint64)[]"], output)
+        except (DecodingError, OverflowError):
+            raise NodeError(f"the chain of {client.url} has another contract in the place of the registrar") from None
         for name, holder, expires in found:
             if wanted in (None, holder):
                 # the registrar takes bytes that are no text

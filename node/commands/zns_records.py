@@ -1,5 +1,6 @@
 """Records of names from the options of `zevm zns`."""
 
+import re
 from collections.abc import Iterable
 from typing import TypeVar
 
@@ -8,6 +9,8 @@ from zevm.node.client import Client
 from zevm.node.commands.names import is_name, resolved
 from zevm.node.errors import NodeError
 from zevm.storage.primitives import Address
+
+_ADDRESS = re.compile(r"0[xX][0-9a-fA-F]{40}\Z")
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -44,10 +47,10 @@ def _table(pairs: Iterable[tuple[Key, Value]], option: str) -> dict[Key, Value]:
 
 def address_bytes(client: Client, text: str, option: str, *, contract: bool = False) -> Address:
     """An address from a text, or that of a name. Raises NodeError naming the option."""
-    found = _bytes(resolved(client, text, contract=contract) if is_name(text) else text, option)
-    if len(found) != 20:
+    found = resolved(client, text, contract=contract) if is_name(text) else text
+    if not _ADDRESS.match(found):
         raise NodeError(f"{option} {text:.80}: not an address (0x and 40 hex digits) and no name")
-    return Address(found)
+    return Address(bytes.fromhex(found[2:]))
 
 
 def _bytes(text: str, option: str) -> bytes:
@@ -56,7 +59,7 @@ def _bytes(text: str, option: str) -> bytes:
             raise ValueError
         return bytes.fromhex(text[2:])
     except ValueError:
-        raise NodeError(f"{option} {text:.80}: not hex digits with 0x") from None
+        raise NodeError(f"{option} {text:.80}: not whole bytes in hex, as 0x1234") from None
 
 
 def _pair(text: str, option: str) -> tuple[str, str]:

@@ -346,7 +346,7 @@ def _raise_failure(error: CallFailedError) -> NoReturn:
     data = bytes.fromhex(error.data[2:])
     reason = str(data)
     if data[:4] == ERROR_OF_A_STRING:
-        with suppress(DecodingError):
+        with suppress(DecodingError, UnicodeDecodeError, OverflowError):
             (reason,) = abi.decode(["string"], data[4:])
     raise TransactionFailed(reason) from error
 

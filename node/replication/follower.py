@@ -14,6 +14,7 @@ from zevm.chain.blockchain import Chain
 from zevm.chain.concurrency.writer import WriterStoppedError
 from zevm.node.replication.frames import Frames, RefusedError
 from zevm.node.replication.identity import Identity
+from zevm.node.replication.lineage import Lineage
 from zevm.node.replication.messages import (
     HASHES_AT_ONCE,
     UNKNOWN_STATE,
@@ -51,12 +52,21 @@ class Follower:
     """Keeps a chain like another node's (rpc.services.LeaderLink). Made and used on the event loop."""
 
     def __init__(
-        self, chain: Chain, dial: Dial, address: str, identity: Identity, limits: Limits, *, takes_development: bool
+        self,
+        chain: Chain,
+        dial: Dial,
+        address: str,
+        identity: Identity,
+        limits: Limits,
+        *,
+        takes_development: bool,
+        lineage: Lineage | None = None,
     ) -> None:
         self.address = address
         self._chain = chain
         self._dial = dial
         self._identity = identity
+        self._lineage = lineage or Lineage()
         self._limits = limits
         self._takes_development = takes_development
         self._replica = Replica(chain, takes_development=takes_development)
@@ -169,10 +179,20 @@ class Follower:
     async def _greet(self, frames: Frames) -> None:
         hello = Hello(self._identity.genesis_hash, self._identity.client)
         welcome = await greeted(frames, hello)
-        difference = self._identity.difference(welcome)
+        difference = self._identity.difference(welcome) or self._circle(welcome.path)
         if difference is not None:
+            self._lineage.follow(())
             raise RefusedError(difference)
+        self._lineage.follow(welcome.path)
         self._hear(welcome.head)
+
+    def _circle(self, path: tuple[bytes, ...]) -> str | None:
+        """The reason why a leader with this lineage cannot be followed; None if it can."""
+        if self._lineage.node not in path:
+            return None
+        place = path.index(self._lineage.node)
+        told = "it is this node itself" if place == 0 else f"it follows this node, with {place - 1} others in between"
+        return f"{told}: no node of a circle makes blocks; --follow the one that makes them"
 
     async def _follow(self, frames: Frames) -> None:
         position, back_to, asked, misses = self._replica.position, None, False, 0

@@ -17,6 +17,7 @@ from zevm.chain.blockchain import Chain
 from zevm.chain.events import Event, HeadChanged, StatePatched
 from zevm.node.replication.frames import CONTROL_BYTES, EndedError, Frames, RefusedError
 from zevm.node.replication.identity import Identity
+from zevm.node.replication.lineage import Lineage
 from zevm.node.replication.messages import (
     VERSION,
     Batch,
@@ -57,13 +58,22 @@ class Leader:
     """
 
     def __init__(
-        self, chain: Chain, limits: Limits, identity: Identity, answer: Answer, *, needs_signature: bool = False
+        self,
+        chain: Chain,
+        limits: Limits,
+        identity: Identity,
+        answer: Answer,
+        *,
+        needs_signature: bool = False,
+        lineage: Lineage | None = None,
     ) -> None:
         self._chain = chain
         self._limits = limits
         self._identity = identity
         self._answer = answer
         self._needs_signature = needs_signature
+        self._lineage = lineage or Lineage()
+        self._lineage.changed = self._greet_anew
         self._is_closed = False
         self._told_at: float | None = None
         self._source = Source(chain, limits)
@@ -73,6 +83,7 @@ class Leader:
         self._changed: asyncio.Future[None] | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._synced: dict[object, int] = {}
+        self._sessions: set[asyncio.Task[Any]] = set()
         self._cancel = chain.events.subscribe(self._on_event)
 
     @property
@@ -133,6 +144,9 @@ class Leader:
             raise RefusedError("a connection follows once: it has a session already")
         with self._shares.session(share) as allowance:
             self._synced[session] = 0
+            task = asyncio.current_task()
+            assert task is not None
+            self._sessions.add(task)
             try:
                 await frames.send(Kind.WELCOME, self._welcome(hello).encode())
                 while True:
@@ -140,7 +154,13 @@ class Leader:
             except EndedError:
                 return
             finally:
+                self._sessions.discard(task)
                 del self._synced[session]
+
+    def _greet_anew(self) -> None:
+        """End every session: this node has other leaders, and so have its followers, who come again and hear of it."""
+        for task in tuple(self._sessions):
+            task.cancel()
 
     def _check(self, hello: Hello) -> None:
         """Raise RefusedError for a follower that cannot be served."""
@@ -161,7 +181,8 @@ class Leader:
     def _welcome(self, hello: Hello) -> Welcome:
         identity = self._identity
         genesis = identity.genesis if hello.genesis_hash is None else b""
-        return Welcome(identity.genesis_hash, genesis, identity.rules, identity.client, self._chain.head.number)
+        head, path = self._chain.head.number, self._lineage.path
+        return Welcome(identity.genesis_hash, genesis, identity.rules, identity.client, head, path)
 
     async def _serve_request(self, frames: Frames, session: object, allowance: Allowance) -> None:
         idle_seconds = self._limits.replica_idle_seconds

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
+from zevm.node.replication.lineage import MOST_LEADERS, NODE_BYTES
 from zevm.storage import rlp
 from zevm.storage.account import AccountChange, StateDiff
 from zevm.storage.keccak import keccak256
@@ -75,27 +76,42 @@ class Hello:
 
 @dataclass(frozen=True, slots=True)
 class Welcome:
-    """The leader's answer to HELLO. genesis: its JSON, empty unless asked for. rules: name -> value, as text."""
+    """The leader's answer to HELLO. genesis: its JSON, empty unless asked for. rules: name -> value, as text.
+
+    path: the leader's lineage; empty for a leader of a version that does not send it.
+    """
 
     genesis_hash: bytes
     genesis: bytes
     rules: dict[str, str]
     client: str
     head: int
+    path: tuple[bytes, ...] = ()
 
     def encode(self) -> bytes:
-        """rlp([version, genesis hash, genesis, [[name, value]], client, head])."""
+        """rlp([version, genesis hash, genesis, [[name, value]], client, head, [node]])."""
         rules: list[rlp.Item] = [[name.encode(), value.encode()] for name, value in self.rules.items()]
-        head = rlp.encode_int(self.head)
-        return rlp.encode([rlp.encode_int(VERSION), self.genesis_hash, self.genesis, rules, self.client.encode(), head])
+        counts = [rlp.encode_int(count) for count in (VERSION, self.head)]
+        path: list[rlp.Item] = list(self.path)
+        fields: list[rlp.Item] = [
+            counts[0],
+            self.genesis_hash,
+            self.genesis,
+            rules,
+            self.client.encode(),
+            counts[1],
+            path,
+        ]
+        return rlp.encode(fields)
 
     @classmethod
     def decode(cls, data: bytes) -> "Welcome":
         """Raises MessageError."""
-        _, genesis_hash, genesis, rules, client, head = _fields(data, 6, at_least=True)
+        _, genesis_hash, genesis, rules, client, head, *path = _fields(data, 6, at_least=True, later=1)
         pairs = [_fields(pair, 2) for pair in _split(rules, most_items=_MOST_RULES)]
         named = {_text(name): _text(value) for name, value in pairs}
-        return cls(_hash(genesis_hash), _bytes(genesis), named, _text(client), _number(head))
+        nodes = [_of_size(node, NODE_BYTES) for node in _split(path[0], most_items=MOST_LEADERS)] if path else []
+        return cls(_hash(genesis_hash), _bytes(genesis), named, _text(client), _number(head), tuple(nodes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,12 +281,12 @@ def _slots(item: bytes) -> tuple[Address, dict[int, int]]:
     return _address(address), {_number(slot, 256): _number(value, 256) for slot, value in decoded}
 
 
-def _fields(data: bytes, count: int, *, at_least: bool = False) -> list[bytes]:
-    """The still encoded items of a message. at_least: a later version may have more of them."""
+def _fields(data: bytes, count: int, *, at_least: bool = False, later: int = 0) -> list[bytes]:
+    """The still encoded items of a message. at_least: a later version may have more, of which `later` are known."""
     items = _split(data, most_items=count + _LATER_FIELDS if at_least else count)
     if len(items) < count:
         raise MessageError(f"a list has {len(items)} items, want {count}")
-    return items[:count]
+    return items[: count + later]
 
 
 def _split(data: bytes, *, least_bytes: int = 1, most_items: int | None = None) -> list[bytes]:

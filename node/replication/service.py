@@ -9,6 +9,7 @@ from zevm.chain.blockchain import Chain
 from zevm.node.replication.follower import Follower
 from zevm.node.replication.identity import identity_of
 from zevm.node.replication.leader import Answer, Leader
+from zevm.node.replication.lineage import Lineage
 from zevm.node.replication.quic_stream import QuicStream
 from zevm.node.replication.stream import Dial
 from zevm.node.settings import NodeSettings
@@ -24,13 +25,20 @@ class Replication:
         self._limits = settings.limits
         self._identity = identity_of(chain, client)
         self._needs_signature = settings.quic_require_auth
+        self._lineage = Lineage()
         self._task: asyncio.Task[None] | None = None
         self.leader: Leader | None = None
         self.follower: Follower | None = None
         if settings.follow is not None and dial is not None:
             takes_development = settings.follow_development or chain.is_for_development
             self.follower = Follower(
-                chain, dial, settings.follow, self._identity, self._limits, takes_development=takes_development
+                chain,
+                dial,
+                settings.follow,
+                self._identity,
+                self._limits,
+                takes_development=takes_development,
+                lineage=self._lineage,
             )
 
     def start(self) -> None:
@@ -44,7 +52,12 @@ class Replication:
         answer: to the requests that they forward.
         """
         leader = self.leader = Leader(
-            self._chain, self._limits, self._identity, answer, needs_signature=self._needs_signature
+            self._chain,
+            self._limits,
+            self._identity,
+            answer,
+            needs_signature=self._needs_signature,
+            lineage=self._lineage,
         )
 
         async def serve(stream: TransportStream) -> None:

@@ -5,6 +5,23 @@ from zevm.rpc.codec import scalars
 from zevm.rpc.codec.results import Json, hexadecimal
 from zevm.storage.primitives import Address
 
+TEXT_KEYS = (
+    "avatar",
+    "description",
+    "display",
+    "email",
+    "keywords",
+    "location",
+    "mail",
+    "notice",
+    "phone",
+    "url",
+    "com.github",
+    "com.twitter",
+    "org.telegram",
+)
+"""Keys of text records that everybody uses (ENSIP-5): those asked for where a request names none."""
+
 
 @scalars.schema(type="string")
 def address_or_name(value: object) -> Address | str:

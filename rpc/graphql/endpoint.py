@@ -10,12 +10,12 @@ from zevm.chain.concurrency.deadline import Deadline
 from zevm.rpc.codec.parsing import LOOP_BODY_BYTES
 from zevm.rpc.error_translation import to_rpc_error
 from zevm.rpc.errors import RpcError
+from zevm.rpc.execution.workers import Workers
 from zevm.rpc.graphql.request import Answer, Request, failed, from_address, from_body, from_large_body
 from zevm.rpc.services import Services
 from zevm.rpc.transport.asgi import Receive, Scope, Send
 from zevm.rpc.transport.guard import Guard, Headers, Refusal
 from zevm.rpc.transport.http_bodies import Bodies, BodyError, refuse, send_json, unless_left
-from zevm.rpc.workers import Workers
 
 Execute = Callable[[Request, bool], Awaitable[Answer]]
 """Answers a request, which may hold a mutation or not."""

@@ -12,6 +12,7 @@ from zevm.chain.concurrency.deadline import Deadline
 from zevm.rpc.codec.results import Json
 from zevm.rpc.error_translation import to_rpc_error
 from zevm.rpc.errors import InvalidParamsError, InvalidRequestError, RpcError, bounded
+from zevm.rpc.execution.workers import Workers
 from zevm.rpc.graphql.budget import Budget, QueryStopped, metered
 from zevm.rpc.graphql.context import Context
 from zevm.rpc.graphql.documents import Documents, InvalidDocumentError, Prepared
@@ -19,7 +20,6 @@ from zevm.rpc.graphql.request import Answer, Request, failed
 from zevm.rpc.graphql.roots import Root
 from zevm.rpc.graphql.schema import load_schema
 from zevm.rpc.services import Services
-from zevm.rpc.workers import Workers
 
 
 @dataclass(frozen=True, slots=True)

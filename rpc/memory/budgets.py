@@ -76,8 +76,12 @@ class OutputBudget:
     def open(self, cut: Callable[[str], None]) -> OutputAccount:
         """Open an account for a client."""
         account = OutputAccount(self, cut)
-        self._accounts[account] = None
+        self.register(account)
         return account
+
+    def register(self, account: OutputAccount) -> None:
+        """Let an account of another kind be one of those that may be cut."""
+        self._accounts[account] = None
 
     def forget(self, account: OutputAccount) -> None:
         """Called by OutputAccount.close."""

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from zevm.rpc.dispatch import Dispatcher
+from zevm.rpc.execution.workers import Workers
 from zevm.rpc.limits import Limits
 from zevm.rpc.registry import Registry
 from zevm.rpc.services import Services
@@ -18,7 +19,6 @@ from zevm.rpc.transport.http import HttpEndpoint
 from zevm.rpc.transport.http_bodies import refuse, respond
 from zevm.rpc.transport.jwt import Authenticator
 from zevm.rpc.transport.websocket import WebSocketEndpoint, refuse_websocket
-from zevm.rpc.workers import Workers
 
 LOGGER = logging.getLogger("zevm.rpc")
 TELL_SECONDS = 60.0

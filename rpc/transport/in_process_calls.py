@@ -12,8 +12,9 @@ from inspect import isgeneratorfunction
 from typing import Any
 
 from zevm.chain.concurrency.deadline import Cancellation
+from zevm.rpc.codec.answers import answer_in_slices
 from zevm.rpc.codec.later import Later
-from zevm.rpc.dispatch import Call, Dispatcher, Reply, answer_in_slices
+from zevm.rpc.dispatch import Call, Dispatcher, Reply
 from zevm.rpc.error_translation import to_rpc_error
 from zevm.rpc.registry import Cost, Method
 from zevm.rpc.services import Services

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import cast
 
-from zevm.rpc.dispatch import Dispatcher, failure
+from zevm.rpc.codec.answers import failure
+from zevm.rpc.dispatch import Dispatcher
 from zevm.rpc.errors import LimitExceededError, ParseError, RpcError
 from zevm.rpc.services import Services
 from zevm.rpc.transport.connections import Connection

@@ -152,6 +152,7 @@ def test_a_finding_names_its_place_and_its_severity() -> None:
     assert code[finding.place.offset] == 0xF4  # DELEGATECALL
 
 
+@pytest.mark.lengthy
 def test_code_that_takes_evmole_long_is_examined_without_it() -> None:
     """Its analysis of this code takes half a minute; the audit waits for a part of the time that it has."""
     dispatch = b"".join(b"\x80\x63" + number.to_bytes(4, "big") + b"\x14\x61\x4e\x20\x57" for number in range(1_500))

@@ -70,6 +70,7 @@ def readings(tree: ast.Module) -> Iterator[int]:
             yield node.lineno
 
 
+@pytest.mark.lengthy
 @pytest.mark.no_cover
 def test_no_product_code_reads_the_text_of_an_error() -> None:
     found = {

@@ -42,6 +42,7 @@ def findings(tree: ast.Module) -> Iterator[tuple[int, str]]:
             yield node.lineno, ast.unparse(node)
 
 
+@pytest.mark.lengthy
 @pytest.mark.no_cover
 def test_no_text_of_chain_and_storage_names_what_is_outside() -> None:
     found = {

@@ -22,6 +22,7 @@ from zevm.chain.rules.genesis import Genesis
 from zevm.chain.rules.schedule import ForkSchedule
 from zevm.chain.types import Block, Header, Receipt, Withdrawal
 from zevm.chain.vm.executor import Executor
+from zevm.chain.vm.fork_table import precompile_address
 from zevm.chain.vm.gas_needs import GasNeeds, floor_gas, intrinsic_gas
 from zevm.storage import trie
 from zevm.storage.account import encode_account
@@ -222,3 +223,15 @@ def test_a_blocks_size_is_that_of_its_encoding(fork: Fork, count: int) -> None:
     uncles = (header,) if fork < Fork.PARIS and count else ()
     block = Block(header, (items * 100)[:count], uncles, withdrawals)
     assert block.size == len(block.encode())
+
+
+def test_executions_of_a_fork_share_one_table_of_precompiles_and_change_none_of_it() -> None:
+    environment, state = environment_of(Fork.OSAKA), state_of({})
+    one, other = Executor(environment, state), Executor(environment, state)
+    moved = Executor(environment, state, moved_precompiles={precompile_address(2): None})
+    recovering = Executor(replace(environment, recoveries=((bytes(65), bytes(20)),)), state)
+    assert one._precompiles is other._precompiles
+    assert precompile_address(2) in one._precompiles
+    assert precompile_address(2) not in moved._precompiles
+    assert recovering._precompiles[precompile_address(1)] is not one._precompiles[precompile_address(1)]
+    assert Executor(environment_of(Fork.HOMESTEAD), state)._precompiles.keys() < one._precompiles.keys()

@@ -125,6 +125,7 @@ def in_code(built: Artifact) -> tuple[SourceMap, list[tuple[int, int]]]:
     return found, decode(built.module).bodies
 
 
+@pytest.mark.lengthy
 def test_each_byte_of_a_zig_contracts_code_has_a_place() -> None:
     built = artifact(PRICES)
     found, bodies = in_code(built)

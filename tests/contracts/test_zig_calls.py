@@ -116,6 +116,7 @@ def asked(signature: str, *arguments: object, **changes: object) -> Outcome:
     return call(runner(), signature, encode(types, arguments), **changes)
 
 
+@pytest.mark.lengthy
 def test_results_of_every_shape_are_decoded() -> None:
     assert asked("twice(address,uint256)", CALLEE, 21).output == encode(["uint256"], [42])
     assert asked("pair(address,uint256)", CALLEE, 3).output == encode(["uint256", "string"], [3, "both"])

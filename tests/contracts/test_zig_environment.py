@@ -114,6 +114,7 @@ def precompiled(number: int, data: bytes) -> bytes:
     return runner().call(request_to(number.to_bytes(20, "big"), data, gas_limit=5_000_000)).output
 
 
+@pytest.mark.lengthy
 def test_the_call_and_its_block() -> None:
     (who,) = decode(["(address,address,address,address,address)"], asked("who", [], []))
     hexes = ["0x" + account.hex() for account in (SENDER, SENDER, CONTRACT, CONTRACT, COINBASE)]

@@ -100,6 +100,7 @@ CASES: dict[str, tuple[str, list[tuple[int, int, int]], list[tuple[int, int, int
 """Of each function its parameters, what it answers (a, b, result), and where it panics (a, b, code)."""
 
 
+@pytest.mark.lengthy
 def test_wrong_arithmetic_and_access_panic_as_in_solidity() -> None:
     runner = running(PANICS)
     for name, (types, fair, foul) in CASES.items():

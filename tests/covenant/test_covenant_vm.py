@@ -403,6 +403,7 @@ print(vm.state_hash.hex())
 """Never closes its VM: the end of the process does."""
 
 
+@pytest.mark.lengthy
 def test_a_copy_of_the_process_has_no_vm_and_its_end_closes_it(tmp_path: Path) -> None:
     command = [sys.executable, "-c", FORKING, str(tmp_path / "state"), BOX.hex()]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)

@@ -230,6 +230,7 @@ NUMBERS = st.integers(0, 2**64 - 1)
 ARGUMENTS = st.binary() | st.lists(st.integers(-(2**63), 2**64 - 1), max_size=6)
 
 
+@pytest.mark.lengthy
 @given(
     st.builds(
         WasmExecutionRequest,

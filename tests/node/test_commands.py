@@ -251,7 +251,10 @@ def test_console_runs_code_against_the_node(zevm: Command, start: Start) -> None
 def test_console_without_a_node(zevm: Command) -> None:
     refused = zevm("console", "http://127.0.0.1:9", "--exec", "1")
     assert refused.returncode == 1
-    assert "no node answers at http://127.0.0.1:9" in refused.stderr
+    assert (
+        refused.stderr
+        == "zevm: no node answers at http://127.0.0.1:9: Connection refused; start one with `zevm run --port 9`\n"
+    )
 
 
 def test_version_and_help(zevm: Command) -> None:

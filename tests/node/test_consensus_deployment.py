@@ -7,6 +7,7 @@ import os
 import queue
 import re
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -26,6 +27,7 @@ from deploy.consensus.network import (
     FORKS,
     GENESIS,
     HERE,
+    LODESTAR,
     Network,
     Plan,
     Ports,
@@ -287,6 +289,23 @@ def test_a_beacon_node_starts_without_the_chain_that_it_had(network: Network) ->
     pair.start_beacon(network.slots)
     assert kept.exists()
     assert not forgotten.parent.exists()
+
+
+SLOW_MATCH = """
+import vm from "node:vm";
+const match = () => { const end = Date.now() + 50; while (Date.now() < end); return true; };
+const context = { match };
+new vm.Script("answer = match()").runInNewContext(context, { timeout: 1 });
+console.log(context.answer);
+"""
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="Node.js is missing")
+def test_a_busy_machine_makes_no_address_invalid() -> None:
+    """Lodestar's library gives up matching an address after 0.4 s, and takes it for none."""
+    command = ["node", "--import", str(LODESTAR / "polyfill.mjs"), "--input-type=module", "--eval", SLOW_MATCH]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (0, "true\n"), done.stderr
 
 
 def test_a_kill_is_named_and_a_stop_is_none(network: Network, tmp_path: Path) -> None:

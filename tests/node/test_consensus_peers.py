@@ -151,6 +151,16 @@ def test_a_node_that_does_not_catch_up_is_connected_anew() -> None:
         assert told == [f"{two.url} is behind, and its head stays in slot 4: it is connected again"]
 
 
+def test_a_node_that_is_down_is_told_once() -> None:
+    told: list[str] = []
+    with served(Beacon("one")) as one, served(Beacon("two")) as two, served(Beacon("three")) as three:
+        two.status = 503
+        keep_joined([BeaconNode(beacon.url) for beacon in (one, two, three)], 60, Rounds(3), told.append)
+        (message,) = told
+        assert message.count(two.url) == 2, "its identity and its peers"
+        assert one.connected == ["three"]
+
+
 def test_a_beacon_node_that_is_down_is_named() -> None:
     with served(Beacon("one")) as one, served(Beacon("two")) as two:
         gone = BeaconNode(two.url)

@@ -485,6 +485,7 @@ def test_importing_zevm_loads_nothing_below(tmp_path: Path) -> None:
         _ = zevm.Nod  # type: ignore[attr-defined]
 
 
+@pytest.mark.lengthy
 def test_a_copy_of_the_process_has_no_open_node() -> None:
     program = """
 import os, sys, threading, zevm

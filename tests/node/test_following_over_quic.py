@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -56,3 +57,11 @@ def test_a_leader_is_known_by_its_authority(leader: zevm.Node, tmp_path: Path) -
         caught_up(follower, leader)
     with zevm.Node(tmp_path / "other", quic_port=0), pytest.raises(NodeError, match="no leader answers"):
         zevm.Node(follow=address_of(leader), follow_ca=tmp_path / "other" / "quic-ca.pem").open()
+
+
+def test_followers_are_counted_for_their_address(tmp_path: Path) -> None:
+    limit: dict[str, Any] = {"rpc_replica_followers_per_address": 1}
+    with zevm.Node(tmp_path, quic_port=0, **limit) as leading, zevm.Node(follow=address_of(leading)) as follower:
+        caught_up(follower, leading)
+        with pytest.raises(NodeError, match=r"1 followers of 127\.0\.0\.1 are connected"):
+            zevm.Node(follow=address_of(leading)).open()

@@ -10,10 +10,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.chain.chain_fixtures import transfer
 from zevm.chain.blockchain import Chain
 from zevm.chain.blocks.mining import MiningMode
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.options import ChainOptions
 from zevm.chain.rules.genesis import load_default_genesis
 from zevm.node.metrics import METHOD_LIMIT, Metrics
 from zevm.rpc.errors import InvalidParamsError, MethodNotFoundError
+from zevm.rpc.execution.brief import NOT_BRIEF, BriefExecutions
 from zevm.rpc.transport.quic.options import QuicFigures
 from zevm.storage.database import Database
 
@@ -74,6 +76,21 @@ def test_calls_are_counted_by_method_and_outcome(chain: Chain) -> None:
     assert values["zevm_rpc_request_seconds_bucket", ("0.005", "eth_call", "ok")] == 1
     assert values["zevm_rpc_request_seconds_count", ("eth_call", "-32602")] == 1
     assert values["zevm_rpc_request_seconds_count", ("other", "-32601")] == 1
+
+
+def test_executions_on_the_event_loop_are_counted(chain: Chain) -> None:
+    metrics, brief = Metrics(chain, None), BriefExecutions(1.0, 10)
+    metrics.watch_brief_executions(brief)
+
+    def take_long(deadline: Deadline) -> None:
+        deadline.bound(2, 1)
+
+    assert brief.run(("kind",), (lambda deadline: deadline.remaining() > 0,)) is True
+    assert brief.run(("kind",), (take_long,)) is NOT_BRIEF
+    assert brief.run(("kind",), (take_long,)) is NOT_BRIEF
+    values = _read(metrics)
+    assert values["zevm_brief_executions_total", ("ended",)] == 1
+    assert values["zevm_brief_executions_total", ("again",)] == 2
 
 
 def test_invented_names_make_no_series(chain: Chain) -> None:

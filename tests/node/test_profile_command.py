@@ -56,7 +56,7 @@ def _run(*arguments: str) -> int:
         (["--call", "Box", "get"], "--call Box: no artifact in "),
         (["--call", PLACE, "get()", "--block", "banana"], "invalid argument 1"),
         (["--call", PLACE, "set(uint256)", "many"], "many: not a uint256"),
-        (["--call", PLACE, "--data", "zz"], "--data zz: not hex digits"),
+        (["--call", PLACE, "--data", "zz"], "--data zz: not whole bytes in hex"),
         (["--call", PLACE, "get()", "--data", "0x"], "get(): --data is the call data already"),
         ([TX], "transaction not found"),
         (["--call", PLACE, "--svg", "/nonexistent/flame.svg"], "/nonexistent/flame.svg: cannot be written"),

@@ -10,7 +10,9 @@ from typing import Any, cast
 import pytest
 
 from zevm.node.core import Serving
+from zevm.node.network import BESIDE_NAMES, open_database
 from zevm.node.settings import NodeSettings
+from zevm.storage import directory
 
 
 async def _kept(stopping: asyncio.Event) -> None:
@@ -40,3 +42,18 @@ async def test_the_node_works_while_the_replaced_chain_is_deleted(
     stopping.set()
     await task
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", [*BESIDE_NAMES, "notes.txt"])
+def test_a_fresh_start_takes_a_directory_with_all_that_a_node_and_its_owner_keep_there(
+    name: str, tmp_path: Path
+) -> None:
+    open_database(NodeSettings(datadir=tmp_path)).close()
+    (tmp_path / name).mkdir()
+    open_database(NodeSettings(datadir=tmp_path, fresh=True)).close()
+    assert (tmp_path / name).is_dir()
+    assert (tmp_path / "replaced").is_dir()
+
+
+def test_a_first_start_takes_what_a_node_would_have_written() -> None:
+    assert set(BESIDE_NAMES) == directory.NODE_NAMES

@@ -111,6 +111,7 @@ def test_s5_a_rewind_goes_in_steps_each_of_which_is_a_sound_chain(
     assert heads == [max(1, head) for head in range(BLOCKS - step, 1 - step, -step)]
 
 
+@pytest.mark.lengthy
 def test_s5_a_rewind_takes_memory_for_a_step_and_not_for_the_way(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -97,7 +97,10 @@ def test_what_cannot_be_read_or_is_no_schedule(inside: Command) -> None:
     for arguments, message in (
         (("validate", "absent.wasm"), "zevm: absent.wasm: cannot be read: no such file or directory\n"),
         (("inspect", "box.wasm", "--schedule", "gold"), "zevm: --schedule gold: there are stylus, zvm, covenant\n"),
-        (("call", "absent.wasm", "add"), "zevm: absent.wasm: cannot be read: no such file or directory\n"),
+        (
+            ("call", "absent.wasm", "add"),
+            "zevm: absent.wasm: cannot be read: no such file or directory, and it is no address\n",
+        ),
         (("deploy", "unknown.wasm", "--creation"), "zevm: unknown.wasm: invalid module (import): there is no function"),
     ):
         refused = inside("wasm", *arguments)
@@ -160,7 +163,7 @@ def test_z5_a_module_with_a_constructor_is_not_deployed_without_it(inside: Comma
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("5",), "1 values without --constructor TYPES"),
+        (("5",), "1 value without --constructor TYPES"),
         (("--constructor", "uint256"), "0 arguments for 1 parameter (uint256)"),
         (("--constructor", "uint257", "5"), "uint257: not a type of Solidity's ABI"),
         (("--constructor", "uint8", "256"), "the arguments do not fit (uint8)"),

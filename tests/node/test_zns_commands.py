@@ -123,6 +123,12 @@ def test_a_name_of_bytes_that_are_no_text_is_listed(run: Run, node: zevm.Node) -
     assert run("zns", "list").startswith("\ufffd\ufffd.ghost\t")
 
 
+@pytest.mark.parametrize("returned", ["5f5460205260205ff3", "60205f525f1960205260405ff3"])
+def test_another_contract_in_the_place_of_the_registrar_is_told(run: Run, node: zevm.Node, returned: str) -> None:
+    node.request("anvil_setCode", "0x" + REGISTRAR_ADDRESS.hex(), "0x" + returned)
+    assert "has another contract in the place of the registrar" in run("zns", "list", code=1)
+
+
 def test_a_time_beyond_the_calendar_is_told(run: Run, node: zevm.Node) -> None:
     node.request("evm_setNextBlockTimestamp", 2**50)
     run("zns", "register", "late.kz", "--address", OTHER)
@@ -133,19 +139,23 @@ def test_a_time_beyond_the_calendar_is_told(run: Run, node: zevm.Node) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["zns", "register", "x.eth"], "x.eth: not below .ghost, .gcc, .zns, .kz, .zkellz or .bc"),
-        (["zns", "register", "a.b.ghost"], "a.b.ghost: not below .ghost"),
+        (["zns", "register", "x.eth"], "x.eth: not directly below .ghost, .gcc, .zns, .kz, .zkellz or .bc"),
+        (["zns", "register", "a.b.ghost"], "a.b.ghost: below b.ghost, whose owner makes it: `zevm zns set a.b.ghost`"),
         (["zns", "register", "a b.ghost"], "'a b.ghost' is no name"),
         (["zns", "register", "resolver.ghost", "--owner", "0x12"], "--owner 0x12: not an address"),
         (["zns", "register", "x.ghost", "--owner", "nobody.ghost"], "nobody.ghost is not registered"),
         (["zns", "register", "x.ghost", "--owner", f"0x{0:040x}"], "x.ghost: the zero address owns no name"),
-        (["zns", "register", "x.ghost", "--contenthash", "zz"], "--contenthash zz: not hex digits"),
+        (["zns", "register", "x.ghost", "--contenthash", "zz"], "--contenthash zz: not whole bytes in hex"),
         (["zns", "register", "x.ghost", "--coin", "60=0x12"], "x.ghost: an address of a chain of the EVM"),
         (["zns", "register", "x.ghost", "--coin", "x=0x12"], "the coin's type is a number"),
         (["zns", "register", "x.ghost", "--coin", f"{2**256}=0x12"], "the coin's type is a number"),
         (["zns", "register", "x.ghost", "--text", "url"], "url: want --text KEY=VALUE"),
         (["zns", "set", "nobody.ghost"], "nothing to set"),
-        (["zns", "set", "nobody.ghost", "--address", OTHER], "nobody.ghost: not the sender's"),
+        (["zns", "set", "nobody.ghost", "--address", OTHER], "nobody.ghost is not registered, or has expired"),
+        (["zns", "set", "nobody.eth", "--ttl", "5"], "nobody.eth is not registered, or has expired"),
+        (["zns", "set", "*.nobody.ghost", "--address", OTHER], "nobody.ghost is not there, below which"),
+        (["zns", "register", "x.ghost", "--address", "0x0"], "--address 0x0: not an address (0x and 40 hex digits)"),
+        (["zns", "register", "x.ghost", "--address", "me"], "--address me: not an address (0x and 40 hex digits)"),
         (["zns", "renew", "nobody.ghost"], "nobody.ghost: not registered, or expired"),
         (["zns", "transfer", "nobody.ghost", OTHER], "nobody.ghost: not registered, or expired"),
         (["zns", "resolve", "nobody.ghost"], "nobody.ghost is not registered on the chain"),

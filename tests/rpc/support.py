@@ -21,12 +21,12 @@ from zevm.chain.options import ChainOptions
 from zevm.chain.types import Block, Header, Log, Receipt, Transaction, TransactionType
 from zevm.rpc.codec import objects, scalars
 from zevm.rpc.dispatch import Dispatcher
+from zevm.rpc.execution.workers import Workers
 from zevm.rpc.limits import Limits
 from zevm.rpc.registry import REGISTRY, Cost, Param, Registry
 from zevm.rpc.server import SWITCH_INTERVAL_SECONDS, Server, ServerOptions
 from zevm.rpc.services import Services
 from zevm.rpc.wallet import UnknownAccountError, Wallet
-from zevm.rpc.workers import Workers
 from zevm.storage.errors import CorruptionError
 
 if TYPE_CHECKING:

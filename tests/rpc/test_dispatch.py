@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.rpc.support import ask, call, running_dispatcher, tiny
+from zevm.rpc.codec.answers import success
 from zevm.rpc.codec.parsing import RawNumber, parse
-from zevm.rpc.dispatch import success
 from zevm.rpc.errors import ParseError
 
 ALICE_HEX = "0x" + "aa" * 20

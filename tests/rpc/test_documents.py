@@ -23,6 +23,7 @@ def test_methods_document_is_current() -> None:
     assert (ROOT / "docs/methods.md").read_text() == openrpc.methods_document(REGISTRY), "run `make docs`"
 
 
+@pytest.mark.lengthy
 def test_every_limit_is_documented_and_tested() -> None:
     files = [file for file in (ROOT / "tests").rglob("test_*.py") if file.name != Path(__file__).name]
     tests = "".join(file.read_text() for file in files)

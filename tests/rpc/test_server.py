@@ -79,6 +79,7 @@ async def test_the_stop_lets_requests_end_and_waits_for_none_too_long() -> None:
     services.chain.writer.stop()
 
 
+@pytest.mark.lengthy
 async def test_the_stop_gives_up_on_requests_that_do_not_end() -> None:
     services = make_services(evm_timeout_seconds=6.0)
     server = Server(services, ServerOptions(port=0), make_registry())

@@ -9,7 +9,7 @@ import pytest
 
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.rpc.errors import LimitExceededError
-from zevm.rpc.workers import Workers
+from zevm.rpc.execution.workers import Workers
 
 
 async def test_as_many_as_workers_run_at_once_and_more_are_refused_in_time() -> None:

@@ -13,7 +13,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 from zevm.storage.errors import StorageError
 from zevm.storage.key_order import UNSORTED_LIMIT, KeyOrder
 from zevm.storage.leveldb import LevelStore
-from zevm.storage.memory import MemoryStore
+from zevm.storage.memory import MemoryStore, _Change
 from zevm.storage.store import Batch
 
 keys = st.binary(min_size=1, max_size=3) | st.sampled_from([bytes([value]) for value in range(8)])
@@ -116,7 +116,7 @@ class StoresAgree(RuleBasedStateMachine):
 
 
 StoresAgree.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
-TestStoresAgree = StoresAgree.TestCase
+TestStoresAgree = pytest.mark.lengthy(StoresAgree.TestCase)
 
 
 def test_keys_come_in_order_however_many_came_and_went_unread() -> None:
@@ -169,13 +169,29 @@ def test_a_snapshot_survives_the_rewriting_of_everything() -> None:
     assert store.get(b"0001") == b"new"
 
 
-def test_snapshots_that_nobody_holds_cost_nothing() -> None:
+def changes_held() -> int:
+    gc.collect()
+    return sum(type(item) is _Change for item in gc.get_objects())
+
+
+def test_what_only_dropped_or_closed_snapshots_could_see_is_forgotten() -> None:
     store = MemoryStore()
+    before = changes_held()
+    views = []
     for number in range(100):
         store.snapshot()
+        views.append(store.snapshot())
         store.write(batch_of([(b"key", bytes([number]))]))
-    gc.collect()
-    assert len(store._snapshots) == 0
+    assert changes_held() == before + 100
+    assert [view.get(b"key") for view in views] == [None, *(bytes([number]) for number in range(99))]
+    # a view that was read holds what it needs itself
+    assert changes_held() == before
+    views = [store.snapshot()]
+    for _ in range(50_000):
+        store.write(batch_of([(b"key", b"value")]))
+    assert changes_held() == before + 50_000
+    views[0].close()
+    assert changes_held() == before + 1
 
 
 def test_closed_is_closed() -> None:

@@ -3,9 +3,9 @@
     python -m verification.abuse.quic_memory --peers 8 --rounds 5
 
 Peers of each kind connect at once, in rounds: idle ones; ones that ask; ones that hold as much as they may of requests
-that never end; ones that ask for large replies and read none. The node is a process of its own. Its resident memory is
-read before the peers and with them, and must grow by at most 8 MB for each; from the second round on, the rest
-after a kind's peers have gone must not grow.
+that never end; ones that ask for large replies and read none; the last two over HTTP/3 as well. The node is a process
+of its own. Its resident memory is read before the peers and with them, and must grow by at most 8 MB for each; from
+the second round on, the rest after a kind's peers have gone must not grow.
 """
 
 from __future__ import annotations
@@ -16,15 +16,18 @@ import os
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any, cast
 
+import orjson
+from aioquic.h3.connection import H3Connection
 from wasmtime import wat2wasm
 
 from testing.node_process import NodeProcess, zevm_command
 from verification.abuse.quic import QUIC_LINE, FaultError, request
 from zevm.rpc.transport.quic.client import ClientConnection, Trust, connect
+from zevm.rpc.transport.quic.h3 import ALPN as HTTP
 from zevm.rpc.transport.quic.options import AUTHORITY_NAME
 from zevm.rpc.transport.quic.streams import StreamResetError
 from zevm.rpc.transport.quic.zvm.messages import ALPN, decode_result, framed
@@ -35,6 +38,7 @@ GROWTH_BYTES = 32_000_000
 
 MESSAGE_BYTES = 2 * 1024 * 1024
 REPLY_BYTES = 1_000_000
+PART_BYTES = 64 * 1024
 LARGE_REPLY = f"""(module
   (import "vm_hooks" "write_result" (func $write_result (param i32 i32)))
   (memory (export "memory") 16 16)
@@ -83,7 +87,73 @@ async def reading_nothing(client: ClientConnection) -> None:
     await asyncio.sleep(2)
 
 
-KINDS: tuple[Callable[[ClientConnection], Awaitable[None]], ...] = (idle, asking, holding, reading_nothing)
+async def holding_over_http(client: ClientConnection) -> None:
+    """Post bodies without their ends, over HTTP/3."""
+    http = _http(client)
+    for _ in range(16):
+        stream_id = _post(client, http, MESSAGE_BYTES)
+        for _ in range(MESSAGE_BYTES // PART_BYTES - 1):
+            http.send_data(stream_id, bytes(PART_BYTES), end_stream=False)
+    await _heard_for(client, 5)
+
+
+async def reading_nothing_over_http(client: ClientConnection) -> None:
+    """Ask for large answers over HTTP/3, and acknowledge none of them."""
+    http = _http(client)
+    called = {"to": "0x" + "ca" * 20, "data": "0x"}
+    code = {called["to"]: {"code": f"0x62{REPLY_BYTES:06x}5ff3"}}
+    body = orjson.dumps({"jsonrpc": "2.0", "id": 1, "method": "eth_call", "params": [called, "latest", code]})
+    for _ in range(30):
+        http.send_data(_post(client, http, len(body)), body, end_stream=True)
+    for _ in range(20):
+        await client.ping()
+    cast(Any, client._connection).datagram_received = lambda *_: None
+    await asyncio.sleep(2)
+
+
+class _Deaf:
+    """Takes what the server sends, and does nothing with it (connection.EventReceiver)."""
+
+    def received(self, event: object) -> None:
+        """See EventReceiver."""
+
+    def closed(self, error: StreamResetError) -> None:
+        """See EventReceiver."""
+
+
+def _http(client: ClientConnection) -> H3Connection:
+    client._connection._receiver = _Deaf()
+    return H3Connection(client._connection.quic)
+
+
+def _post(client: ClientConnection, http: H3Connection, size: int) -> int:
+    """The stream of a request whose body is to come."""
+    stream_id = client._connection.quic.get_next_available_stream_id()
+    fields = {":method": "POST", ":scheme": "https", ":authority": "localhost", ":path": "/"}
+    fields |= {"content-type": "application/json", "content-length": str(size)}
+    http.send_headers(stream_id, [(name.encode(), value.encode()) for name, value in fields.items()])
+    client._connection.send_soon()
+    return stream_id
+
+
+async def _heard_for(client: ClientConnection, seconds: float) -> None:
+    """Let the connection work for a time, or until the server ends it."""
+    with suppress(TimeoutError, ConnectionError):
+        async with asyncio.timeout(seconds):
+            while True:
+                await client.ping()
+                await asyncio.sleep(0.2)
+
+
+KINDS: dict[Callable[[ClientConnection], Awaitable[None]], str] = {
+    idle: ALPN,
+    asking: ALPN,
+    holding: ALPN,
+    reading_nothing: ALPN,
+    holding_over_http: HTTP,
+    reading_nothing_over_http: HTTP,
+}
+"""Kinds of peers, with their protocols."""
 
 
 def resident_bytes(process: int) -> int:
@@ -108,7 +178,8 @@ async def with_peers(
         watching = asyncio.create_task(watch())
         trust = Trust(authority=authority)
         clients = [
-            await stack.enter_async_context(connect("127.0.0.1", port, alpn=ALPN, trust=trust)) for _ in range(peers)
+            await stack.enter_async_context(connect("127.0.0.1", port, alpn=KINDS[kind], trust=trust))
+            for _ in range(peers)
         ]
         await asyncio.gather(*(kind(client) for client in clients))
         done.set()

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from deploy.consensus.folders import FolderError, working_folder
 from deploy.consensus.network import SECONDS_PER_SLOT, SLOTS_PER_EPOCH, Network, NetworkError, Ports, begun, missing
-from deploy.consensus.peers import join, keep_joined
+from deploy.consensus.peers import keep_joined
 from deploy.consensus.programs import ProgramError
 from verification.consensus.campaign import FIRST_FINAL_SLOT, RECOVERY_EPOCHS, Action, Campaign, CampaignError, say
 
@@ -113,10 +113,8 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
 
 @contextmanager
 def joined(network: Network) -> Iterator[None]:
-    """Keep the beacon nodes joined, as a network that is run does; looks once a slot. Raises CampaignError."""
+    """Keep the beacon nodes joined, as a network that is run does; looks once a slot."""
     nodes = [pair.beacon_node for pair in network.pairs]
-    for failure in join(nodes):
-        raise CampaignError(failure)
     stopping = threading.Event()
     keeper = threading.Thread(target=keep_joined, args=(nodes, network.slots.seconds, stopping, say), daemon=True)
     keeper.start()

@@ -1,19 +1,28 @@
 //! A contract's description as JSON, made at compile time: its name, its ABI and its storage layout in solc's forms.
 
-const std = @import("std");
 const declaration = @import("declaration.zig");
 const event = @import("event.zig");
 const failure = @import("failure.zig");
 const layouts = @import("storage/description.zig");
 const parameter_names = @import("parameter_names.zig");
+const strings = @import("strings.zig");
 const types = @import("types.zig");
 
 /// `{"name": ..., "constructor": ..., "abi": [...], "storageLayout": {...}}`.
 pub fn describe(comptime Definition: type) []const u8 {
     @setEvalBranchQuota(10_000_000);
     const has_constructor = declaration.find(Definition, "constructor") != null;
-    return "{\"name\":\"" ++ types.ownName(Definition) ++ "\",\"constructor\":" ++ (if (has_constructor) "true" else "false") ++
-        ",\"abi\":[" ++ joined(entriesOf(Definition)) ++ "]," ++ layouts.describe(Definition, types.ownName(Definition)) ++ "}";
+    return strings.joined("", &.{
+        "{\"name\":\"",
+        types.ownName(Definition),
+        "\",\"constructor\":",
+        if (has_constructor) "true" else "false",
+        ",\"abi\":[",
+        strings.joined(",", entriesOf(Definition)),
+        "],",
+        layouts.describe(Definition, types.ownName(Definition)),
+        "}",
+    });
 }
 
 /// The entries of the ABI, in solc's order of kinds.
@@ -77,7 +86,7 @@ fn eventEntry(comptime Event: type) []const u8 {
         fields = fields ++ .{"{" ++ parameter(T, name) ++ ",\"indexed\":" ++ indexed ++ "}"};
     }
     const anonymous = if (event.isAnonymous(Event)) "true" else "false";
-    return "{\"type\":\"event\",\"name\":\"" ++ types.ownName(Event) ++ "\",\"inputs\":[" ++ joined(fields) ++ "],\"anonymous\":" ++ anonymous ++ "}";
+    return "{\"type\":\"event\",\"name\":\"" ++ types.ownName(Event) ++ "\",\"inputs\":[" ++ strings.joined(",", fields) ++ "],\"anonymous\":" ++ anonymous ++ "}";
 }
 
 fn inputs(comptime function: declaration.Function) []const u8 {
@@ -89,7 +98,7 @@ fn inputs(comptime function: declaration.Function) []const u8 {
 fn parameters(comptime list: []const type, comptime names: []const []const u8) []const u8 {
     comptime var entries: []const []const u8 = &.{};
     inline for (list, 0..) |T, index| entries = entries ++ .{"{" ++ parameter(T, if (names.len == 0) "" else names[index]) ++ "}"};
-    return "[" ++ joined(entries) ++ "]";
+    return "[" ++ strings.joined(",", entries) ++ "]";
 }
 
 /// A struct's fields; Zig's `struct { u8, u16 }` gives them numbers for names, which an ABI has not.
@@ -119,21 +128,7 @@ fn parameter(comptime T: type, comptime name: []const u8) []const u8 {
 fn innermost(comptime T: type, comptime brackets: []const u8) struct { type, []const u8 } {
     return switch (types.kindOf(T)) {
         .list => innermost(types.ItemOf(T), "[]" ++ brackets),
-        .array => innermost(types.ItemOf(T), std.fmt.comptimePrint("[{d}]", .{types.lengthOf(T)}) ++ brackets),
+        .array => innermost(types.ItemOf(T), "[" ++ strings.decimal(types.lengthOf(T)) ++ "]" ++ brackets),
         else => .{ T, brackets },
     };
-}
-
-fn joined(comptime parts: []const []const u8) []const u8 {
-    if (parts.len == 0) return "";
-    comptime var length = parts.len - 1;
-    for (parts) |part| length += part.len;
-    comptime var text: [length]u8 = @splat(',');
-    comptime var end = 0;
-    for (parts) |part| {
-        @memcpy(text[end..][0..part.len], part);
-        end += part.len + 1;
-    }
-    const out = text;
-    return &out;
 }

@@ -62,12 +62,17 @@ fn functionsOf(comptime Owner: type) []const Found {
 pub fn namesOf(comptime Owner: type, comptime function: []const u8, comptime count: usize) []const []const u8 {
     @setEvalBranchQuota(100_000_000);
     comptime var names: ?[]const []const u8 = null;
-    for (functionsOf(Owner)) |found| if (std.mem.eql(u8, found.name, function)) {
+    for (functionsOf(Owner)) |found| if (isSame(found.name, function)) {
         if (names != null) return &.{};
         names = split(found.rest);
     };
     const found = names orelse return &.{};
     return if (found.len == count) found else &.{};
+}
+
+/// Whether two names are equal. Most differ at their ends: getFirst, getSecond.
+fn isSame(comptime a: []const u8, comptime b: []const u8) bool {
+    return a.len == b.len and (a.len == 0 or a[a.len - 1] == b[b.len - 1]) and std.mem.eql(u8, a, b);
 }
 
 /// The names in a list of parameters, which ends with the parenthesis that closes it.

@@ -2,6 +2,7 @@
 
 const std = @import("std");
 const keccak_256 = @import("keccak.zig");
+const strings = @import("strings.zig");
 
 /// `address`: 20 bytes. A type of its own, as `[20]u8` is Solidity's `bytes20`.
 pub const Address = struct {
@@ -203,13 +204,10 @@ pub fn typeName(comptime T: type) []const u8 {
         .bytes => "bytes",
         .string => "string",
         .enumeration => "uint8",
-        .integer => std.fmt.comptimePrint("{s}{d}", .{
-            if (@typeInfo(T).int.signedness == .signed) "int" else "uint",
-            @typeInfo(T).int.bits,
-        }),
-        .fixed_bytes => std.fmt.comptimePrint("bytes{d}", .{lengthOf(T)}),
+        .integer => (if (@typeInfo(T).int.signedness == .signed) "int" else "uint") ++ strings.decimal(@typeInfo(T).int.bits),
+        .fixed_bytes => "bytes" ++ strings.decimal(lengthOf(T)),
         .list => typeName(ItemOf(T)) ++ "[]",
-        .array => std.fmt.comptimePrint("{s}[{d}]", .{ typeName(ItemOf(T)), lengthOf(T) }),
+        .array => typeName(ItemOf(T)) ++ "[" ++ strings.decimal(lengthOf(T)) ++ "]",
         .tuple => signature("", @typeInfo(T).@"struct".field_types),
     };
 }

@@ -6,3 +6,4 @@
 import ape_zevm.provider
 
 ape_zevm.provider.ZEVM_CHAIN_ID = 31_337
+ape_zevm.provider.ZEVM_REVERT_PREFIX = "execution reverted:"

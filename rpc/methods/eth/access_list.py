@@ -17,6 +17,7 @@ from zevm.rpc.errors import ServerError
 from zevm.rpc.methods.eth.call import CALL, STATE_OVERRIDES
 from zevm.rpc.methods.eth.simulate import unsigned_type
 from zevm.rpc.methods.support.filling import call_request
+from zevm.rpc.methods.support.kinds import kind_of_message
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
 
@@ -24,6 +25,7 @@ from zevm.rpc.services import Services
 @method(
     "eth_createAccessList",
     cost=Cost.EXECUTION,
+    kind=kind_of_message,
     params=(CALL, Param("block", scalars.block_reference, default=LATEST), STATE_OVERRIDES),
     result="{accessList, gasUsed, error}",
 )
@@ -39,7 +41,7 @@ def access_list(
 
     As in eth_call, only the given fees are charged; gas of 0 counts as absent.
     """
-    frame = services.chain.frame_at(block)
+    frame = services.chain.frame_at(block, deadline)
     if not arguments.gas:
         arguments = replace(arguments, gas=None)
     request = call_request(services, arguments, default_gas=services.limits.call_gas)

@@ -12,6 +12,7 @@ from zevm.rpc.codec.objects import TransactionArguments
 from zevm.rpc.codec.results import hexadecimal
 from zevm.rpc.errors import ServerError
 from zevm.rpc.methods.support.filling import call_request
+from zevm.rpc.methods.support.kinds import kind_of_message
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
 
@@ -32,7 +33,7 @@ def execute(
     request = call_request(services, arguments, default_gas=services.limits.call_gas)
     try:
         return execute_call(
-            services.chain.frame_at(block),
+            services.chain.frame_at(block, deadline),
             request,
             overrides=overrides,
             deadline=deadline,
@@ -44,6 +45,7 @@ def execute(
 @method(
     "eth_call",
     cost=Cost.EXECUTION,
+    kind=kind_of_message,
     params=(CALL, Param("block", scalars.block_reference, default=LATEST), STATE_OVERRIDES, BLOCK_OVERRIDES),
     result="returned data",
 )
@@ -68,6 +70,7 @@ def call(
 @method(
     "eth_estimateGas",
     cost=Cost.EXECUTION,
+    kind=kind_of_message,
     params=(CALL, Param("block", scalars.block_reference, default=PENDING), STATE_OVERRIDES, BLOCK_OVERRIDES),
     result="gas",
 )
@@ -82,7 +85,7 @@ def estimate_gas(
 ) -> str:
     """The gas limit with which a transaction succeeds, found by trial executions, by default at the pending block."""
     estimation = GasEstimation(
-        services.chain.frame_at(block),
+        services.chain.frame_at(block, deadline),
         call_request(services, arguments, default_gas=0),
         overrides=CallOverrides(state_overrides, block_overrides),
         gas_cap=services.limits.call_gas,

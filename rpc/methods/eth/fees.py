@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from zevm.chain.canonical.log_search import BRIEF_BLOCK_GAS
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import UnknownBlockError
 from zevm.chain.rules.fees import check_percentiles, fee_history
@@ -11,8 +12,12 @@ from zevm.rpc.codec import scalars
 from zevm.rpc.errors import ServerError
 from zevm.rpc.methods.support.filling import gas_price as suggested_gas_price
 from zevm.rpc.methods.support.filling import priority_fee
+from zevm.rpc.methods.support.kinds import kind_of_history
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
+
+BRIEF_BLOCKS = 64
+"""Blocks, and rewards of blocks, that are reckoned within a few hundred microseconds."""
 
 
 @method("eth_gasPrice", cost=Cost.LIGHT, any_thread=True, result="wei per gas")
@@ -44,6 +49,7 @@ def blob_base_fee(services: Services) -> str | None:
 @method(
     "eth_feeHistory",
     cost=Cost.EXECUTION,
+    kind=kind_of_history,
     params=(
         Param("blockCount", scalars.number),
         Param("newestBlock", scalars.block_number, summary="number or tag"),
@@ -64,6 +70,8 @@ def get_fee_history(
     headers, receipts = _blocks(
         services, min(count, limits.fee_history_blocks), newest, with_receipts=bool(percentiles), deadline=deadline
     )
+    deadline.bound(len(headers), BRIEF_BLOCKS)
+    deadline.bound(len(headers) * len(percentiles), BRIEF_BLOCKS)
     history = fee_history(headers, receipts, percentiles, services.chain.schedule)
     base_fees = list(history.base_fee_per_gas)
     if headers[-1].hash == services.chain.head.header.hash:
@@ -92,6 +100,7 @@ def _blocks(
     headers: list[Header] = []
     receipts: list[tuple[Receipt, ...]] = []
     if newest.tag is BlockTag.PENDING:
+        deadline.bound(1, 0)
         pending = chain.pending()
         headers.append(pending.header)
         receipts.append(pending.receipts)
@@ -101,6 +110,7 @@ def _blocks(
     header = chain.header_by_number(number)
     while len(headers) < count and header is not None:
         deadline.check()
+        deadline.bound(header.gas_used if with_receipts else 0, BRIEF_BLOCK_GAS)
         headers.append(header)
         receipts.append((chain.receipts(header.hash) or ()) if with_receipts else ())
         # by the parent's hash: the header is at hand then, without a look at which one is canonical

@@ -16,12 +16,13 @@ from zevm.rpc.codec.objects import LogFilter
 from zevm.rpc.codec.results import Json
 from zevm.rpc.errors import InvalidParamsError, told
 from zevm.rpc.methods.support.filling import execution_deadline
+from zevm.rpc.methods.support.kinds import kind_of_search
 from zevm.rpc.notifications.filters import check_log_filter
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
 
 FILTER = Param("filter", objects.log_filter)
-LOGS_BETWEEN_LOOKS = 256
+LOGS_BETWEEN_LOOKS = 32
 """Logs encoded between two checks of the clock."""
 
 LIGHT_CHANGES = 20
@@ -83,7 +84,7 @@ def _encoded(records: Sequence[LogRecord], deadline: Deadline) -> Iterator[tuple
         yield (orjson.dumps(log_record(record)),)
 
 
-@method("eth_getLogs", cost=Cost.EXECUTION, params=(FILTER,), result="[log]")
+@method("eth_getLogs", cost=Cost.EXECUTION, kind=kind_of_search, params=(FILTER,), result="[log]")
 def get_logs(services: Services, criteria: LogFilter, *, deadline: Deadline) -> Encoded:
     """The logs of a block or a range of blocks, by addresses and topics."""
     return search(services, criteria, deadline)

@@ -7,6 +7,7 @@ from zevm.chain.types.block_reference import LATEST, BlockReference
 from zevm.rpc.codec import scalars
 from zevm.rpc.codec.results import Json, hexadecimal
 from zevm.rpc.errors import InvalidParamsError
+from zevm.rpc.methods.support.kinds import kind_of_proof
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
 from zevm.storage.account import EMPTY_ACCOUNT
@@ -32,6 +33,7 @@ def _key(value: object) -> tuple[int, int]:
 @method(
     "eth_getProof",
     cost=Cost.EXECUTION,
+    kind=kind_of_proof,
     params=(
         Param("address", scalars.address),
         Param("keys", scalars.array_of(scalars.anything), summary="storage slots; shorter keys are echoed unchanged"),
@@ -47,7 +49,7 @@ def get_proof(
     if len(keys) > limit:
         raise InvalidParamsError(f"too many storage keys requested (max {limit}, got {len(keys)})")
     slots = [_key(key) for key in keys]
-    proof = services.chain.prove_account(block, address, [slot for slot, _ in slots])
+    proof = services.chain.prove_account(block, address, [slot for slot, _ in slots], deadline)
     deadline.check()
     return _encode(address, proof, [size for _, size in slots])
 

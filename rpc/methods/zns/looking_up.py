@@ -7,7 +7,7 @@ from zevm.chain.calls.overrides import NO_OVERRIDES
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.types.block_reference import LATEST, BlockReference
 from zevm.rpc.codec import objects, scalars
-from zevm.rpc.codec.names import address_or_name, record_json, resolved_json
+from zevm.rpc.codec.names import TEXT_KEYS, address_or_name, record_json, resolved_json
 from zevm.rpc.codec.objects import TransactionArguments, decode_fields
 from zevm.rpc.codec.results import Json
 from zevm.rpc.errors import InvalidParamsError
@@ -19,24 +19,6 @@ from zevm.storage.primitives import Address
 
 NAME = Param("name", scalars.string, summary="as in ENS, of any case; it is normalised (ENSIP-15)")
 BLOCK = Param("block", scalars.block_reference, default=LATEST)
-
-TEXT_KEYS = (
-    "avatar",
-    "description",
-    "display",
-    "email",
-    "keywords",
-    "location",
-    "mail",
-    "notice",
-    "phone",
-    "url",
-    "com.github",
-    "com.twitter",
-    "org.telegram",
-)
-"""Keys of text records that everybody uses (ENSIP-5): those asked for where a request names none."""
-
 
 _RECORD_FIELDS: dict[str, tuple[str, scalars.Decoder]] = {
     "texts": ("text_keys", scalars.array_of(scalars.string, 10_000)),

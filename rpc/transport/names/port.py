@@ -11,16 +11,17 @@ from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import InvalidNameError
 from zevm.chain.rules.name_service import TOP_LEVEL_NAMES, normalised
 from zevm.chain.types.block_reference import LATEST
-from zevm.rpc.codec.names import record_json, resolved_json
+from zevm.rpc.codec.names import TEXT_KEYS, record_json, resolved_json
+from zevm.rpc.codec.parsing import LOOP_BODY_BYTES
 from zevm.rpc.error_translation import to_rpc_error
+from zevm.rpc.execution.workers import Workers
 from zevm.rpc.services import Services
 from zevm.rpc.transport.asgi import Receive, Scope, Send
 from zevm.rpc.transport.guard import Guard, Refusal, header
-from zevm.rpc.transport.http_bodies import JSON_TYPE, refuse, respond
+from zevm.rpc.transport.http_bodies import JSON_TYPE, refuse, respond, send_json
 from zevm.rpc.transport.names.options import NamesPortOptions
 from zevm.rpc.transport.names.upstream import Upstream, UpstreamError
 from zevm.rpc.transport.websocket import refuse_websocket
-from zevm.rpc.workers import Workers
 
 PATH = "/resolve/"
 MOST_SECONDS = 2**31 - 1
@@ -43,6 +44,11 @@ def _has(tags: bytes | None, tag: bytes) -> bool:
     """Whether an If-None-Match header names a tag (RFC 9110, 13.1.2)."""
     named = {part.strip().removeprefix(b"W/") for part in (tags or b"").split(b",")}
     return tag in named or b"*" in named
+
+
+def _tag_of(body: bytes) -> bytes:
+    """The ETag of a content."""
+    return b'"%s"' % hashlib.sha256(body).hexdigest()[:32].encode()
 
 
 def _refused(status: int, reason: str) -> Answer:
@@ -105,7 +111,7 @@ class NamesApplication:
         found = reader.resolve(name)
         if found is None:
             return _refused(404, f"the name {name} is not registered, or has no resolver")
-        content = resolved_json(found) | record_json(reader.records(name, (), ()))
+        content = resolved_json(found) | record_json(reader.records(name, TEXT_KEYS, ()))
         left_seconds = (
             MOST_SECONDS if found.expires is None else found.expires - self._services.chain.head.header.timestamp
         )
@@ -113,7 +119,8 @@ class NamesApplication:
 
     async def _send(self, scope: Scope, send: Send, answer: Answer) -> None:
         body = answer.content + b"\n"
-        tag = b'"%s"' % hashlib.sha256(body).hexdigest()[:32].encode()
+        # a resolver may return as much as an execution's gas pays for
+        tag = await self._workers.read(_tag_of, body) if len(body) > LOOP_BODY_BYTES else _tag_of(body)
         kept = b"public, max-age=%d" % answer.seconds if answer.seconds else b"no-cache"
         headers = [(b"cache-control", kept), *self._guard.cors_headers(scope["headers"])]
         if answer.status == 200:
@@ -124,4 +131,4 @@ class NamesApplication:
                 return
         if answer.status == 503:
             headers.append((b"retry-after", b"1"))
-        await respond(send, answer.status, [JSON_TYPE, *headers], body)
+        await send_json(scope, send, body, headers, answer.status)

@@ -11,6 +11,7 @@ from typing import Any, Self, cast
 
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import QuicConnection
+from aioquic.quic.packet import QuicErrorCode
 from cryptography import x509
 
 from zevm.rpc.transport.quic.certificates import key_hash
@@ -24,6 +25,12 @@ CONNECT_SECONDS = 10.0
 IDLE_SECONDS = 30.0
 NEXT_ADDRESS_SECONDS = 0.25
 """After this time without an answer, a name's next address is tried as well (RFC 8305, section 5)."""
+DISTRUST = {QuicErrorCode.CRYPTO_ERROR + alert for alert in (42, 43, 44, 45, 46, 48)}
+"""Codes of a connection that ended since a certificate did not pass: alerts of TLS 1.3 (RFC 8446, section 6.2)."""
+TRUST_REMEDY = (
+    "give a copy of quic-ca.pem from the node's data directory (--ca FILE, authority=), or the key's hash that the "
+    "node's start tells (--server-key HASH, server_key_hash=)"
+)
 MAXIMUM_ADDRESSES = 8
 """Addresses of a name that are tried."""
 
@@ -193,6 +200,8 @@ async def _wait_until_open(connection: Connection, host: str, port: int, timeout
         ) from None
     except ConnectionError:
         reason = connection.end_reason or "no program listens there; is the node run with --quic-port?"
+        if connection.end_code in DISTRUST:
+            reason = f"its certificate is not trusted ({reason}); {TRUST_REMEDY}"
         raise QuicError(f"no QUIC connection to {host}:{port}: {reason}") from None
 
 

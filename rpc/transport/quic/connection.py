@@ -94,6 +94,8 @@ class Connection(BatchingProtocol):
         self.alpn: str | None = None
         self.end_reason: str | None = None
         """Why the connection has ended; None while it goes on."""
+        self.end_code: int | None = None
+        """QUIC's or the application's code of that end."""
         self.address: tuple[str, int] = ("", 0)
         """The peer's address at its first datagram."""
 
@@ -222,6 +224,7 @@ class Connection(BatchingProtocol):
             return
         receiver, self._receiver = self._receiver, None
         reason = self.end_reason = event.reason_phrase or code_text(event.error_code)
+        self.end_code = event.error_code
         if receiver is not None:
             receiver.closed(StreamResetError(f"the connection has ended: {reason}", event.error_code))
         if self._watcher is not None:

@@ -14,8 +14,11 @@ from aioquic.h3.connection import ErrorCode, H3Connection
 from aioquic.h3.events import DataReceived, H3Event, HeadersReceived
 from aioquic.quic import events
 
-from zevm.rpc.transport.asgi import Message, Receive, Scope, Send
+from zevm.rpc.transport.asgi import OUTPUT_EXTENSION, Message, Receive, Scope, Send
+from zevm.rpc.transport.guard import Refusal
+from zevm.rpc.transport.http_bodies import refuse
 from zevm.rpc.transport.quic.connection import Connection, ProtocolFactory
+from zevm.rpc.transport.quic.h3_memory import Account, Allowance, Body, UnreadAnswersError
 from zevm.rpc.transport.quic.streams import WRITE_PART_BYTES, SendRoom, StreamResetError
 
 LOGGER = logging.getLogger("zevm.rpc")
@@ -26,14 +29,16 @@ FRAME_BYTES = 64 * 1024
 _OF_A_CONNECTION = frozenset({b"connection", b"keep-alive", b"transfer-encoding", b"upgrade", b"proxy-connection"})
 """Headers that HTTP/3 forbids (RFC 9114, section 4.2)."""
 
+_UNREAD = Refusal(503, "this connection leaves too much unread (--rpc-quic-output-bytes): read it, and ask again")
+
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
-def served_by_application(application: Application, *, body_seconds: float) -> ProtocolFactory:
+def served_by_application(application: Application, *, body_seconds: float, allowance: Allowance) -> ProtocolFactory:
     """A row of the ALPN table: every request is a call of an ASGI application, and is whole within `body_seconds`."""
 
     def factory(connection: Connection) -> H3Protocol:
-        return H3Protocol(connection, application, body_seconds)
+        return H3Protocol(connection, application, body_seconds, allowance)
 
     return factory
 
@@ -41,10 +46,13 @@ def served_by_application(application: Application, *, body_seconds: float) -> P
 class H3Protocol:
     """The requests of one connection (connection.EventReceiver)."""
 
-    def __init__(self, connection: Connection, application: Application, body_seconds: float) -> None:
+    def __init__(
+        self, connection: Connection, application: Application, body_seconds: float, allowance: Allowance
+    ) -> None:
         self._connection = connection
         self._application = application
         self._body_seconds = body_seconds
+        self._allowance = allowance
         self._http = H3Connection(connection.quic)
         self._exchanges: dict[int, _Exchange] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -87,7 +95,8 @@ class H3Protocol:
             self._connection.close(ErrorCode.H3_EXCESSIVE_LOAD, reason)
 
     def _begin(self, event: HeadersReceived) -> None:
-        exchange = _Exchange(self._connection, self._http, event.stream_id, self._body_seconds)
+        body = Body(self._connection, self._allowance.input_bytes)
+        exchange = _Exchange(self._connection, self._http, event.stream_id, self._body_seconds, body)
         self._exchanges[event.stream_id] = exchange
         exchange.feed(b"", ended=event.stream_ended)
         task = asyncio.get_running_loop().create_task(self._serve(exchange, self._scope(event)))
@@ -115,13 +124,15 @@ class H3Protocol:
             "headers": headers,
             "client": self._connection.address,
             "server": None,
-            "extensions": {},
+            "extensions": {OUTPUT_EXTENSION: lambda: self._account(event.stream_id)},
         }
 
     async def _serve(self, exchange: "_Exchange", scope: Scope) -> None:
         try:
             await self._application(scope, exchange.receive, exchange.send)
             exchange.finish()
+        except UnreadAnswersError:
+            await refuse(exchange.send, _UNREAD)
         except StreamResetError:
             exchange.abort(ErrorCode.H3_REQUEST_CANCELLED)
         except Exception:
@@ -131,12 +142,18 @@ class H3Protocol:
             self._exchanges.pop(exchange.stream_id, None)
             exchange.close()
 
+    def _account(self, stream_id: int) -> Account:
+        return Account(self._allowance, self._connection, stream_id, ErrorCode.H3_EXCESSIVE_LOAD)
+
 
 class _Exchange:
     """One request and its response, as ASGI's `receive` and `send`."""
 
-    def __init__(self, connection: Connection, http: H3Connection, stream_id: int, body_seconds: float) -> None:
+    def __init__(
+        self, connection: Connection, http: H3Connection, stream_id: int, body_seconds: float, held: Body
+    ) -> None:
         self.stream_id = stream_id
+        self._held = held
         self._connection = connection
         self._http = http
         self._room = SendRoom(connection, stream_id)
@@ -181,6 +198,10 @@ class _Exchange:
             return {"type": "http.disconnect"}
         body = bytes(self._parts)
         self._parts.clear()
+        if not self._held.take(len(body)):
+            self._failure = ErrorCode.H3_EXCESSIVE_LOAD
+            self.disconnected(StreamResetError("too many bytes of unfinished requests (--rpc-quic-input-bytes)"))
+            return {"type": "http.disconnect"}
         self._connection.count_unread(self.stream_id, 0)
         self._connection.widen_windows(self.stream_id)
         self._delivered_end = self._complete
@@ -229,6 +250,7 @@ class _Exchange:
     def close(self) -> None:
         """Drop the unread rest of the request."""
         self._parts.clear()
+        self._held.release()
         self._connection.count_unread(self.stream_id, 0)
         if not self._complete:
             self._connection.stop_stream(self.stream_id, ErrorCode.H3_NO_ERROR)

@@ -56,6 +56,11 @@ class OpenQuicPort(Protocol):
 
     addresses: list[tuple[str, int]]
 
+    @property
+    def server_key_hash(self) -> bytes:
+        """SHA-256 of the port's public key (SubjectPublicKeyInfo, DER)."""
+        ...
+
     def figures(self) -> QuicFigures:
         """The figures now."""
         ...

@@ -7,6 +7,7 @@ from zevm.rpc.services import Services
 from zevm.rpc.transport.quic import h3
 from zevm.rpc.transport.quic.certificates import Identity
 from zevm.rpc.transport.quic.connection import Protocols
+from zevm.rpc.transport.quic.h3_memory import Allowance
 from zevm.rpc.transport.quic.options import QuicPortOptions
 from zevm.rpc.transport.quic.stream_protocol import served_by
 from zevm.rpc.transport.quic.zvm import messages
@@ -42,7 +43,11 @@ def table_of(
     table = {messages.ALPN: served_by(zvm)}
     if not options.require_authentication:
         # a request over HTTP/3 has no signature
-        table[h3.ALPN] = h3.served_by_application(application, body_seconds=services.limits.quic_body_seconds)
+        limits = services.limits
+        allowance = Allowance(limits.quic_input_bytes, limits.quic_output_bytes, services.budgets.output)
+        table[h3.ALPN] = h3.served_by_application(
+            application, body_seconds=limits.quic_body_seconds, allowance=allowance
+        )
     if services.serve_replica is not None:
         table[REPLICATION] = served_by(services.serve_replica)
     return Table(table, zvm.statistics)

@@ -91,6 +91,11 @@ class QuicPort:
         """The open connections, half-open ones among them."""
         return iter(self._connections)
 
+    @property
+    def server_key_hash(self) -> bytes:
+        """SHA-256 of the port's public key (SubjectPublicKeyInfo, DER)."""
+        return self.identity.server_key_hash
+
     def figures(self) -> QuicFigures:
         """The figures for the metrics."""
         executions = self._executions

@@ -84,6 +84,7 @@ def test_calls_nest_as_deep_as_their_gas_allows(node: zevm.Node, target: str) ->
         assert node.request("debug_traceCall", call, "latest", {"tracer": tracer})
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("machine", TARGETS)
 def test_transactions_nest_1024_deep(node: zevm.Node, machine: str) -> None:
     transaction = {"from": node.accounts[0].address, "to": TARGETS[machine], "gas": hex(GAS)}

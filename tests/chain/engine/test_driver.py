@@ -329,6 +329,7 @@ def test_l4_an_executed_payload_is_told_of(consensus: Consensus) -> None:
     assert all(0 < event.seconds < 60 for event in told)
 
 
+@pytest.mark.lengthy
 def test_l2_the_default_limit_is_128_blocks() -> None:
     with engine_chain() as consensus:
         first = consensus.extend(129)[0]

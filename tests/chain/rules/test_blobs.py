@@ -14,6 +14,8 @@ from zevm.chain.rules.forks import BlobParameters, Fork, ForkRules
 from zevm.chain.types import BlobSidecar, Transaction, TransactionType
 from zevm.chain.types.transaction import encode_network_form
 
+pytestmark = pytest.mark.lengthy
+
 PRAGUE, OSAKA = (ForkRules(fork, 1, BlobParameters(6, 9, 5_007_716)) for fork in (Fork.PRAGUE, Fork.OSAKA))
 
 

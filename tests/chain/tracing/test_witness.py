@@ -65,6 +65,7 @@ def check_every_block(chain: Chain) -> int:
     return chain.head.number
 
 
+@pytest.mark.lengthy
 def test_e2_every_block_of_the_official_chain_executes_from_its_witness_alone() -> None:
     with memory_chain(conformance_path("rpc-compat")) as chain:
         for block in conformance_blocks():

@@ -49,6 +49,7 @@ def test_every_field_of_the_state_is_private() -> None:
     assert [field for field in FIELDS if not field.startswith("_")] == []
 
 
+@pytest.mark.lengthy
 @pytest.mark.no_cover
 def test_nothing_outside_its_module_reaches_into_the_state() -> None:
     found = [

@@ -91,6 +91,7 @@ def untouched() -> list[str]:
     return [names["describe"](), str(names["gas"]())]
 
 
+@pytest.mark.lengthy
 def test_writes_before_the_import_change_nothing(untouched: list[str]) -> None:
     count, *rest = told(FOREIGN, "print(write())", DESCRIBE, RUN, "print(describe()); print(gas())")
     assert int(count) >= 17

@@ -23,6 +23,7 @@ def chosen_files() -> list[Path]:
     return random.Random(7702).sample(fast, SAMPLE_FILES)
 
 
+@pytest.mark.lengthy
 @pytest.mark.timeout(3600 if os.environ.get("ALL_STATE_TESTS") else 120)
 def test_official_state_tests() -> None:
     chooser = random.Random(6780)

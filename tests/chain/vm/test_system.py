@@ -89,7 +89,9 @@ def test_a_block_without_its_system_contract_is_invalid(address: bytes) -> None:
         executor_over(state_of(accounts)).end_block([])
 
 
-@pytest.mark.parametrize("source", ["INVALID", "0 0 REVERT", "JUMPDEST 0 JUMP"])
+@pytest.mark.parametrize(
+    "source", ["INVALID", "0 0 REVERT", pytest.param("JUMPDEST 0 JUMP", marks=pytest.mark.lengthy)]
+)
 def test_a_block_whose_system_contract_fails_is_invalid(source: str) -> None:
     broken = PREDEPLOYS | {predeploys.WITHDRAWAL_REQUESTS_ADDRESS: FakeAccount(code=assemble(source))}
     with pytest.raises(BlockError, match="failed to execute"):

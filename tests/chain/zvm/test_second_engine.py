@@ -105,6 +105,7 @@ def in_wasmtime(engine: Engine, entry: Run) -> tuple[str, str | None, str]:
     return MERGED.get(end, end), str(result.values[0]) if result.values else None, str(result.ink_left)
 
 
+@pytest.mark.lengthy
 def test_both_engines_agree_on_every_run(in_v8: list[tuple[str, str | None, str]]) -> None:
     engine = shared_engine(pooled=True)
     runs = all_runs()

@@ -18,6 +18,7 @@ FEWEST_MODULES, FEWEST_ASSERTIONS = 200, 3_000
 """Fewer mean that the scripts were not read as they should."""
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("folder", [INSTALLED, *([Path(GIVEN)] if GIVEN else [])], ids=lambda folder: folder.name)
 def test_the_specification_holds_behind_the_instrumentation(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -85,7 +85,7 @@ def caught_up(follower: zevm.Node, leader: zevm.Node) -> None:
     wait_for(follower, lambda: same(follower, leader))
 
 
-class _Told(logging.Handler):
+class Told(logging.Handler):
     """Sets an event with each record of a follower."""
 
     def __init__(self) -> None:
@@ -98,7 +98,7 @@ class _Told(logging.Handler):
 
 def refusal_of(node: zevm.Node, words: str) -> str:
     """Wait until a follower refuses its leader; the reason, in which the words are found."""
-    follower, told = replication_of(node).follower, _Told()
+    follower, told = replication_of(node).follower, Told()
     assert follower is not None
     logger = logging.getLogger("zevm.node.replication")
     logger.addHandler(told)

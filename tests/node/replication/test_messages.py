@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -30,6 +31,7 @@ from zevm.node.replication.messages import (
     encode_result,
     encode_text,
 )
+from zevm.storage import rlp
 from zevm.storage.account import AccountChange, StateDiff
 from zevm.storage.keccak import keccak256
 from zevm.storage.primitives import Address, Hash32, Wei
@@ -45,7 +47,7 @@ PATCH = Patch(
         code={keccak256(CODE): CODE},
     ),
 )
-WELCOME = Welcome(HASH, b"{}", {"code size limit": "none"}, "zEVM", 12)
+WELCOME = Welcome(HASH, b"{}", {"code size limit": "none"}, "zEVM", 12, (b"\x01" * 16, b"\x02" * 16))
 MESSAGES: dict[str, tuple[bytes, Callable[[bytes], object], object]] = {
     "hello": (Hello(HASH, "zEVM").encode(), Hello.decode, Hello(HASH, "zEVM")),
     "first hello": (Hello(None, "").encode(), Hello.decode, Hello(None, "")),
@@ -80,6 +82,9 @@ def test_bytes_of_a_message_stay_the_same() -> None:
     assert Want(Position(1, HASH, HASH), 0, 2).encode().hex() == "f84501a0" + HASH.hex() + "a0" + HASH.hex() + "8002"
     assert encode_result(b"{}", 4, HASH).hex() == "e5827b7d04a0" + HASH.hex()
     assert Batch(1, (Entry(b"\xc0"),)).encode().hex() == "c70180c4c381c080"
+    # of a leader from before lineages
+    earlier = rlp.encode([b"\x01", HASH, b"{}", [[b"code size limit", b"none"]], b"zEVM", b"\x0c"])
+    assert Welcome.decode(earlier) == replace(WELCOME, path=())
 
 
 @pytest.mark.parametrize("name", MESSAGES)

@@ -124,6 +124,7 @@ async def send_every_type(client: GraphqlClient) -> list[str]:
     return [receipt["transactionHash"] for receipt in receipts]
 
 
+@pytest.mark.lengthy
 async def test_transactions_of_every_type(client: GraphqlClient) -> None:
     hashes = await send_every_type(client)
     for transaction_hash in hashes:
@@ -143,6 +144,7 @@ async def test_transactions_of_every_type(client: GraphqlClient) -> None:
             await check_transaction(client, found)
 
 
+@pytest.mark.lengthy
 async def test_blocks(client: GraphqlClient) -> None:
     await send_every_type(client)
     call = client.node.call
@@ -378,6 +380,7 @@ async def test_a_webassembly_contract(client: GraphqlClient) -> None:
     ] == "0x0"
 
 
+@pytest.mark.lengthy
 async def test_pending(client: GraphqlClient) -> None:
     node = client.node
     await node.call("evm_setAutomine", False)

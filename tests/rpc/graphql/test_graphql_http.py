@@ -35,6 +35,7 @@ async def client() -> AsyncIterator[GraphqlClient]:
 # Requests
 
 
+@pytest.mark.lengthy
 async def test_b10_a_large_body_is_counted_before_it_is_read() -> None:
     async with running_server() as (port, _):
         variables = b"[" + b",".join([b"[]"] * 1_700_000) + b"]"

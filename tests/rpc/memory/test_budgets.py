@@ -296,6 +296,7 @@ async def test_b9_a_stalled_reader_is_cut_from_the_first_unread_byte_on() -> Non
         client.socket.close()
 
 
+@pytest.mark.lengthy
 async def test_b9_a_slow_reader_is_not_cut_off() -> None:
     """B9: it takes less in the time allowed than makes the system take more; it takes something."""
     async with running_server(websocket_write_seconds=0.4) as (port, _):

@@ -17,9 +17,9 @@ from tests.rpc.methods.assembly import BOX, ENDLESS, creation
 from tests.rpc.methods.memory_node import ALICE, Node, hexadecimal, start_node, stop_node
 from tests.rpc.methods.wasm_contracts import wasm_contract
 from zevm.chain.concurrency.deadline import Deadline, ExecutionTimeoutError
+from zevm.rpc.execution.workers import Workers
 from zevm.rpc.limits import Limits
 from zevm.rpc.server import ServerOptions
-from zevm.rpc.workers import Workers
 
 FREE_WITHIN_SECONDS = 1.0
 """On a loaded machine; 0.05 on an idle one. Without cancellation it would be the 20 of the deadlines."""
@@ -144,6 +144,7 @@ async def test_a_client_leaves_during_an_endless_wasm_call(node: Node, transport
     await leave_during(node, transport, "eth_call", {"to": endless, "gas": hex(10**15)}, "latest")
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("config", [{"disableStack": True}, {"tracer": "callTracer"}])
 async def test_a_client_leaves_during_a_trace(node: Node, config: dict[str, Any]) -> None:
     endless = await node.place(ENDLESS)

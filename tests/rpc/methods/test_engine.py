@@ -200,6 +200,7 @@ async def test_fork_choice_refuses(engine: EngineNode, version: int) -> None:
     assert unknown["payloadStatus"] == {"status": "SYNCING", "latestValidHash": None, "validationError": None}
 
 
+@pytest.mark.lengthy
 async def test_l2_fork_choice_goes_no_deeper_than_the_limit(caplog: pytest.LogCaptureFixture) -> None:
     """L2: two epochs of 64 slots by default, and a refusal tells its depth and the limit in the log."""
     async with engine_node() as node:

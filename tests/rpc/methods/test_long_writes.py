@@ -80,6 +80,7 @@ async def test_b14_mining_ends_with_its_client(node: Node, transport: str, batch
     assert await height(node) == reached + 2
 
 
+@pytest.mark.lengthy
 async def test_b14_the_count_is_right_when_others_mine_in_between(node: Node) -> None:
     mining = asyncio.ensure_future(node.call("hardhat_mine", hex(600), "0x5"))
     others = 0

@@ -132,6 +132,7 @@ def resident_bytes() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
+@pytest.mark.lengthy
 @pytest.mark.usefixtures("uncollected")
 async def test_b5_memory_comes_back_after_refused_traces(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     limit = 16 << 20
@@ -152,6 +153,7 @@ async def test_b5_memory_comes_back_after_refused_traces(node: Node, monkeypatch
     assert node.services.trace_memory.taken == 0
 
 
+@pytest.mark.lengthy
 @pytest.mark.usefixtures("uncollected")
 async def test_b5_memory_comes_back_after_failed_executions(node: Node) -> None:
     calls = [FAILING[name] for name in ("call, gas", "call, revert", "creation", "estimate", "bad parameters")]

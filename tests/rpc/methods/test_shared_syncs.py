@@ -235,6 +235,19 @@ async def test_after_a_failed_sync_memory_equals_the_disk_and_all_can_be_sent_ag
     assert pictures[2] == pictures[0]
 
 
+@WAYS
+async def test_after_a_failed_sync_no_send_is_refused_for_another_that_failed_with_it(way: Way) -> None:
+    """Such as for a nonce that the other one would have used up."""
+    trial = Trial(AUTOMINE, sync=True)
+    try:
+        trial.arm(0, full=False)
+        answers = await way(trial, [SENDS[0], SENDS[0], REFUSED["nonce too low"], SENDS[1]])
+        trial.disarm()
+        assert ["No space left" in text for text in errors_of(answers)] == [True] * 4, answers
+    finally:
+        trial.close()
+
+
 class DamagedStore(FailingStore):
     """Cannot read one key."""
 

@@ -71,6 +71,7 @@ async def questions(node: Node, reads: Reads) -> dict[str, int]:
     return {name: await reads_of(node, reads, method, *params) for name, (method, params) in asked.items()}
 
 
+@pytest.mark.lengthy
 async def test_s6_lookups_by_hash_do_not_grow_with_the_state(node: Node, reads: Reads) -> None:
     widen(node, 0, FEW)
     await node.send(to=hexadecimal(BOB))
@@ -96,6 +97,7 @@ async def test_s6_a_cursor_visits_every_slot_once_with_its_number(node: Node) ->
     assert {int(key, 16) for key in found} == set(range(1, FEW + 1))
 
 
+@pytest.mark.lengthy
 async def test_s6_modified_accounts_cost_the_difference_and_not_the_blocks_between(node: Node, reads: Reads) -> None:
     widen(node, 0, FEW)
     asked = "debug_getModifiedAccountsByNumber"

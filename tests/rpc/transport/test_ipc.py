@@ -138,6 +138,7 @@ CONTAINERS = st.recursive(
 ).filter(lambda value: isinstance(value, list | dict))
 
 
+@pytest.mark.lengthy
 @settings(max_examples=50, deadline=None)
 @given(
     st.lists(CONTAINERS, max_size=5),

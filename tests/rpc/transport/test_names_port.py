@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import pytest
 
 from tests.rpc.methods.memory_node import ALICE, BOB, Node, hexadecimal, start_node, stop_node
-from zevm.chain.rules.name_service import RESOLVER_ADDRESS, namehash
+from zevm.chain.rules.name_service import REGISTRY_ADDRESS, RESOLVER_ADDRESS, namehash
 from zevm.node.errors import NodeError
 from zevm.rpc.limits import Limits
 from zevm.rpc.server import ServerOptions
@@ -92,12 +92,14 @@ async def get(port: int, path: str, *headers: str, verb: str = "GET") -> tuple[i
 async def test_a_name_of_this_chain() -> None:
     async with served() as (node, port):
         given = {"name": "mytoken.ghost", "address": hexadecimal(ALICE), "contract": hexadecimal(BOB)}
-        await node.call("zns_register", given)
+        texts = {"url": "https://example.org", "com.github": "mytoken"}
+        await node.call("zns_register", given | {"texts": texts})
         status, headers, content = await get(port, "/resolve/MyToken.ghost")
         assert (status, headers["cache-control"]) == (200, "no-cache")
         assert (content["address"], content["contract"]) == (hexadecimal(ALICE), hexadecimal(BOB))
         assert content["node"] == hexadecimal(namehash("mytoken.ghost"))
-        assert content == await node.call("zns_records", "mytoken.ghost", {"texts": []})
+        assert content["texts"] == texts
+        assert content == await node.call("zns_records", "mytoken.ghost")
         # unchanged, it need not be sent again
         known = {"{}": 304, "W/{}": 304, '"other", {}': 304, "*": 304, '"other"': 200, "x": 200}
         for tags, wanted in known.items():
@@ -148,6 +150,18 @@ async def test_a_web_socket_is_refused_as_any_other_method(caplog: pytest.LogCap
             assert (await get(port, path, *upgrade))[0] == 405
         assert (await get(port, "/health", *upgrade, "Origin: https://evil.example"))[0] == 403
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+async def test_unread_answers_count_as_those_of_the_main_port() -> None:
+    """A resolver of anybody's may return as much as an execution's gas pays for."""
+    returning = bytes.fromhex("6020 5f52 62030d40 6020 52 62030d80 5f f3".replace(" ", ""))  # 200,000 bytes
+    async with served(limits=replace(Limits(), output_bytes=100_000, evm_timeout_seconds=60)) as (node, port):
+        await node.call("zns_register", {"name": "large.ghost"})
+        resolver = await node.place(returning)
+        data = "0x1896f70a" + namehash("large.ghost").hex() + resolver[2:].rjust(64, "0")
+        await node.send(to=hexadecimal(REGISTRY_ADDRESS), data=data)
+        with pytest.raises((ConnectionError, json.JSONDecodeError)):
+            await get(port, "/resolve/large.ghost")
 
 
 async def test_names_of_another_resolver() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from aioquic.h3.connection import H3Connection
+from aioquic.h3.connection import ErrorCode, H3Connection
 from aioquic.h3.events import DataReceived, HeadersReceived
 from aioquic.quic import events
 from curl_cffi import CurlHttpVersion
@@ -19,6 +19,7 @@ from tests.rpc.methods.memory_node import Node, start_node, stop_node
 from zevm.rpc.limits import Limits
 from zevm.rpc.server import ServerOptions
 from zevm.rpc.transport.quic.client import Trust, connect
+from zevm.rpc.transport.quic.connection import ConnectionLimits
 from zevm.rpc.transport.quic.options import QUIC_NAMES, QuicError, QuicPortOptions
 from zevm.rpc.transport.quic.streams import StreamResetError
 
@@ -100,9 +101,12 @@ class H3Client:
         self.connection = connection
         self.http = H3Connection(connection.quic)
         self.answers: dict[int, list[Any]] = {}
+        self.resets: dict[int, int] = {}
         self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     def received(self, event: events.QuicEvent) -> None:
+        if isinstance(event, events.StreamReset):
+            self.resets[event.stream_id] = event.error_code
         for item in self.http.handle_event(event):
             if isinstance(item, HeadersReceived | DataReceived):
                 self.answers.setdefault(item.stream_id, []).append(item)
@@ -111,12 +115,27 @@ class H3Client:
         if not self.ended.done():
             self.ended.set_result(str(error))
 
+    def post(self, body: bytes, size: int | None = None) -> int:
+        """Send a request, without its end if it has another size; its stream."""
+        stream_id = self.connection.quic.get_next_available_stream_id()
+        length = (b"content-length", b"%d" % (size or len(body)))
+        self.http.send_headers(stream_id, [*HEADERS, (b"content-type", b"application/json"), length])
+        self.http.send_data(stream_id, body, size is None)
+        self.connection.transmit()
+        return cast(int, stream_id)
+
+    def statuses(self) -> list[bytes]:
+        """Those of the answers that have begun."""
+        begun = [item[0] for item in self.answers.values() if isinstance(item[0], HeadersReceived)]
+        return sorted(dict(item.headers)[b":status"] for item in begun)
+
 
 @asynccontextmanager
 async def raw(node: Node, folder: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[H3Client]:
     monkeypatch.setattr("zevm.rpc.transport.quic.client.StreamProtocol", H3Client)
     host, port = node.server.quic_addresses[0]
-    async with connect(host, port, alpn="h3", trust=Trust(authority=folder / QUIC_NAMES[0])) as opened:
+    trust, limits = Trust(authority=folder / QUIC_NAMES[0]), ConnectionLimits(streams=0, unidirectional_streams=3)
+    async with connect(host, port, alpn="h3", trust=trust, limits=limits) as opened:
         yield cast(H3Client, opened._connection.receiver)
 
 
@@ -201,3 +220,70 @@ async def test_a_request_that_is_not_whole_in_time_is_given_up(
                     await asyncio.sleep(0.001)
         assert not node.services.budgets.input.used_bytes
     assert not caplog.text
+
+
+async def test_requests_held_are_bounded_for_a_connection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first body may be longer than the limit, as one over HTTP/1.1 may be; a further one has to fit."""
+    async with (
+        asyncio.timeout(20),
+        serving(tmp_path, quic_input_bytes=200_000) as node,
+        raw(node, tmp_path, monkeypatch) as client,
+    ):
+        (server,) = (item for item in node.server.quic.connections() if item.alpn == "h3")
+        end = json.dumps(CALL).encode()
+        first = client.post(b" " * 240_000, 240_000 + len(end))
+        while server.held_bytes < 240_000:
+            await asyncio.sleep(0.001)
+        others = [client.post(b" " * 1_000, 2_000) for _ in range(2)]
+        while len(client.resets) < 2:
+            await asyncio.sleep(0.001)
+        assert client.resets == dict.fromkeys(others, ErrorCode.H3_EXCESSIVE_LOAD)
+        client.http.send_data(first, end, True)
+        client.connection.transmit()
+        while server.receiver._exchanges or not client.statuses():
+            await asyncio.sleep(0.001)
+        assert (client.statuses(), server.held_bytes) == ([b"200"], 0)
+        assert not node.services.budgets.input.used_bytes
+
+
+async def test_answers_held_are_bounded_for_a_connection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A further answer that does not fit is refused in words, and all of them count for the budget of all clients."""
+    async with (
+        asyncio.timeout(20),
+        serving(tmp_path, quic_output_bytes=1_200_000) as node,
+        raw(node, tmp_path, monkeypatch) as client,
+    ):
+        (server,) = (item for item in node.server.quic.connections() if item.alpn == "h3")
+        # returns 524,288 bytes: an answer of 1 MiB
+        account = {"0x" + "ca" * 20: {"code": "0x620800005ff3"}}
+        call = CALL | {"method": "eth_call", "params": [{"to": "0x" + "ca" * 20}, "latest", account]}
+        # a client that takes one window of each answer, and no more
+        client.connection.quic._write_stream_limits = lambda **_: None
+        for _ in range(3):
+            client.post(json.dumps(call).encode())
+        while len(client.statuses()) < 3:
+            await asyncio.sleep(0.001)
+        assert client.statuses() == [b"200", b"503", b"503"]
+        assert 1_000_000 < server.pending_bytes <= 1_200_000
+        budget = node.services.budgets.output
+        assert budget.used_bytes == server.pending_bytes
+        client.connection.close()
+        while server.pending_bytes:
+            await asyncio.sleep(0.001)
+        assert budget.used_bytes == 0
+
+
+async def test_a_connection_is_cut_for_the_budget_of_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with (
+        asyncio.timeout(20),
+        serving(tmp_path, output_bytes=200_000) as node,
+        raw(node, tmp_path, monkeypatch) as client,
+    ):
+        account = {"0x" + "ca" * 20: {"code": "0x620800005ff3"}}
+        call = CALL | {"method": "eth_call", "params": [{"to": "0x" + "ca" * 20}, "latest", account]}
+        client.connection.quic._write_stream_limits = lambda **_: None
+        stream_id = client.post(json.dumps(call).encode())
+        while not client.resets:
+            await asyncio.sleep(0.001)
+        assert client.resets == {stream_id: ErrorCode.H3_EXCESSIVE_LOAD}
+        assert node.services.budgets.output.used_bytes == 0

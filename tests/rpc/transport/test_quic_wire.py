@@ -62,6 +62,7 @@ async def test_qh3_without_the_group_s_authority_is_not_trusted(tmp_path: Path) 
                 pass
 
 
+@pytest.mark.lengthy
 async def test_a_path_that_loses_repeats_and_reorders() -> None:
     faults = Faults(loss=0.2, repetition=0.1, reordering=0.2, seed=7)
     async with quic_port() as port, relayed(*port.addresses[0], faults) as relay:

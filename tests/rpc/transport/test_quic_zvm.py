@@ -307,6 +307,21 @@ async def test_a_signed_request_passes_once() -> None:
         assert "nonce" in (await sent(client, data[:-33] + s.to_bytes(32, "big") + v)).error_message
 
 
+async def test_nonces_are_counted_for_the_address_that_they_come_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    hosts: list[str] = []
+    check = authentication.Authenticator.check
+
+    def noted(self: authentication.Authenticator, message: bytes, caller: Any, given: Any, host: str) -> None:
+        hosts.append(host)
+        check(self, message, caller, given, host)
+
+    monkeypatch.setattr(authentication.Authenticator, "check", noted)
+    async with serving() as node, connected(node) as client:
+        data = signed(node, STRANGER, request(caller_address=address_of(STRANGER)))
+        assert (await sent(client, data)).status is ExecutionStatus.SUCCESS
+    assert hosts == ["127.0.0.1"]
+
+
 async def test_what_is_not_signed_right_gets_status_7() -> None:
     own = request(caller_address=address_of(STRANGER))
     async with serving() as node, connected(node) as client:

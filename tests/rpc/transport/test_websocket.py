@@ -324,6 +324,7 @@ async def read_to_the_end(client: socket.socket) -> None:
         pass
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("limits", [ONLY_THE_QUEUE, ONLY_THE_TIME])
 async def test_a_stalled_reader_is_cut_off_and_others_miss_nothing(limits: dict[str, Any]) -> None:
     async with client_of(**limits) as (client, services):

@@ -16,8 +16,9 @@ from verification.crash.model import Model, Operation
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_nothing_acknowledged_is_lost(tmp_path: Path) -> None:
-    assert crash.main(["--kills", "8", "--datadir", str(tmp_path / "data")]) == 0
+@pytest.mark.parametrize("load", [("--kills", "6"), ("--kills", "3", "--clients", "32")], ids=["few", "32 clients"])
+def test_nothing_acknowledged_is_lost(load: tuple[str, ...], tmp_path: Path) -> None:
+    assert crash.main([*load, "--datadir", str(tmp_path / "data")]) == 0
 
 
 @pytest.mark.slow

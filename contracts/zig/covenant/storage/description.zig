@@ -4,10 +4,11 @@
 const std = @import("std");
 const kinds = @import("kinds.zig");
 const layouts = @import("layout.zig");
+const strings = @import("../strings.zig");
 const types = @import("../types.zig");
 const words = @import("words.zig");
 
-const print = std.fmt.comptimePrint;
+const decimal = strings.decimal;
 
 /// A contract as messages and labels name it.
 const Contract = struct { Definition: type, name: []const u8 };
@@ -41,17 +42,22 @@ fn section(comptime contract: Contract, comptime names: []const []const u8) []co
     for (names) |name| for (fieldsOf(contract, name).field_types) |T| {
         known = collect(known, T);
     };
-    var storage: []const u8 = "";
-    var namespaces: []const u8 = "";
+    var storage: []const []const u8 = &.{};
+    var namespaces: []const []const u8 = &.{};
     for (names) |name| {
         const list = entries(contract, known, fieldsOf(contract, name));
         if (markerOf(contract, name).namespace_id) |id| {
-            namespaces = namespaces ++ comma(namespaces) ++ print("\"erc7201:{s}\":[{s}]", .{ id, list });
-        } else storage = storage ++ comma(storage) ++ list;
+            namespaces = namespaces ++ .{strings.joined("", &.{ "\"erc7201:", id, "\":[", strings.joined(",", list), "]" })};
+        } else storage = storage ++ list;
     }
-    const known_types = typesOf(contract, known);
-    const tail = if (namespaces.len == 0) "" else print(",\"namespaces\":{{{s}}}", .{namespaces});
-    return print("{{\"storage\":[{s}],\"types\":{s}{s}}}", .{ storage, known_types, tail });
+    return strings.joined("", &.{
+        "{\"storage\":[",
+        strings.joined(",", storage),
+        "],\"types\":",
+        typesOf(contract, known),
+        if (namespaces.len == 0) "" else ",\"namespaces\":{" ++ strings.joined(",", namespaces) ++ "}",
+        "}",
+    });
 }
 
 fn markerOf(comptime contract: Contract, comptime name: []const u8) type {
@@ -60,10 +66,6 @@ fn markerOf(comptime contract: Contract, comptime name: []const u8) type {
 
 fn fieldsOf(comptime contract: Contract, comptime name: []const u8) std.lang.Type.Struct {
     return @typeInfo(markerOf(contract, name).Fields).@"struct";
-}
-
-fn comma(comptime text: []const u8) []const u8 {
-    return if (text.len == 0) "" else ",";
 }
 
 /// T and the types that it is made of, each once, in the order of their appearance.
@@ -94,39 +96,60 @@ fn collectKey(comptime known: []const type, comptime K: type) []const type {
     return known ++ .{InMemory(K)};
 }
 
-/// Positions count from 0: the first slot of a struct, a namespace or a contract.
-fn entries(comptime contract: Contract, comptime known: []const type, comptime fields: std.lang.Type.Struct) []const u8 {
-    var text: []const u8 = "";
-    for (fields.field_names, fields.field_types, kinds.positions(fields.field_types), 1..) |label, T, place, id| {
-        text = text ++ comma(text) ++ print(
-            "{{\"astId\":{d},\"contract\":\"{s}\",\"label\":\"{s}\",\"offset\":{d},\"slot\":\"{d}\",\"type\":\"{s}\"}}",
-            .{ id, contract.name, types.checkedName(label), place.offset, place.slot, identifier(known, T) },
-        );
+/// An entry for each field. Positions count from 0: the first slot of a struct, a namespace or a contract.
+fn entries(comptime contract: Contract, comptime known: []const type, comptime fields: std.lang.Type.Struct) []const []const u8 {
+    var list: [fields.field_names.len][]const u8 = undefined;
+    for (&list, fields.field_names, fields.field_types, kinds.positions(fields.field_types), 1..) |*entry, label, T, place, id| {
+        entry.* = strings.joined("", &.{
+            "{\"astId\":",      decimal(id),
+            ",\"contract\":\"", contract.name,
+            "\",\"label\":\"",  types.checkedName(label),
+            "\",\"offset\":",   decimal(place.offset),
+            ",\"slot\":\"",     decimal(place.slot),
+            "\",\"type\":\"",   identifier(known, T),
+            "\"}",
+        });
     }
-    return text;
+    const out = list;
+    return &out;
 }
 
 fn typesOf(comptime contract: Contract, comptime known: []const type) []const u8 {
-    var text: []const u8 = "";
-    for (known) |T| text = text ++ comma(text) ++ print("\"{s}\":{{{s}}}", .{ identifier(known, T), typeMembers(contract, known, T) });
-    return if (text.len == 0) "null" else "{" ++ text ++ "}";
+    if (known.len == 0) return "null";
+    var list: [known.len][]const u8 = undefined;
+    for (&list, known) |*entry, T| {
+        entry.* = strings.joined("", &.{ "\"", identifier(known, T), "\":{", typeMembers(contract, known, T), "}" });
+    }
+    return "{" ++ strings.joined(",", &list) ++ "}";
 }
 
 fn typeMembers(comptime contract: Contract, comptime known: []const type, comptime T: type) []const u8 {
-    const text = "\"encoding\":\"{s}\",\"label\":\"{s}\",\"numberOfBytes\":\"{d}\"";
-    if (isKey(T)) return print(text, .{ "bytes", textName(T.Text), 32 });
+    if (isKey(T)) return typeText("bytes", textName(T.Text), 32, "");
     const name = labelOf(contract, T);
     const bytes = if (kinds.kindOf(T) == .value) kinds.byteSize(T) else 32 * kinds.slots(T);
     return switch (kinds.kindOf(T)) {
-        .value => print(text, .{ "inplace", name, bytes }),
-        .text => print(text, .{ "bytes", name, bytes }),
-        .mapping => print(text ++ ",\"key\":\"{s}\",\"value\":\"{s}\"", .{
-            "mapping", name, bytes, keyIdentifier(known, T.Key), identifier(known, T.Item),
-        }),
-        .dynamic_array => print(text ++ ",\"base\":\"{s}\"", .{ "dynamic_array", name, bytes, identifier(known, kinds.Item(T)) }),
-        .fixed_array => print(text ++ ",\"base\":\"{s}\"", .{ "inplace", name, bytes, identifier(known, kinds.Item(T)) }),
-        .structure => print(text ++ ",\"members\":[{s}]", .{ "inplace", name, bytes, entries(contract, known, @typeInfo(T).@"struct") }),
+        .value => typeText("inplace", name, bytes, ""),
+        .text => typeText("bytes", name, bytes, ""),
+        .mapping => typeText("mapping", name, bytes, strings.joined("", &.{
+            ",\"key\":\"", keyIdentifier(known, T.Key), "\",\"value\":\"", identifier(known, T.Item), "\"",
+        })),
+        .dynamic_array => typeText("dynamic_array", name, bytes, baseText(known, T)),
+        .fixed_array => typeText("inplace", name, bytes, baseText(known, T)),
+        .structure => typeText("inplace", name, bytes, strings.joined("", &.{
+            ",\"members\":[", strings.joined(",", entries(contract, known, @typeInfo(T).@"struct")), "]",
+        })),
     };
+}
+
+/// The members of a type: those that all have, and more.
+fn typeText(comptime encoding: []const u8, comptime label: []const u8, comptime bytes: comptime_int, comptime more: []const u8) []const u8 {
+    return strings.joined("", &.{
+        "\"encoding\":\"", encoding, "\",\"label\":\"", label, "\",\"numberOfBytes\":\"", decimal(bytes), "\"", more,
+    });
+}
+
+fn baseText(comptime known: []const type, comptime T: type) []const u8 {
+    return ",\"base\":\"" ++ identifier(known, kinds.Item(T)) ++ "\"";
 }
 
 fn isKey(comptime T: type) bool {
@@ -136,17 +159,17 @@ fn isKey(comptime T: type) bool {
 /// solc's name of a type, as `t_mapping(t_address,t_uint256)`. Those that a contract declares have a number, here their
 /// place among all types.
 fn identifier(comptime known: []const type, comptime T: type) []const u8 {
-    if (isKey(T)) return print("t_{s}_memory_ptr", .{textName(T.Text)});
+    if (isKey(T)) return "t_" ++ textName(T.Text) ++ "_memory_ptr";
     return switch (kinds.kindOf(T)) {
         .value => switch (@typeInfo(T)) {
-            .@"enum" => print("t_enum({s}){d}", .{ types.ownName(T), placeOf(known, T) }),
+            .@"enum" => "t_enum(" ++ types.ownName(T) ++ ")" ++ decimal(placeOf(known, T)),
             else => "t_" ++ types.typeName(T),
         },
-        .text => print("t_{s}_storage", .{textName(T)}),
-        .mapping => print("t_mapping({s},{s})", .{ keyIdentifier(known, T.Key), identifier(known, T.Item) }),
-        .dynamic_array => print("t_array({s})dyn_storage", .{identifier(known, kinds.Item(T))}),
-        .fixed_array => print("t_array({s}){d}_storage", .{ identifier(known, kinds.Item(T)), kinds.length(T) }),
-        .structure => print("t_struct({s}){d}_storage", .{ types.ownName(T), placeOf(known, T) }),
+        .text => "t_" ++ textName(T) ++ "_storage",
+        .mapping => "t_mapping(" ++ keyIdentifier(known, T.Key) ++ "," ++ identifier(known, T.Item) ++ ")",
+        .dynamic_array => "t_array(" ++ identifier(known, kinds.Item(T)) ++ ")dyn_storage",
+        .fixed_array => "t_array(" ++ identifier(known, kinds.Item(T)) ++ ")" ++ decimal(kinds.length(T)) ++ "_storage",
+        .structure => "t_struct(" ++ types.ownName(T) ++ ")" ++ decimal(placeOf(known, T)) ++ "_storage",
     };
 }
 
@@ -167,11 +190,15 @@ fn labelOf(comptime contract: Contract, comptime T: type) []const u8 {
             else => types.typeName(T),
         },
         .text => textName(T),
-        .mapping => print("mapping({s} => {s})", .{ if (kinds.kindOf(T.Key) == .text) textName(T.Key) else labelOf(contract, T.Key), labelOf(contract, T.Item) }),
+        .mapping => "mapping(" ++ keyLabel(contract, T.Key) ++ " => " ++ labelOf(contract, T.Item) ++ ")",
         .dynamic_array => labelOf(contract, kinds.Item(T)) ++ "[]",
-        .fixed_array => print("{s}[{d}]", .{ labelOf(contract, kinds.Item(T)), kinds.length(T) }),
+        .fixed_array => labelOf(contract, kinds.Item(T)) ++ "[" ++ decimal(kinds.length(T)) ++ "]",
         .structure => "struct " ++ declaredName(contract, T),
     };
+}
+
+fn keyLabel(comptime contract: Contract, comptime K: type) []const u8 {
+    return if (kinds.kindOf(K) == .text) textName(K) else labelOf(contract, K);
 }
 
 fn textName(comptime T: type) []const u8 {

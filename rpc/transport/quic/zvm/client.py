@@ -161,8 +161,11 @@ class AsyncZvmQuicClient:
             return self._connection
 
     async def _exchange(self, request: WasmExecutionRequest) -> WasmExecutionResult:
+        try:
+            message = encode_request(request)
+        except MessageError as error:
+            raise QuicError(f"the request cannot be sent: {error}") from error
         connection = await self._connected()
-        message = encode_request(request)
         sent = framed(message)
         if self._key is not None:
             expiry = int(time.time()) + SIGNATURE_SECONDS

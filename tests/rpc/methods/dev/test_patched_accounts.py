@@ -126,6 +126,7 @@ STEPS = st.lists(
 A = ACCOUNTS[0]
 
 
+@pytest.mark.lengthy
 @settings(max_examples=60, deadline=None)
 @given(STEPS)
 @example([("set_storage", A, 0, 1)])

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from tests.rpc.methods.assembly import BOX, ENDLESS, REVERT_DATA, assemble, creation, reverting
 from tests.rpc.methods.memory_node import ALICE, BOB, CAROL, KEYS, Node, hexadecimal
 
@@ -166,6 +168,7 @@ async def test_signed_transactions(node: Node) -> None:
     assert (await node.fails("trace_rawTransaction", "0xc0", [])).code == -32000
 
 
+@pytest.mark.lengthy
 async def test_what_runs_out_of_gas(node: Node) -> None:
     endless = await node.place(ENDLESS)
     found = await node.call("trace_call", {"to": endless, "gas": hex(100_000)}, ["trace", "vmTrace"])

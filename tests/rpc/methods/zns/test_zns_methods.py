@@ -1,6 +1,7 @@
 """zns_: names registered, looked up and called through JSON-RPC."""
 
 import asyncio
+import itertools
 import threading
 from typing import Any
 
@@ -34,6 +35,7 @@ async def register(node: Node, name: str, **fields: Any) -> None:
     assert (await node.call("eth_getTransactionReceipt", sent))["status"] == "0x1"
 
 
+@pytest.mark.lengthy
 async def test_a_name_is_registered_and_resolves(node: Node) -> None:
     contract = await node.place(ANSWERING)
     texts = {"url": "https://example.org", "description": "é"}
@@ -256,6 +258,23 @@ async def test_a_chain_with_another_contract_in_the_place_of_the_resolver(node: 
     }.items():
         error = await node.fails(method, asked)
         assert (error.code, "other contracts" in error.message) == (-32000, True), (method, error)
+
+
+LENGTHS = (0, 32, 33, 2**63 - 1, 2**63, 2**256 - 32, 2**256 - 1)
+
+
+async def test_a_resolver_s_answer_that_is_none_is_no_record(node: Node) -> None:
+    """A place and a length of each size, as a resolver may return them for every record."""
+    await register(node, "odd.ghost")
+    resolver = bytes.fromhex("00" * 18 + "0dd0")
+    name = namehash("odd.ghost")
+    await node.send(to=hexadecimal(REGISTRY_ADDRESS), data=data("setResolver(bytes32,address)", name, resolver))
+    for place, size in itertools.product((32, 2**256 - 1), LENGTHS):
+        returning = b"\x7f" + place.to_bytes(32) + b"\x5f\x52\x7f" + size.to_bytes(32) + bytes.fromhex("60205260605ff3")
+        await node.call("anvil_setCode", hexadecimal(resolver), hexadecimal(returning))
+        found = await node.call("zns_records", "odd.ghost", {"texts": ["url"], "coinTypes": [0]})
+        assert found["resolver"] == hexadecimal(resolver), (place, size)
+        assert found["contenthash"] in (None, "0x" + "00" * min(size, 32)), (place, size)
 
 
 async def test_a_chain_without_a_name_service(node: Node) -> None:

@@ -56,6 +56,7 @@ async def test_a_creation_without_an_end_leaves_time_for_the_code(code: str) -> 
     assert "examined as deployed code" in report["notes"][0]
 
 
+@pytest.mark.lengthy
 async def test_a_trial_without_an_end_leaves_time_for_the_others() -> None:
     endless = contract("again: GAS @again JUMPI CALLER SELFDESTRUCT", "CALLER SELFDESTRUCT")
     async with limited_node(audit_seconds=4.0) as node:

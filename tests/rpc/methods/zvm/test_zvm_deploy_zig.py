@@ -157,6 +157,7 @@ ENDLESS = "comptime { @setEvalBranchQuota(4294967295); var i: u64 = 0; while (tr
 GROWING = 'comptime { @setEvalBranchQuota(4294967295); var a: []const u8 = "x"; while (true) a = a ++ a; }'
 
 
+@pytest.mark.lengthy
 @pytest.mark.usefixtures("service")
 async def test_an_endless_compile_ends_and_others_are_answered_meanwhile(node: Node, zig: SandboxedZig) -> None:
     zig.limits = replace(zig.limits, seconds=3)
@@ -174,6 +175,7 @@ async def test_an_endless_compile_ends_and_others_are_answered_meanwhile(node: N
     assert slowest < 1.5
 
 
+@pytest.mark.lengthy
 @pytest.mark.usefixtures("service")
 async def test_a_compile_without_bounds_in_memory_ends(node: Node, zig: SandboxedZig) -> None:
     zig.limits = replace(zig.limits, memory_bytes=300 << 20, seconds=20)
@@ -188,6 +190,7 @@ async def test_a_file_beyond_the_limit_ends_the_compile(node: Node, zig: Sandbox
     assert (await node.fails(METHOD, "Adder", ADDER, [7, OWNER])).code == -32050
 
 
+@pytest.mark.lengthy
 async def test_a_client_that_leaves_ends_its_compile(
     node: Node, zig: SandboxedZig, service: CompileService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -211,6 +214,7 @@ async def test_a_client_that_leaves_ends_its_compile(
     assert service
 
 
+@pytest.mark.lengthy
 async def test_more_than_may_wait_are_refused(node: Node, zig: SandboxedZig, service: CompileService) -> None:
     zig.limits = replace(zig.limits, seconds=2)
     tasks = [asyncio.create_task(node.ask(METHOD, "X", ENDLESS)) for _ in range(3)]

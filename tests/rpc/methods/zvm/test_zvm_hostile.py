@@ -81,6 +81,7 @@ async def test_what_is_refused(node: Node, name: str) -> None:
     await next_request_is_answered(node, 2)
 
 
+@pytest.mark.lengthy
 async def test_a_module_cut_at_any_byte(node: Node) -> None:
     whole = module("(i32.const 0)")
     shorter = 0

@@ -242,6 +242,7 @@ async def test_a_chain_without_webassembly() -> None:
         await stop_node(running)
 
 
+@pytest.mark.lengthy
 def test_the_methods_are_there_without_wasmtime() -> None:
     code = "import sys, zevm.node.app, zevm.rpc.methods; zevm.rpc.methods.load(); sys.exit('wasmtime' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[4], timeout=60)

@@ -1,9 +1,9 @@
 """Worker threads for executions: a fixed number, big stacks, a short queue, a deadline for each job.
 One more thread reads large bodies, and one executes for callers of the same process, from its first call on.
 
-The event loop never runs contract code. A caller that has waited `queue_ms` for a free worker is refused, so that a
-flood of eth_call delays only eth_call. A disconnected caller cancels its job's deadline: the job ends at its next
-check.
+The event loop runs contract code only where it is known to be short (brief.py). A caller that has waited `queue_ms`
+for a free worker is refused, so that a flood of eth_call delays only eth_call. A disconnected caller cancels its job's
+deadline: the job ends at its next check.
 """
 
 import asyncio

@@ -1,0 +1,100 @@
+"""Short executions on the event loop, which saves them two changes of the thread.
+
+Nothing is known of an execution's time for certain: the code may take another way than before. So it runs under a
+BriefDeadline, and what does not end by then is done again on a worker.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from zevm.chain.concurrency.deadline import BriefDeadline, Cancellation, Deadline, NotBriefError
+from zevm.rpc.execution.durations import Durations, Kind
+from zevm.rpc.execution.turns import Turns
+
+SHORT_SHARE = 0.9
+"""Part of the budget that an execution may have taken on a worker to be expected within it here."""
+
+NOT_BRIEF = object()
+"""The result of an execution that did not end within the budget."""
+
+Job = tuple[Callable[..., Any], *tuple[Any, ...]]
+"""A function that takes `deadline` by keyword, and its other arguments."""
+
+
+class BriefExecutions:
+    """Runs executions on the event loop within a budget.
+
+    budget_seconds: of one; 0 leaves all to the workers. kinds: see Durations. here, overran: how many have ended on the
+    event loop since the start, and how many began there and were done again.
+    """
+
+    def __init__(self, budget_seconds: float, kinds: int) -> None:
+        self._budget_seconds = budget_seconds
+        self._short_seconds = SHORT_SHARE * budget_seconds
+        self._durations = Durations(self._short_seconds, kinds)
+        self.turns = Turns()
+        self.here = 0
+        self.overran = 0
+
+    @property
+    def is_on(self) -> bool:
+        """Whether any execution runs here."""
+        return self._budget_seconds > 0
+
+    def expects(self, kind: Kind) -> bool:
+        """Whether an execution of this kind is expected to end within the budget."""
+        return self._durations.is_short(kind)
+
+    def run(self, kind: Kind, job: Job) -> Any:
+        """The result of `job` or its error; NOT_BRIEF where it takes too long."""
+        function, *arguments = job
+        begun = time.thread_time()
+        deadline = BriefDeadline(time.monotonic() + self._budget_seconds, Cancellation())
+        self.here += 1
+        try:
+            result = function(*arguments, deadline=deadline)
+        except NotBriefError:
+            self.here -= 1
+            self.overran += 1
+            # a thread that had to wait for the processor says nothing about the kind
+            if not deadline.expired() or time.thread_time() - begun > self._short_seconds:
+                self._durations.overran(kind)
+            return NOT_BRIEF
+        self._durations.kept(kind)
+        return result
+
+    def timed(self, kind: Kind | None, job: Job) -> tuple[Job, Callable[[], None]]:
+        """A job for a worker that does the same, and a function that notes afterwards how long it took."""
+        if kind is None:
+            return job, _nothing
+        timing = _Timing()
+        return (timing.run, *job), lambda: self._note(kind, timing)
+
+    def took(self, kind: Kind, seconds: float) -> None:
+        """An execution of this kind took this processor time on a worker."""
+        self._durations.took(kind, seconds)
+
+    def _note(self, kind: Kind, timing: "_Timing") -> None:
+        if timing.seconds is not None:
+            self.took(kind, timing.seconds)
+
+
+class _Timing:
+    """The processor time of a job; None unless it has ended by itself."""
+
+    def __init__(self) -> None:
+        self.seconds: float | None = None
+
+    def run(self, function: Callable[..., Any], *arguments: Any, deadline: Deadline) -> Any:
+        """Run it, on a worker."""
+        begun = time.thread_time()
+        try:
+            return function(*arguments, deadline=deadline)
+        finally:
+            if not deadline.expired():
+                self.seconds = time.thread_time() - begun
+
+
+def _nothing() -> None:
+    """Nothing to note."""

@@ -1,0 +1,78 @@
+"""Kinds of executions: what calls that take about the same time have in common; None for those that are never short."""
+
+from collections.abc import Sequence
+
+from zevm.chain.calls.overrides import NO_OVERRIDES, BlockOverrides, StateOverrides
+from zevm.chain.types.block_reference import LATEST, BlockReference, BlockTag
+from zevm.rpc.codec.objects import LogFilter, TransactionArguments
+from zevm.rpc.execution.durations import Kind
+from zevm.rpc.services import Services
+from zevm.storage.primitives import Address
+
+BRIEF_DATA_BYTES = 16 * 1024
+"""Most bytes of call data."""
+BRIEF_ACCESSES = 16
+"""Most entries of a message's own access list."""
+BRIEF_SLOTS = 64
+"""Most slots of a proof."""
+BRIEF_ITEMS = 8
+"""Most addresses and topics of a log filter; they are kept with its time."""
+BRIEF_HISTORY = 64
+"""Most blocks, and rewards of blocks, of a fee history."""
+SELECTOR_BYTES = 4
+
+
+def kind_of_message(
+    services: Services,
+    arguments: TransactionArguments,
+    block: BlockReference,  # noqa: ARG001
+    state_overrides: StateOverrides,
+    block_overrides: BlockOverrides = NO_OVERRIDES.block,
+) -> Kind | None:
+    """Messages to the same code with the same selector."""
+    to, accesses = arguments.to, arguments.access_list or ()
+    if (
+        to is None
+        or state_overrides
+        or block_overrides is not NO_OVERRIDES.block
+        or len(arguments.data) > BRIEF_DATA_BYTES
+        or arguments.authorization_list
+        or sum([1 + len(entry.storage_keys) for entry in accesses]) > BRIEF_ACCESSES
+        # a program that is shown every instruction
+        or services.chain.options.watcher is not None
+    ):
+        return None
+    account = services.chain.head.state.account(to)
+    return None if account is None else account.code_hash, arguments.data[:SELECTOR_BYTES]
+
+
+def kind_of_proof(
+    services: Services,  # noqa: ARG001
+    address: Address,  # noqa: ARG001
+    keys: Sequence[object],
+    block: BlockReference,
+) -> Kind | None:
+    """Proofs of as many slots."""
+    if len(keys) > BRIEF_SLOTS or block.tag is BlockTag.PENDING:
+        return None
+    return (len(keys),)
+
+
+def kind_of_search(services: Services, criteria: LogFilter) -> Kind | None:
+    """Searches for the same addresses and topics in a range of about the same length."""
+    if len(criteria.addresses) + sum([len(wanted or ()) for wanted in criteria.topics]) > BRIEF_ITEMS:
+        return None
+    first, last = [services.chain.number_of(bound or LATEST) for bound in (criteria.from_block, criteria.to_block)]
+    return criteria.addresses, criteria.topics, criteria.block_hash is None, (last - first).bit_length()
+
+
+def kind_of_history(
+    services: Services,  # noqa: ARG001
+    count: int,
+    newest: BlockReference,
+    percentiles: Sequence[float] = (),
+) -> Kind | None:
+    """Histories of as many blocks and rewards."""
+    if newest.tag is BlockTag.PENDING or count * max(1, len(percentiles)) > BRIEF_HISTORY:
+        return None
+    return count, len(percentiles)
