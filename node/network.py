@@ -41,6 +41,7 @@ from zevm.storage.directory import PINS_NAME
 from zevm.storage.errors import CorruptionError, ForeignDatabaseError, StorageProblem
 from zevm.storage.primitives import Address
 from zevm.storage.schema import MetaName
+from zevm.storage.state_nodes import NodeLimits
 
 BESIDE_NAMES = (COMPILED_NAME, JWT_SECRET_NAME, PINS_NAME, *QUIC_NAMES)
 """A node's files in the data directory other than its database."""
@@ -57,7 +58,7 @@ def open_database(settings: NodeSettings, *, create: bool = True, accept: bool =
     Raises StorageError, GenesisError.
     """
     if settings.memory:
-        return Database.open(None)
+        return Database.open(None, node_limits=node_limits(settings))
     (replaced.set_aside if settings.fresh else replaced.put_back)(settings.datadir)
     try:
         return _open_files(settings, create=create, accept=accept)
@@ -66,8 +67,20 @@ def open_database(settings: NodeSettings, *, create: bool = True, accept: bool =
         raise
 
 
+def node_limits(settings: NodeSettings) -> NodeLimits:
+    """How many states' trie nodes are kept, and how long others may take to be made again."""
+    states = None if settings.proofs == "all" else int(settings.proofs)
+    return NodeLimits(states=states, rebuild_seconds=settings.proofs_seconds)
+
+
 def _open_files(settings: NodeSettings, *, create: bool, accept: bool) -> Database:
-    database = Database.open(settings.datadir, create=create, sync=not settings.no_sync, accept=accept)
+    database = Database.open(
+        settings.datadir,
+        create=create,
+        sync=not settings.no_sync,
+        accept=accept,
+        node_limits=node_limits(settings),
+    )
     if database.ledger.meta(MetaName.COVENANT) is not None:
         database.close()
         raise ForeignDatabaseError(

@@ -133,3 +133,13 @@ NewestFork = Annotated[Fork | None, BeforeValidator(_fork)]
 WordCount = BeforeValidator(_word_count)
 GivenGenesis = Annotated[Genesis, _Instance()]
 """A program may give a genesis itself in the place of its file."""
+
+
+def _proofs(text: str) -> str:
+    """A count of states, or "all". Raises ValueError."""
+    if text != "all" and not (text.isascii() and text.isdigit() and int(text[:9]) >= 1 and len(text) <= 7):
+        raise ValueError(f"{text!r} is neither a number from 1 to 9999999 nor all")
+    return text
+
+
+Proofs = Annotated[str, AfterValidator(_proofs)]

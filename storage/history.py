@@ -6,8 +6,8 @@ A value at a version is the old value that the first change after it replaced, o
 from collections.abc import Iterator, Sequence
 
 from zevm.storage.errors import CorruptionError, StorageProblem
-from zevm.storage.rlp import Item, RlpError, decode, encode_bytes, item_at, wrap_list
-from zevm.storage.schema import HISTORY, UNDO, history_key, range_of, undo_key
+from zevm.storage.rlp import Item, RlpError, decode, encode_bytes, item_at, split_list, wrap_list
+from zevm.storage.schema import HISTORY, UNDO, VERSION_SIZE, history_key, range_of, undo_key
 from zevm.storage.store import Batch, Reader
 
 Version = tuple[int, int]
@@ -15,27 +15,35 @@ Version = tuple[int, int]
 
 LAST_VERSION = (2**64 - 1, 2**32 - 1)
 _OFFSET_SIZE = 4
-_VERSION_SIZE = 12
 
 
 def put_difference(
     batch: Batch, version: Version, before: bytes, after: bytes, old_values: Sequence[tuple[bytes, bytes]]
 ) -> None:
     """Put a reverse difference into `batch`: the roots before and after, the old values (b"": none), their index."""
-    parts = [encode_bytes(before), encode_bytes(after)]
-    position = len(parts[0]) + len(parts[1])
-    offsets: list[tuple[bytes, int]] = []
+    items = [encode_bytes(before), encode_bytes(after)]
     for flat_key, old in old_values:
-        key, value = encode_bytes(flat_key), encode_bytes(old)
-        position += len(key)
-        offsets.append((flat_key, position))
-        parts += (key, value)
-        position += len(value)
-    record = wrap_list(b"".join(parts))
-    header_size = len(record) - position
+        items += (encode_bytes(flat_key), encode_bytes(old))
+    record = wrap_list(b"".join(items))
     batch.put(undo_key(*version), record)
-    for flat_key, offset in offsets:
-        batch.put(history_key(flat_key, *version), (header_size + offset).to_bytes(_OFFSET_SIZE, "big"))
+    batch.put_all(_postings(undo_key(*version), [flat_key for flat_key, _ in old_values], items, len(record)))
+
+
+def postings_of(key: bytes, record: bytes) -> list[tuple[bytes, bytes]]:
+    """Keys and values of the index that belong to a stored difference. Raises CorruptionError."""
+    flat_keys = read_difference(key, record)[2][::2]
+    return _postings(key, flat_keys, split_list(record), len(record))
+
+
+def _postings(key: bytes, flat_keys: Sequence[bytes], items: list[bytes], size: int) -> list[tuple[bytes, bytes]]:
+    """items: of the record, encoded: two roots, then each flat key before its old value. size: of the record."""
+    position = size - sum(map(len, items)) + len(items[0]) + len(items[1])
+    postings = []
+    for index, flat_key in enumerate(flat_keys):
+        position += len(items[2 + 2 * index])
+        postings.append((HISTORY.prefix + flat_key + key[1:], position.to_bytes(_OFFSET_SIZE, "big")))
+        position += len(items[3 + 2 * index])
+    return postings
 
 
 def delete_difference(batch: Batch, key: bytes, flat_keys: Sequence[bytes]) -> None:
@@ -87,7 +95,7 @@ def value_at(reader: Reader, flat_key: bytes, version: Version) -> bytes | None:
     changed = next(reader.iterate(start, stop), None)
     if changed is None:
         return reader.get(flat_key)
-    key = UNDO.prefix + changed[0][-_VERSION_SIZE:]
+    key = UNDO.prefix + changed[0][-VERSION_SIZE:]
     record = reader.get(key)
     if record is None:
         raise CorruptionError(f"reverse state diff of {version_name(key)} is missing", StorageProblem.RECORD_DAMAGED)

@@ -1,11 +1,12 @@
 """Trie nodes made from flat records: of a state that is known by how its records differ from another's."""
 
+import time
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from zevm.storage import trie
 from zevm.storage.account import decode_account
-from zevm.storage.errors import CorruptionError, StorageProblem
+from zevm.storage.errors import CorruptionError, NodesNotKeptError, StorageProblem
 from zevm.storage.history import Version, changes_between
 from zevm.storage.primitives import Address
 from zevm.storage.schema import ACCOUNT, ADDRESS_SIZE
@@ -22,10 +23,29 @@ class Rebuilt(NamedTuple):
     nodes: dict[bytes, bytes]
 
 
-def values_before(reader: Reader, after: Version) -> dict[bytes, bytes]:
-    """The flat records as of version `after` (b"": none) of all that changed since."""
+class TimeLimit:
+    """Ends what makes a state's nodes again when it has taken too long."""
+
+    def __init__(self, seconds: float, version: Version) -> None:
+        self._end = time.monotonic() + seconds
+        self._seconds = seconds
+        self._version = version
+
+    def check(self) -> None:
+        """Raise NodesNotKeptError once the time is over."""
+        if time.monotonic() > self._end:
+            raise NodesNotKeptError(
+                f"the trie of the state after block {self._version[0]} is not kept, and making it again from what "
+                f"changed since takes more than {self._seconds:g} s",
+                StorageProblem.NODES_NOT_KEPT,
+            )
+
+
+def values_before(reader: Reader, after: Version, limit: TimeLimit) -> dict[bytes, bytes]:
+    """The flat records as of version `after` (b"": none) of all that changed since. Raises NodesNotKeptError."""
     values: dict[bytes, bytes] = {}
     for _, fields in changes_between(reader, after):
+        limit.check()
         for flat_key, old in zip(fields[::2], fields[1::2], strict=True):
             values.setdefault(flat_key, old)
     return values
@@ -39,14 +59,16 @@ def values_since(reader: Reader, after: Version) -> dict[bytes, bytes]:
     return {key: reader.get(key) or b"" for key in keys}
 
 
-def rebuild(nodes: NodesOf, base: bytes, values: Mapping[bytes, bytes]) -> Rebuilt:
+def rebuild(nodes: NodesOf, base: bytes, values: Mapping[bytes, bytes], limit: TimeLimit | None = None) -> Rebuilt:
     """The state whose flat records differ from those of the state with root `base` in `values` alone (b"": none).
 
-    Raises CorruptionError where an account's record does not fit its slots, and the trie's errors.
+    Raises CorruptionError where an account's record does not fit its slots, NodesNotKeptError, and the trie's errors.
     """
     accounts, slots = _by_address(values.items())
     fresh: dict[bytes, bytes] = {}
     for address, changed in slots.items():
+        if limit is not None:
+            limit.check()
         key, record = hashed(address), accounts.get(address)
         if record is None:
             raise _unfit(address)

@@ -85,6 +85,7 @@ class MetaName(Enum):
     ADOPTED          number (8) of the newest block from a state file ‖ number (8) of the first block before it
     INSTANCE_ID      32 bytes by which tools tell chains apart
     SEQUENCE         number (8) of the newest batch
+    MIGRATED         key of the newest reverse state diff that a migration under way has indexed
     REPLICA_HIGHEST  number (8) of the newest block that a follower had when its leader took blocks back
     COVENANT         empty: the state is a Covenant VM's, which has no chain
 
@@ -102,6 +103,7 @@ class MetaName(Enum):
     ADOPTED = b"adopted"
     INSTANCE_ID = b"instance-id"
     SEQUENCE = b"sequence"
+    MIGRATED = b"migrated"
     REPLICA_HIGHEST = b"replica-highest"
     COVENANT = b"covenant"
 
@@ -113,6 +115,7 @@ NUMBER_SIZE = 8
 MAX_NUMBER = 2**64 - 1
 PATCH_SIZE = 4
 INDEX_SIZE = 4
+VERSION_SIZE = NUMBER_SIZE + PATCH_SIZE
 HASH_SIZE = 32
 ADDRESS_SIZE = 20
 LOG_KEY_SIZE = 8

@@ -17,11 +17,19 @@ from zevm.storage.errors import CorruptionError, StorageProblem
 from zevm.storage.flat_state import apply_flat, flat_records, flat_root, forget_flat, last_patch, rewind_flat
 from zevm.storage.history import Version, changes_between, forget_differences, roots_of
 from zevm.storage.keccak import EMPTY_KECCAK
-from zevm.storage.rebuilding import Rebuilt, rebuild, values_before, values_since
+from zevm.storage.rebuilding import Rebuilt, TimeLimit, rebuild, values_before, values_since
 from zevm.storage.rlp import decode, decode_int
 from zevm.storage.schema import ACCOUNT, code_key, end_of, range_of, slots_prefix
 from zevm.storage.state_check import PROBLEM_LIMIT, StateCheck
-from zevm.storage.state_nodes import HashNodes, NodeLimits, PathNodes, StateNodes, Written, forget_nodes
+from zevm.storage.state_nodes import (
+    HashNodes,
+    NodeLimits,
+    PathNodes,
+    StateNodes,
+    Written,
+    forget_nodes,
+    forget_path_nodes,
+)
 from zevm.storage.state_readers import HistoryReader, LatestReader, StateBase, TrieReader, UpdateReader
 from zevm.storage.state_record import updates_after
 from zevm.storage.state_update import NodesOf, StateUpdate, hashed, slot_hash
@@ -59,13 +67,13 @@ class StateStore:
         self,
         store: Reader,
         *,
-        all_proofs: bool = False,
         limits: NodeLimits | None = None,
         node_cache_bytes: int = 8 * 1024 * 1024,
         code_cache_bytes: int = 8 * 1024 * 1024,
     ) -> None:
         self._store = store
-        self._paths = None if all_proofs else PathNodes(store, node_cache_bytes, limits or NodeLimits())
+        self._limits = limits or NodeLimits()
+        self._paths = None if self._limits.states is None else PathNodes(store, node_cache_bytes, self._limits)
         self._nodes: StateNodes = self._paths or HashNodes(store, node_cache_bytes)
         self._codes = ByteCache(code_cache_bytes)
 
@@ -108,25 +116,51 @@ class StateStore:
     def provide(self, view: Reader, version: Version, root: bytes) -> None:
         """See to it that the nodes of the state after `version`, as `view` shows it, are at hand.
 
-        Raises CorruptionError when the differences since then do not lead back to `root`.
+        Raises CorruptionError when the differences since then do not lead back to `root`, NodesNotKeptError when there
+        are too many of them.
         """
         if self.holds(root):
             return
-        self._keep_rebuilt(rebuild(self.nodes, flat_root(view), values_before(view, version)), root)
+        limit = TimeLimit(self._limits.rebuild_seconds, version)
+        self._keep_rebuilt(rebuild(self.nodes, flat_root(view), values_before(view, version, limit), limit), root)
 
-    def recover(self, version: Version, root: bytes) -> None:
+    def recover(self, version: Version, root: bytes) -> Batch | None:
         """Make the nodes of the latest state, which is at `version`, that were not written before the last stop.
 
-        Raises CorruptionError when they do not lead to `root`.
+        What it gives is to be written. Raises CorruptionError when they do not lead to `root`.
         """
-        if self._paths is None or self.holds(root):
-            return
+        if self._paths is None:
+            return self._recover_all(root)
+        if self.holds(root):
+            return None
         written = Written.read(self._store)
         if written is not None and written.version > version:
             written = None
         self._paths.begin(written or Written((0, 0), EMPTY_ROOT))
         values = flat_records(self._store) if written is None else values_since(self._store, written.version)
         self._keep_rebuilt(rebuild(self.nodes, self._paths.written.root, values), root)
+        return None
+
+    def _recover_all(self, root: bytes) -> Batch | None:
+        """What a chain needs that goes on with every node, and did not keep all before: those of the latest state."""
+        batch = Batch()
+        forget_path_nodes(self._store, batch)
+        if not self.holds(root):
+            rebuilt = rebuild(self.nodes, EMPTY_ROOT, flat_records(self._store))
+            self._keep_rebuilt(rebuilt, root)
+            self._nodes.add(batch, rebuilt.nodes)
+        return batch if batch.operations else None
+
+    def put_last_nodes(self, batch: Batch, version: Version, root: bytes) -> Callable[[], None] | None:
+        """Put into `batch` the nodes of the latest state that were not written; None where there are none.
+
+        Call the result once the batch is written.
+        """
+        paths = self._paths
+        if paths is None or paths.written.root == root:
+            return None
+        changes = paths.put_all(batch, version, root)
+        return lambda: paths.took(changes, version, root)
 
     def settle(self, version: Version, root: bytes) -> Batch | None:
         """After the latest state became durable: what to write behind it now, if anything; then call `settled`."""

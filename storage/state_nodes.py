@@ -14,26 +14,39 @@ from zevm.storage.errors import CorruptionError, StorageProblem
 from zevm.storage.history import Version
 from zevm.storage.keccak import keccak256
 from zevm.storage.node_changes import NodeChanges, node_changes
-from zevm.storage.schema import HASH_SIZE, NODE, SLOT_NODE, STATE_NODE, MetaName, meta_key, node_key, path_key, range_of
+from zevm.storage.schema import (
+    HASH_SIZE,
+    NODE,
+    SLOT_NODE,
+    STATE_NODE,
+    VERSION_SIZE,
+    MetaName,
+    meta_key,
+    node_key,
+    path_key,
+    range_of,
+)
 from zevm.storage.state_update import NodesOf
 from zevm.storage.store import Batch, Reader
 
 _NODES_KEY = meta_key(MetaName.NODES)
 _NODE_OVERHEAD_BYTES = 200
-_VERSION_SIZE = 12
 
 
 class NodeLimits(NamedTuple):
     """Bounds of the nodes in memory.
 
-    states: of so many newest states every node is at hand, unless they take more than `bytes`.
+    states: of so many newest states every node is at hand, unless they take more than `bytes`; None keeps the nodes of
+    every state on the disk.
     entries, blocks: nodes of the newest state are written once so many wait, or have waited for so many blocks.
+    rebuild_seconds: how long the nodes of an older state may take to be made again.
     """
 
-    states: int = 1024
+    states: int | None = 1024
     bytes: int = 16 * 1024 * 1024
     entries: int = 65_536
     blocks: int = 65_536
+    rebuild_seconds: float = 5
 
 
 class Written(NamedTuple):
@@ -52,7 +65,7 @@ class Written(NamedTuple):
         data = reader.get(_NODES_KEY)
         if data is None:
             return None
-        if len(data) != _VERSION_SIZE + HASH_SIZE:
+        if len(data) != VERSION_SIZE + HASH_SIZE:
             raise CorruptionError("the record of the written trie nodes is damaged", StorageProblem.RECORD_DAMAGED)
         return cls((int.from_bytes(data[:8], "big"), int.from_bytes(data[8:12], "big")), data[12:])
 
@@ -196,6 +209,7 @@ class PathNodes:
 
     def turn(self, version: Version, root: bytes) -> Batch | None:
         """After the state at `version` became durable: make room, and give what to write if it is time for that."""
+        assert self._limits.states is not None
         full = self._young_states >= self._limits.states or self._young_bytes >= self._limits.bytes
         if not full:
             return None
@@ -255,7 +269,16 @@ class PathNodes:
 
 def forget_nodes(reader: Reader, batch: Batch) -> None:
     """Put into `batch` the removal of every node."""
-    for family in (NODE, STATE_NODE, SLOT_NODE):
+    for key, _ in reader.iterate(*range_of(NODE), fill_cache=False):
+        batch.delete(key)
+    forget_path_nodes(reader, batch)
+
+
+def forget_path_nodes(reader: Reader, batch: Batch) -> None:
+    """Put into `batch` the removal of the nodes under their paths."""
+    if reader.get(_NODES_KEY) is None:
+        return
+    for family in (STATE_NODE, SLOT_NODE):
         for key, _ in reader.iterate(*range_of(family), fill_cache=False):
             batch.delete(key)
     batch.delete(_NODES_KEY)

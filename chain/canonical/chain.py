@@ -432,8 +432,18 @@ class CanonicalChain:
         if header is None or encoded_version is None:
             raise CorruptionError("the head block is missing", StorageProblem.RECORD_DAMAGED)
         root, version = self.root_of(header), Version.decode(encoded_version)
-        self.database.state.recover(version, root)
+        recovered = self.database.state.recover(version, root)
+        if recovered is not None:
+            self.database.write(recovered)
         return self._head_at(header, root, version)
+
+    def finish(self) -> None:
+        """Write what a start would have to make again. Raises StorageError, by which nothing is lost."""
+        head, batch = self._head, Batch()
+        written = self.database.state.put_last_nodes(batch, head.version, head.state.root)
+        if written is not None:
+            self.database.write(batch)
+            written()
 
     def _settle(self) -> None:
         """Write trie nodes behind the head where it is time to. They are derived: what fails here is tried again."""

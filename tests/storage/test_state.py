@@ -20,6 +20,7 @@ from zevm.storage.memory import MemoryStore
 from zevm.storage.primitives import Address
 from zevm.storage.schema import account_key, code_key, node_key, slot_key, undo_key
 from zevm.storage.state import StateStore
+from zevm.storage.state_nodes import NodeLimits
 from zevm.storage.store import Batch
 
 ADDRESSES = [bytes((number,)) * 20 for number in (0, 1, 2, 0x7F, 0xFF)] + [bytes(19) + b"\x01"]
@@ -87,6 +88,10 @@ def diffs(draw):
         if slots:
             diff.storage[address] = slots
     return diff
+
+
+ALL = NodeLimits(states=None)
+"""Every node of every state is kept."""
 
 
 class History:
@@ -157,7 +162,7 @@ STEPS = st.lists(
 @settings(max_examples=80, deadline=None)
 @given(STEPS)
 def test_blocks_patches_rewinds_and_reorganisations_keep_flat_and_trie_as_a_fresh_replay(steps) -> None:
-    history = History(all_proofs=True)
+    history = History(limits=ALL)
     for kind, argument in steps:
         batch = Batch()
         if kind in ("block", "patch"):
@@ -176,7 +181,7 @@ def test_blocks_patches_rewinds_and_reorganisations_keep_flat_and_trie_as_a_fres
         history.store.write(batch)
         history.check()
     for root, model in history.past:
-        model.check(StateStore(history.store, all_proofs=True).by_trie(root))
+        model.check(StateStore(history.store, limits=ALL).by_trie(root))
         assert history.states.verify(root) == []
         assert history.states.holds(root)
 
@@ -203,9 +208,9 @@ def account_diff(**balances):
     )
 
 
-def written(*diffs_of_blocks, all_proofs=False):
+def written(*diffs_of_blocks, limits=None):
     """A history with one block for each difference."""
-    history = History(all_proofs=all_proofs)
+    history = History(limits=limits)
     for diff in diffs_of_blocks:
         batch = Batch()
         history.add(batch, diff)
@@ -365,7 +370,7 @@ def test_a_state_that_was_never_written_is_not_held() -> None:
 
 def test_verification_names_each_kind_of_damage() -> None:
     """Each fault in turn, on a sound state of 51 accounts, is found and named; undone, nothing is found."""
-    history = written(contract_diff(), all_proofs=True)
+    history = written(contract_diff(), limits=ALL)
     contract, plain = ADDRESSES[2], bytes((9,)) * 20
     storage_root = history.states.by_trie(history.root).account(contract).storage_root
     inner = history.states.prove_account(history.root, plain, []).proof[1]
@@ -426,7 +431,7 @@ class Unreadable:
 
 
 def test_verification_reports_what_cannot_be_read_and_goes_on() -> None:
-    history = written(contract_diff(), all_proofs=True)
+    history = written(contract_diff(), limits=ALL)
     contract, plain = ADDRESSES[2], bytes((9,)) * 20
     storage_root = history.states.by_trie(history.root).account(contract).storage_root
     expected = {
@@ -468,7 +473,7 @@ def test_the_state_survives_a_restart_on_disk(tmp_path: Path) -> None:
 
 
 def test_a_failed_write_leaves_no_state_behind() -> None:
-    history = written(account_diff(a=1), all_proofs=True)
+    history = written(account_diff(a=1), limits=ALL)
     update = history.states.prepare(history.root, account_diff(a=2))
     history.states.apply(Batch(), update, (1, 0))
     assert not history.states.holds(update.root)
@@ -481,7 +486,7 @@ def test_a_failed_write_leaves_no_state_behind() -> None:
 
 
 def test_verification_without_flat_state_checks_nodes_and_code() -> None:
-    history = written(contract_diff(), account_diff(a=1), all_proofs=True)
+    history = written(contract_diff(), account_diff(a=1), limits=ALL)
     first_root = history.versions[0][1]
     account = history.states.by_trie(first_root).account(ADDRESSES[2])
     assert history.states.verify(first_root) == []
