@@ -56,6 +56,7 @@ def _index(database: Database, progress: Progress) -> None:
             database.write(batch, sync=False)
             progress("history index, blocks", schema.decode_number(key[1:9]), total)
             batch = Batch()
+    batch.put(_MARK, _last_key(database))
     database.write(batch)
 
 

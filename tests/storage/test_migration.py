@@ -77,7 +77,7 @@ def test_nodes_of_all_states_stay_where_they_are_asked_for(tmp_path: Path) -> No
         assert not list(database.store.iterate(*range_of(STATE_NODE)))
 
 
-class Interrupted(Exception):
+class InterruptedMigrationError(Exception):
     """The process ends here."""
 
 
@@ -86,7 +86,7 @@ def interrupted_writes(database: Database, after: int, monkeypatch: pytest.Monke
 
     def counted(batch: Batch, *, sync: bool = True) -> None:
         if next(done, None) is None:
-            raise Interrupted
+            raise InterruptedMigrationError
         write(batch, sync=sync)
 
     monkeypatch.setattr(database, "write", counted)
@@ -101,7 +101,7 @@ def test_an_interrupted_migration_goes_on(tmp_path: Path, monkeypatch: pytest.Mo
             interrupted_writes(database, after, monkeypatch)
             try:
                 migrate(database, silent)
-            except Interrupted:
+            except InterruptedMigrationError:
                 continue
         break
     assert after > 4

@@ -2,7 +2,7 @@
 
     python -m verification.history.run --blocks 300000
 
-Blocks are empty: each rewrites slots of two system contracts. Figures are of the node's own process, from /proc, so that
+Blocks are empty: each rewrites slots of two system contracts. Figures are of the node's own process, from /proc, and
 other programs disturb them little. The run fails when the last blocks cost more than a fresh chain's by more than the
 limits below, or when a past value is not what it was.
 """
