@@ -1,8 +1,9 @@
-"""The state: accounts, storage and code, latest by plain keys and every past one through its trie.
+"""The state: accounts, storage and code, latest by plain keys and every past one by what changed since.
 
 Accounts lie in a secure trie (keccak256(address) -> RLP account), storage in one more per account
-(keccak256(slot) -> RLP integer). Nodes and code are found by their hash and never deleted, so every
-root that was ever written stays readable. The flat records of the latest state save the walk.
+(keccak256(slot) -> RLP integer). The latest state lies in flat records, from which reverse differences
+lead back; an index says which of them changed an account or slot, so that every past value is one
+look-up away (storage.history). Trie nodes are derived from that, and written behind (storage.state_nodes).
 Reads may come from any thread; `apply` and `rewind` belong to the one writer.
 """
 

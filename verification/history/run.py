@@ -1,4 +1,4 @@
-"""What a long chain costs beside a fresh one, by blocks: processor, bytes written, disk, past reads, proofs, a start.
+"""What a long chain costs, compared with a fresh one, by blocks: processor, bytes written, disk, past reads, proofs, a start.
 
     python -m verification.history.run --blocks 300000
 
@@ -100,11 +100,11 @@ def grow(node: NodeProcess, rpc: RpcConnection, folder: Path, count: int) -> Cos
 
 
 def judged(costs: list[Cost]) -> Iterator[str]:
-    """What the last blocks may cost beside the first."""
+    """What the last blocks may cost, compared with the first."""
     first, last = costs[0], costs[-1]
     for name, value, most in (
-        ("processor beside a fresh chain", last.cpu_us / first.cpu_us, MOST_CPU_RATIO),
-        ("bytes written beside a fresh chain", last.written_bytes / first.written_bytes, MOST_WRITTEN_RATIO),
+        ("processor, to that of a fresh chain", last.cpu_us / first.cpu_us, MOST_CPU_RATIO),
+        ("bytes written, to those of a fresh chain", last.written_bytes / first.written_bytes, MOST_WRITTEN_RATIO),
         ("bytes written a block", last.written_bytes, MOST_WRITTEN_BYTES),
         ("bytes of disk a block", last.disk_bytes, MOST_DISK_BYTES),
     ):
