@@ -322,7 +322,7 @@ class _Writer:
         children[index] = raw
         if raw == _EMPTY:
             if children.count(_EMPTY) >= 16:
-                return self._collapse(children)
+                return self._collapse(children, paths[low][:depth])
         elif len(raw) >= 32 and raw[0] != 0xA0:
             children[index] = self.refer(raw)
         return wrap_list(b"".join(children))
