@@ -164,9 +164,11 @@ class CanonicalChain:
                 f"blocks up to {self._adopted.last} came from a state file"
             )
         states, view = self.database.state, self.database.snapshot()
-        if Ledger.over(view).canonical_hash(header.number) != header.hash:
+        ledger = Ledger.over(view)
+        if ledger.canonical_hash(header.number) != header.hash:
             return self._side_state(header)
-        return states.at(view, Version(header.number, LAST_PATCH), self.root_of(header))
+        root = ledger.working_root(header.number) or header.state_root
+        return states.at(view, Version(header.number, LAST_PATCH), root)
 
     def _side_state(self, header: Header) -> StateBase:
         """The state after a block that is kept but not canonical. Raises UnknownBlockError."""
@@ -178,11 +180,10 @@ class CanonicalChain:
                 break
             updates.append(decode_update(data))
             cursor = self.records.header_by_hash(cursor.parent_hash)
-        if cursor is None or (cursor is header and not states.holds(header.state_root)):
+        if updates and cursor is not None and self.root_held(cursor) == updates[-1].base_root:
+            states.provide_updates(updates[::-1])
+        if not states.holds(header.state_root):
             raise UnknownBlockError(f"the state of block {header.number} 0x{header.hash.hex()} is not kept")
-        if not states.holds(cursor.state_root):
-            assert self.state_of(cursor).base == cursor.state_root, "a side block stands on an unpatched state"
-        states.provide_updates(updates[::-1])
         return states.by_trie(header.state_root)
 
     @property

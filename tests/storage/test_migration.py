@@ -50,8 +50,8 @@ def check(path: Path, states: list[tuple[bytes, Model]]) -> None:
             assert reader.base == root
             model.check(database.state.by_trie(root))
         assert database.state.verify(states[-1][0], view) == []
-        # a chain is missing in this database, so the check of the ledger has nothing to say
-        assert [line for line in database.scrub() if "history" in line] == []
+        # without blocks, every number is past the head
+        assert [line for line in database.scrub() if "history" in line and "past the head" not in line] == []
 
 
 def test_every_state_reads_as_before(tmp_path: Path) -> None:

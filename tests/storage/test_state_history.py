@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from tests.storage.test_state import ADDRESSES, SLOTS, History, Model, account_diff, contract_diff, diffs
 from zevm.storage import trie
-from zevm.storage.account import EMPTY_ROOT, decode_account
-from zevm.storage.errors import CorruptionError
+from zevm.storage.account import EMPTY_ROOT, StateDiff, decode_account
+from zevm.storage.errors import CorruptionError, NodesNotKeptError
 from zevm.storage.history import value_at
 from zevm.storage.keccak import keccak256
 from zevm.storage.memory import MemoryStore
@@ -40,6 +40,19 @@ class Behind(History):
             self.store.write(behind)
             self.states.settled(version)
 
+    def grow(self, diff: StateDiff) -> None:
+        """A block."""
+        batch = Batch()
+        self.add(batch, diff)
+        self.write(batch)
+
+    def rewind(self, back: int) -> None:
+        """Go back by so many states."""
+        reached, batch = self.versions[len(self.versions) - 1 - back][0], Batch()
+        self.drop_after(reached)
+        assert self.states.rewind(batch, reached) == self.root
+        self.write(batch, reached)
+
     def restart(self) -> None:
         self.states = StateStore(self.store, limits=self._limits)
         if self.versions:
@@ -47,6 +60,9 @@ class Behind(History):
 
     def check_past(self) -> None:
         view = self.store.snapshot()
+        for _, root, model in self.versions:
+            if self.states.holds(root):
+                model.check(self.states.by_trie(root))
         for version, root, model in self.versions:
             reader = self.states.at(view, version, root)
             model.check(reader)
@@ -130,6 +146,76 @@ def test_every_past_state_reads_and_proves_as_its_model(steps) -> None:
     if history.versions:
         history.check()
         history.check_past()
+
+
+def grown(*balances: int, limits: NodeLimits = TIGHT) -> Behind:
+    """A history of one account that has these balances one after another."""
+    history = Behind(limits=limits)
+    for balance in balances:
+        history.grow(account_diff(a=balance))
+    return history
+
+
+def test_states_upon_one_of_before_the_last_turn_stay_whole() -> None:
+    """A rewind goes back over a turn, and the chain on from there: what the old states had lives as long as the new."""
+    history = Behind(limits=NodeLimits(states=4, entries=1 << 20, blocks=1 << 20))
+    for number in range(4):
+        history.grow(account_diff(**dict.fromkeys("abc", 10 * number + 1)))
+    history.rewind(2)
+    for number in range(4):
+        history.grow(account_diff(**{"abc"[number % 3]: 100 + number}))
+    held = [(root, model) for _, root, model in history.versions if history.states.holds(root)]
+    assert len(held) >= 4
+    for root, model in held:
+        model.check(history.states.by_trie(root))
+
+
+def test_states_that_were_made_again_take_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zevm.storage.rebuilt_states.MOST_STATES", 3)
+    history = grown(*range(1, 40))
+    view = history.store.snapshot()
+    for version, root, model in history.versions:
+        assert history.states.at(view, version, root).base == root
+        model.check(history.states.by_trie(root))
+    newest = [history.states.holds(root) for _, root, _ in history.versions]
+    assert newest[-2:] == [True, True]
+    assert sum(newest) <= 3 + 2 * 2 + 1
+
+
+def test_a_state_that_was_made_again_can_be_gone_back_to_and_built_upon() -> None:
+    history = grown(*range(1, 20))
+    (version, root, _), view = history.versions[4], history.store.snapshot()
+    assert history.states.at(view, version, root).base == root
+    history.rewind(14)
+    for balance in range(50, 60):
+        history.grow(account_diff(b=balance))
+        history.check_past()
+        history.check_written()
+    history.restart()
+    history.check()
+    history.check_past()
+
+
+def test_a_rebuild_of_which_the_base_has_passed_says_so() -> None:
+    """A reader keeps the view of long ago, of which the trie has passed."""
+    history = grown(1, 2, 3, 4, 5)
+    version, root, _ = history.versions[0]
+    reader = history.states.at(history.store.snapshot(), version, root)
+    for balance in range(6, 20):
+        history.grow(account_diff(a=balance))
+    with pytest.raises(NodesNotKeptError, match="after block 0 is not kept, and the chain grew too fast"):
+        _ = reader.base
+
+
+def test_a_rebuild_ends_at_its_deadline() -> None:
+    history = grown(*range(1, 20), limits=TIGHT._replace(rebuild_seconds=0))
+    version, root, model = history.versions[2]
+    reader = history.states.at(history.store.snapshot(), version, root)
+    with pytest.raises(
+        NodesNotKeptError, match=r"after block 2 is not kept, and making it again .* takes more than 0 s"
+    ):
+        _ = reader.base
+    model.check(reader)
 
 
 def test_many_small_blocks_are_read_at_each_height() -> None:
