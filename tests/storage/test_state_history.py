@@ -13,6 +13,7 @@ from zevm.storage.errors import CorruptionError, NodesNotKeptError
 from zevm.storage.history import value_at
 from zevm.storage.keccak import keccak256
 from zevm.storage.memory import MemoryStore
+from zevm.storage.overlay import GroupedStore
 from zevm.storage.schema import HISTORY, SLOT_NODE, STATE_NODE, UNDO, account_key, history_key, range_of, undo_key
 from zevm.storage.state import StateStore
 from zevm.storage.state_nodes import NodeLimits, Written
@@ -22,23 +23,61 @@ TIGHT = NodeLimits(states=2, bytes=1 << 20, entries=4, blocks=3)
 """Nodes turn, and are written, every few states."""
 
 
+class Grouping(GroupedStore):
+    """A store in memory that takes batches alone and in groups."""
+
+    def __init__(self) -> None:
+        self.medium = MemoryStore()
+        super().__init__(self.medium)
+
+    def write(self, batch: Batch) -> None:
+        """Apply a batch, or take it into the group."""
+        if self.is_open_here:
+            self.add(batch, sync=True)
+        else:
+            self.medium.write(batch)
+
+
 class Behind(History):
     """A history whose store keeps nodes of the newest states alone, and that stops and starts."""
 
-    def __init__(self, store=None, limits: NodeLimits = TIGHT) -> None:
-        super().__init__(store, limits=limits)
+    def __init__(self, limits: NodeLimits = TIGHT) -> None:
+        super().__init__(Grouping(), limits=limits)
         self._limits = limits
 
-    def write(self, batch: Batch, reached=None) -> None:
+    def write(self, batch: Batch, reached=None, *, fails_behind: bool = False) -> None:
         """As the canonical chain: nodes with the batch where it goes back behind the written ones, else after it."""
         version, root, _ = self.versions[-1]
         written = self.states.put_nodes_behind(batch, version if reached is None else reached, version, root)
         self.store.write(batch)
         written()
+        self.settle(fails_behind)
+
+    def settle(self, fails: bool) -> None:
+        """Write nodes behind the last state, where it is time to. fails: the medium refuses."""
+        version, root, _ = self.versions[-1]
         behind = self.states.settle(version, root)
-        if behind is not None:
+        if behind is not None and not fails:
             self.store.write(behind)
             self.states.settled(version)
+
+    def group(self, blocks: list[StateDiff], *, fails: bool) -> None:
+        """Several blocks that share a sync, which succeeds or fails."""
+        before = self.versions
+        self.versions = [*before]
+        self.store.begin()
+        for diff in blocks:
+            batch = Batch()
+            self.add(batch, diff)
+            self.store.write(batch)
+        together, _ = self.store.taken()
+        self.store.end()
+        if fails:
+            self.versions = before
+            self.states.forget_cached()
+        else:
+            self.store.write(together)
+            self.settle(fails=False)
 
     def grow(self, diff: StateDiff) -> None:
         """A block."""
@@ -77,6 +116,12 @@ class Behind(History):
             assert (None if record is None else decode_account(record)) == proof.account
             assert (proof.account is None) == (address not in model.accounts)
 
+    def check_all(self) -> None:
+        if self.versions:
+            self.check()
+            self.check_past()
+        self.check_written()
+
     def check_written(self) -> None:
         """The store holds exactly the nodes of the state that it says."""
         written = Written.read(self.store)
@@ -110,6 +155,8 @@ STEPS = st.lists(
     | st.tuples(st.just("patch"), diffs())
     | st.tuples(st.just("rewind"), st.integers(0, 5))
     | st.tuples(st.just("reorganise"), st.tuples(st.integers(0, 3), st.lists(diffs(), min_size=1, max_size=3)))
+    | st.tuples(st.just("unsettled"), diffs())
+    | st.tuples(st.sampled_from(["group", "failed group"]), st.lists(diffs(), min_size=1, max_size=4))
     | st.tuples(st.just("restart"), st.none()),
     min_size=1,
     max_size=12,
@@ -117,16 +164,20 @@ STEPS = st.lists(
 
 
 @pytest.mark.slow
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(STEPS)
 def test_every_past_state_reads_and_proves_as_its_model(steps) -> None:
     history = Behind()
     for kind, argument in steps:
         batch, reached = Batch(), None
-        if kind in ("block", "patch"):
+        if kind in ("block", "patch", "unsettled"):
             history.add(batch, argument, is_patch=kind == "patch")
         elif kind == "restart":
             history.restart()
+            continue
+        elif kind in ("group", "failed group"):
+            history.group(argument, fails=kind == "failed group")
+            history.check_all()
             continue
         elif history.versions:
             back, replacements = (argument, []) if kind == "rewind" else argument
@@ -138,10 +189,8 @@ def test_every_past_state_reads_and_proves_as_its_model(steps) -> None:
                 base = history.add(batch, diff, base)
         if not history.versions:
             continue
-        history.write(batch, reached)
-        history.check()
-        history.check_past()
-        history.check_written()
+        history.write(batch, reached, fails_behind=kind == "unsettled")
+        history.check_all()
     history.restart()
     if history.versions:
         history.check()
@@ -274,7 +323,7 @@ def test_a_damaged_difference_is_told_where_a_read_meets_it(damage: bytes | None
 
 def test_written_nodes_of_a_later_state_are_made_again_from_the_records() -> None:
     """What an offline rewind leaves: the records of an earlier state, and no nodes."""
-    history = Behind(MemoryStore())
+    history = Behind()
     for balance in range(1, 12):
         batch = Batch()
         history.add(batch, account_diff(a=balance))
