@@ -103,12 +103,14 @@ class Chain(ChainView):
     def close(self) -> None:
         """Stop the timer and the writer, after what is queued. The database stays open."""
         self.mining.stop()
-        if self.database.on_disk:
-            with suppress(StorageError, WriterStoppedError):
-                self.writer.run(self.canonical.finish)
-        self.writer.stop()
-        if self.zvm is not None:
-            self.zvm.close()
+        try:
+            if self.database.on_disk:
+                with suppress(StorageError, WriterStoppedError):
+                    self.writer.run(self.canonical.finish)
+        finally:
+            self.writer.stop()
+            if self.zvm is not None:
+                self.zvm.close()
 
     @_writes
     def send_transaction(self, transaction: Transaction, *, local: bool = False) -> Hash32:
