@@ -43,6 +43,9 @@ from zevm.storage.primitives import Address
 from zevm.storage.schema import MetaName
 from zevm.storage.state_nodes import NodeLimits
 
+WAITING_NODES, WAITING_TURNS = 65_536, 64
+"""Nodes are written behind the blocks once so many wait, or wait since so many blocks; fewer where fewer are kept."""
+
 BESIDE_NAMES = (COMPILED_NAME, JWT_SECRET_NAME, PINS_NAME, *QUIC_NAMES)
 """A node's files in the data directory other than its database."""
 
@@ -69,8 +72,11 @@ def open_database(settings: NodeSettings, *, create: bool = True, accept: bool =
 
 def node_limits(settings: NodeSettings) -> NodeLimits:
     """How many states' trie nodes are kept, and how long others may take to be made again."""
-    states = None if settings.proofs == "all" else int(settings.proofs)
-    return NodeLimits(states=states, rebuild_seconds=settings.proofs_seconds)
+    if settings.proofs == "all":
+        return NodeLimits(states=None, rebuild_seconds=settings.proofs_seconds)
+    states = int(settings.proofs)
+    most = min(WAITING_NODES, WAITING_TURNS * states)
+    return NodeLimits(states=states, entries=most, blocks=most, rebuild_seconds=settings.proofs_seconds)
 
 
 def _open_files(settings: NodeSettings, *, create: bool, accept: bool) -> Database:
