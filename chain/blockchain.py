@@ -42,7 +42,6 @@ from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.execution_state import ExecutionState
 from zevm.storage.account import StateDiff, StateReader
 from zevm.storage.database import Database
-from zevm.storage.errors import StorageError
 from zevm.storage.primitives import Address, Hash32
 from zevm.storage.store import Batch
 
@@ -104,9 +103,8 @@ class Chain(ChainView):
         """Stop the timer and the writer, after what is queued. The database stays open."""
         self.mining.stop()
         try:
-            if self.database.on_disk:
-                with suppress(StorageError, WriterStoppedError):
-                    self.writer.run(self.canonical.finish)
+            with suppress(WriterStoppedError):
+                self.writer.run(self.canonical.finish)
         finally:
             self.writer.stop()
             if self.zvm is not None:

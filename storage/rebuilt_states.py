@@ -38,7 +38,7 @@ class RebuiltStates:
         return None
 
     def add(self, root: bytes, nodes: dict[bytes, bytes], age: int) -> None:
-        """Keep a state until `forget_before` is told of an age above its own."""
+        """Keep a state until `forget_before` is called with an age above its own."""
         with self._lock:
             states = dict(self._states)
             states.pop(root, None)

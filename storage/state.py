@@ -161,7 +161,7 @@ class StateStore:
         return None
 
     def _recover_all(self, root: bytes) -> Batch | None:
-        """What a chain needs that goes on with every node, and did not keep all before: those of the latest state."""
+        """The nodes of the latest state, for a chain that keeps every node from here on, and did not before."""
         batch = Batch()
         forget_path_nodes(self._store, batch)
         if not self.holds(root):
@@ -184,7 +184,7 @@ class StateStore:
         return None if self._paths is None else self._paths.turn(version, root)
 
     def settled(self, version: Version) -> None:
-        """What `settle` gave has been written."""
+        """The batch that `settle` gave has been written."""
         if self._paths is not None:
             self._paths.wrote(version)
 
@@ -276,7 +276,7 @@ class StateStore:
         return way.root
 
     def rewind_records(self, batch: Batch, to: Version) -> bytes:
-        """As `rewind`, for a state that nobody builds on before it is recovered: its nodes are not asked for."""
+        """As `rewind`, without nodes: no state is made on this one before it is recovered."""
         return rewind_flat(self._store, batch, to).root
 
     def nodes_beyond(self, version: Version) -> Batch | None:

@@ -1,4 +1,4 @@
-"""Where the nodes of states lie: under their paths, written behind the blocks; or under their hashes, for ever.
+"""The nodes of states: under their paths, written behind the blocks; or under their hashes, for ever.
 
 Nodes are derived data. What is in memory alone is made again, after a crash, from the flat state and the reverse
 differences since the version that META's NODES names.
@@ -37,9 +37,9 @@ _NODE_OVERHEAD_BYTES = 200
 class NodeLimits(NamedTuple):
     """Bounds of the nodes in memory.
 
-    states: of so many newest states every node is at hand, unless they take more than `bytes`; None keeps the nodes of
-    every state on the disk.
-    entries, blocks: nodes of the newest state are written once so many wait, or have waited for so many blocks.
+    states: number of newest states of which every node is at hand, unless they take more than `bytes`; None keeps the
+    nodes of every state on the disk.
+    entries, blocks: nodes of the newest state are written once this number of them waits, or of blocks has passed.
     rebuild_seconds: how long the nodes of an older state may take to be made again.
     """
 
@@ -62,7 +62,7 @@ class Written(NamedTuple):
 
     @classmethod
     def read(cls, reader: Reader) -> "Written | None":
-        """What the store says; None where it holds no nodes. Raises CorruptionError."""
+        """The store's record; None where it holds no nodes. Raises CorruptionError."""
         data = reader.get(_NODES_KEY)
         if data is None:
             return None
@@ -102,7 +102,7 @@ class StateNodes(Protocol):
         ...
 
     def past_caches(self, reader: Reader) -> NodesOf:
-        """What `reader` holds where a node should be, whatever it is; what is in memory alone comes from there."""
+        """The bytes that `reader` holds where a node should be; what is in memory alone comes from there."""
         ...
 
     def clear(self) -> None:
@@ -148,7 +148,7 @@ class HashNodes:
         self.add(batch, self._rebuilt.nodes(root))
 
     def past_caches(self, reader: Reader) -> NodesOf:
-        """What `reader` holds under a hash."""
+        """The bytes that `reader` holds under a hash."""
         return lambda _owner: lambda _path, node_hash: reader.get(node_key(node_hash))
 
     def clear(self) -> None:
@@ -239,7 +239,7 @@ class PathNodes:
             self.add(batch, self._rebuilt.nodes(root))
 
     def past_caches(self, reader: Reader) -> NodesOf:
-        """What `reader` holds under a path, where nothing waits to be written there."""
+        """The bytes that `reader` holds under a path, where nothing waits to be written there."""
 
         def of(owner: bytes) -> trie.Nodes:
             def find(path: str, node_hash: bytes) -> bytes | None:
@@ -252,10 +252,10 @@ class PathNodes:
         return of
 
     def clear(self) -> None:
-        """Nothing to forget: nodes are found by their hash, and a node that no state leads to harms nobody."""
+        """Nothing to forget: nodes are found by their hash, and a node that no state leads to does no harm."""
 
     def turn(self, version: Version, root: bytes) -> Batch | None:
-        """After the state at `version` became durable: make room, and give what to write if it is time for that."""
+        """After the state at `version` became durable: free memory, and give what to write if it is time for that."""
         assert self._limits.states is not None
         full = self._young_states >= self._limits.states or self._young_bytes >= self._limits.bytes
         if not full:
@@ -267,18 +267,18 @@ class PathNodes:
         return self.batch_of_waiting(version)
 
     def batch_of_waiting(self, version: Version) -> Batch:
-        """What leads from the written state to that of the last turn, which is the one at `version`."""
+        """The way from the written state to that of the last turn, which is the one at `version`."""
         batch = Batch()
         batch.operations += self._waiting.items()
         batch.put(_NODES_KEY, Written(version, self._turned_root).encode())
         return batch
 
     def wrote(self, version: Version) -> None:
-        """What `batch_of_waiting` gave has been written."""
+        """The batch of `batch_of_waiting` has been written."""
         self._written, self._waiting = Written(version, self._turned_root), {}
 
     def put_all(self, batch: Batch, version: Version, root: bytes) -> NodeChanges:
-        """Put into `batch` what makes the state at `version` the written one; `took` is to follow the write."""
+        """Put the nodes into `batch` that make the state at `version` the written one; `took` follows the write."""
         changes = node_changes(self.of, self._turned_root, root)
         batch.operations += (self._waiting | changes.entries).items()
         batch.put(_NODES_KEY, Written(version, root).encode())

@@ -439,12 +439,15 @@ class CanonicalChain:
         return self._head_at(header, root, version)
 
     def finish(self) -> None:
-        """Write what a start would have to make again. Raises StorageError, by which nothing is lost."""
+        """Write the nodes that a start would have to make again. Where that fails, it does."""
         head, batch = self._head, Batch()
+        if not self.database.on_disk:
+            return
         written = self.database.state.put_last_nodes(batch, head.version, head.state.root)
         if written is not None:
-            self.database.write(batch)
-            written()
+            with suppress(StorageError):
+                self.database.write(batch)
+                written()
 
     def _settle(self) -> None:
         """Write trie nodes behind the head where it is time to. They are derived: what fails here is tried again."""

@@ -7,7 +7,7 @@ the request just sent takes to answer, which may be a reorganisation's or a reve
 kill counts as an acknowledgement. With --clients as many clients send at once, one by one and in batch requests, so
 that their transactions share syncs.
 
-Every start chooses anew of how many states the trie nodes are kept (`--proofs`), so that nodes are written behind
+Every start chooses of how many states the trie nodes are kept (`--proofs`), so that nodes are written behind
 the blocks while kills land. With --migrations the directory becomes one of the schema before after a kill, and
 `zevm db migrate` is killed too, again and again at random moments, until one run of it comes to its end.
 

@@ -1,4 +1,4 @@
-"""What a long chain costs, compared with a fresh one, by blocks: processor, bytes written, disk, past reads, proofs, a start.
+"""Grow a long chain and compare its costs with a fresh one's: processor, bytes written, disk, reads, proofs, starts.
 
     python -m verification.history.run --blocks 300000
 
@@ -100,7 +100,7 @@ def grow(node: NodeProcess, rpc: RpcConnection, folder: Path, count: int) -> Cos
 
 
 def judged(costs: list[Cost]) -> Iterator[str]:
-    """What the last blocks may cost, compared with the first."""
+    """Costs of the last blocks above what they may be, compared with the first."""
     first, last = costs[0], costs[-1]
     for name, value, most in (
         ("processor, to that of a fresh chain", last.cpu_us / first.cpu_us, MOST_CPU_RATIO),
@@ -153,7 +153,7 @@ def cpu_seconds(node: NodeProcess) -> float:
 
 
 def written_bytes(node: NodeProcess) -> int:
-    """What the node's process had written to files."""
+    """Bytes that the node's process had written to files."""
     lines = Path(f"/proc/{node.process.pid}/io").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("write_bytes"))
 
