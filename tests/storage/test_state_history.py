@@ -267,6 +267,22 @@ def test_a_rebuild_ends_at_its_deadline() -> None:
     model.check(reader)
 
 
+def test_a_rebuild_from_too_many_values_is_refused() -> None:
+    history = Behind(limits=TIGHT._replace(rebuild_values=2))
+    for number in range(12):
+        history.grow(account_diff(**dict.fromkeys("abc", number + 1)))
+    version, root, _ = history.versions[2]
+    with pytest.raises(NodesNotKeptError, match="more than 2 accounts and slots have changed since"):
+        _ = history.states.at(history.store.snapshot(), version, root).base
+
+
+def test_a_rebuild_waits_for_another_no_longer_than_its_deadline() -> None:
+    history = grown(*range(1, 20), limits=TIGHT._replace(rebuild_seconds=0.01))
+    version, root, _ = history.versions[2]
+    with history.states._rebuilding, pytest.raises(NodesNotKeptError, match=r"takes more than 0\.01 s"):
+        _ = history.states.at(history.store.snapshot(), version, root).base
+
+
 def test_many_small_blocks_are_read_at_each_height() -> None:
     """Sixty states: the values at each, and the index that leads there."""
     history = Behind()
