@@ -1,6 +1,7 @@
 """The chain for the packages above: the reads of ChainView, and the writes, only for the writer thread."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial, wraps
 from typing import Concatenate, ParamSpec, TypeVar
@@ -17,7 +18,7 @@ from zevm.chain.canonical.memory_guard import MemoryGuard
 from zevm.chain.canonical.patches import PatchedState
 from zevm.chain.canonical.shared_sync import SharedSync
 from zevm.chain.canonical.snapshots import ChainSnapshot, NodeState, Snapshots
-from zevm.chain.concurrency.writer import Steps, Turn, Writer, run_through
+from zevm.chain.concurrency.writer import Steps, Turn, Writer, WriterStoppedError, run_through
 from zevm.chain.errors import (
     BlockError,
     ChainError,
@@ -101,9 +102,13 @@ class Chain(ChainView):
     def close(self) -> None:
         """Stop the timer and the writer, after what is queued. The database stays open."""
         self.mining.stop()
-        self.writer.stop()
-        if self.zvm is not None:
-            self.zvm.close()
+        try:
+            with suppress(WriterStoppedError):
+                self.writer.run(self.canonical.finish)
+        finally:
+            self.writer.stop()
+            if self.zvm is not None:
+                self.zvm.close()
 
     @_writes
     def send_transaction(self, transaction: Transaction, *, local: bool = False) -> Hash32:
