@@ -277,7 +277,7 @@ class Writer:
                 del jobs
 
     def _next(self) -> tuple[_Job, ...] | None:
-        """What comes next; others may have the role until it is there, and a borrower is waited for."""
+        """The next work; others may have the role until it is there, and a borrower is waited for."""
         if self._looked_at:
             return self._looked_at.popleft()
         try:

@@ -17,7 +17,7 @@ MIN_BLOB_FEE_WEI = 1
 
 
 def sender_of(transaction: Transaction, *, takes_unsigned: bool) -> Address:
-    """Who sends a transaction. Raises TransactionError for a bad signature, and for none where one is needed."""
+    """The sender of a transaction. Raises TransactionError for a bad signature, and for none where one is needed."""
     try:
         sender = transaction.sender
     except InvalidSignatureError as error:

@@ -22,7 +22,7 @@ end of its execution; what comes then is bounded by what it has changed (chain.b
 """
 
 OWN_THREAD_BUDGETS = 200
-"""Budgets that an execution or a transaction has on a thread for which nobody else waits; its stack may be small."""
+"""Budgets that an execution or a transaction has on its caller's thread, for which no client waits."""
 
 NOT_BRIEF = object()
 """The result of an execution that did not end within the budget."""
