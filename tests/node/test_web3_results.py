@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from eth_utils.abi import abi_to_signature
@@ -89,8 +89,8 @@ def test_a_text_is_formatted_as_by_web3(table: str, value: Any) -> None:
 )
 def test_topics_are_formatted_as_by_web3(value: Any) -> None:
     formatter = method_formatters.LOG_ENTRY_FORMATTERS["topics"]
-    quick = of_texts(formatter, method_formatters.to_hexbytes(32))
-    assert outcome(lambda: quick(value)) == outcome(lambda: formatter(value))
+    quick = of_texts(cast("Callable[[Any], Any]", formatter), method_formatters.to_hexbytes(32))
+    assert outcome(lambda: quick(value)) == outcome(lambda: cast("Callable[[Any], Any]", formatter)(value))
 
 
 def function(*types: Any, **fields: Any) -> dict[str, Any]:

@@ -170,7 +170,12 @@ def test_a_stop_waits_for_the_borrower_who_cannot_stop_the_writer(writer: Writer
     borrower = threading.Thread(target=lent, args=(writer, work))
     borrower.start()
     inside.wait()
-    stopping = threading.Thread(target=lambda: (writer.stop(), done.append("stop")))
+
+    def stop() -> None:
+        writer.stop()
+        done.append("stop")
+
+    stopping = threading.Thread(target=stop)
     stopping.start()
     go.set()
     stopping.join()
