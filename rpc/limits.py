@@ -163,6 +163,10 @@ class Limits:
     log_blocks: int = _limit(
         50_000, "blocks of one eth_getLogs that may match according to the index; one more gets -32602"
     )
+    log_cache_bytes: int = _limit(
+        4 * MEBIBYTE,
+        "logs of the newest 256 blocks as JSON, kept for further searches; past it, the oldest are forgotten",
+    )
     log_results: int = _limit(20_000, "logs that one eth_getLogs may return; more gets -32602")
     fee_history_blocks: int = _limit(1_024, "blocks of eth_feeHistory; a higher count is lowered to it")
     fee_history_percentiles: int = _limit(100, "percentiles of eth_feeHistory; one more gets -32000")
