@@ -34,7 +34,7 @@ from zevm.node.preflight import JWT_SECRET_NAME
 from zevm.node.settings import UNLIMITED_GAS, NodeSettings
 from zevm.node.wallet import address_of
 from zevm.rpc.limits import Limits
-from zevm.rpc.transport.quic.options import QUIC_NAMES
+from zevm.rpc.transport.quic.options import NONCES_NAME, QUIC_NAMES
 from zevm.storage import replaced
 from zevm.storage.database import Database
 from zevm.storage.directory import PINS_NAME
@@ -42,7 +42,7 @@ from zevm.storage.errors import CorruptionError, ForeignDatabaseError, StoragePr
 from zevm.storage.primitives import Address
 from zevm.storage.schema import MetaName
 
-BESIDE_NAMES = (COMPILED_NAME, JWT_SECRET_NAME, PINS_NAME, *QUIC_NAMES)
+BESIDE_NAMES = (COMPILED_NAME, JWT_SECRET_NAME, PINS_NAME, NONCES_NAME, *QUIC_NAMES)
 """A node's files in the data directory other than its database."""
 
 _DEVELOPMENT_ACCOUNTS = frozenset({"accounts", "balance", "mnemonic", "mnemonic_random", "derivation_path"})

@@ -50,20 +50,18 @@ class ZvmService:
     """Answers the requests of every connection of a port. Used on the event loop only."""
 
     def __init__(
-        self, services: Services, dispatcher: Dispatcher, server_key_hash: bytes, *, requires_authentication: bool
+        self,
+        services: Services,
+        dispatcher: Dispatcher,
+        authenticator: Authenticator,
+        *,
+        requires_authentication: bool,
     ) -> None:
-        limits = services.limits
         self._services = services
         self._dispatcher = dispatcher
-        self._limits = limits
+        self._limits = services.limits
         self._requires_authentication = requires_authentication
-        self._authenticator = Authenticator(
-            services.chain.chain_id,
-            server_key_hash,
-            nonces=limits.quic_nonces,
-            nonces_per_source=limits.quic_nonces_per_address,
-            longest_seconds=limits.quic_authentication_seconds,
-        )
+        self._authenticator = authenticator
         self._held_bytes = 0
         self.statistics = Statistics()
 
@@ -98,6 +96,7 @@ class ZvmService:
         finally:
             stream.connection.held_bytes -= hold.size
             self._held_bytes -= hold.size
+            self._services.budgets.released.look()
 
     async def _read_frame(self, stream: Stream, hold: "_Hold", most: int, least: int) -> bytes:
         """A length and as many bytes. Raises _RefusedStreamError at the length, before the rest is read."""
@@ -204,6 +203,7 @@ class ZvmService:
                 stream.write_eof(reply)
         finally:
             connection.pending_bytes -= len(reply)
+            self._services.budgets.released.look()
 
 
 @dataclass(slots=True)
