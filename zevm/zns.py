@@ -7,9 +7,10 @@ docs/zns.md describes the resolver, which a node is with `--zns-port`.
 """
 
 import http.client
-import json
 import urllib.parse
 from typing import Any
+
+import orjson
 
 from zevm.node.client import Client, read_answer
 from zevm.node.errors import NodeError
@@ -89,8 +90,8 @@ class ZWalletIntegration:
 def _refusal(status: int, text: bytes, domain: str) -> NodeError:
     """The error of a resolver that answers with a status: 404 for a name that is not there."""
     try:
-        reason = json.loads(text)["error"]
-    except (ValueError, RecursionError, LookupError, TypeError):
+        reason = orjson.loads(text)["error"]
+    except (ValueError, LookupError, TypeError):
         reason = None
     told = reason[:REASON_CHARACTERS] if isinstance(reason, str) else f"{domain}: the resolver answers {status}"
     return NameNotFoundError(told) if status == http.client.NOT_FOUND else NodeError(told)
