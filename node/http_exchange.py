@@ -137,7 +137,7 @@ class _Plain(urllib.request.HTTPHandler):
         self._call = call
 
     def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(partial(_Connection, self._call), req)  # type: ignore[arg-type]
+        return self.do_open(partial(_Connection, self._call), req)
 
 
 class _Secure(urllib.request.HTTPSHandler):
@@ -146,4 +146,4 @@ class _Secure(urllib.request.HTTPSHandler):
         self._call = call
 
     def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(partial(_SecureConnection, self._call), req)  # type: ignore[arg-type]
+        return self.do_open(partial(_SecureConnection, self._call), req)

@@ -21,12 +21,20 @@ from zevm.rpc.transport.quic.zvm.authentication import (
     Authenticator,
     NoncesFullError,
 )
-from zevm.rpc.transport.quic.zvm.execution import deployment_body, deployment_result, execute, refused
+from zevm.rpc.transport.quic.zvm.execution import (
+    deployment_body,
+    deployment_result,
+    execute,
+    name_body,
+    name_result,
+    refused,
+)
 from zevm.rpc.transport.quic.zvm.messages import (
     BUSY_MESSAGE,
     CONSTRUCTOR,
     LEAST_REQUEST_BYTES,
     LENGTH_BYTES,
+    RESOLVE,
     STATISTICS,
     MessageError,
     decode_request,
@@ -161,6 +169,8 @@ class ZvmService:
     async def _run(self, request: WasmExecutionRequest) -> WasmExecutionResult:
         if request.function_name == CONSTRUCTOR:
             return await self._deploy(request)
+        if request.function_name == RESOLVE and not request.module_bytecode:
+            return await self._resolve(request)
         try:
             result: WasmExecutionResult = await self._dispatcher.workers.run(execute, self._services, request)
         except LimitExceededError:
@@ -176,6 +186,17 @@ class ZvmService:
         reply = await self._dispatcher.answer(body)
         assert reply is not None
         return deployment_result(request.request_id, reply, (time.perf_counter_ns() - began) // 1_000)
+
+    async def _resolve(self, request: WasmExecutionRequest) -> WasmExecutionResult:
+        assert isinstance(request.arguments, bytes)
+        try:
+            name = request.arguments.decode()
+        except UnicodeDecodeError:
+            return refused(request.request_id, ExecutionStatus.RUNTIME_ERROR, "the name is not UTF-8")
+        began = time.perf_counter_ns()
+        reply = await self._dispatcher.answer(name_body(name))
+        assert reply is not None
+        return name_result(request.request_id, reply, (time.perf_counter_ns() - began) // 1_000)
 
     def _busy(self, identifier: int) -> WasmExecutionResult:
         self.statistics.refused_busy += 1
