@@ -132,15 +132,16 @@ async def test_an_expired_name_below_another_leaves_its_place_to_the_wildcard(no
             (RESOLVER_ADDRESS, data("setAddr(bytes32,address)", own, address)),
         ):
             await node.send(to=hexadecimal(to), data=call)
-    for passed, address, expires in (
+    answers: tuple[tuple[int, bytes | None, int], ...] = (
         (0, BOB, now + 100),
         (200, STRANGER, now + 1_000),
         (1_000, None, registered["expires"]),
-    ):
+    )
+    for passed, wanted, expires in answers:
         await node.call("evm_increaseTime", passed)
         await node.call("evm_mine")
         found = await node.call("zns_resolve", "shop.my.ghost")
-        assert (found["address"], found["expires"]) == (address and hexadecimal(address), expires)
+        assert (found["address"], found["expires"]) == (wanted and hexadecimal(wanted), expires)
 
 
 def data(signature: str, *arguments: Any) -> str:
