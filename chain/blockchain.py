@@ -127,7 +127,7 @@ class Chain(ChainView):
         if transaction.sidecar is not None:
             check_sidecar(transaction, self.spec.of(self.next_header()))
         if deadline is not None:
-            bound_send(transaction, self.pool, deadline)
+            bound_send(transaction, self.pool, self.database.state, deadline)
         added = self.pool.add(transaction, sender, local=local)
         try:
             if added.executable:
@@ -497,5 +497,6 @@ class Chain(ChainView):
 
 def _changed(first: SealedBlock, *others: SealedBlock) -> Changed:
     """The accounts that consecutive blocks have changed."""
-    accounts = [address for sealed in (first, *others) for address in sealed.update.accounts]
-    return Changed(first.update.base_root, accounts)
+    return Changed(
+        first.update.base_root, [address for sealed in (first, *others) for address in sealed.update.accounts]
+    )
