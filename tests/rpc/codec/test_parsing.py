@@ -206,6 +206,7 @@ def refused(body: bytes, **limits: int) -> type[RpcError] | None:
     return None
 
 
+@pytest.mark.lengthy
 @settings(deadline=None)
 @given(JSON, st.integers(1, 9))
 def test_the_count_of_the_bytes_is_that_of_the_values(value: Any, slice_bytes: int) -> None:
