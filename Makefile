@@ -26,7 +26,7 @@ UNIT_PATHS = $(if $(findstring tests/,$(ARGS)),,tests/storage tests/chain tests/
 UNIT = $(BIN)/python -m pytest $(PYTEST_FLAGS) $(UNIT_PATHS)
 LINTS := lint-types lint-documents lint-cycles lint-prose lint-sizes lint-style lint-layers
 CONSENSUS_TEST = tests/verification/consensus/test_consensus.py
-COVERED = --cov --cov-report=term --no-cov-on-fail
+COVERED = -p testing.measuring
 export VENV PYTHON
 # keep bytecode, also where the caller says no: the processes that tests start would compile these packages each
 test every-test unit coverage: export PYTHONDONTWRITEBYTECODE =
