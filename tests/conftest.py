@@ -71,8 +71,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> StretchScheduling:
-    return StretchScheduling(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> StretchScheduling | None:
+    return StretchScheduling(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def _has(item: pytest.Item, *marks: str) -> bool:
