@@ -106,6 +106,7 @@ def test_sarif_counts_sources_from_the_current_directory(
 
 BAD = {
     ("absent.sol",): "absent.sol: there is no such file",
+    ("0x1234",): "0x1234: there is no such file, and it is no address (0x and 40 hex digits)",
     (".",): ".: is a folder, name a file",
     ("empty.bin",): "empty.bin: is empty",
     ("words.txt",): "words.txt: neither bytecode in hex or binary, nor a source or an artifact",

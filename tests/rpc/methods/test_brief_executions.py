@@ -122,7 +122,7 @@ async def learn(node: Node, method: str, *params: Any) -> None:
     call = dispatcher.receive(request(method, *params))
     assert isinstance(call, Call)
     assert call.method is not None
-    kind = dispatcher._kind_of(call, call.method)
+    kind = dispatcher.kind_of(call, call.method)
     assert kind is not None
     await node.ask(method, *params)
     while not dispatcher.brief.expects(kind):

@@ -24,7 +24,7 @@ from zevm.zns import NameNotFoundError, ZWalletIntegration
 
 DEEP = b'{"a":' + b"[" * 300 + b"]" * 300 + b"}"
 """JSON that can be read, and not be written."""
-OTHER = {"name": "other.eth", "address": hexadecimal(BOB)}
+OTHER = {"address": hexadecimal(BOB)}
 
 
 class Other(BaseHTTPRequestHandler):
@@ -245,6 +245,35 @@ async def test_another_resolver_has_one_time_and_one_size_for_all_that_it_sends(
         found, _, content = await get(port, "/resolve/other.eth")
         assert (found, told in content["error"]) == (status, True), content
         assert time.monotonic() - started < 2
+
+
+LIES: dict[str, tuple[Any, str | None]] = {
+    "another name": ({"name": "bank.eth"}, "answers for 'bank.eth', it was asked for other.eth"),
+    "no text for a name": ({"name": 5}, "answers for 5, it was asked for other.eth"),
+    "another case": ({"name": "Other.ETH", "address": None, "ttl": 0, "expires": None}, None),
+    "a number for an address": ({"address": 5}, "answers the address 5, which is no address"),
+    "a short address": ({"contract": "0x11"}, "answers the contract '0x11', which is no address"),
+    "a list": ({"owner": []}, "answers the owner [], which is no address"),
+    "an object": ({"resolver": {"a": 1}}, "which is no address"),
+    "a text for a time": ({"expires": "1"}, "answers the expires '1', which is no number"),
+    "a negative time": ({"ttl": -1}, "answers the ttl -1, which is no number"),
+    "a truth for a time": ({"ttl": True}, "answers the ttl True, which is no number"),
+    "fields of its own": ({"avatar": [1, {"a": None}]}, None),
+    "a long lie": ({"address": "x" * 5_000}, "which is no address"),
+}
+
+
+@pytest.mark.parametrize("case", LIES)
+async def test_another_resolver_that_answers_something_else(case: str) -> None:
+    content, told = LIES[case]
+    body = json.dumps(content).encode()
+    raw = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(body) + body
+    async with answering(raw, 0) as url, served(url) as (_, port):
+        status, _, found = await get(port, "/resolve/other.eth")
+        if told is None:
+            assert (status, found) == (200, content)
+        else:
+            assert (status, told in found["error"], len(found["error"]) < 300) == (502, True, True), found
 
 
 async def test_a_proxy_of_the_environment_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:

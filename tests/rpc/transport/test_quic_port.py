@@ -216,6 +216,17 @@ async def test_a_port_in_use_is_told() -> None:
                 pass
 
 
+async def test_what_waits_at_a_connection_closed_here_is_told_so() -> None:
+    """It is no stop of the node that the other side serves."""
+    async with quic_port() as port:
+        async with dial(port) as client:
+            stream = client.open_stream()
+            waiting = asyncio.create_task(stream.read(1))
+            await asyncio.sleep(0)
+        with pytest.raises(StreamResetError, match=r"^this side has closed the connection$"):
+            await waiting
+
+
 @pytest.mark.lengthy
 async def test_a_handler_is_cancelled_when_its_client_vanishes_or_gives_up() -> None:
     begun: asyncio.Queue[None] = asyncio.Queue()
