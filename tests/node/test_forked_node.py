@@ -72,8 +72,8 @@ def test_it_has_its_own_folder_variables_and_descriptors(tmp_path: Path) -> None
     environment = node_environment() | {"ZEVM_CHAIN_ID": "4242"}
     with (
         ForkedNode(zevm_command("--datadir", "data"), cwd=tmp_path, environment=environment) as node,
-        node.connect() as rpc,
         NodeProcess(zevm_command("--datadir", "other"), cwd=tmp_path) as real,
+        node.connect() as rpc,
         real.connect() as other,
     ):
         assert (rpc.call("eth_chainId"), other.call("eth_chainId")) == (hex(4242), hex(31337))

@@ -92,8 +92,8 @@ def test_an_entry_too_many_is_found(tmp_path: Path, package: str, most: int) -> 
     assert finding.startswith(f"{package}/ has {most + 1} entries, at most {most}: ")
 
 
-def test_this_repository_has_no_finding() -> None:
-    assert list(check_imports.findings()) == []
+def test_the_graph_is_that_of_this_repository() -> None:
+    """That it has no finding is what `make lint` runs."""
     graph = check_imports.import_graph(check_imports.module_files(check_imports.ROOT))
     assert len(graph) > 300
     assert {"zevm.chain.blockchain", "zevm.rpc.services"} <= graph["zevm.rpc.server"] | graph["zevm.rpc.services"]

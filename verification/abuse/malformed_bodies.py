@@ -20,7 +20,8 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO
 
-from testing.node_process import NodeProcess, RpcConnection, RpcError, zevm_command
+from testing.forked import ForkedNode
+from testing.node_process import RpcConnection, RpcError, zevm_command
 from zevm.rpc import methods
 from zevm.rpc.registry import REGISTRY
 
@@ -243,7 +244,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--count", type=int, default=1_000_000, help="how many bodies")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args(arguments)
-    with NodeProcess(zevm_command("--memory", *LIMITS)) as node:
+    with ForkedNode(zevm_command("--memory", *LIMITS)) as node:
         begun = time.monotonic()
         try:
             with RpcConnection(node.port) as connection:

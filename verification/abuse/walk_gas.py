@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
+from testing.forked import ForkedNode
 from testing.node_process import NodeProcess, RpcError, zevm_command
 from verification.abuse.dearest import calling, opcode_programs, opcodes, precompile_inputs
 from zevm.chain.rules.forks import Fork, fork_by_name
@@ -147,7 +148,7 @@ class Found(NamedTuple):
 def walk(fork: Fork, gas: int, parallel: int, wanted: Callable[[Step], bool]) -> Iterator[Found]:
     """Each step in parallel calls, then in a transaction."""
     settings = ("--memory", "--hardfork", fork.flag, "--gas-limit", str(2 * gas))
-    with NodeProcess(zevm_command(*settings)) as node:
+    with ForkedNode(zevm_command(*settings)) as node:
         walked = Walk(node, gas, parallel)
         base = walked.base.percentile(0.99)
         for step in filter(wanted, steps(fork, gas)):

@@ -18,7 +18,7 @@ def test_every_twin_has_a_scenario() -> None:
 
 
 def test_a_short_campaign_finds_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--rounds", "1", "--seed", "5", "--sequences", "4", "--steps", "15"]) == 0
+    assert main(["--rounds", "1", "--seed", "5", "--sequences", "2", "--steps", "20"]) == 0
     printed = capsys.readouterr().out
     assert "nothing found" in printed
     for twin in TWINS:
