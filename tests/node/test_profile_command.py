@@ -72,6 +72,11 @@ def test_bad_input_is_one_line(
     assert message in printed.err
 
 
+def test_a_choice_that_there_is_not_is_told_in_our_words(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run(TX, "--by", "weight") == 2
+    assert "zevm: Invalid value for '--by': want 'gas', 'time'. (`zevm profile --help`" in capsys.readouterr().err
+
+
 def test_tables_and_files(node: zevm.Node, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     data = "0x" + selector("get()").hex()
     sent = node.request("eth_sendTransaction", {"from": node.accounts[0].address, "to": PLACE, "data": data})
