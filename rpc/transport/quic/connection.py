@@ -223,9 +223,18 @@ class Connection(BatchingProtocol):
         if self.end_reason is not None:
             return
         receiver, self._receiver = self._receiver, None
+        self._drop_buffers()
         reason = self.end_reason = event.reason_phrase or code_text(event.error_code)
         self.end_code = event.error_code
         if receiver is not None:
             receiver.closed(StreamResetError(f"the connection has ended: {reason}", event.error_code))
         if self._watcher is not None:
             self._watcher.ended(self)
+
+    def _drop_buffers(self) -> None:
+        """Forget what no peer takes any more: aioquic's objects refer to one another, and stay until a collection."""
+        quic = self._private
+        for kept in (quic._streams, quic._streams_queue, quic._streams_blocked_bidi, quic._streams_blocked_uni):
+            kept.clear()
+        for space in quic._loss.spaces:
+            quic._loss.discard_space(space)

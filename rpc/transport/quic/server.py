@@ -19,6 +19,7 @@ from aioquic.quic.packet_builder import QuicPacketBuilder
 from aioquic.quic.retry import TOKEN_LIFETIME, QuicRetryTokenHandler
 
 from zevm.rpc.limits import Limits
+from zevm.rpc.memory.released import ReleasedMemory
 from zevm.rpc.memory.sources import is_loopback, source_of
 from zevm.rpc.transport.quic.certificates import Identity
 from zevm.rpc.transport.quic.client import Trust, connect
@@ -49,12 +50,14 @@ class QuicPort:
         protocols: Protocols,
         identity: Identity,
         executions: Statistics | None = None,
+        released: ReleasedMemory | None = None,
     ) -> None:
         self._options = options
         self._limits = limits
         self._protocols = {**protocols, _PROBE: StreamProtocol}
         self.identity = identity
         self._executions = executions or Statistics()
+        self._released = released or ReleasedMemory()
         self.addresses: list[tuple[str, int]] = []
         self._endpoints: list[_Endpoint] = []
         self._connections: dict[Connection, asyncio.TimerHandle | None] = {}
@@ -158,6 +161,7 @@ class QuicPort:
         self._per_source[source] -= 1
         if not self._per_source[source]:
             del self._per_source[source]
+        self._released.look()
 
     def _settle(self, connection: Connection) -> None:
         timer = self._connections[connection]
