@@ -13,6 +13,7 @@ from zevm.node.wallet import checksum_address
 from zevm.storage.primitives import Address
 
 _OPENING, _CLOSING = "([", ")]"
+_ADDRESS_BYTES = 20
 _normalize: Callable[[str], str] = normalize
 
 
@@ -126,7 +127,10 @@ def _split(text: str) -> list[str]:
 
 def _value(kind: ABIType, text: str) -> Any:
     if kind.is_array:
-        return [_value(kind.item_type, part) for part in _split(_inner(kind, text, "[]"))]
+        items = _split(_inner(kind, text, "[]"))
+        if kind.arrlist[-1] not in ((), (len(items),)):
+            raise NodeError(f"{text}: {_counted(len(items), 'value')} for {_name(kind)}")
+        return [_value(kind.item_type, part) for part in items]
     if isinstance(kind, TupleType):
         parts = _split(_inner(kind, text, "()"))
         if len(parts) != len(kind.components):
@@ -151,13 +155,30 @@ def _basic(kind: Any, text: str) -> Any:
         if kind.base == "bool":
             return {"true": True, "false": False}[text.lower()]
         if kind.base in ("uint", "int"):
-            return int(text, 0)
+            return _integer(kind, text)
         if text[:2] != "0x":
             raise ValueError
         data = bytes.fromhex(text[2:])
     except (ValueError, KeyError) as error:
         raise NodeError(f"{text}: not {_one(kind)}") from error
-    return text if kind.base == "address" else data
+    if kind.base == "address":
+        if len(data) != _ADDRESS_BYTES:
+            raise NodeError(f"{text}: not an address (0x and 40 hex digits)")
+        return text
+    if isinstance(kind.sub, int) and len(data) > kind.sub:
+        raise NodeError(f"{text}: not {_one(kind)}, it has {len(data)} bytes")
+    return data
+
+
+def _integer(kind: Any, text: str) -> int:
+    value = int(text, 0)
+    signed = kind.base == "int"
+    width = kind.sub - signed
+    lowest, highest = -(1 << width) if signed else 0, (1 << width) - 1
+    if not lowest <= value <= highest:
+        shown = f"{lowest} to {highest}" if width <= 64 else f"{'-2^' + str(width) if signed else 0} to 2^{width}-1"
+        raise NodeError(f"{text}: not {_one(kind)} ({shown})")
+    return value
 
 
 def _one(kind: ABIType) -> str:

@@ -120,6 +120,8 @@ _OWN_WORDS = (
     (r"Decimal input should have no more than (\d+) decimal places?", r"want at most \1 decimals"),
     (r"(?:Input )?should be a valid (string|path|tuple)(?:.*)", r"want text"),
     (r"Input is not a valid path(?:.*)", "want a path"),
+    (r"Value error, '(?:[^']*)' is not one of (.*)", r"want \1"),
+    (r"Value error, ", ""),
 )
 """Texts of the validation libraries -> our texts; the rest of a message stays."""
 

@@ -87,6 +87,14 @@ def test_arguments_that_do_not_fit(kind: str, text: str) -> None:
         ("uint8", "x", "x: not a uint8"),
         ("uint8[]", "1,2", "1,2: not a uint8[]; write it in []"),
         ("address[]", "1", "1: not an address[]; write it in []"),
+        ("address", "0x12", "0x12: not an address (0x and 40 hex digits)"),
+        ("uint8", "256", "256: not a uint8 (0 to 255)"),
+        ("int8[]", "[1,-129]", "-129: not an int8 (-128 to 127)"),
+        ("uint256", "-1", "-1: not a uint256 (0 to 2^256-1)"),
+        ("int256", hex(1 << 255), f"{1 << 255:#x}: not an int256 (-2^255 to 2^255-1)"),
+        ("bytes2", "0x010203", "0x010203: not a bytes2, it has 3 bytes"),
+        ("uint8[2]", "[1]", "[1]: 1 value for uint8[2]"),
+        ("(bool,uint8[1])[]", "[(true,[1,2])]", "[1,2]: 2 values for uint8[1]"),
     ],
 )
 def test_what_a_refusal_says(kind: str, text: str, told: str) -> None:

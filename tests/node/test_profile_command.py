@@ -72,6 +72,11 @@ def test_bad_input_is_one_line(
     assert message in printed.err
 
 
+def test_a_choice_that_there_is_not_is_told_in_our_words(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run(TX, "--by", "weight") == 2
+    assert "zevm: Invalid value for '--by': want 'gas', 'time'. (`zevm profile --help`" in capsys.readouterr().err
+
+
 def test_tables_and_files(node: zevm.Node, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     data = "0x" + selector("get()").hex()
     sent = node.request("eth_sendTransaction", {"from": node.accounts[0].address, "to": PLACE, "data": data})
@@ -132,7 +137,7 @@ def server() -> Iterator[tuple[str, dict[str, Any]]]:
         thread.join()
 
 
-EVIL = "[red]Evil\x1b[31m\ud800"
+EVIL = "[red]Evil\x1b[31m"
 USE: dict[str, Any] = {"count": 1, "selfGas": 5.0, "selfNs": 7}
 NODES: list[dict[str, Any]] = [
     {"parent": None, "kind": "call", "name": EVIL, "contract": EVIL, "file": EVIL, **USE},
@@ -150,13 +155,16 @@ def test_names_of_a_hostile_server_are_escaped(
     files = [tmp_path / "flame.svg", tmp_path / "scope.json"]
     assert _run(TX, "--svg", str(files[0]), "--speedscope", str(files[1]), "--rpc", url) == 0
     shown = capsys.readouterr().out
-    assert shown.count("[red]Evil\\x1b[31m\\ud800") >= 6
+    assert shown.count("[red]Evil\\x1b[31m") >= 6
     assert all(line.isprintable() for line in shown.split("\n"))
-    assert "[red]Evil\\x1b[31m\\ud800" in files[0].read_text()
+    assert "[red]Evil\\x1b[31m" in files[0].read_text()
     document.clear()
     document["error"] = {"code": -32000, "message": EVIL}
     assert _run(TX, "--rpc", url) == 1
-    assert capsys.readouterr().err == "zevm: [red]Evil\\x1b[31m\\ud800\n"
+    assert capsys.readouterr().err == "zevm: [red]Evil\\x1b[31m\n"
+    document["error"]["message"] = "\ud800"
+    assert _run(TX, "--rpc", url) == 1
+    assert "no low surrogate in string" in capsys.readouterr().err, "JSON cannot have it"
 
 
 @pytest.mark.parametrize(
