@@ -90,19 +90,37 @@ def roots_of(reader: Reader, number: int) -> Iterator[tuple[Version, bytes]]:
 
 def value_at(reader: Reader, flat_key: bytes, version: Version) -> bytes | None:
     """The value of a flat key after `version`, None for none. Raises CorruptionError where the history is damaged."""
+    replaced = replaced_value(reader, flat_key, version)
+    return reader.get(flat_key) if replaced is None else replaced or None
+
+
+def replaced_value(reader: Reader, flat_key: bytes, version: Version) -> bytes | None:
+    """The value after `version` of a flat key that changed since, b"" for none; None where it did not change.
+
+    Raises CorruptionError.
+    """
     start = history_key(flat_key, version[0], version[1]) + b"\x00"
     stop = history_key(flat_key, *LAST_VERSION) + b"\x00"
     changed = next(reader.iterate(start, stop), None)
     if changed is None:
-        return reader.get(flat_key)
+        return None
     key = UNDO.prefix + changed[0][-VERSION_SIZE:]
     record = reader.get(key)
     if record is None:
         raise CorruptionError(f"reverse state diff of {version_name(key)} is missing", StorageProblem.RECORD_DAMAGED)
     try:
-        return item_at(record, int.from_bytes(changed[1], "big")) or None
+        return item_at(record, int.from_bytes(changed[1], "big"))
     except RlpError as error:
         raise _damaged(key, f": {error}") from None
+
+
+def changed_keys(reader: Reader) -> Iterator[bytes]:
+    """Each flat key that ever changed, ascending, one look-up each however often it changed."""
+    start, stop = range_of(HISTORY)
+    while (posting := next(reader.iterate(start, stop), None)) is not None:
+        flat_key = posting[0][1:-VERSION_SIZE]
+        yield flat_key
+        start = history_key(flat_key, *LAST_VERSION) + b"\x00"
 
 
 def version_name(key: bytes) -> str:
