@@ -4,6 +4,7 @@ A value at a version is the old value that the first change after it replaced, o
 """
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 from zevm.storage.errors import CorruptionError, StorageProblem
 from zevm.storage.rlp import Item, RlpError, decode, encode_bytes, item_at, split_list, wrap_list
@@ -41,9 +42,15 @@ def _postings(key: bytes, flat_keys: Sequence[bytes], items: list[bytes], size: 
     postings = []
     for index, flat_key in enumerate(flat_keys):
         position += len(items[2 + 2 * index])
-        postings.append((HISTORY.prefix + flat_key + key[1:], position.to_bytes(_OFFSET_SIZE, "big")))
+        postings.append((HISTORY.prefix + flat_key + key[1:], _encoded(position)))
         position += len(items[3 + 2 * index])
     return postings
+
+
+@lru_cache(maxsize=4096)
+def _encoded(position: int) -> bytes:
+    """An offset; a store in memory keeps many equal ones."""
+    return position.to_bytes(_OFFSET_SIZE, "big")
 
 
 def delete_difference(batch: Batch, key: bytes, flat_keys: Sequence[bytes]) -> None:
