@@ -497,6 +497,4 @@ class Chain(ChainView):
 
 def _changed(first: SealedBlock, *others: SealedBlock) -> Changed:
     """The accounts that consecutive blocks have changed."""
-    return Changed(
-        first.update.base_root, [address for sealed in (first, *others) for address in sealed.update.accounts]
-    )
+    return Changed(first.update.base_root, [key for sealed in (first, *others) for key in sealed.update.accounts])

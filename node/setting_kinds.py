@@ -147,3 +147,11 @@ ABOUT_PROOFS = (
     "Newest states of which every trie node is at hand, for eth_getProof and the like. Those of an older one are made "
     "again from what changed since. `all` keeps the nodes of every state on the disk, for ever."
 )
+
+NEEDS = (
+    ("state_interval", ("state", "dump_state")),
+    ("mixed_mining", ("block_time",)),
+    ("follow_ca", ("follow",)),
+    ("follow_development", ("follow",)),
+)
+"""Settings that would have no effect without one of others."""

@@ -24,6 +24,7 @@ from zevm.node.setting_kinds import (
     LIMITS,
     MINING,
     NAMES,
+    NEEDS,
     OUTPUT,
     POOL,
     QUIC,
@@ -395,7 +396,7 @@ class NodeSettings(BaseSettings):
         for first, second in _EXCLUSIVE:
             if getattr(self, first) not in (None, False) and getattr(self, second) not in (None, False):
                 raise ValueError(f"--{_dashed(first)} cannot be used with --{_dashed(second)}")
-        for name, needed in _NEEDS:
+        for name, needed in NEEDS:
             if getattr(self, name) not in (None, False) and all(getattr(self, item) is None for item in needed):
                 raise ValueError(f"--{_dashed(name)} needs {' or '.join(f'--{_dashed(item)}' for item in needed)}")
         if self.external_consensus and (self.load_state or self.state):
@@ -450,14 +451,6 @@ class NodeSettings(BaseSettings):
         """Whether a block is made for each transaction at once."""
         return not self.no_mining and (self.block_time is None or self.mixed_mining)
 
-
-_NEEDS = (
-    ("state_interval", ("state", "dump_state")),
-    ("mixed_mining", ("block_time",)),
-    ("follow_ca", ("follow",)),
-    ("follow_development", ("follow",)),
-)
-"""Settings that would have no effect without one of others."""
 
 _EXCLUSIVE = (
     ("state", "load_state"),

@@ -4,6 +4,7 @@ A value at a version is the old value that the first change after it replaced, o
 """
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 from zevm.storage.errors import CorruptionError, StorageProblem
 from zevm.storage.rlp import Item, RlpError, decode, encode_bytes, item_at, split_list, wrap_list
@@ -41,9 +42,15 @@ def _postings(key: bytes, flat_keys: Sequence[bytes], items: list[bytes], size: 
     postings = []
     for index, flat_key in enumerate(flat_keys):
         position += len(items[2 + 2 * index])
-        postings.append((HISTORY.prefix + flat_key + key[1:], position.to_bytes(_OFFSET_SIZE, "big")))
+        postings.append((HISTORY.prefix + flat_key + key[1:], _encoded(position)))
         position += len(items[3 + 2 * index])
     return postings
+
+
+@lru_cache(maxsize=4096)
+def _encoded(position: int) -> bytes:
+    """An offset; a store in memory keeps many equal ones."""
+    return position.to_bytes(_OFFSET_SIZE, "big")
 
 
 def delete_difference(batch: Batch, key: bytes, flat_keys: Sequence[bytes]) -> None:
@@ -90,19 +97,37 @@ def roots_of(reader: Reader, number: int) -> Iterator[tuple[Version, bytes]]:
 
 def value_at(reader: Reader, flat_key: bytes, version: Version) -> bytes | None:
     """The value of a flat key after `version`, None for none. Raises CorruptionError where the history is damaged."""
+    replaced = replaced_value(reader, flat_key, version)
+    return reader.get(flat_key) if replaced is None else replaced or None
+
+
+def replaced_value(reader: Reader, flat_key: bytes, version: Version) -> bytes | None:
+    """The value after `version` of a flat key that changed since, b"" for none; None where it did not change.
+
+    Raises CorruptionError.
+    """
     start = history_key(flat_key, version[0], version[1]) + b"\x00"
     stop = history_key(flat_key, *LAST_VERSION) + b"\x00"
     changed = next(reader.iterate(start, stop), None)
     if changed is None:
-        return reader.get(flat_key)
+        return None
     key = UNDO.prefix + changed[0][-VERSION_SIZE:]
     record = reader.get(key)
     if record is None:
         raise CorruptionError(f"reverse state diff of {version_name(key)} is missing", StorageProblem.RECORD_DAMAGED)
     try:
-        return item_at(record, int.from_bytes(changed[1], "big")) or None
+        return item_at(record, int.from_bytes(changed[1], "big"))
     except RlpError as error:
         raise _damaged(key, f": {error}") from None
+
+
+def changed_keys(reader: Reader) -> Iterator[bytes]:
+    """Each flat key that ever changed, ascending, one look-up each however often it changed."""
+    start, stop = range_of(HISTORY)
+    while (posting := next(reader.iterate(start, stop), None)) is not None:
+        flat_key = posting[0][1:-VERSION_SIZE]
+        yield flat_key
+        start = history_key(flat_key, *LAST_VERSION) + b"\x00"
 
 
 def version_name(key: bytes) -> str:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from zevm.storage import trie
 from zevm.storage.account import decode_account
 from zevm.storage.errors import CorruptionError, NodesNotKeptError, StorageProblem
-from zevm.storage.history import Version, changes_between
+from zevm.storage.history import Version, changed_keys, changes_between, replaced_value
 from zevm.storage.primitives import Address
 from zevm.storage.rlp import encode_uint
 from zevm.storage.schema import ACCOUNT, ADDRESS_SIZE
@@ -32,10 +32,11 @@ class Rebuilt(NamedTuple):
 class RebuildLimit:
     """Ends what makes a state's nodes again when it takes too long, or when too much has changed since.
 
-    seconds: from now on. values: most accounts and slots.
+    seconds: from now on. values: most accounts and slots. differences: most that are read one after another.
     """
 
-    def __init__(self, seconds: float, values: int, version: Version) -> None:
+    def __init__(self, seconds: float, values: int, differences: int, version: Version) -> None:
+        self.differences = differences
         self._end = time.monotonic() + seconds
         self._seconds = seconds
         self._values = values
@@ -79,10 +80,23 @@ class RebuildLimit:
 def values_before(reader: Reader, after: Version, limit: RebuildLimit) -> dict[bytes, bytes]:
     """The flat records as of version `after` (b"": none) of all that changed since. Raises NodesNotKeptError."""
     values: dict[bytes, bytes] = {}
-    for _, fields in changes_between(reader, after):
+    for count, (_, fields) in enumerate(changes_between(reader, after)):
+        if count == limit.differences:
+            # from here on the index is quicker: a long chain changes the same records again and again
+            return _values_by_index(reader, after, limit)
         limit.check_values(len(values))
         for flat_key, old in zip(fields[::2], fields[1::2], strict=True):
             values.setdefault(flat_key, old)
+    return values
+
+
+def _values_by_index(reader: Reader, after: Version, limit: RebuildLimit) -> dict[bytes, bytes]:
+    values: dict[bytes, bytes] = {}
+    for flat_key in changed_keys(reader):
+        limit.check_values(len(values))
+        old = replaced_value(reader, flat_key, after)
+        if old is not None:
+            values[flat_key] = old
     return values
 
 

@@ -133,7 +133,8 @@ class StateStore:
         """
         if self.holds(root):
             return
-        limit = RebuildLimit(self._limits.rebuild_seconds, self._limits.rebuild_values, version)
+        limits = self._limits
+        limit = RebuildLimit(limits.rebuild_seconds, limits.rebuild_values, limits.rebuild_differences, version)
         # one at a time: each takes memory, and none is quicker beside another
         with limit.turn(self._rebuilding):
             if not self.holds(root):

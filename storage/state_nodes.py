@@ -43,7 +43,7 @@ class NodeLimits(NamedTuple):
     nodes of every state on the disk.
     entries, blocks: nodes of the newest state are written once this number of them waits, or of blocks has passed.
     rebuild_seconds, rebuild_values: time that the nodes of an older state may take to be made again, and most accounts
-    and slots that may have changed since.
+    and slots that may have changed since. rebuild_differences: more states than this are gone back over by the index.
     """
 
     states: int | None = 1024
@@ -52,6 +52,7 @@ class NodeLimits(NamedTuple):
     blocks: int = 65_536
     rebuild_seconds: float = 5
     rebuild_values: int = 250_000
+    rebuild_differences: int = 4096
 
 
 class Written(NamedTuple):

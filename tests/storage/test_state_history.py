@@ -20,7 +20,7 @@ from zevm.storage.state import StateStore
 from zevm.storage.state_nodes import NodeLimits, Written
 from zevm.storage.store import Batch
 
-TIGHT = NodeLimits(states=2, bytes=1 << 20, entries=4, blocks=3)
+TIGHT = NodeLimits(states=2, bytes=1 << 20, entries=4, blocks=3, rebuild_differences=3)
 """Nodes turn, and are written, every few states."""
 
 

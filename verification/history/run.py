@@ -72,7 +72,8 @@ class Figures:
 def main(arguments: list[str] | None = None) -> int:
     """Measure, and print a line for each figure; 1 where a limit is passed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--blocks", type=int, default=20_000, help="height of the chain (default: %(default)s)")
+    parser.add_argument("--blocks", type=int, default=20_000, help="blocks of the chain (default: %(default)s)")
+    parser.add_argument("--data", type=Path, help="data directory of an earlier run to go on with; kept")
     parser.add_argument("--parts", type=int, default=10, help="lines of the table (default: %(default)s)")
     parser.add_argument("--memory-blocks", type=int, default=0, help="height of a chain in memory")
     parser.add_argument("--wide-blocks", type=int, default=0, help="blocks of a wide state; 320 make the whole of it")
@@ -81,7 +82,8 @@ def main(arguments: list[str] | None = None) -> int:
     figures, chance = Figures(), random.Random(options.seed)
     with TemporaryDirectory(prefix="zevm-history-") as folder:
         if options.blocks:
-            grown_chain(Path(folder), options.blocks, options.parts, chance, figures)
+            data = options.data or Path(folder) / "long"
+            grown_chain(data, Path(folder) / "fresh", options.blocks // options.parts, options.parts, chance, figures)
         if options.memory_blocks:
             in_memory(options.memory_blocks, figures)
         if options.wide_blocks:
@@ -91,12 +93,11 @@ def main(arguments: list[str] | None = None) -> int:
     return 1 if figures.problems else 0
 
 
-def grown_chain(folder: Path, blocks: int, parts: int, chance: random.Random, figures: Figures) -> None:
-    """Grow a chain, read from it, kill its node, start it again and take it back."""
-    data = folder / "long"
+def grown_chain(data: Path, fresh: Path, count: int, parts: int, chance: random.Random, figures: Figures) -> None:
+    """Grow a chain by parts of `count` blocks, read from it, kill its node, start it again and take it back."""
     with started(data) as node, node.connect(timeout_seconds=600) as rpc:
         for _ in range(parts):
-            cost = grow(node, rpc, blocks // parts)
+            cost = grow(node, rpc, count)
             print(
                 f"{head_of(rpc):>9,} blocks: {cost.cpu_us:6.0f} us of processor and {cost.written_bytes:7,.0f} bytes "
                 f"written a block, {disk_bytes(data) / head_of(rpc):6,.0f} bytes of disk a block",
@@ -104,7 +105,7 @@ def grown_chain(folder: Path, blocks: int, parts: int, chance: random.Random, fi
             )
         figures.tell("bytes written a block", cost.written_bytes)
         figures.tell("bytes of disk a block", disk_bytes(data) / head_of(rpc))
-        beside_a_fresh_one(node, rpc, folder / "fresh", min(STEP_BLOCKS, blocks // parts), figures)
+        beside_a_fresh_one(node, rpc, fresh, min(STEP_BLOCKS, count), figures)
         read_back(rpc, chance, figures)
         head, resident = head_of(rpc), node.resident_mebibytes()
         print(f"resident memory at {head:,} blocks: {resident:.0f} MiB")
