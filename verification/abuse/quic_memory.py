@@ -5,7 +5,7 @@
 Peers of each kind connect at once, in rounds: idle ones; ones that ask; ones that hold as much as they may of requests
 that never end; ones that ask for large replies and read none; the last two over HTTP/3 as well. The node is a process
 of its own. Its resident memory is read before the peers and with them, and must grow by at most 8 MB for each. After
-them it must come back: within the time in which the node trims its heap, to what was left after the second round.
+them it must come back to the rest after the second round, within the time in which the node trims its heap.
 """
 
 from __future__ import annotations
