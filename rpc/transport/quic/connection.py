@@ -10,7 +10,7 @@ from aioquic.quic.connection import QuicConnection
 from aioquic.quic.packet import QuicErrorCode
 
 from zevm.rpc.transport.quic.batching import BatchingProtocol
-from zevm.rpc.transport.quic.codes import SHUTDOWN, code_text
+from zevm.rpc.transport.quic.codes import code_text
 from zevm.rpc.transport.quic.key_exchange import negotiated_group
 from zevm.rpc.transport.quic.path_size import SIZES
 from zevm.rpc.transport.quic.streams import SendRoom, StreamResetError
@@ -161,11 +161,11 @@ class Connection(BatchingProtocol):
         if self._windows.is_due(stream_id):
             self._transmit_soon()
 
-    def abandon(self) -> None:
-        """Forget the timers: the socket is closed."""
+    def abandon(self, error: StreamResetError) -> None:
+        """Forget the timers: the socket is closed. error: for the readers that wait at its streams."""
         self.forget_timers()
         if self._receiver is not None:
-            self._receiver.closed(StreamResetError("the node is stopping", SHUTDOWN))
+            self._receiver.closed(error)
             self._receiver = None
 
     # for the streams

@@ -28,12 +28,13 @@ from zevm.rpc.transport.quic.connection import Connection, ConnectionLimits, Pro
 from zevm.rpc.transport.quic.key_exchange import GROUP_NAMES, X25519MLKEM768, offer_groups
 from zevm.rpc.transport.quic.options import QuicError, QuicFigures, QuicPortOptions
 from zevm.rpc.transport.quic.stream_protocol import StreamProtocol
+from zevm.rpc.transport.quic.streams import StreamResetError
 from zevm.rpc.transport.quic.zvm.statistics import Statistics
 
 LOGGER = logging.getLogger("zevm.rpc")
 RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024
 _LONG_HEADER = 0x80
-
+_STOPPING = "the node is stopping"
 
 _PROBE = "zevm-probe"
 """The protocol of the handshake that the port makes with itself: it carries nothing."""
@@ -83,8 +84,8 @@ class QuicPort:
         for connection, timer in list(self._connections.items()):
             if timer is not None:
                 timer.cancel()
-            connection.close(SHUTDOWN, "the node is stopping")
-            connection.abandon()
+            connection.close(SHUTDOWN, _STOPPING)
+            connection.abandon(StreamResetError(_STOPPING, SHUTDOWN))
         self._connections.clear()
         for endpoint in self._endpoints:
             endpoint.shut()

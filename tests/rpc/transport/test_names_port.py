@@ -90,6 +90,7 @@ async def get(port: int, path: str, *headers: str, verb: str = "GET") -> tuple[i
     return int(status.split()[1]), fields, json.loads(body) if is_json else None
 
 
+@pytest.mark.lengthy
 async def test_a_name_of_this_chain() -> None:
     async with served() as (node, port):
         given = {"name": "mytoken.ghost", "address": hexadecimal(ALICE), "contract": hexadecimal(BOB)}
@@ -153,6 +154,7 @@ async def test_a_web_socket_is_refused_as_any_other_method(caplog: pytest.LogCap
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
+@pytest.mark.lengthy
 async def test_unread_answers_count_as_those_of_the_main_port() -> None:
     """A resolver of anybody's may return as much as an execution's gas pays for."""
     returning = bytes.fromhex("6020 5f52 62030d40 6020 52 62030d80 5f f3".replace(" ", ""))  # 200,000 bytes
@@ -295,6 +297,7 @@ async def test_kept_answers_of_another_resolver_have_a_number_and_a_time() -> No
             assert Other.asked == [f"/resolve/kept.{label}.eth" for label in ("one", "two", "one")]
 
 
+@pytest.mark.lengthy
 async def test_no_more_calls_of_another_resolver_than_may_be() -> None:
     with other_resolver() as url:
         async with served(url, replace(Limits(), zns_upstream_calls=1)) as (_, port):
@@ -302,6 +305,7 @@ async def test_no_more_calls_of_another_resolver_than_may_be() -> None:
             assert sorted(status for status, _, _ in answers) == [200, 200, 503, 503]
 
 
+@pytest.mark.lengthy
 async def test_the_client_calls_a_contract_by_its_name() -> None:
     """Example 3 of the guide: the balance that a token has of itself."""
     async with served() as (node, port):
@@ -325,6 +329,7 @@ async def test_the_client_calls_a_contract_by_its_name() -> None:
             await asyncio.to_thread(zns.execute_contract_by_domain, "a b.ghost", b"")
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize(("label", "told"), [("list", "is no resolver"), ("text", "no resolver answers")])
 def test_the_client_refuses_what_is_no_resolver(label: str, told: str) -> None:
     with other_resolver() as url, pytest.raises(NodeError, match=told):

@@ -189,6 +189,7 @@ async def test_the_tables_of_names_are_loaded_beside_the_writer(node: Node, monk
     assert not {*writers, threading.current_thread()} & {*threads}
 
 
+@pytest.mark.lengthy
 async def test_no_write_waits_for_what_resolvers_execute(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     """A name whose resolver never ends stands in the place of an address of a registration."""
     await register(node, "loop.ghost", address=hexadecimal(ALICE))
