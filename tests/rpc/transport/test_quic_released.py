@@ -83,6 +83,7 @@ def stream_bytes() -> int:
     )
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("leaves", [True, False], ids=["closes", "vanishes"])
 async def test_an_ended_connection_holds_nothing_until_a_collection(leaves: bool) -> None:
     size = 200_000
@@ -109,6 +110,7 @@ async def test_an_ended_connection_holds_nothing_until_a_collection(leaves: bool
             assert stream_bytes() < 4_096  # of the handshakes
 
 
+@pytest.mark.lengthy
 async def test_an_unread_reply_is_held_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither the request nor the result that it was made from is kept until the client has taken it."""
     size = 1_000_000
