@@ -70,7 +70,9 @@ class JoiningTransport:
         self._is_whole = False
 
     def write(self, data: bytes) -> None:
-        """Write, unless it is the head, which comes first."""
+        """Write, unless it is the head, which comes first. To a client that was dropped nothing is written."""
+        if self._transport.is_closing():
+            return
         if self._is_whole or data.startswith(_CONTINUE):
             self._transport.write(data)
         elif self._head:
@@ -81,7 +83,7 @@ class JoiningTransport:
 
     def close(self) -> None:
         """Write the delayed head and close."""
-        if self._head:
+        if self._head and not self._transport.is_closing():
             self._transport.write(self._head)
             self._head = b""
         self._transport.close()

@@ -20,6 +20,7 @@ from zevm.node.errors import NodeError
 from zevm.rpc.limits import Limits
 from zevm.rpc.server import ServerOptions
 from zevm.rpc.transport.names.options import NamesPortOptions
+from zevm.rpc.transport.protocols import JoiningTransport
 from zevm.zns import NameNotFoundError, ZWalletIntegration
 
 DEEP = b'{"a":' + b"[" * 300 + b"]" * 300 + b"}"
@@ -333,3 +334,24 @@ async def test_the_client_calls_a_contract_by_its_name() -> None:
 def test_the_client_refuses_what_is_no_resolver(label: str, told: str) -> None:
     with other_resolver() as url, pytest.raises(NodeError, match=told):
         ZWalletIntegration(url, url).resolve_contract_domain(f"{label}.eth")
+
+
+class Dropped(asyncio.Transport):
+    """As uvloop's transports after abort(): a write fails, and connection_lost comes in a later turn of the loop."""
+
+    def is_closing(self) -> bool:
+        return True
+
+    def write(self, data: object) -> None:
+        raise RuntimeError(f"the handler is closed: {data!r}")
+
+    def close(self) -> None:
+        """Nothing more."""
+
+
+def test_nothing_is_written_to_a_client_that_was_dropped_meanwhile() -> None:
+    for parts in ((b"HTTP/1.1 200 OK\r\n\r\n", b"{}"), (b"HTTP/1.1 200 OK\r\n\r\n",)):
+        joining = JoiningTransport(Dropped())
+        for part in parts:
+            joining.write(part)
+        joining.close()

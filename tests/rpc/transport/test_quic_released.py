@@ -11,8 +11,10 @@ from aioquic.quic.stream import QuicStream
 
 from tests.rpc.transport.quic_support import dial, quic_port
 from tests.rpc.transport.test_quic_zvm import RICH, connected, dialled, request, serving
+from zevm.covenant.wasm import ExecutionStatus, WasmExecutionRequest, WasmExecutionResult
 from zevm.rpc.transport.quic import client as quic_client
 from zevm.rpc.transport.quic.streams import Stream
+from zevm.rpc.transport.quic.zvm import service
 from zevm.rpc.transport.quic.zvm.messages import encode_request, framed
 
 
@@ -81,6 +83,7 @@ def stream_bytes() -> int:
     )
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("leaves", [True, False], ids=["closes", "vanishes"])
 async def test_an_ended_connection_holds_nothing_until_a_collection(leaves: bool) -> None:
     size = 200_000
@@ -105,3 +108,22 @@ async def test_an_ended_connection_holds_nothing_until_a_collection(leaves: bool
                 while list(port.connections()):
                     await asyncio.sleep(0.01)
             assert stream_bytes() < 4_096  # of the handshakes
+
+
+@pytest.mark.lengthy
+async def test_an_unread_reply_is_held_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the request nor the result that it was made from is kept until the client has taken it."""
+    size = 1_000_000
+    results = [WasmExecutionResult(0, ExecutionStatus.SUCCESS, bytes(size), 1, 1, "", b"")]
+    monkeypatch.setattr(service, "execute", lambda *_, **__: results.pop())
+    async with serving() as node, connected(node) as client:
+        stream = client.open_stream()
+        stream.write_eof(framed(encode_request(request(module_bytecode=b"\0asm" + bytes(1_000)))))
+        server = next(connection for connection in node.server.quic.connections() if connection.alpn == "zvm/1")
+        client._connection.datagram_received = lambda *_: None  # type: ignore[method-assign]
+        async with asyncio.timeout(10):
+            while server.pending_bytes < size or not server._sending:
+                await asyncio.sleep(0.01)
+        gc.collect()
+        held = [item for item in gc.get_objects() if isinstance(item, WasmExecutionResult | WasmExecutionRequest)]
+        assert [item for item in held if len(getattr(item, "return_value", b"")) == size] == []

@@ -87,7 +87,17 @@ def request_id_of(data: bytes) -> int:
 
 def encode_result(result: WasmExecutionResult) -> bytes:
     """A result's bytes."""
-    return _encode(
+    return b"".join(_result_parts(result))
+
+
+def framed_result(result: WasmExecutionResult) -> bytes:
+    """A result's bytes with their length before them, put together once: a result may be large."""
+    parts = _result_parts(result)
+    return b"".join((sum(map(len, parts)).to_bytes(LENGTH_BYTES, "big"), *parts))
+
+
+def _result_parts(result: WasmExecutionResult) -> list[bytes]:
+    return _parts(
         _RESULT,
         (
             result.request_id,
@@ -134,6 +144,10 @@ def decode_places(data: bytes) -> tuple[bytes | None, bytes | None]:
 
 
 def _encode(fields: Sequence[tuple[int, type]], values: Sequence[Any]) -> bytes:
+    return b"".join(_parts(fields, values))
+
+
+def _parts(fields: Sequence[tuple[int, type]], values: Sequence[Any]) -> list[bytes]:
     parts: list[bytes] = []
     for (size, kind), value in zip(fields, values, strict=True):
         if kind is int:
@@ -143,7 +157,7 @@ def _encode(fields: Sequence[tuple[int, type]], values: Sequence[Any]) -> bytes:
         if len(data) >> (8 * size):
             raise MessageError(f"a field has {len(data)} bytes, and its length {8 * size} bits")
         parts += (len(data).to_bytes(size, "big"), data)
-    return b"".join(parts)
+    return parts
 
 
 def _decode(fields: Sequence[tuple[int, type]], data: bytes) -> list[Any]:

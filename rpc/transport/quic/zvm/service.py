@@ -38,9 +38,8 @@ from zevm.rpc.transport.quic.zvm.messages import (
     STATISTICS,
     MessageError,
     decode_request,
-    encode_result,
     encode_statistics,
-    framed,
+    framed_result,
     request_id_of,
 )
 from zevm.rpc.transport.quic.zvm.statistics import Statistics
@@ -80,8 +79,9 @@ class ZvmService:
                 async with asyncio.timeout(self._limits.quic_body_seconds):
                     message = await self._read_frame(stream, hold, self._limits.quic_message_bytes, LEAST_REQUEST_BYTES)
                     authentication = await self._read_authentication(stream, hold)
-                result = await self._answer(message, authentication, stream.connection.address[0])
-                reply = await self._encoded(result)
+                reply = await self._reply(stream, message, authentication)
+                # no more is held while the client takes it
+                del message
             except _RefusedStreamError as error:
                 stream.reset(error.code)
                 return
@@ -92,6 +92,25 @@ class ZvmService:
                 stream.reset(BAD_FRAME)
                 return
         await self._send(stream, reply)
+
+    async def _reply(self, stream: Stream, message: bytes, authentication: Authentication | None) -> bytes:
+        """The frame that answers a request. Raises _RefusedStreamError, also where too many replies are unread."""
+        result = await self._answer(message, authentication, stream.connection.address[0])
+        size = len(result.return_value) + len(result.modified_state)
+        self._require_room(stream, size)
+        if size <= LOOP_BODY_BYTES:
+            return framed_result(result)
+        connection = stream.connection
+        # held while it waits for the one thread that encodes
+        connection.pending_bytes += size
+        try:
+            return await self._dispatcher.workers.encode(framed_result, result)
+        finally:
+            connection.pending_bytes -= size
+
+    def _require_room(self, stream: Stream, size: int) -> None:
+        if stream.connection.pending_bytes + size > self._limits.quic_output_bytes:
+            raise _RefusedStreamError(BUSY)
 
     # input
 
@@ -204,16 +223,12 @@ class ZvmService:
 
     # output
 
-    async def _encoded(self, result: WasmExecutionResult) -> bytes:
-        size = len(result.return_value) + len(result.modified_state)
-        if size > LOOP_BODY_BYTES:
-            return framed(await self._dispatcher.workers.encode(encode_result, result))
-        return framed(encode_result(result))
-
     async def _send(self, stream: Stream, reply: bytes) -> None:
         connection = stream.connection
-        if connection.pending_bytes + len(reply) > self._limits.quic_output_bytes:
-            stream.reset(BUSY)
+        try:
+            self._require_room(stream, len(reply))
+        except _RefusedStreamError as error:
+            stream.reset(error.code)
             return
         connection.pending_bytes += len(reply)
         try:

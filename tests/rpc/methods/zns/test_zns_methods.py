@@ -117,6 +117,7 @@ async def test_a_name_given_to_nobody_and_taken_again_expires_all_the_same(node:
     assert await node.call("zns_resolve", "forever.ghost") is None
 
 
+@pytest.mark.lengthy
 async def test_an_expired_name_below_another_leaves_its_place_to_the_wildcard(node: Node) -> None:
     """And what has ended says nothing of when the answer ends: neither an earlier life nor another name does."""
     await register(node, "my.ghost", address=hexadecimal(ALICE))
