@@ -64,3 +64,6 @@ pub const Counted = struct {
         self.shrink(memory.len);
     }
 };
+
+/// What every function of the module allocates from.
+pub var core: Counted = .{ .child = std.heap.c_allocator };

@@ -8,9 +8,7 @@ const rlp = @import("rlp.zig");
 const update = @import("trie_update.zig");
 
 /// The root of the empty trie: the hash of the encoding of no bytes.
-pub fn empty_root() [32]u8 {
-    return keccak.hash(rlp.empty_string);
-}
+pub const empty_root = keccak.hash_at_compile_time(rlp.empty_string);
 
 /// A trie that is made anew has no node to look up.
 const Nothing = struct {
@@ -33,11 +31,11 @@ fn path_of(arena: std.mem.Allocator, index: usize) Error![]const u8 {
 pub fn root(arena: std.mem.Allocator, items: []const []const u8, hasher: anytype) Error![32]u8 {
     const entries = try arena.alloc(update.Entry, items.len);
     for (entries, items, 0..) |*entry, item, index| entry.* = .{ .path = try path_of(arena, index), .value = item };
-    if (entries.len == 0) return empty_root();
+    if (entries.len == 0) return empty_root;
     std.sort.pdq(update.Entry, entries, {}, update.Entry.before);
     var builder: update.Builder(Nothing) = .{ .arena = arena, .source = .{} };
     return switch (try builder.apply(null, entries)) {
-        .same, .gone => empty_root(),
+        .same, .gone => empty_root,
         .node => |top| {
             _ = try update.seal(arena, top, hasher);
             return top.hash;
