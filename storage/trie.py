@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from struct import Struct
 from typing import NamedTuple
 
+from zevm.core import replaced_by
 from zevm.storage.account import EMPTY_ROOT
 from zevm.storage.errors import CorruptionError, MissingNodeError
 from zevm.storage.keccak import keccak256
@@ -48,6 +49,7 @@ class TrieUpdate(NamedTuple):
     nodes: dict[bytes, bytes]
 
 
+@replaced_by("trie_get")
 def get(nodes: Nodes, root: bytes, key: bytes) -> bytes | None:
     """The value at `key`, or None. Raises MissingNodeError, or CorruptionError for bytes that are no node."""
     if root == EMPTY_ROOT:
@@ -87,6 +89,11 @@ def update(nodes: Nodes, root: bytes, changes: Mapping[bytes, bytes]) -> TrieUpd
     The new root node is among the new nodes even when shorter than 32 bytes. Changes without effect
     give the same root and no nodes. Raises MissingNodeError and CorruptionError as `get`.
     """
+    return TrieUpdate._make(_update(nodes, root, changes))
+
+
+@replaced_by("trie_update")
+def _update(nodes: Nodes, root: bytes, changes: Mapping[bytes, bytes]) -> tuple[bytes, dict[bytes, bytes]]:
     keys = sorted(changes)
     if not keys:
         return TrieUpdate(root, {})
@@ -104,6 +111,7 @@ def update(nodes: Nodes, root: bytes, changes: Mapping[bytes, bytes]) -> TrieUpd
     return TrieUpdate(new_root, writer.fresh)
 
 
+@replaced_by("ordered_root")
 def ordered_root(items: Iterable[bytes]) -> bytes:
     """Root of the trie that holds each item under the RLP of its index: transactions, receipts, withdrawals."""
     listed = list(items)
@@ -117,6 +125,7 @@ def prove(nodes: Nodes, root: bytes, key: bytes) -> list[bytes]:
     return get_with_proof(nodes, root, key)[1]
 
 
+@replaced_by("trie_get_with_proof")
 def get_with_proof(nodes: Nodes, root: bytes, key: bytes) -> tuple[bytes | None, list[bytes]]:
     """As `get` and `prove` together, in one walk."""
     proof: list[bytes] = []

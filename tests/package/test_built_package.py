@@ -25,8 +25,8 @@ from testing.node_process import ROOT, NodeProcess
 from tests.clients.document_blocks import blocks_of
 from tests.package.environments import make, run
 
-PACKAGES = ("node", "rpc", "covenant", "analysis", "contracts", "chain", "storage")
-SOURCES = ("pyproject.toml", "MANIFEST.in", "README.md", "LICENSE", "genesis.json", "zevm", *PACKAGES)
+PACKAGES = ("node", "rpc", "covenant", "analysis", "contracts", "chain", "storage", "core")
+SOURCES = ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE", "genesis.json", "zevm", *PACKAGES)
 EXACT = {
     "py-evm",
     "rlp",
