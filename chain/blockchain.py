@@ -42,7 +42,6 @@ from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.execution_state import ExecutionState
 from zevm.storage.account import StateDiff, StateReader
 from zevm.storage.database import Database
-from zevm.storage.errors import StorageError
 from zevm.storage.primitives import Address, Hash32
 from zevm.storage.store import Batch
 
@@ -103,12 +102,13 @@ class Chain(ChainView):
     def close(self) -> None:
         """Stop the timer and the writer, after what is queued. The database stays open."""
         self.mining.stop()
-        if self.database.on_disk:
-            with suppress(StorageError, WriterStoppedError):
+        try:
+            with suppress(WriterStoppedError):
                 self.writer.run(self.canonical.finish)
-        self.writer.stop()
-        if self.zvm is not None:
-            self.zvm.close()
+        finally:
+            self.writer.stop()
+            if self.zvm is not None:
+                self.zvm.close()
 
     @_writes
     def send_transaction(self, transaction: Transaction, *, local: bool = False) -> Hash32:

@@ -43,6 +43,9 @@ from zevm.storage.primitives import Address
 from zevm.storage.schema import MetaName
 from zevm.storage.state_nodes import NodeLimits
 
+WAITING_NODES, WAITING_TURNS = 65_536, 64
+"""Most trie nodes that wait to be written, and blocks that they wait for; and most for each state that is kept."""
+
 BESIDE_NAMES = (COMPILED_NAME, JWT_SECRET_NAME, PINS_NAME, *QUIC_NAMES)
 """A node's files in the data directory other than its database."""
 
@@ -68,9 +71,12 @@ def open_database(settings: NodeSettings, *, create: bool = True, accept: bool =
 
 
 def node_limits(settings: NodeSettings) -> NodeLimits:
-    """How many states' trie nodes are kept, and how long others may take to be made again."""
-    states = None if settings.proofs == "all" else int(settings.proofs)
-    return NodeLimits(states=states, rebuild_seconds=settings.proofs_seconds)
+    """The number of states whose trie nodes are kept, and the time that others may take to be made again."""
+    if settings.proofs == "all":
+        return NodeLimits(states=None, rebuild_seconds=settings.proofs_seconds)
+    states = int(settings.proofs)
+    most = min(WAITING_NODES, WAITING_TURNS * states)
+    return NodeLimits(states=states, entries=most, blocks=most, rebuild_seconds=settings.proofs_seconds)
 
 
 def _open_files(settings: NodeSettings, *, create: bool, accept: bool) -> Database:

@@ -16,6 +16,7 @@ from zevm.chain.pool.limits import PoolLimits
 from zevm.chain.rules.units import ETHER
 from zevm.node.mnemonic import DEFAULT_DERIVATION_PATH, DEFAULT_MNEMONIC, check_derivation_path, check_mnemonic
 from zevm.node.setting_kinds import (
+    ABOUT_PROOFS,
     ACCOUNTS,
     CHAIN,
     DATA,
@@ -312,14 +313,10 @@ class NodeSettings(BaseSettings):
     no_sync: bool = setting(
         False, "--no-sync", panel=DATA, about="Do not wait for the disk: a power failure may lose the newest blocks."
     )
-    proofs: Proofs = setting(
-        "1024", "--proofs", panel=DATA, metavar="NUMBER|all",
-        about="Newest states of which every trie node is at hand, for eth_getProof and the like. Those of an older one "
-        "are made again from what changed since. `all` keeps the nodes of every state on the disk, for ever.",
-    )  # fmt: skip
+    proofs: Proofs = setting("1024", "--proofs", panel=DATA, metavar="NUMBER|all", about=ABOUT_PROOFS)
     proofs_seconds: float = setting(
         5.0, "--proofs-seconds", panel=DATA, metavar="SECONDS", gt=0, le=10**6, allow_inf_nan=False,
-        about="How long the trie nodes of an older state may take to be made again.",
+        about="Time for the trie nodes of an older state to be made again from what changed since.",
     )  # fmt: skip
     preserve_historical_states: bool = setting(
         False, "--preserve-historical-states", panel=DATA,

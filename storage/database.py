@@ -124,6 +124,11 @@ class Database:
             files.abandon()
             raise
 
+    def reclaim(self, start: bytes, stop: bytes) -> None:
+        """Give the disk back what removed keys of a range take."""
+        if isinstance(self.store, LevelStore):
+            self.store.compact(start, stop)
+
     def mark_migrated(self) -> None:
         """From here on it is a database of this schema version."""
         assert self._files is not None

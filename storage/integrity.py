@@ -23,6 +23,7 @@ Progress = Callable[[str, int, int], None]
 
 TOLD_EVERY_BYTES = 4 * 1024 * 1024
 TOLD_EVERY_BLOCKS = 1_000
+TOLD_EVERY_ENTRIES = 10_000
 
 
 class _Report:
@@ -79,7 +80,7 @@ def scrub(store: Store, progress: Progress | None = None) -> list[str]:
         for family, size in zip(families, sizes, strict=True):
             counts[family] = _scan_family(view, family, head, report, partial(announce, family.name), size)
         _check_prefixes(view, report)
-        _check_history(view, counts[schema.HISTORY], report)
+        _check_history(view, counts[schema.HISTORY], report, partial(announce, "history index against state diffs"))
         if head != schema.MAX_NUMBER:
             _check_chain(view, first, head, counts, report, partial(announce, "canonical chain"))
     finally:
@@ -168,11 +169,14 @@ def _number_in(family: Family, key: bytes) -> int | None:
     return None
 
 
-def _check_history(view: Reader, count: int, report: _Report) -> None:
-    """Each old value is found by the index, and the index names nothing else."""
-    expected = 0
+def _check_history(view: Reader, count: int, report: _Report, told: Callable[[int, int], None]) -> None:
+    """Each old value is found by the index, and the index names nothing else. count: of the entries of the index."""
+    expected = next_told = 0
     try:
         for key, record in view.iterate(*schema.range_of(schema.UNDO), fill_cache=False):
+            if expected >= next_told:
+                told(expected, max(count, expected))
+                next_told = expected + TOLD_EVERY_ENTRIES
             for posting, offset in postings_of(key, record):
                 expected += 1
                 if view.get(posting) != offset:

@@ -5,7 +5,7 @@ names the schema, is written last.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from zevm.storage import schema
 from zevm.storage.account import encode_account
@@ -21,6 +21,8 @@ from zevm.storage.store import Batch
 OLD_SCHEMA = 1
 STEP_OPERATIONS = 20_000
 _MARK = meta_key(MetaName.MIGRATED)
+_DROPPING = b"dropping"
+"""Under the mark once everything is indexed, and nodes go."""
 
 Progress = Callable[[str, int, int], None]
 """Called with a part, what is done of it, and about how much there is."""
@@ -29,11 +31,16 @@ Progress = Callable[[str, int, int], None]
 def migrate(database: Database, progress: Progress, *, keep_nodes: bool = False) -> None:
     """Make the records of schema 2 out of those of schema 1. Raises StorageError; nothing is lost then.
 
-    keep_nodes: leave the trie nodes of every state where they are.
+    keep_nodes: leave the trie nodes of every state where they are, unless an interrupted run has begun to remove them.
     """
-    _index_adopted(database)
-    _index(database, progress)
-    if not keep_nodes:
+    if database.store.get(_MARK) != _DROPPING:
+        _index_adopted(database)
+        _index(database, progress)
+        if not keep_nodes:
+            batch = Batch()
+            batch.put(_MARK, _DROPPING)
+            database.write(batch)
+    if database.store.get(_MARK) == _DROPPING:
         _drop_nodes(database, progress)
     batch = Batch()
     batch.delete(_MARK)
@@ -68,15 +75,20 @@ def _last_key(database: Database) -> bytes:
 def _drop_nodes(database: Database, progress: Progress) -> None:
     """Remove the nodes under their hashes; those of the latest state are made again at the next start."""
     size = database.store.approximate_sizes([range_of(schema.NODE)])[0]
-    done, batch = 0, Batch()
-    for key, raw in database.store.iterate(*range_of(schema.NODE), fill_cache=False):
-        batch.delete(key)
-        done += len(key) + len(raw)
-        if len(batch.operations) >= STEP_OPERATIONS:
-            database.write(batch, sync=False)
-            progress("old trie nodes, bytes", done, max(size, done))
-            batch = Batch()
-    database.write(batch)
+    first, stop = start, _ = range_of(schema.NODE)
+    done = 0
+    while True:
+        batch = Batch()
+        for key, raw in islice(database.store.iterate(start, stop, fill_cache=False), STEP_OPERATIONS):
+            batch.delete(key)
+            done += len(key) + len(raw)
+            start = key
+        if not batch.operations:
+            break
+        database.write(batch, sync=False)
+        progress("old trie nodes, bytes", done, max(size, done))
+    progress("space of old trie nodes", 0, 1)
+    database.reclaim(first, stop)
 
 
 def _index_adopted(database: Database) -> None:

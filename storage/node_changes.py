@@ -1,4 +1,4 @@
-"""What leads from the nodes of one state to those of another, path by path: what both have is never read.
+"""The difference between the nodes of two states, path by path; what both have is never read.
 
 A subtree keeps its path while a branch above it appears or goes, so that nodes of both tries meet where they agree.
 """
@@ -59,7 +59,7 @@ class _TrieChanges:
         """Gather the changes, and the values of the leaves that were opened on either side."""
         for side, root in enumerate((old_root, new_root)):
             if root != EMPTY_ROOT:
-                self._expect("", side, trie.reference_to(root))
+                self._expect("", side, b"\xa0" + root)
         while self._order:
             path = heappop(self._order)[1]
             old, new = self._waiting.pop(path)

@@ -9,9 +9,13 @@ from zevm.storage.account import decode_account
 from zevm.storage.errors import CorruptionError, NodesNotKeptError, StorageProblem
 from zevm.storage.history import Version, changes_between
 from zevm.storage.primitives import Address
+from zevm.storage.rlp import encode_uint
 from zevm.storage.schema import ACCOUNT, ADDRESS_SIZE
-from zevm.storage.state_update import NodesOf, hashed, storage_root, update_storage
+from zevm.storage.state_update import NodesOf, hashed, over, slot_hash, storage_root
 from zevm.storage.store import Reader
+
+STEP_ENTRIES = 8192
+"""Entries of a trie that are changed between two looks at the clock."""
 
 _ADDRESS_END = 1 + ADDRESS_SIZE
 
@@ -34,11 +38,17 @@ class TimeLimit:
     def check(self) -> None:
         """Raise NodesNotKeptError once the time is over."""
         if time.monotonic() > self._end:
-            raise NodesNotKeptError(
-                f"the trie of the state after block {self._version[0]} is not kept, and making it again from what "
-                f"changed since takes more than {self._seconds:g} s",
-                StorageProblem.NODES_NOT_KEPT,
-            )
+            raise self._error(f"making it again from what changed since takes more than {self._seconds:g} s")
+
+    def passed_by(self) -> NodesNotKeptError:
+        """The error where the chain goes on faster than the work."""
+        return self._error("the chain grew too fast for it to be made again")
+
+    def _error(self, why: str) -> NodesNotKeptError:
+        return NodesNotKeptError(
+            f"the trie of the state after block {self._version[0]} is not kept, and {why}",
+            StorageProblem.NODES_NOT_KEPT,
+        )
 
 
 def values_before(reader: Reader, after: Version, limit: TimeLimit) -> dict[bytes, bytes]:
@@ -66,21 +76,34 @@ def rebuild(nodes: NodesOf, base: bytes, values: Mapping[bytes, bytes], limit: T
     """
     accounts, slots = _by_address(values.items())
     fresh: dict[bytes, bytes] = {}
+    seen = over(nodes, [fresh])
     for address, changed in slots.items():
-        if limit is not None:
-            limit.check()
         key, record = hashed(address), accounts.get(address)
         if record is None:
             raise _unfit(address)
         if not record:
             continue
-        storage = update_storage(nodes(key), storage_root(nodes, base, key), changed)
-        if storage.root != decode_account(record).storage_root:
+        entries = {slot_hash(slot): encode_uint(value) if value else b"" for slot, value in changed.items()}
+        root = _updated(seen(key), storage_root(nodes, base, key), entries, fresh, limit)
+        if root != decode_account(record).storage_root:
             raise _unfit(address)
-        fresh.update(storage.nodes)
-    top = trie.update(nodes(b""), base, {hashed(address): record for address, record in accounts.items()})
-    fresh.update(top.nodes)
-    return Rebuilt(top.root, fresh)
+    entries = {hashed(address): record for address, record in accounts.items()}
+    return Rebuilt(_updated(seen(b""), base, entries, fresh, limit), fresh)
+
+
+def _updated(
+    nodes: trie.Nodes, root: bytes, entries: dict[bytes, bytes], fresh: dict[bytes, bytes], limit: TimeLimit | None
+) -> bytes:
+    """The root of a trie after these changes; its nodes go into `fresh`, with a limit others too that lie between."""
+    ascending = sorted(entries.items())
+    step = len(ascending) if limit is None else STEP_ENTRIES
+    for start in range(0, len(ascending), step or 1):
+        if limit is not None:
+            limit.check()
+        update = trie.update(nodes, root, dict(ascending[start : start + step]))
+        fresh.update(update.nodes)
+        root = update.root
+    return root
 
 
 def _by_address(values: Iterable[tuple[bytes, bytes]]) -> tuple[dict[Address, bytes], dict[Address, dict[int, int]]]:

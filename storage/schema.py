@@ -11,19 +11,18 @@
     META       'm' ‖ name (any bytes)             -> see MetaName
     POOLED     'p' ‖ transaction hash (32)        -> any
     NODE       'N' ‖ node hash (32)               -> trie node; keccak256(value) == node hash (`--proofs all` alone)
-    STATE_NODE 'A' ‖ path (hexadecimal digits)    -> node of the state trie, as of the last time nodes were written
-    SLOT_NODE  'B' ‖ keccak256(address) (32) ‖ path
-                                                 -> node of an account's storage trie, likewise
     CODE       'c' ‖ code hash (32)               -> contract code; keccak256(value) == code hash
     ACCOUNT    'a' ‖ address (20)                 -> account of the latest state
     SLOT       's' ‖ address (20) ‖ slot (32)     -> slot of the latest state
     UNDO       'd' ‖ number (8) ‖ patch (4)       -> reverse state diff; patch 0 is the block's own
-    HISTORY    'i' ‖ flat key (21 or 53) ‖ number (8) ‖ patch (4)
-                                                 -> offset (4) of the old value in that reverse state diff
     OVERRIDE   'o' ‖ number (8)                   -> working state root (32) of a block whose state was patched
     SIDE       'S' ‖ number (8) ‖ block hash (32) -> state update of a block that is kept but not canonical
     PREIMAGE   'k' ‖ trie key (32)                -> address (20) or slot (32); keccak256(value) == trie key
+    HISTORY    'i' ‖ flat key ‖ number ‖ patch    -> offset (4) of the old value in that reverse state diff
+    STATE_NODE 'A' ‖ path                         -> node of the state trie, as of the last time nodes were written
+    SLOT_NODE  'B' ‖ trie key ‖ path              -> node of an account's storage trie, likewise
 
+A flat key is one of ACCOUNT or SLOT; a path is hexadecimal digits in ASCII; a trie key of SLOT_NODE is an account's.
 Numbers are unsigned and big-endian, so that keys of a family sort by number.
 """
 
@@ -85,7 +84,7 @@ class MetaName(Enum):
     ADOPTED          number (8) of the newest block from a state file ‖ number (8) of the first block before it
     INSTANCE_ID      32 bytes by which tools tell chains apart
     SEQUENCE         number (8) of the newest batch
-    MIGRATED         key of the newest reverse state diff that a migration under way has indexed
+    MIGRATED         key of the newest reverse state diff that a migration under way has indexed, or "dropping" after it
     REPLICA_HIGHEST  number (8) of the newest block that a follower had when its leader took blocks back
     COVENANT         empty: the state is a Covenant VM's, which has no chain
 

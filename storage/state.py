@@ -14,8 +14,17 @@ from zevm.storage import preimages, state_update, trie
 from zevm.storage.account import EMPTY_ROOT, Account, StateDiff, StateReader, decode_account
 from zevm.storage.adoption import Earlier, put_adopted
 from zevm.storage.cache import ByteCache
-from zevm.storage.errors import CorruptionError, StorageProblem
-from zevm.storage.flat_state import apply_flat, flat_records, flat_root, forget_flat, last_patch, rewind_flat
+from zevm.storage.errors import CorruptionError, MissingNodeError, StorageProblem
+from zevm.storage.flat_state import (
+    BatchView,
+    apply_flat,
+    flat_records,
+    flat_root,
+    forget_flat,
+    last_patch,
+    put_flat,
+    rewind_flat,
+)
 from zevm.storage.history import Version, changes_between, forget_differences, roots_of
 from zevm.storage.keccak import EMPTY_KECCAK
 from zevm.storage.rebuilding import Rebuilt, TimeLimit, rebuild, values_before, values_since
@@ -122,8 +131,17 @@ class StateStore:
         """
         if self.holds(root):
             return
-        limit = TimeLimit(self._limits.rebuild_seconds, version)
-        self._keep_rebuilt(rebuild(self.nodes, flat_root(view), values_before(view, version, limit), limit), root)
+        limit, base = TimeLimit(self._limits.rebuild_seconds, version), flat_root(view)
+        age = self._nodes.age(base)
+        if age is None:
+            raise limit.passed_by()
+        try:
+            rebuilt = rebuild(self.nodes, base, values_before(view, version, limit), limit)
+        except MissingNodeError:
+            if self._nodes.age(base) is None:
+                raise limit.passed_by() from None
+            raise
+        self._nodes.remember(root, _checked(rebuilt, root), base, age)
 
     def recover(self, version: Version, root: bytes) -> Batch | None:
         """Make the nodes of the latest state, which is at `version`, that were not written before the last stop.
@@ -139,17 +157,15 @@ class StateStore:
             written = None
         self._paths.begin(written or Written((0, 0), EMPTY_ROOT))
         values = flat_records(self._store) if written is None else values_since(self._store, written.version)
-        self._keep_rebuilt(rebuild(self.nodes, self._paths.written.root, values), root)
+        self._paths.add(Batch(), _checked(rebuild(self.nodes, self._paths.written.root, values), root))
         return None
 
     def _recover_all(self, root: bytes) -> Batch | None:
-        """What a chain needs that goes on with every node, and did not keep all before: those of the latest state."""
+        """The nodes of the latest state, for a chain that keeps every node from here on, and did not before."""
         batch = Batch()
         forget_path_nodes(self._store, batch)
         if not self.holds(root):
-            rebuilt = rebuild(self.nodes, EMPTY_ROOT, flat_records(self._store))
-            self._keep_rebuilt(rebuilt, root)
-            self._nodes.add(batch, rebuilt.nodes)
+            self._nodes.add(batch, _checked(rebuild(self.nodes, EMPTY_ROOT, flat_records(self._store)), root))
         return batch if batch.operations else None
 
     def put_last_nodes(self, batch: Batch, version: Version, root: bytes) -> Callable[[], None] | None:
@@ -168,7 +184,7 @@ class StateStore:
         return None if self._paths is None else self._paths.turn(version, root)
 
     def settled(self, version: Version) -> None:
-        """What `settle` gave has been written."""
+        """The batch that `settle` gave has been written."""
         if self._paths is not None:
             self._paths.wrote(version)
 
@@ -190,6 +206,15 @@ class StateStore:
         """
         apply_flat(self._store, batch, update, version)
         self._put_nodes(batch, update)
+
+    def apply_alone(self, batch: Batch, update: StateUpdate, version: Version) -> Callable[[], None]:
+        """Put nodes, code and flat records into `batch`, and no way back. Raises ValueError as `apply`.
+
+        Call the result once the batch is written.
+        """
+        put_flat(BatchView(self._store, batch), batch, update)
+        self._put_nodes(batch, update)
+        return self.put_last_nodes(batch, version, update.root) or (lambda: None)
 
     def forget(self, batch: Batch) -> None:
         """Put into `batch` the removal of the latest state, which is the empty one then; `begin` follows the write."""
@@ -224,19 +249,12 @@ class StateStore:
 
     def _put_nodes(self, batch: Batch, update: StateUpdate) -> None:
         nodes = update.nodes
-        if not nodes and not self.holds(update.root):
+        self._nodes.renew(batch, update.base_root)
+        if not nodes and update.root != update.base_root:
             nodes = state_update.with_nodes(self.nodes, update).nodes
         self._nodes.add(batch, nodes)
         for code_hash, code in update.code.items():
             batch.put(code_key(code_hash), code)
-
-    def _keep_rebuilt(self, rebuilt: Rebuilt, root: bytes) -> None:
-        if rebuilt.root != root:
-            raise CorruptionError(
-                f"the records of a state with root {root.hex()} lead to {rebuilt.root.hex()}",
-                StorageProblem.RECORD_DAMAGED,
-            )
-        self._nodes.remember(rebuilt.nodes)
 
     def updates_after(self, number: int) -> Iterator[tuple[Version, StateUpdate]]:
         """The update of each state after block `number`, newest first, without nodes and code.
@@ -251,12 +269,14 @@ class StateStore:
         Raises CorruptionError when the recorded way back is broken.
         """
         way = rewind_flat(self._store, batch, to)
-        if not self.holds(way.root):
-            self._keep_rebuilt(rebuild(self.nodes, way.start, way.records), way.root)
+        if self.holds(way.root):
+            self._nodes.renew(batch, way.root)
+        else:
+            self._nodes.add(batch, _checked(rebuild(self.nodes, way.start, way.records), way.root))
         return way.root
 
     def rewind_records(self, batch: Batch, to: Version) -> bytes:
-        """As `rewind`, for a state that nobody builds on before it is recovered: its nodes are not asked for."""
+        """As `rewind`, without nodes: no state is made on this one before it is recovered."""
         return rewind_flat(self._store, batch, to).root
 
     def nodes_beyond(self, version: Version) -> Batch | None:
@@ -269,10 +289,15 @@ class StateStore:
         return batch
 
     def provide_updates(self, updates: Sequence[StateUpdate]) -> None:
-        """See to it that the nodes of states are at hand, each of which stands on the one before it."""
+        """See to it that the nodes of the last of them are at hand. Each stands on the one before, the first on a state
+        whose nodes are.
+        """
+        base, age = updates[0].base_root, self._nodes.age(updates[0].base_root)
+        fresh: dict[bytes, bytes] = {}
         for update in updates:
-            if not self.holds(update.root):
-                self._nodes.remember(state_update.with_nodes(self.nodes, update).nodes)
+            fresh |= state_update.with_nodes(state_update.over(self.nodes, [fresh]), update).nodes
+        if age is not None:
+            self._nodes.remember(updates[-1].root, fresh, base, age)
 
     def put_nodes_behind(self, batch: Batch, reached: Version, version: Version, root: bytes) -> Callable[[], None]:
         """Put the nodes into `batch` where it takes the way back from the written ones: it goes back to `reached`.
@@ -378,6 +403,16 @@ class StateStore:
                 raise CorruptionError(f"code {code_hash.hex()} is missing", StorageProblem.RECORD_DAMAGED)
             self._codes.put(code_hash, code)
         return code
+
+
+def _checked(rebuilt: Rebuilt, root: bytes) -> dict[bytes, bytes]:
+    """The nodes of the state with this root. Raises CorruptionError where it is another's."""
+    if rebuilt.root != root:
+        raise CorruptionError(
+            f"the records of a state with root {root.hex()} lead to {rebuilt.root.hex()}",
+            StorageProblem.RECORD_DAMAGED,
+        )
+    return rebuilt.nodes
 
 
 def _check_root(view: Reader, root: bytes) -> None:

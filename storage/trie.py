@@ -21,13 +21,11 @@ from zevm.storage.rlp import encode_bytes, encode_uint, wrap_list
 Nodes = Callable[[str, bytes], bytes | None]
 """Looks a node up by its path, in hexadecimal digits, and its 32-byte hash; None where it is not held."""
 
-NO_REFERENCE = b"\x80"
-BRANCH_ITEMS = 17
-_EMPTY = NO_REFERENCE
+_EMPTY = b"\x80"
 _EMPTY_BRANCH = [_EMPTY] * 17
-DIGITS = "0123456789abcdef"
-_INDEX = {digit: index for index, digit in enumerate(DIGITS)}
-_AFTER = {digit: chr(ord(digit) + 1) for digit in DIGITS}
+_DIGITS = "0123456789abcdef"
+_INDEX = {digit: index for index, digit in enumerate(_DIGITS)}
+_AFTER = {digit: chr(ord(digit) + 1) for digit in _DIGITS}
 _LEAF_FLAG = ("20", "3")
 _EXTENSION_FLAG = ("00", "1")
 _FIRST_PATH = encode_uint(0).hex()
@@ -57,12 +55,12 @@ def get(nodes: Nodes, root: bytes, key: bytes) -> bytes | None:
     path = key.hex()
     size = len(path)
     depth = 0
-    raw = _load(nodes, "", root)
+    raw = node_at(nodes, "", root)
     while True:
         if len(raw) == _FULL_BRANCH_SIZE and depth < size and raw[3::33] == _FULL_BRANCH_HEADERS:
             start = 4 + 33 * _INDEX[path[depth]]
             depth += 1
-            raw = _load(nodes, path[:depth], raw[start : start + 32])
+            raw = node_at(nodes, path[:depth], raw[start : start + 32])
             continue
         items = _decode(raw)
         if len(items) == 17:
@@ -80,7 +78,7 @@ def get(nodes: Nodes, root: bytes, key: bytes) -> bytes | None:
             depth += len(part)
         if child == _EMPTY:
             return None
-        raw = _load(nodes, path[:depth], child[1:]) if len(child) == 33 else child
+        raw = node_at(nodes, path[:depth], child[1:]) if len(child) == 33 else child
 
 
 def update(nodes: Nodes, root: bytes, changes: Mapping[bytes, bytes]) -> TrieUpdate:
@@ -100,7 +98,7 @@ def _update(nodes: Nodes, root: bytes, changes: Mapping[bytes, bytes]) -> tuple[
     values = [changes[key] for key in keys]
     paths = [key.hex() for key in keys]
     writer = _Writer(nodes)
-    top = _EMPTY if root == EMPTY_ROOT else _load(nodes, "", root)
+    top = _EMPTY if root == EMPTY_ROOT else node_at(nodes, "", root)
     raw = writer.change(top, paths, values, 0, len(paths), 0)
     if raw is None:
         return TrieUpdate(root, {})
@@ -117,21 +115,16 @@ def ordered_root(items: Iterable[bytes]) -> bytes:
     listed = list(items)
     if len(listed) == 1 and listed[0]:
         return keccak256(_leaf(_FIRST_PATH, listed[0]))
-    return update(_nothing, EMPTY_ROOT, {encode_uint(i): item for i, item in enumerate(listed)}).root
-
-
-def prove(nodes: Nodes, root: bytes, key: bytes) -> list[bytes]:
-    """The nodes from the root towards `key` (EIP-1186), whether or not the trie holds it; [] for an empty trie."""
-    return get_with_proof(nodes, root, key)[1]
+    return update(by_hash({}), EMPTY_ROOT, {encode_uint(i): item for i, item in enumerate(listed)}).root
 
 
 @replaced_by("trie_get_with_proof")
 def get_with_proof(nodes: Nodes, root: bytes, key: bytes) -> tuple[bytes | None, list[bytes]]:
-    """As `get` and `prove` together, in one walk."""
+    """As `get`, with the nodes from the root towards `key` (EIP-1186), whether or not the trie holds it."""
     proof: list[bytes] = []
 
     def record(path: str, node_hash: bytes) -> bytes:
-        proof.append(_load(nodes, path, node_hash))
+        proof.append(node_at(nodes, path, node_hash))
         return proof[-1]
 
     return get(record, root, key), proof
@@ -148,29 +141,14 @@ def verify_proof(root: bytes, key: bytes, proof: Sequence[bytes]) -> bytes | Non
 
 def iterate(nodes: Nodes, root: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
     """Keys >= `start` and their values, in order of the keys."""
-    return _walk(lambda path, node_hash: _decode(_load(nodes, path, node_hash)), root, start.hex())
-
-
-def reference_to(node_hash: bytes) -> bytes:
-    """The reference to a node of 32 bytes or more."""
-    return b"\xa0" + node_hash
-
-
-def items_of(nodes: Nodes, path: str, reference: bytes) -> list[bytes]:
-    """The encoded items of the node behind a reference at a path: 17 of a branch, 2 of a leaf or extension."""
-    return _decode(_load(nodes, path, reference[1:]) if len(reference) == 33 else reference)
-
-
-def node_at(nodes: Nodes, path: str, node_hash: bytes) -> bytes:
-    """The node with this hash. Raises MissingNodeError."""
-    return _load(nodes, path, node_hash)
+    return _walk(lambda path, node_hash: _decode(node_at(nodes, path, node_hash)), root, start.hex())
 
 
 def parts(path: str, raw: bytes) -> Iterator[tuple[str, bytes, bool]]:
-    """What the node at `path` leads to: the path below, a reference or the value there, and whether it is a value."""
+    """Each path below the node at `path`, with a reference or the value there, and whether it is a value."""
     items = _decode(raw)
-    if len(items) == BRANCH_ITEMS:
-        for digit, item in zip(DIGITS, items, strict=False):
+    if len(items) == 17:
+        for digit, item in zip(_DIGITS, items, strict=False):
             if item != _EMPTY:
                 yield path + digit, item, False
         if items[16] != _EMPTY:
@@ -188,7 +166,7 @@ def survey(nodes: Nodes, root: bytes, report: Callable[[str, bytes, str], None])
 
     def load(path: str, node_hash: bytes) -> list[bytes] | None:
         try:
-            raw = _load(nodes, path, node_hash)
+            raw = node_at(nodes, path, node_hash)
             if keccak256(raw) != node_hash:
                 report(path, node_hash, "is damaged: its bytes have another hash")
                 return None
@@ -213,7 +191,7 @@ def _walk(load: Callable[[str, bytes], list[bytes] | None], root: bytes, bound: 
         if items is None:
             continue
         if len(items) == 17:
-            pending += [(path + DIGITS[i], items[i]) for i in range(15, -1, -1) if items[i] != _EMPTY]
+            pending += [(path + _DIGITS[i], items[i]) for i in range(15, -1, -1) if items[i] != _EMPTY]
             is_leaf, value = items[16] != _EMPTY, items[16]
         else:
             part, is_leaf = read_path(items[0])
@@ -283,7 +261,7 @@ class _Writer:
         if child == _EMPTY:
             return self._join(None, paths, values, low, high, depth)
         is_reference = len(child) == 33 and child[0] == 0xA0
-        raw = _load(self.nodes, paths[low][:depth], child[1:]) if is_reference else child
+        raw = node_at(self.nodes, paths[low][:depth], child[1:]) if is_reference else child
         items = _decode(raw)
         if len(items) == 17:
             if high - low == 1 and len(paths[low]) > depth:
@@ -390,13 +368,13 @@ class _Writer:
             return wrap_list(b"\x20" + children[16])
         for index, child in enumerate(children):
             if child != _EMPTY:
-                return self._prepend(path, DIGITS[index], child)
+                return self._prepend(path, _DIGITS[index], child)
         return _EMPTY
 
     def _prepend(self, path: str, prefix: str, child: bytes) -> bytes:
         """The node at `path` for `child` (a reference or a new node), which stood `prefix` further down."""
         is_reference = len(child) == 33 and child[0] == 0xA0
-        items = _decode(_load(self.nodes, path + prefix, child[1:]) if is_reference else child)
+        items = _decode(node_at(self.nodes, path + prefix, child[1:]) if is_reference else child)
         if len(items) == 17:
             return _extension(prefix, child if is_reference else self.refer(child))
         part, is_leaf = read_path(items[0])
@@ -423,11 +401,8 @@ def by_hash(held: Mapping[bytes, bytes]) -> Nodes:
     return lambda _path, node_hash: held.get(node_hash)
 
 
-def _nothing(_path: str, _node_hash: bytes) -> None:
-    return None
-
-
-def _load(nodes: Nodes, path: str, node_hash: bytes) -> bytes:
+def node_at(nodes: Nodes, path: str, node_hash: bytes) -> bytes:
+    """The node with this hash. Raises MissingNodeError."""
     raw = nodes(path, node_hash)
     if raw is None:
         raise MissingNodeError(node_hash)

@@ -164,9 +164,11 @@ class CanonicalChain:
                 f"blocks up to {self._adopted.last} came from a state file"
             )
         states, view = self.database.state, self.database.snapshot()
-        if Ledger.over(view).canonical_hash(header.number) != header.hash:
+        ledger = Ledger.over(view)
+        if ledger.canonical_hash(header.number) != header.hash:
             return self._side_state(header)
-        return states.at(view, Version(header.number, LAST_PATCH), self.root_of(header))
+        root = ledger.working_root(header.number) or header.state_root
+        return states.at(view, Version(header.number, LAST_PATCH), root)
 
     def _side_state(self, header: Header) -> StateBase:
         """The state after a block that is kept but not canonical. Raises UnknownBlockError."""
@@ -178,11 +180,10 @@ class CanonicalChain:
                 break
             updates.append(decode_update(data))
             cursor = self.records.header_by_hash(cursor.parent_hash)
-        if cursor is None or (cursor is header and not states.holds(header.state_root)):
+        if updates and cursor is not None and self.root_held(cursor) == updates[-1].base_root:
+            states.provide_updates(updates[::-1])
+        if not states.holds(header.state_root):
             raise UnknownBlockError(f"the state of block {header.number} 0x{header.hash.hex()} is not kept")
-        if not states.holds(cursor.state_root):
-            assert self.state_of(cursor).base == cursor.state_root, "a side block stands on an unpatched state"
-        states.provide_updates(updates[::-1])
         return states.by_trie(header.state_root)
 
     @property
@@ -438,12 +439,15 @@ class CanonicalChain:
         return self._head_at(header, root, version)
 
     def finish(self) -> None:
-        """Write what a start would have to make again. Raises StorageError, by which nothing is lost."""
+        """Write the nodes that a start would have to make again. Where that fails, it does."""
         head, batch = self._head, Batch()
+        if not self.database.on_disk:
+            return
         written = self.database.state.put_last_nodes(batch, head.version, head.state.root)
         if written is not None:
-            self.database.write(batch)
-            written()
+            with suppress(StorageError):
+                self.database.write(batch)
+                written()
 
     def _settle(self) -> None:
         """Write trie nodes behind the head where it is time to. They are derived: what fails here is tried again."""

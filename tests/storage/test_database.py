@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.storage.storage_toy import append_block, contents, grow, put_block, toy_block, toy_database, write_marks
-from zevm.storage import schema
+from zevm.storage import directory, schema
 from zevm.storage.database import Database
 from zevm.storage.errors import CorruptionError, DatabaseLockedError, ForeignDatabaseError, StorageError, StorageProblem
 from zevm.storage.leveldb import LevelStore
@@ -88,11 +88,13 @@ def test_a_file_is_refused(tmp_path: Path) -> None:
         Database.open(tmp_path / "data")
 
 
-def test_another_schema_version_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_schema_version_is_refused(tmp_path: Path) -> None:
     toy_database(tmp_path / "data", 1)
-    monkeypatch.setattr("zevm.storage.directory.SCHEMA_VERSION", schema.SCHEMA_VERSION + 1)
-    with pytest.raises(ForeignDatabaseError, match=rf"has schema {schema.SCHEMA_VERSION}, this program reads"):
+    newer = schema.SCHEMA_VERSION + 1
+    directory.write_format(tmp_path / "data", newer)
+    with pytest.raises(ForeignDatabaseError, match=rf"has schema {newer}, this program reads") as caught:
         Database.open(tmp_path / "data")
+    assert caught.value.problem is StorageProblem.OTHER_SCHEMA
 
 
 def test_a_keystore_may_be_there_first(tmp_path: Path) -> None:

@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 
 from tests.storage.test_state import ADDRESSES, SLOTS, History, Model, account_diff, contract_diff, diffs
 from zevm.storage import trie
-from zevm.storage.account import EMPTY_ROOT, decode_account
-from zevm.storage.errors import CorruptionError
+from zevm.storage.account import EMPTY_ROOT, StateDiff, decode_account
+from zevm.storage.errors import CorruptionError, NodesNotKeptError
 from zevm.storage.history import value_at
 from zevm.storage.keccak import keccak256
 from zevm.storage.memory import MemoryStore
+from zevm.storage.overlay import GroupedStore
 from zevm.storage.schema import HISTORY, SLOT_NODE, STATE_NODE, UNDO, account_key, history_key, range_of, undo_key
 from zevm.storage.state import StateStore
 from zevm.storage.state_nodes import NodeLimits, Written
@@ -22,23 +23,74 @@ TIGHT = NodeLimits(states=2, bytes=1 << 20, entries=4, blocks=3)
 """Nodes turn, and are written, every few states."""
 
 
+class Grouping(GroupedStore):
+    """A store in memory that takes batches alone and in groups."""
+
+    def __init__(self) -> None:
+        self.medium = MemoryStore()
+        super().__init__(self.medium)
+
+    def write(self, batch: Batch) -> None:
+        """Apply a batch, or take it into the group."""
+        if self.is_open_here:
+            self.add(batch, sync=True)
+        else:
+            self.medium.write(batch)
+
+
 class Behind(History):
     """A history whose store keeps nodes of the newest states alone, and that stops and starts."""
 
-    def __init__(self, store=None, limits: NodeLimits = TIGHT) -> None:
-        super().__init__(store, limits=limits)
+    def __init__(self, limits: NodeLimits = TIGHT) -> None:
+        super().__init__(Grouping(), limits=limits)
         self._limits = limits
 
-    def write(self, batch: Batch, reached=None) -> None:
+    def write(self, batch: Batch, reached=None, *, fails_behind: bool = False) -> None:
         """As the canonical chain: nodes with the batch where it goes back behind the written ones, else after it."""
         version, root, _ = self.versions[-1]
         written = self.states.put_nodes_behind(batch, version if reached is None else reached, version, root)
         self.store.write(batch)
         written()
+        self.settle(fails_behind)
+
+    def settle(self, fails: bool) -> None:
+        """Write nodes behind the last state, where it is time to. fails: the medium refuses."""
+        version, root, _ = self.versions[-1]
         behind = self.states.settle(version, root)
-        if behind is not None:
+        if behind is not None and not fails:
             self.store.write(behind)
             self.states.settled(version)
+
+    def group(self, blocks: list[StateDiff], *, fails: bool) -> None:
+        """Several blocks that share a sync, which succeeds or fails."""
+        before = self.versions
+        self.versions = [*before]
+        self.store.begin()
+        for diff in blocks:
+            batch = Batch()
+            self.add(batch, diff)
+            self.store.write(batch)
+        together, _ = self.store.taken()
+        self.store.end()
+        if fails:
+            self.versions = before
+            self.states.forget_cached()
+        else:
+            self.store.write(together)
+            self.settle(fails=False)
+
+    def grow(self, diff: StateDiff) -> None:
+        """A block."""
+        batch = Batch()
+        self.add(batch, diff)
+        self.write(batch)
+
+    def rewind(self, back: int) -> None:
+        """Go back by so many states."""
+        reached, batch = self.versions[len(self.versions) - 1 - back][0], Batch()
+        self.drop_after(reached)
+        assert self.states.rewind(batch, reached) == self.root
+        self.write(batch, reached)
 
     def restart(self) -> None:
         self.states = StateStore(self.store, limits=self._limits)
@@ -47,6 +99,9 @@ class Behind(History):
 
     def check_past(self) -> None:
         view = self.store.snapshot()
+        for _, root, model in self.versions:
+            if self.states.holds(root):
+                model.check(self.states.by_trie(root))
         for version, root, model in self.versions:
             reader = self.states.at(view, version, root)
             model.check(reader)
@@ -60,6 +115,12 @@ class Behind(History):
             record = trie.verify_proof(root, keccak256(address), proof.proof)
             assert (None if record is None else decode_account(record)) == proof.account
             assert (proof.account is None) == (address not in model.accounts)
+
+    def check_all(self) -> None:
+        if self.versions:
+            self.check()
+            self.check_past()
+        self.check_written()
 
     def check_written(self) -> None:
         """The store holds exactly the nodes of the state that it says."""
@@ -94,6 +155,8 @@ STEPS = st.lists(
     | st.tuples(st.just("patch"), diffs())
     | st.tuples(st.just("rewind"), st.integers(0, 5))
     | st.tuples(st.just("reorganise"), st.tuples(st.integers(0, 3), st.lists(diffs(), min_size=1, max_size=3)))
+    | st.tuples(st.just("unsettled"), diffs())
+    | st.tuples(st.sampled_from(["group", "failed group"]), st.lists(diffs(), min_size=1, max_size=4))
     | st.tuples(st.just("restart"), st.none()),
     min_size=1,
     max_size=12,
@@ -101,16 +164,20 @@ STEPS = st.lists(
 
 
 @pytest.mark.slow
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(STEPS)
 def test_every_past_state_reads_and_proves_as_its_model(steps) -> None:
     history = Behind()
     for kind, argument in steps:
         batch, reached = Batch(), None
-        if kind in ("block", "patch"):
+        if kind in ("block", "patch", "unsettled"):
             history.add(batch, argument, is_patch=kind == "patch")
         elif kind == "restart":
             history.restart()
+            continue
+        elif kind in ("group", "failed group"):
+            history.group(argument, fails=kind == "failed group")
+            history.check_all()
             continue
         elif history.versions:
             back, replacements = (argument, []) if kind == "rewind" else argument
@@ -122,14 +189,82 @@ def test_every_past_state_reads_and_proves_as_its_model(steps) -> None:
                 base = history.add(batch, diff, base)
         if not history.versions:
             continue
-        history.write(batch, reached)
-        history.check()
-        history.check_past()
-        history.check_written()
+        history.write(batch, reached, fails_behind=kind == "unsettled")
+        history.check_all()
     history.restart()
     if history.versions:
         history.check()
         history.check_past()
+
+
+def grown(*balances: int, limits: NodeLimits = TIGHT) -> Behind:
+    """A history of one account that has these balances one after another."""
+    history = Behind(limits=limits)
+    for balance in balances:
+        history.grow(account_diff(a=balance))
+    return history
+
+
+def test_states_upon_one_of_before_the_last_turn_stay_whole() -> None:
+    """A rewind goes back over a turn, and the chain on from there: what the old states had lives as long as the new."""
+    history = Behind(limits=NodeLimits(states=4, entries=1 << 20, blocks=1 << 20))
+    for number in range(4):
+        history.grow(account_diff(**dict.fromkeys("abc", 10 * number + 1)))
+    history.rewind(2)
+    for number in range(4):
+        history.grow(account_diff(**{"abc"[number % 3]: 100 + number}))
+    held = [(root, model) for _, root, model in history.versions if history.states.holds(root)]
+    assert len(held) >= 4
+    for root, model in held:
+        model.check(history.states.by_trie(root))
+
+
+def test_states_that_were_made_again_take_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zevm.storage.rebuilt_states.MOST_STATES", 3)
+    history = grown(*range(1, 40))
+    view = history.store.snapshot()
+    for version, root, model in history.versions:
+        assert history.states.at(view, version, root).base == root
+        model.check(history.states.by_trie(root))
+    newest = [history.states.holds(root) for _, root, _ in history.versions]
+    assert newest[-2:] == [True, True]
+    assert sum(newest) <= 3 + 2 * 2 + 1
+
+
+def test_a_state_that_was_made_again_can_be_gone_back_to_and_built_upon() -> None:
+    history = grown(*range(1, 20))
+    (version, root, _), view = history.versions[4], history.store.snapshot()
+    assert history.states.at(view, version, root).base == root
+    history.rewind(14)
+    for balance in range(50, 60):
+        history.grow(account_diff(b=balance))
+        history.check_past()
+        history.check_written()
+    history.restart()
+    history.check()
+    history.check_past()
+
+
+def test_a_rebuild_of_which_the_base_has_passed_says_so() -> None:
+    """A reader keeps the view of long ago, of which the trie has passed."""
+    history = grown(1, 2, 3, 4, 5)
+    version, root, _ = history.versions[0]
+    reader = history.states.at(history.store.snapshot(), version, root)
+    for balance in range(6, 20):
+        history.grow(account_diff(a=balance))
+    with pytest.raises(NodesNotKeptError, match="after block 0 is not kept, and the chain grew too fast"):
+        _ = reader.base
+
+
+def test_a_rebuild_ends_at_its_deadline() -> None:
+    history = grown(*range(1, 20), limits=TIGHT._replace(rebuild_seconds=0))
+    version, root, model = history.versions[2]
+    reader = history.states.at(history.store.snapshot(), version, root)
+    with pytest.raises(
+        NodesNotKeptError, match=r"after block 2 is not kept, and making it again .* takes more than 0 s"
+    ):
+        _ = reader.base
+    model.check(reader)
 
 
 def test_many_small_blocks_are_read_at_each_height() -> None:
@@ -188,7 +323,7 @@ def test_a_damaged_difference_is_told_where_a_read_meets_it(damage: bytes | None
 
 def test_written_nodes_of_a_later_state_are_made_again_from_the_records() -> None:
     """What an offline rewind leaves: the records of an earlier state, and no nodes."""
-    history = Behind(MemoryStore())
+    history = Behind()
     for balance in range(1, 12):
         batch = Batch()
         history.add(batch, account_diff(a=balance))

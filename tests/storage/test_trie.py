@@ -116,7 +116,7 @@ def test_proofs_hold_for_the_reference_and_show_absence(sequence: list[dict[byte
     for changes in sequence:
         pair.apply(changes)
     for key in [*sequence[-1], *others]:
-        proof = trie.prove(by_hash(pair.nodes), pair.root, key)
+        proof = trie.get_with_proof(by_hash(pair.nodes), pair.root, key)[1]
         expected = pair.model.get(key)
         assert trie.verify_proof(pair.root, key, proof) == expected
         if pair.root != EMPTY_ROOT:
@@ -167,7 +167,7 @@ def test_a_short_root_node_is_kept_and_an_emptied_trie_has_the_empty_root() -> N
     assert len(update.nodes[update.root]) < 32
     assert trie.get(by_hash(update.nodes), update.root, b"\x01") == b"\x02"
     assert trie.update(by_hash(update.nodes), update.root, {b"\x01": b""}) == (EMPTY_ROOT, {})
-    assert trie.prove(by_hash({}), EMPTY_ROOT, b"\x01") == []
+    assert trie.get_with_proof(by_hash({}), EMPTY_ROOT, b"\x01")[1] == []
     assert trie.verify_proof(EMPTY_ROOT, b"\x01", []) is None
 
 
@@ -198,12 +198,12 @@ def filled(count: int = 120):
 def test_a_missing_node_is_named() -> None:
     pair = filled()
     key = keccak256((7).to_bytes(4, "big"))
-    lost = keccak256(trie.prove(by_hash(pair.nodes), pair.root, key)[1])
+    lost = keccak256(trie.get_with_proof(by_hash(pair.nodes), pair.root, key)[1][1])
     nodes = {node_hash: raw for node_hash, raw in pair.nodes.items() if node_hash != lost}
     for act in (
         lambda: trie.get(by_hash(nodes), pair.root, key),
         lambda: trie.update(by_hash(nodes), pair.root, {key: b"new"}),
-        lambda: trie.prove(by_hash(nodes), pair.root, key),
+        lambda: trie.get_with_proof(by_hash(nodes), pair.root, key)[1],
         lambda: list(trie.iterate(by_hash(nodes), pair.root)),
     ):
         with pytest.raises(MissingNodeError) as caught:
@@ -214,7 +214,7 @@ def test_a_missing_node_is_named() -> None:
 def test_a_changed_bit_anywhere_breaks_a_proof() -> None:
     pair = filled()
     key = keccak256((7).to_bytes(4, "big"))
-    proof = trie.prove(by_hash(pair.nodes), pair.root, key)
+    proof = trie.get_with_proof(by_hash(pair.nodes), pair.root, key)[1]
     assert len(proof) >= 3
     for number, raw in enumerate(proof):
         for position in range(0, len(raw), 7):
