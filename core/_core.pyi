@@ -51,8 +51,13 @@ def transaction_fields(data: bytes, /) -> dict[str, Any] | None:
     are refused.
     """
 
-def bind(name: str, reference: Callable[..., object] | None, /) -> Callable[..., object] | None:
-    """Let a function hand to `reference` what it refuses. Returns what it has handed it to before."""
+def bind(
+    name: str, reference: Callable[..., object] | None, result: Callable[..., object] | None, /
+) -> Callable[..., object] | None:
+    """Let a function hand to `reference` what it refuses, and pass its own answers through `result`.
+
+    Returns the reference that was bound before.
+    """
 
 def use_kernel(name: str, /) -> None:
     """Compute with another level than the best one: "baseline", "x86_64_v3", "x86_64_v4". Raises RefusedError."""

@@ -9,6 +9,7 @@ All functions are pure and may run in any thread. Keys of any length; an empty v
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from os.path import commonprefix
 from struct import Struct
 from typing import NamedTuple
 
@@ -81,17 +82,13 @@ def get(nodes: Nodes, root: bytes, key: bytes) -> bytes | None:
         raw = node_at(nodes, path[:depth], child[1:]) if len(child) == 33 else child
 
 
+@replaced_by("trie_update", TrieUpdate._make)
 def update(nodes: Nodes, root: bytes, changes: Mapping[bytes, bytes]) -> TrieUpdate:
     """Apply all `changes` in one recursion; each node that changes is encoded and hashed once.
 
     The new root node is among the new nodes even when shorter than 32 bytes. Changes without effect
     give the same root and no nodes. Raises MissingNodeError and CorruptionError as `get`.
     """
-    return TrieUpdate._make(_update(nodes, root, changes))
-
-
-@replaced_by("trie_update")
-def _update(nodes: Nodes, root: bytes, changes: Mapping[bytes, bytes]) -> tuple[bytes, dict[bytes, bytes]]:
     keys = sorted(changes)
     if not keys:
         return TrieUpdate(root, {})
@@ -411,12 +408,7 @@ def node_at(nodes: Nodes, path: str, node_hash: bytes) -> bytes:
 
 def _shared(part: str, path: str, depth: int) -> int:
     """Number of digits of `part` that the path has at `depth`."""
-    count = 0
-    for mine, other in zip(part, path[depth : depth + len(part)], strict=False):
-        if mine != other:
-            break
-        count += 1
-    return count
+    return len(commonprefix((part, path[depth : depth + len(part)])))
 
 
 def _path(path: str, flag: tuple[str, str]) -> bytes:

@@ -42,7 +42,7 @@ const rows = [_]Row{
     row("trie_update", trie_objects.update, 3, 3),
     row("ordered_root", trie_objects.ordered_root, 1, 1),
     row("transaction_fields", transaction_objects.decode, 1, 1),
-    row("bind", bind, 2, 2),
+    row("bind", bind, 3, 3),
     row("use_kernel", use_kernel, 1, 1),
     row("kernel", kernel, 0, 0),
     row("memory", memory_figures, 0, 0),
@@ -51,6 +51,8 @@ const rows = [_]Row{
 
 /// By row: the Python function that decides where the core refuses.
 var references: [rows.len]?*Object = @splat(null);
+/// By row: what makes the result out of the core's answer.
+var results: [rows.len]?*Object = @splat(null);
 /// The exception for a refusal without such a function.
 var refused: *Object = undefined;
 
@@ -60,10 +62,13 @@ fn Wrapped(comptime index: usize) type {
             const arguments = first[0..@intCast(count)];
             const fits = arguments.len >= rows[index].least and arguments.len <= rows[index].most;
             if (!fits or keywords != null) return refer(index, first, arguments.len, keywords);
-            return rows[index].run(arguments) catch |failure| switch (failure) {
+            const answer = rows[index].run(arguments) catch |failure| return switch (failure) {
                 error.Raised => null,
                 error.Refused, error.OutOfMemory => refer(index, first, arguments.len, null),
             };
+            const result = results[index] orelse return answer;
+            defer python.drop(answer);
+            return python.PyObject_CallFunctionObjArgs(result, answer, @as(?*Object, null));
         }
     };
 }
@@ -109,13 +114,19 @@ fn keccak256(arguments: []const *Object) Error!*Object {
     return python.bytes(&keccak.hash(view.data()));
 }
 
-/// bind(name, reference)
+fn or_null(object: *Object) ?*Object {
+    return if (python.is_none(object)) null else python.keep(object);
+}
+
+/// bind(name, reference, result)
 fn bind(arguments: []const *Object) Error!*Object {
     const name = try python.text_of(arguments[0]);
-    for (rows, &references) |known, *reference| {
+    for (rows, &references, &results) |known, *reference, *result| {
         if (!std.mem.eql(u8, known.name, name)) continue;
         const before = reference.*;
-        reference.* = if (python.is_none(arguments[1])) null else python.keep(arguments[1]);
+        reference.* = or_null(arguments[1]);
+        if (result.*) |object| python.drop(object);
+        result.* = or_null(arguments[2]);
         return before orelse python.none();
     }
     return error.Refused;
