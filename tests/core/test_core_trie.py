@@ -1,0 +1,178 @@
+"""Tries of the core against storage/trie.py: roots, nodes, look-ups, proofs, and errors."""
+
+import random
+
+import pytest
+
+from tests.core.support import agree, agree_on_trie, needs_core
+from zevm.core import CORE, references
+from zevm.storage import trie
+from zevm.storage.account import EMPTY_ROOT
+from zevm.storage.errors import MissingNodeError
+from zevm.storage.keccak import keccak256
+
+pytestmark = needs_core
+
+SHAPES = [(1, 2), (2, 2), (2, 17), (3, 4), (3, 256), (32, 256), (64, 2)]
+"""Longest key in bytes, and how many values a byte of a key has: few make prefixes, extensions and collapses."""
+
+
+def random_changes(rng: random.Random, shape: tuple[int, int], known: list[bytes]) -> dict[bytes, bytes]:
+    """Some of them deletions, of keys that are there and of others; values around what a parent can hold."""
+    longest, width = shape
+    changes = {}
+    for _ in range(rng.choice((1, 1, 2, 5, 40))):
+        size = longest if longest == 32 else rng.randint(0, longest)
+        key = bytes(rng.choices(range(width), k=size))
+        if known and rng.random() < 0.5:
+            key = rng.choice(known)
+        changes[key] = b"" if rng.random() < 0.4 else rng.randbytes(rng.randint(1, rng.choice((3, 40, 300))))
+    return changes
+
+
+def grown(rng: random.Random, shape: tuple[int, int], steps: int) -> tuple[dict[bytes, bytes], bytes, dict[bytes, bytes]]:
+    """Nodes, root and contents after changes on which both agree."""
+    held: dict[bytes, bytes] = {}
+    contents: dict[bytes, bytes] = {}
+    root = EMPTY_ROOT
+    for _ in range(steps):
+        changes = random_changes(rng, shape, list(contents))
+        update = agree_on_trie("trie_update", held, root, changes)
+        held.update(update.nodes)
+        root = update.root
+        contents = {key: value for key, value in (contents | changes).items() if value}
+        for key in [*changes, *contents][:60]:
+            assert agree_on_trie("trie_get", held, root, key) == contents.get(key)
+            agree_on_trie("trie_get_with_proof", held, root, key)
+    return held, root, contents
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_random_changes_give_the_same_nodes_by_the_same_look_ups(shape) -> None:
+    for seed in range(8):
+        held, root, contents = grown(random.Random(f"{shape} {seed}"), shape, 25)
+        assert dict(trie.iterate(trie.by_hash(held), root)) == contents
+
+
+@pytest.mark.parametrize("shape", [(2, 2), (3, 256), (32, 256)])
+def test_damaged_nodes_give_the_same_answers_and_errors(shape) -> None:
+    """Many of them still are nodes, of other tries or of none."""
+    rng = random.Random(11)
+    held, root, contents = grown(rng, shape, 12)
+    keys = [*contents][:4] or [b""]
+    for _ in range(600):
+        name, raw = rng.choice(list(held.items()))
+        place = rng.randrange(len(raw))
+        damaged = rng.choice(
+            (
+                raw[:place],
+                raw[:place] + rng.randbytes(1) + raw[place + 1 :],
+                raw[:place] + bytes((raw[place] ^ 1 << rng.randrange(8),)) + raw[place + 1 :],
+                raw[:place] + rng.randbytes(rng.randint(1, 3)) + raw[place:],
+                rng.choice(list(held.values())),
+            )
+        )
+        broken = held | {name: damaged}
+        for key in keys:
+            agree_unless_endless("trie_get", broken, root, key)
+        agree_unless_endless("trie_update", broken, root, random_changes(rng, shape, keys))
+
+
+def agree_unless_endless(name: str, held: dict[bytes, bytes], root: bytes, argument) -> None:
+    """A damaged node may lead back to itself without a step: then the reference ends at the test's limit of look-ups."""
+
+    def bounded():
+        count = 0
+
+        def nodes(_path: str, node_hash: bytes) -> bytes | None:
+            nonlocal count
+            count += 1
+            if count > 2_000:
+                raise MissingNodeError(node_hash)
+            return held.get(node_hash)
+
+        return nodes
+
+    agree_calls = [getattr(CORE.library, name), references[name]]
+    found, wanted = [_outcome(function, bounded(), root, argument) for function in agree_calls]
+    assert found == wanted
+
+
+def _outcome(function, *arguments):
+    try:
+        return function(*arguments)
+    except Exception as error:
+        return type(error), str(error)
+
+
+def test_a_missing_node_is_named() -> None:
+    held, root, contents = grown(random.Random(13), (32, 256), 6)
+    for missing in list(held)[:40]:
+        rest = {name: raw for name, raw in held.items() if name != missing}
+        for key in list(contents)[:5]:
+            agree_on_trie("trie_get", rest, root, key)
+            agree_on_trie("trie_update", rest, root, {key: b""})
+    assert agree_on_trie("trie_get", {}, root, b"k") == (MissingNodeError, f"missing trie node {root.hex()}")
+
+
+def test_ordered_roots_and_empty_ones() -> None:
+    rng = random.Random(17)
+    for count in (0, 1, 2, 3, 15, 16, 17, 127, 128, 129, 255, 256, 257, 700):
+        agree("ordered_root", [rng.randbytes(rng.choice((0, 1, 31, 32, 110, 500))) for _ in range(count)])
+    agree("ordered_root", (b"a", b"b"))
+    assert trie.ordered_root(iter([b"a", b"b"])) == trie.ordered_root([b"a", b"b"])
+    assert trie.ordered_root([]) == EMPTY_ROOT
+    agree("ordered_root", [b"a", 3])
+
+
+def test_unusual_arguments_are_the_references() -> None:
+    nodes = {}
+    assert trie.update(trie.by_hash(nodes), EMPTY_ROOT, {bytes(200): b"value"}).nodes  # a key beyond the core's
+    for changes in ({b"a": 3}, {"a": b"b"}, {}, {b"": b""}, {b"": b"x"}):
+        agree_on_trie("trie_update", nodes, EMPTY_ROOT, changes)
+    for root in (b"", bytes(31), None):
+        agree_on_trie("trie_get", nodes, root, b"a")
+    agree_on_trie("trie_get", {bytes(32): 3}, bytes(32), b"a")
+
+
+def test_an_exception_of_the_look_up_goes_through_once() -> None:
+    asked = []
+
+    def nodes(path: str, node_hash: bytes) -> bytes:
+        asked.append((path, node_hash))
+        raise PermissionError("stop")
+
+    for call in (lambda: trie.get(nodes, bytes(32), b"a"), lambda: trie.update(nodes, bytes(32), {b"a": b"b"})):
+        asked.clear()
+        with pytest.raises(PermissionError, match="stop"):
+            call()
+        assert len(asked) == 1
+
+
+def test_a_look_up_that_empties_the_changes_harms_nothing() -> None:
+    held, root, contents = grown(random.Random(19), (32, 256), 4)
+    changes = {key: bytes((index,)) * 90 for index, key in enumerate(contents)}
+    wanted = trie.update(trie.by_hash(held), root, dict(changes))
+
+    def nodes(_path: str, node_hash: bytes) -> bytes | None:
+        changes.clear()
+        return bytes(bytearray(held[node_hash]))
+
+    assert trie.update(nodes, root, changes) == wanted
+    assert not changes
+
+
+def test_what_the_core_allocates_is_counted_bounded_and_given_back() -> None:
+    library = CORE.library
+    assert library.memory()[0] == 0
+    changes = {keccak256(bytes((index, 1))): bytes(100) for index in range(256)}
+    wanted = references["trie_update"](trie.by_hash({}), EMPTY_ROOT, changes)
+    before = library.memory()[2]
+    try:
+        for limit in (0, 1, 1_000, 50_000, 200_000):
+            library.limit_memory(limit)
+            assert trie.update(trie.by_hash({}), EMPTY_ROOT, changes) == wanted
+            assert library.memory()[0] == 0
+    finally:
+        library.limit_memory(before)
+    assert 0 < library.memory()[1] < 10_000_000
