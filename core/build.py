@@ -2,6 +2,8 @@
 
 The same sources give the same bytes, so a finished library is kept in the user's cache, under the checksum of all that
 decides them; whoever builds again, in whatever folder, copies it.
+
+    python core/build.py    succeeds where nothing is to be installed for a build
 """
 
 import hashlib
@@ -74,14 +76,32 @@ def checksum(target: str) -> str:
     return digest.hexdigest()
 
 
+def kept_library(target: str) -> Path:
+    """Where the cache has the library, if it has it."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return cache / "zevm" / "core" / f"{checksum(target)}.so"
+
+
+def is_ready() -> bool:
+    """Whether nothing is to be installed for a build: the library is kept, or a compiler is here, or none would help."""
+    try:
+        if kept_library(this_target()).exists():
+            return True
+    except BuildError:
+        return True
+    try:
+        return bool(compiler())
+    except BuildError:
+        return False
+
+
 def build(out: Path, target: str | None = None) -> None:
     """Write the library to `out`: out of the cache, or compiled. Raises BuildError."""
     target = target or this_target()
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "zevm" / "core"
-    kept = cache / f"{checksum(target)}.so"
+    kept = kept_library(target)
     if not kept.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cache) as folder:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=kept.parent) as folder:
             os.replace(_compile(compiler(), target, Path(folder)), kept)
     out.parent.mkdir(parents=True, exist_ok=True)
     # a library in use is replaced, not written over
@@ -107,3 +127,7 @@ def _run(command: Sequence[str]) -> None:
     finished = subprocess.run(command, cwd=SOURCES, capture_output=True, text=True, check=False)
     if finished.returncode != 0:
         raise BuildError(f"Zig fails ({' '.join(command[-6:])}): {finished.stderr[-2_000:]}")
+
+
+if __name__ == "__main__":
+    raise SystemExit(not is_ready())

@@ -11,7 +11,7 @@ import pytest
 from coverage import Coverage
 
 HERE = Path(__file__).parent
-UNIT_FOLDERS = tuple(HERE / name for name in ("storage", "chain", "contracts", "analysis", "covenant", "rpc"))
+UNIT_FOLDERS = tuple(HERE / name for name in ("core", "storage", "chain", "contracts", "analysis", "covenant", "rpc"))
 """They need no npm, no network and no data from elsewhere."""
 
 UNIT_FILES = tuple(

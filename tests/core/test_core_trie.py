@@ -49,8 +49,8 @@ def grown(rng: random.Random, shape: tuple[int, int], steps: int) -> tuple[dict[
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_random_changes_give_the_same_nodes_by_the_same_look_ups(shape) -> None:
-    for seed in range(8):
-        held, root, contents = grown(random.Random(f"{shape} {seed}"), shape, 25)
+    for seed in range(3):
+        held, root, contents = grown(random.Random(f"{shape} {seed}"), shape, 20)
         assert dict(trie.iterate(trie.by_hash(held), root)) == contents
 
 
