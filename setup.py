@@ -1,4 +1,4 @@
-"""The optional part of the build: the core's extension (core/build.py). All else of the package is in pyproject.toml."""
+"""The optional part of the build: the core's extension (core/build.py). All else is in pyproject.toml."""
 
 import os
 import sys
@@ -10,8 +10,8 @@ from setuptools.command.build_ext import build_ext
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from zevm.core.build import BuildError, build  # noqa: E402
-from zevm.core.loading import NO_CORE, REQUIRE_CORE, is_set  # noqa: E402
+from zevm.core.build import BuildError, build
+from zevm.core.loading import NO_CORE, REQUIRE_CORE, is_set
 
 
 class BuildCore(build_ext):

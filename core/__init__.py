@@ -11,7 +11,7 @@ CORE = load()
 """The extension, or why there is none; chosen once, at the first import."""
 
 references: dict[str, Callable[..., object]] = {}
-"""The functions in Python, by the names of the core's that stand for them."""
+"""The functions in Python, by the names of the core's functions that replace them."""
 
 
 def replaced_by(name: str, result: Callable[..., object] | None = None) -> Callable[[_Function], _Function]:

@@ -1,7 +1,7 @@
 """The build of the core's extension with the compiler of the `ziglang` package: setup.py calls it.
 
 The same sources give the same bytes, so a finished library is kept in the user's cache, under the checksum of all that
-decides them; whoever builds again, in whatever folder, copies it.
+decides them; a later build copies it, in whatever folder.
 
     python core/build.py    succeeds where nothing is to be installed for a build
 """
@@ -77,13 +77,13 @@ def checksum(target: str) -> str:
 
 
 def kept_library(target: str) -> Path:
-    """Where the cache has the library, if it has it."""
+    """The library's place in the cache, whether it is there or not."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return cache / "zevm" / "core" / f"{checksum(target)}.so"
 
 
 def is_ready() -> bool:
-    """Whether nothing is to be installed for a build: the library is kept, or a compiler is here, or none would help."""
+    """Whether a build needs no installation: the library or a compiler is here, or neither would help."""
     try:
         if kept_library(this_target()).exists():
             return True

@@ -1,4 +1,4 @@
-"""The extension of the core: found beside this file, or a reason why there is none.
+"""The extension of the core: found next to this file, or a reason why there is none.
 
 ZEVM_NO_CORE=1 leaves it out. ZEVM_REQUIRE_CORE=1 makes a missing one an error, at the build too.
 """
@@ -31,7 +31,7 @@ class Core(NamedTuple):
 
     @property
     def memory_bytes(self) -> int:
-        """What the core has allocated at this moment."""
+        """Memory that the core has allocated at this moment."""
         return 0 if self.library is None else int(self.library.memory()[0])
 
 

@@ -9,7 +9,7 @@ All functions are pure and may run in any thread. Keys of any length; an empty v
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from os.path import commonprefix
+from itertools import takewhile
 from struct import Struct
 from typing import NamedTuple
 
@@ -408,7 +408,8 @@ def node_at(nodes: Nodes, path: str, node_hash: bytes) -> bytes:
 
 def _shared(part: str, path: str, depth: int) -> int:
     """Number of digits of `part` that the path has at `depth`."""
-    return len(commonprefix((part, path[depth : depth + len(part)])))
+    pairs = zip(part, path[depth : depth + len(part)], strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def _path(path: str, flag: tuple[str, str]) -> bytes:

@@ -1,6 +1,8 @@
 """Keccak-256 of the core against pysha3, on every level of the processor; and blooms."""
 
 import random
+from collections.abc import Iterator
+from types import ModuleType
 
 import pytest
 import sha3
@@ -16,7 +18,7 @@ EDGES = [size + difference for size in (136, 272, 1_360, 65_536, 139_264) for di
 
 
 @pytest.fixture(params=LEVELS)
-def library(request: pytest.FixtureRequest):
+def library(request: pytest.FixtureRequest) -> Iterator[ModuleType]:
     best = CORE.library.kernel()
     try:
         CORE.library.use_kernel(request.param)
@@ -26,20 +28,20 @@ def library(request: pytest.FixtureRequest):
     CORE.library.use_kernel(best)
 
 
-def test_messages_of_every_length_have_pysha3s_digest(library) -> None:
+def test_messages_of_every_length_have_pysha3s_digest(library: ModuleType) -> None:
     text = random.Random(1).randbytes(max(EDGES))
     for size in [*range(701), *EDGES]:
         assert library.keccak256(text[:size]) == sha3.keccak_256(text[:size]).digest(), size
 
 
-def test_many_messages_of_mixed_lengths_have_the_digests_of_each(library) -> None:
+def test_many_messages_of_mixed_lengths_have_the_digests_of_each(library: ModuleType) -> None:
     rng = random.Random(2)
     for count in (0, 1, 2, 3, 4, 5, 8, 9, 17, 400):
         messages = [rng.randbytes(rng.choice((0, 20, 32, 135, 136, 137, 532, 2_000))) for _ in range(count)]
         assert library.keccak_many(messages) == [sha3.keccak_256(message).digest() for message in messages]
 
 
-def test_what_holds_bytes_is_hashed_and_other_things_are_a_type_error(library) -> None:
+def test_what_holds_bytes_is_hashed_and_other_things_are_a_type_error(library: ModuleType) -> None:
     for kind in (bytearray, memoryview):
         assert library.keccak256(kind(b"abc")) == sha3.keccak_256(b"abc").digest()
     for wrong in ("abc", None, 3, [1]):

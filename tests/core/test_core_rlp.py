@@ -1,6 +1,7 @@
 """RLP of the core against storage/rlp.py: the same bytes, the same items, the same errors."""
 
 import random
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,7 +25,7 @@ def malformed(data: bytes) -> None:
 
 @given(ITEMS)
 @settings(max_examples=100, deadline=None)
-def test_items_of_every_shape(item) -> None:
+def test_items_of_every_shape(item: Any) -> None:
     data = agree("rlp_encode", item)
     agree("rlp_decode", data)
     agree("rlp_split", data)
@@ -40,7 +41,15 @@ def test_every_two_bytes_and_every_prefix_before_bytes_of_each_kind() -> None:
     for first in range(256):
         for second in range(256):
             malformed(bytes((first, second)))
-        for rest in (b"", b"\x00" * 60, b"\x7f" * 300, b"\x80" * 70, b"\x00\x38" + bytes(56), b"\x38" + bytes(56), b"\xff" * 9):
+        for rest in (
+            b"",
+            b"\x00" * 60,
+            b"\x7f" * 300,
+            b"\x80" * 70,
+            b"\x00\x38" + bytes(56),
+            b"\x38" + bytes(56),
+            b"\xff" * 9,
+        ):
             malformed(bytes((first,)) + rest)
             malformed(b"\xc0" + bytes((first,)) + rest)
             malformed(bytes((0xC0 + min(55, 1 + len(rest)), first)) + rest)

@@ -2,13 +2,20 @@
 
 import random
 from dataclasses import fields, replace
+from typing import Any
 
 import pytest
 
 from tests.core.support import needs_core, outcome
 from zevm.chain.types import Transaction
 from zevm.chain.types import transaction as module
-from zevm.chain.types.transaction import AccessListEntry, Authorization, BlobSidecar, TransactionType, encode_network_form
+from zevm.chain.types.transaction import (
+    AccessListEntry,
+    Authorization,
+    BlobSidecar,
+    TransactionType,
+    encode_network_form,
+)
 from zevm.core import CORE
 from zevm.storage import rlp
 from zevm.storage.rlp import encode_bytes
@@ -56,7 +63,7 @@ def example(rng: random.Random, kind: TransactionType) -> Transaction:
     )
 
 
-def read(data: bytes, monkeypatch: pytest.MonkeyPatch):
+def read(data: bytes, monkeypatch: pytest.MonkeyPatch) -> Any:
     """What the core and Python make of the bytes, which is the same, its kinds included."""
     found = outcome(Transaction.decode, data)
     with monkeypatch.context() as patch:
@@ -72,7 +79,7 @@ def read(data: bytes, monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.mark.parametrize("kind", TransactionType)
-def test_transactions_of_every_type(kind, monkeypatch) -> None:
+def test_transactions_of_every_type(kind: TransactionType, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = random.Random(kind)
     for _ in range(150):
         transaction = example(rng, kind)
@@ -81,7 +88,7 @@ def test_transactions_of_every_type(kind, monkeypatch) -> None:
 
 
 @pytest.mark.parametrize("kind", TransactionType)
-def test_every_cut_and_every_flip(kind, monkeypatch) -> None:
+def test_every_cut_and_every_flip(kind: TransactionType, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = random.Random(100 + kind)
     whole = replace(example(rng, kind), data=b"\x01\x02").encoded
     for place in range(len(whole)):
@@ -92,7 +99,7 @@ def test_every_cut_and_every_flip(kind, monkeypatch) -> None:
 
 
 @pytest.mark.parametrize("kind", TransactionType)
-def test_every_field_of_every_wrong_kind(kind, monkeypatch) -> None:
+def test_every_field_of_every_wrong_kind(kind: TransactionType, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = example(random.Random(200 + kind), kind).encoded
     prefix = b"" if kind is TransactionType.LEGACY else whole[:1]
     items = rlp.decode_list(whole[len(prefix) :])
@@ -106,7 +113,7 @@ def test_every_field_of_every_wrong_kind(kind, monkeypatch) -> None:
     read(prefix + rlp.encode([*items, b""]), monkeypatch)
 
 
-def test_blobs_with_their_sidecar_and_other_types(monkeypatch) -> None:
+def test_blobs_with_their_sidecar_and_other_types(monkeypatch: pytest.MonkeyPatch) -> None:
     transaction = example(random.Random(3), TransactionType.BLOB)
     sidecar = BlobSidecar(0, (bytes(131_072),), (bytes(48),), (bytes(48),))
     assert read(encode_network_form(replace(transaction, sidecar=sidecar)), monkeypatch).sidecar == sidecar

@@ -1,4 +1,4 @@
-"""Random RLP, tries and transactions through the core, in Zig's debug mode: checked arithmetic, checked memory, no leak.
+"""Random RLP, tries and transactions through the core, in Zig's debug mode: no overflow, no wrong free, no leak.
 
     python -m verification.core.run --seconds 3600 --seed 1 --processes 2
 
