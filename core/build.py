@@ -3,7 +3,8 @@
 The same sources give the same bytes, so a finished library is kept in the user's cache, under the checksum of all that
 decides them; a later build copies it, in whatever folder.
 
-    python core/build.py    succeeds where nothing is to be installed for a build
+    python core/build.py --ready    succeeds where nothing is to be installed for a build
+    python core/build.py FILE       builds the library, or copies it
 """
 
 import hashlib
@@ -129,5 +130,17 @@ def _run(command: Sequence[str]) -> None:
         raise BuildError(f"Zig fails ({' '.join(command[-6:])}): {finished.stderr[-2_000:]}")
 
 
+def main(arguments: Sequence[str]) -> int:
+    """`--ready`: 0 where nothing is to be installed for a build. FILE: build into it, or tell why not, with 1."""
+    if arguments == ["--ready"]:
+        return not is_ready()
+    try:
+        build(Path(arguments[0]).resolve())
+    except BuildError as error:
+        print(f"zevm: no native core: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
 if __name__ == "__main__":
-    raise SystemExit(not is_ready())
+    raise SystemExit(main(sys.argv[1:]))

@@ -105,7 +105,8 @@ def test_every_field_of_every_wrong_kind(kind: TransactionType, monkeypatch: pyt
     items = rlp.decode_list(whole[len(prefix) :])
     wrong = (b"", b"\x00", b"\x01", b"\x00\x01", bytes(20), b"\x01" * 9, b"\x01" * 32, b"\x01" * 33, [], [b""], [[b""]],
              [[bytes(20), []]], [[bytes(20), [bytes(32)]]], [[bytes(20), [bytes(31)]]], [[bytes(20), [], b""]],
-             [[b"\x01", bytes(20), b"", b"", b"\x01", b"\x01"]], b"\x1b", b"\x1c", b"\x1d", b"\x22", b"\x23")  # fmt: skip
+             [[b"\x01", bytes(20), b"", b"", b"\x01", b"\x01"]],
+             b"\x1b", b"\x1c", b"\x1d", b"\x22", b"\x23")  # fmt: skip
     for index in range(len(items)):
         for value in wrong:
             read(prefix + rlp.encode([*items[:index], value, *items[index + 1 :]]), monkeypatch)
