@@ -3,15 +3,17 @@
 import os
 import sys
 from pathlib import Path
+from runpy import run_path
 
 from setuptools import Extension, setup
 from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_ext import build_ext
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
-from zevm.core.build import BuildError, build
-from zevm.core.loading import NO_CORE, REQUIRE_CORE, is_set
+FOLDER = Path("zevm/core")
+# by path: to import the package is to load the core, which may be required and is not there yet
+_build, _loading = (run_path(str(FOLDER / name)) for name in ("build.py", "loading.py"))
+BuildError, build = _build["BuildError"], _build["build"]
+NO_CORE, REQUIRE_CORE, is_set = (_loading[name] for name in ("NO_CORE", "REQUIRE_CORE", "is_set"))
 
 
 class BuildCore(build_ext):
@@ -46,6 +48,6 @@ class Wheel(bdist_wheel):
 
 
 setup(
-    ext_modules=[Extension("zevm.core._core", ["core/zig/module.zig"], py_limited_api=True)],
+    ext_modules=[Extension("zevm.core._core", [str(FOLDER / "zig" / "module.zig")], py_limited_api=True)],
     cmdclass={"build_ext": BuildCore, "bdist_wheel": Wheel},
 )
