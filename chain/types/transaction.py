@@ -236,17 +236,7 @@ class Transaction:
         supported", "rlp: ...".
         """
         fields = _fields(data)
-        if fields is not None:
-            return cls._of(fields)._keep_encoding(data)
-        if not data:
-            raise rlp.RlpError("typed transaction too short")
-        if data[0] >= 0xC0:
-            return _decode_legacy(data)._keep_encoding(data)
-        if data[0] not in _TYPED_DECODERS:
-            raise rlp.RlpError("transaction type not supported")
-        if len(data) <= 1:
-            raise rlp.RlpError("typed transaction too short")
-        return _TYPED_DECODERS[data[0]](data)._keep_encoding(data)
+        return decode_in_python(data) if fields is None else cls._of(fields)._keep_encoding(data)
 
     @classmethod
     def _of(cls, fields: dict[str, Any]) -> "Transaction":
@@ -265,6 +255,19 @@ class Transaction:
         if self.sidecar is None:
             self.__dict__["encoded"] = data
         return self
+
+
+def decode_in_python(data: bytes) -> Transaction:
+    """As `Transaction.decode`, without the core."""
+    if not data:
+        raise rlp.RlpError("typed transaction too short")
+    if data[0] >= 0xC0:
+        return _decode_legacy(data)._keep_encoding(data)
+    if data[0] not in _TYPED_DECODERS:
+        raise rlp.RlpError("transaction type not supported")
+    if len(data) <= 1:
+        raise rlp.RlpError("typed transaction too short")
+    return _TYPED_DECODERS[data[0]](data)._keep_encoding(data)
 
 
 def encode_network_form(transaction: Transaction) -> bytes:
