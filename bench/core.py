@@ -25,7 +25,7 @@ ROUND_SECONDS = 0.02
 
 
 def microseconds(call: Call, calls: int) -> float:
-    """The time of one of so many calls."""
+    """The time of one call, measured over a number of them."""
     begin = time.perf_counter()
     for _ in range(calls):
         call()
@@ -33,7 +33,7 @@ def microseconds(call: Call, calls: int) -> float:
 
 
 def rows() -> Iterator[tuple[str, Call, Call]]:
-    """What is measured: a name, the call in Python, the call of the core."""
+    """Rows of the table: a name, the call in Python, the call of the core."""
     rng = Random(1)
     assert CORE.library is not None
     core = CORE.library

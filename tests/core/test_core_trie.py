@@ -167,3 +167,33 @@ def test_what_the_core_allocates_is_counted_bounded_and_given_back() -> None:
     finally:
         library.limit_memory(before)
     assert 0 < library.memory()[1] < 10_000_000
+
+
+def test_well_formed_input_is_the_cores_own() -> None:
+    """Nothing of the usual kinds is handed to the references: they are unbound, and it is not missed."""
+    library = CORE.library
+    names = ("rlp_encode", "rlp_decode", "rlp_split", "trie_get", "trie_get_with_proof", "trie_update", "ordered_root")
+    bound = {name: library.bind(name, None, None) for name in names}
+    try:
+        changes = {keccak256(bytes((index,))): bytes((index,)) * (1 + index) for index in range(1, 200)}
+        root, nodes = library.trie_update(trie.by_hash({}), EMPTY_ROOT, changes)
+        for key, value in changes.items():
+            assert library.trie_get(trie.by_hash(nodes), root, key) == value
+        assert len(library.trie_get_with_proof(trie.by_hash(nodes), root, key)[1]) > 1
+        assert library.trie_update(trie.by_hash(nodes), root, dict.fromkeys(changes, b"")) == (EMPTY_ROOT, {})
+        item = [b"", b"a", [b"b" * 60, []], b"c" * 70_000]
+        assert library.rlp_decode(library.rlp_encode(item)) == item
+        assert len(library.rlp_split(library.rlp_encode(item))) == 4
+        assert library.ordered_root([b"a"] * 300) != library.ordered_root([b"a"] * 301)
+        for call in (
+            lambda: library.rlp_decode(b"\x81\x01"),
+            lambda: library.rlp_encode(3),
+            lambda: library.trie_get(trie.by_hash({}), root, key),
+            lambda: library.ordered_root(3),
+            library.rlp_decode,
+        ):
+            with pytest.raises(library.RefusedError):
+                call()
+    finally:
+        for name, reference in bound.items():
+            library.bind(name, reference, trie.TrieUpdate._make if name == "trie_update" else None)
