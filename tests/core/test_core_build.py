@@ -14,7 +14,11 @@ from testing.node_process import ROOT
 from tests.core.support import needs_core
 from zevm.core import CORE, build, loading, references
 
-SHOW = "from zevm.core import CORE; from zevm.storage.trie import ordered_root; print(CORE.description, ordered_root([b'a']).hex())"
+SHOW = """
+from zevm.core import CORE
+from zevm.storage.trie import ordered_root
+print(CORE.description, ordered_root([b"a"]).hex())
+"""
 
 
 def shown(**environment: str) -> str:
@@ -58,7 +62,7 @@ def test_a_missing_core_is_a_reason_and_where_it_is_required_an_error(
         found = loading.load(environment)
         assert (found.library, found.reason, found.kernel, found.memory_bytes) == (None, reason, None, 0)
         assert found.description == f"Python ({reason})"
-    with pytest.raises(ImportError, match="ZEVM_REQUIRE_CORE is set, but .*venv.sh run` builds it"):
+    with pytest.raises(ImportError, match=r"ZEVM_REQUIRE_CORE is set, but .*venv.sh run` builds it"):
         loading.load({loading.REQUIRE_CORE: "1"})
 
 
@@ -93,7 +97,7 @@ def test_a_build_copies_what_the_cache_has_under_the_checksum_of_all_sources(
 def test_where_nothing_compiles_the_reason_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(build, "compiler", lambda: [sys.executable, "-c", "raise SystemExit('no such option')"])
-    with pytest.raises(build.BuildError, match="Zig fails .*no such option"):
+    with pytest.raises(build.BuildError, match=r"Zig fails .*no such option"):
         build.build(tmp_path / "out.so", "aarch64-macos")
     assert not (tmp_path / "out.so").exists()
     monkeypatch.undo()
