@@ -1,7 +1,9 @@
 """Trie nodes made from flat records: of a state that is known by how its records differ from another's."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from threading import Lock
 from typing import NamedTuple
 
 from zevm.storage import trie
@@ -27,18 +29,41 @@ class Rebuilt(NamedTuple):
     nodes: dict[bytes, bytes]
 
 
-class TimeLimit:
-    """Ends what makes a state's nodes again when it has taken too long."""
+class RebuildLimit:
+    """Ends what makes a state's nodes again when it takes too long, or when too much has changed since.
 
-    def __init__(self, seconds: float, version: Version) -> None:
+    seconds: from now on. values: most accounts and slots.
+    """
+
+    def __init__(self, seconds: float, values: int, version: Version) -> None:
         self._end = time.monotonic() + seconds
         self._seconds = seconds
+        self._values = values
         self._version = version
+
+    @contextmanager
+    def turn(self, lock: Lock) -> Iterator[None]:
+        """Hold a lock. Raises NodesNotKeptError where the time is over first."""
+        if not lock.acquire(timeout=max(0.0, self._end - time.monotonic())):
+            raise self._over()
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def check_values(self, count: int) -> None:
+        """Raise NodesNotKeptError for too many values."""
+        self.check()
+        if count > self._values:
+            raise self._error(f"more than {self._values:,} accounts and slots have changed since")
 
     def check(self) -> None:
         """Raise NodesNotKeptError once the time is over."""
         if time.monotonic() > self._end:
-            raise self._error(f"making it again from what changed since takes more than {self._seconds:g} s")
+            raise self._over()
+
+    def _over(self) -> NodesNotKeptError:
+        return self._error(f"making it again from what changed since takes more than {self._seconds:g} s")
 
     def passed_by(self) -> NodesNotKeptError:
         """The error where the chain goes on faster than the work."""
@@ -51,11 +76,11 @@ class TimeLimit:
         )
 
 
-def values_before(reader: Reader, after: Version, limit: TimeLimit) -> dict[bytes, bytes]:
+def values_before(reader: Reader, after: Version, limit: RebuildLimit) -> dict[bytes, bytes]:
     """The flat records as of version `after` (b"": none) of all that changed since. Raises NodesNotKeptError."""
     values: dict[bytes, bytes] = {}
     for _, fields in changes_between(reader, after):
-        limit.check()
+        limit.check_values(len(values))
         for flat_key, old in zip(fields[::2], fields[1::2], strict=True):
             values.setdefault(flat_key, old)
     return values
@@ -69,7 +94,7 @@ def values_since(reader: Reader, after: Version) -> dict[bytes, bytes]:
     return {key: reader.get(key) or b"" for key in keys}
 
 
-def rebuild(nodes: NodesOf, base: bytes, values: Mapping[bytes, bytes], limit: TimeLimit | None = None) -> Rebuilt:
+def rebuild(nodes: NodesOf, base: bytes, values: Mapping[bytes, bytes], limit: RebuildLimit | None = None) -> Rebuilt:
     """The state whose flat records differ from those of the state with root `base` in `values` alone (b"": none).
 
     Raises CorruptionError where an account's record does not fit its slots, NodesNotKeptError, and the trie's errors.
@@ -92,7 +117,7 @@ def rebuild(nodes: NodesOf, base: bytes, values: Mapping[bytes, bytes], limit: T
 
 
 def _updated(
-    nodes: trie.Nodes, root: bytes, entries: dict[bytes, bytes], fresh: dict[bytes, bytes], limit: TimeLimit | None
+    nodes: trie.Nodes, root: bytes, entries: dict[bytes, bytes], fresh: dict[bytes, bytes], limit: RebuildLimit | None
 ) -> bytes:
     """The root of a trie after these changes; its nodes go into `fresh`, with a limit others too that lie between."""
     ascending = sorted(entries.items())

@@ -9,6 +9,7 @@ Reads may come from any thread; `apply` and `rewind` belong to the one writer.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from threading import Lock
 
 from zevm.storage import preimages, state_update, trie
 from zevm.storage.account import EMPTY_ROOT, Account, StateDiff, StateReader, decode_account
@@ -27,7 +28,7 @@ from zevm.storage.flat_state import (
 )
 from zevm.storage.history import Version, changes_between, forget_differences, roots_of
 from zevm.storage.keccak import EMPTY_KECCAK
-from zevm.storage.rebuilding import Rebuilt, TimeLimit, rebuild, values_before, values_since
+from zevm.storage.rebuilding import RebuildLimit, Rebuilt, rebuild, values_before, values_since
 from zevm.storage.rlp import decode, decode_int
 from zevm.storage.schema import ACCOUNT, code_key, end_of, range_of, slots_prefix
 from zevm.storage.state_check import PROBLEM_LIMIT, StateCheck
@@ -86,6 +87,7 @@ class StateStore:
         self._paths = None if self._limits.states is None else PathNodes(store, node_cache_bytes, self._limits)
         self._nodes: StateNodes = self._paths or HashNodes(store, node_cache_bytes)
         self._codes = ByteCache(code_cache_bytes)
+        self._rebuilding = Lock()
 
     @property
     def nodes(self) -> NodesOf:
@@ -131,7 +133,14 @@ class StateStore:
         """
         if self.holds(root):
             return
-        limit, base = TimeLimit(self._limits.rebuild_seconds, version), flat_root(view)
+        limit = RebuildLimit(self._limits.rebuild_seconds, self._limits.rebuild_values, version)
+        # one at a time: each takes memory, and none is quicker beside another
+        with limit.turn(self._rebuilding):
+            if not self.holds(root):
+                self._make_again(view, version, root, limit)
+
+    def _make_again(self, view: Reader, version: Version, root: bytes, limit: RebuildLimit) -> None:
+        base = flat_root(view)
         age = self._nodes.age(base)
         if age is None:
             raise limit.passed_by()

@@ -40,7 +40,8 @@ class NodeLimits(NamedTuple):
     states: number of newest states of which every node is at hand, unless they take more than `bytes`; None keeps the
     nodes of every state on the disk.
     entries, blocks: nodes of the newest state are written once this number of them waits, or of blocks has passed.
-    rebuild_seconds: how long the nodes of an older state may take to be made again.
+    rebuild_seconds, rebuild_values: time that the nodes of an older state may take to be made again, and most accounts
+    and slots that may have changed since.
     """
 
     states: int | None = 1024
@@ -48,6 +49,7 @@ class NodeLimits(NamedTuple):
     entries: int = 65_536
     blocks: int = 65_536
     rebuild_seconds: float = 5
+    rebuild_values: int = 250_000
 
 
 class Written(NamedTuple):

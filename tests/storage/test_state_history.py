@@ -1,6 +1,7 @@
 """Past states by what changed since, and trie nodes written behind the blocks, against models of every state."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -10,7 +11,7 @@ from tests.storage.test_state import ADDRESSES, SLOTS, History, Model, account_d
 from zevm.storage import trie
 from zevm.storage.account import EMPTY_ROOT, StateDiff, decode_account
 from zevm.storage.errors import CorruptionError, NodesNotKeptError
-from zevm.storage.history import value_at
+from zevm.storage.history import Version, value_at
 from zevm.storage.keccak import keccak256
 from zevm.storage.memory import MemoryStore
 from zevm.storage.overlay import GroupedStore
@@ -45,7 +46,7 @@ class Behind(History):
         super().__init__(Grouping(), limits=limits)
         self._limits = limits
 
-    def write(self, batch: Batch, reached=None, *, fails_behind: bool = False) -> None:
+    def write(self, batch: Batch, reached: Version | None = None, *, fails_behind: bool = False) -> None:
         """As the canonical chain: nodes with the batch where it goes back behind the written ones, else after it."""
         version, root, _ = self.versions[-1]
         written = self.states.put_nodes_behind(batch, version if reached is None else reached, version, root)
@@ -166,7 +167,7 @@ STEPS = st.lists(
 @pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(STEPS)
-def test_every_past_state_reads_and_proves_as_its_model(steps) -> None:
+def test_every_past_state_reads_and_proves_as_its_model(steps: list[tuple[str, Any]]) -> None:
     history = Behind()
     for kind, argument in steps:
         batch, reached = Batch(), None
@@ -265,6 +266,22 @@ def test_a_rebuild_ends_at_its_deadline() -> None:
     ):
         _ = reader.base
     model.check(reader)
+
+
+def test_a_rebuild_from_too_many_values_is_refused() -> None:
+    history = Behind(limits=TIGHT._replace(rebuild_values=2))
+    for number in range(12):
+        history.grow(account_diff(**dict.fromkeys("abc", number + 1)))
+    version, root, _ = history.versions[2]
+    with pytest.raises(NodesNotKeptError, match="more than 2 accounts and slots have changed since"):
+        _ = history.states.at(history.store.snapshot(), version, root).base
+
+
+def test_a_rebuild_waits_for_another_no_longer_than_its_deadline() -> None:
+    history = grown(*range(1, 20), limits=TIGHT._replace(rebuild_seconds=0.01))
+    version, root, _ = history.versions[2]
+    with history.states._rebuilding, pytest.raises(NodesNotKeptError, match=r"takes more than 0\.01 s"):
+        _ = history.states.at(history.store.snapshot(), version, root).base
 
 
 def test_many_small_blocks_are_read_at_each_height() -> None:

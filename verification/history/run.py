@@ -3,7 +3,7 @@
     python -m verification.history.run --blocks 300000
 
 Blocks are empty: each rewrites slots of two system contracts. Figures are of the node's own process, from /proc, so
-that other programs disturb them little. At the end a fresh chain grows beside the long one, in turns. Then follow a
+that other programs disturb them little. At the end a fresh chain and the long one grow in turns. Then follow a
 chain in memory (--memory-blocks), a state of many accounts and slots (--wide-blocks) and a rewind of the long chain.
 
 The run fails where a limit below is passed, or a past value is not what it was.

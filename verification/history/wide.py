@@ -10,7 +10,7 @@ from typing import NamedTuple
 from zevm.storage.account import EMPTY_ROOT, AccountChange, StateDiff
 from zevm.storage.database import Database
 from zevm.storage.keccak import EMPTY_KECCAK
-from zevm.storage.primitives import Address
+from zevm.storage.primitives import Address, Wei
 from zevm.storage.schema import ACCOUNT, SLOT, range_of
 from zevm.storage.store import Batch
 
@@ -62,12 +62,12 @@ def _diffs(wide: WideState, chance: random.Random) -> Iterator[StateDiff]:
     contracts = [Address(chance.randbytes(20)) for _ in range(CONTRACTS)]
     for _ in range(wide.blocks):
         accounts: dict[Address, AccountChange | None] = {
-            Address(chance.randbytes(20)): AccountChange(0, chance.randrange(1, 10**20), EMPTY_KECCAK)
+            Address(chance.randbytes(20)): AccountChange(0, Wei(chance.randrange(1, 10**20)), EMPTY_KECCAK)
             for _ in range(wide.accounts // wide.blocks)
         }
         storage: dict[Address, dict[int, int]] = {}
         for _ in range(wide.slots // wide.blocks):
             slots = storage.setdefault(chance.choice(contracts), {})
             slots[chance.randrange(2**256)] = chance.randrange(1, 2**64)
-        accounts |= {address: AccountChange(1, 0, EMPTY_KECCAK) for address in storage}
+        accounts |= {address: AccountChange(1, Wei(0), EMPTY_KECCAK) for address in storage}
         yield StateDiff(accounts=accounts, storage=storage)

@@ -1,7 +1,7 @@
 """eth_getProof of states whose trie nodes are not kept: made again, on a worker, for a bounded time."""
 
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -12,7 +12,7 @@ from tests.rpc.methods.memory_node import ALICE, BOB, Node, hexadecimal, start_n
 from tests.rpc.methods.test_brief_executions import learn, next_round
 from zevm.storage import state
 from zevm.storage.account import decode_account
-from zevm.storage.rebuilding import Rebuilt
+from zevm.storage.rebuilding import Rebuilt, rebuild
 from zevm.storage.state_nodes import NodeLimits
 
 BLOCKS = 24
@@ -35,7 +35,6 @@ async def grown(monkeypatch: pytest.MonkeyPatch, seconds: float) -> AsyncIterato
 def watched(monkeypatch: pytest.MonkeyPatch) -> list[threading.Thread]:
     """The threads on which nodes are made again."""
     threads = []
-    rebuild: Callable[..., Rebuilt] = state.rebuild
 
     def noted(*arguments: Any) -> Rebuilt:
         threads.append(threading.current_thread())
