@@ -16,7 +16,7 @@ def keccak256(data: bytes, /) -> bytes:
 def keccak_many(items: Sequence[bytes], /) -> list[bytes]:
     """The digests of a list's or tuple's items: four or eight at once where the processor can."""
 
-def logs_bloom(items: Sequence[bytes], /) -> bytes:
+def bloom(items: Sequence[bytes], /) -> bytes:
     """The 256-byte bloom filter of addresses and topics."""
 
 def rlp_encode(item: object, /) -> bytes:

@@ -33,7 +33,7 @@ fn row(name: [:0]const u8, run: *const fn ([]const *Object) Error!*Object, least
 const rows = [_]Row{
     row("keccak256", keccak256, 1, 1),
     row("keccak_many", trie_objects.keccak_many, 1, 1),
-    row("logs_bloom", trie_objects.logs_bloom, 1, 1),
+    row("bloom", trie_objects.bloom_of, 1, 1),
     row("rlp_encode", rlp_objects.encode, 1, 1),
     row("rlp_decode", rlp_objects.decode, 1, 2),
     row("rlp_split", rlp_objects.split, 1, 1),

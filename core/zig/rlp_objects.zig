@@ -6,6 +6,8 @@ const rlp = @import("rlp.zig");
 
 /// Nesting beyond which Python decides.
 const deepest = 256;
+/// Sizes beyond which Python decides: no sum of two such passes the end of an integer.
+const largest = 1 << 40;
 
 fn size_of(object: *python.Object, depth: usize) Error!usize {
     if (python.is(object, .bytes)) return rlp.string_size(try python.contents(object));
@@ -16,7 +18,10 @@ fn payload_size(object: *python.Object, depth: usize) Error!usize {
     if (depth == 0) return error.Refused;
     const items = try python.sequence(object);
     var size: usize = 0;
-    for (0..items.size) |index| size += try size_of(try items.at(index), depth - 1);
+    for (0..items.size) |index| {
+        size += try size_of(try items.at(index), depth - 1);
+        if (size > largest) return error.Refused;
+    }
     return size;
 }
 

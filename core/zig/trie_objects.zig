@@ -211,8 +211,8 @@ fn digests_of(arena: std.mem.Allocator, list: *Object, held: *Held) Error![]cons
     return digests;
 }
 
-/// logs_bloom(items)
-pub fn logs_bloom(arguments: []const *Object) Error!*Object {
+/// bloom(items)
+pub fn bloom_of(arguments: []const *Object) Error!*Object {
     const bloom = @import("bloom.zig");
     var arena_state: std.heap.ArenaAllocator = .init(memory.allocator());
     defer arena_state.deinit();

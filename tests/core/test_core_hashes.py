@@ -7,9 +7,9 @@ from types import ModuleType
 import pytest
 import sha3
 
-from tests.core.support import needs_core
+from tests.core.support import agree, needs_core
 from zevm.chain.types import Log, logs_bloom
-from zevm.core import CORE
+from zevm.core import CORE, references
 
 pytestmark = needs_core
 
@@ -55,4 +55,8 @@ def test_blooms_are_those_of_the_receipts() -> None:
     rng = random.Random(3)
     for topics in range(5):
         log = Log(rng.randbytes(20), tuple(rng.randbytes(32) for _ in range(topics)), b"")
-        assert CORE.library.logs_bloom([log.address, *log.topics]) == logs_bloom([log])
+        agree("bloom", [log.address, *log.topics])
+        assert logs_bloom([log]) == references["bloom"]([log.address, *log.topics])
+    agree("bloom", [])
+    agree("bloom", [rng.randbytes(32) for _ in range(3_000)])
+    agree("bloom", [b"", 3])
