@@ -7,6 +7,7 @@ from functools import partial, wraps
 from typing import Concatenate, ParamSpec, TypeVar
 
 from zevm.chain.blocks.branch import Branch, Filler
+from zevm.chain.blocks.brief_sends import bound_send
 from zevm.chain.blocks.clock import Clock
 from zevm.chain.blocks.context import BlockSettings
 from zevm.chain.blocks.execution import BlockExecution, BodyRoots, SealedBlock
@@ -18,6 +19,7 @@ from zevm.chain.canonical.memory_guard import MemoryGuard
 from zevm.chain.canonical.patches import PatchedState
 from zevm.chain.canonical.shared_sync import SharedSync
 from zevm.chain.canonical.snapshots import ChainSnapshot, NodeState, Snapshots
+from zevm.chain.concurrency.deadline import Deadline, NotBriefError
 from zevm.chain.concurrency.writer import Steps, Turn, Writer, WriterStoppedError, run_through
 from zevm.chain.errors import (
     BlockError,
@@ -26,17 +28,15 @@ from zevm.chain.errors import (
     FollowedChainError,
     InvalidRequestError,
     NodeFaultError,
-    Reason,
-    TransactionError,
 )
 from zevm.chain.events import BlockAndReceipts, Events, HeadChanged, StatePatched
 from zevm.chain.options import ChainOptions
+from zevm.chain.pool.admission import sender_of
 from zevm.chain.pool.durable import DurablePool
 from zevm.chain.pool.pool import Changed
 from zevm.chain.rules.blobs import check_sidecar
 from zevm.chain.rules.genesis import Genesis
 from zevm.chain.types import Block, Header, Transaction
-from zevm.chain.types.transaction import InvalidSignatureError
 from zevm.chain.view import ChainView
 from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.execution_state import ExecutionState
@@ -73,7 +73,8 @@ class Chain(ChainView):
         self.clock.least_step = 0 if options.equal_timestamps else 1
         self.events = Events()
         self._memory = MemoryGuard(self)
-        self.writer = Writer(self._memory, SharedSync(self, self._memory, options.write_groups))
+        sharing = SharedSync(self, self._memory, options.write_groups)
+        self.writer = Writer(self._memory, sharing, lends=database.is_in_memory)
         self.mining = Mining(
             self.writer,
             self.mine,
@@ -111,28 +112,29 @@ class Chain(ChainView):
                 self.zvm.close()
 
     @_writes
-    def send_transaction(self, transaction: Transaction, *, local: bool = False) -> Hash32:
+    def send_transaction(
+        self, transaction: Transaction, *, local: bool = False, deadline: Deadline | None = None
+    ) -> Hash32:
         """Admit a transaction to the pool and, under instant mining, put it into a block at once.
 
         Returns its hash once it is durable. Raises TransactionError with geth's text.
         NodeFaultError: the block with it could not be made; it waits in the pool, as durable as any.
         local: it comes from this node's own accounts, which the pool's price and count limits spare.
+        deadline: a BriefDeadline, under which NotBriefError leaves everything as it was.
         """
         self._refuse_when_following()
-        try:
-            sender = transaction.sender
-        except InvalidSignatureError as error:
-            raise TransactionError(Reason.INVALID_SENDER, "invalid sender") from error
-        if self.options.external_consensus and transaction.is_impersonated:
-            raise TransactionError(
-                Reason.INVALID_SENDER, "invalid sender: an unsigned transaction is valid only on its own chain"
-            )
+        sender = sender_of(transaction, takes_unsigned=not self.options.external_consensus)
         if transaction.sidecar is not None:
             check_sidecar(transaction, self.spec.of(self.next_header()))
+        if deadline is not None:
+            bound_send(transaction, self.pool, self.database.state, deadline)
         added = self.pool.add(transaction, sender, local=local)
         try:
             if added.executable:
-                self._instant.mine(transaction)
+                self._instant.mine(transaction, deadline)
+        except NotBriefError:
+            self.pool.remove(transaction.hash)
+            raise
         except (ChainError, NodeFaultError):
             # what it displaced is gone from the pool, whatever became of it
             self._waiting.settle(transaction, added)
@@ -459,10 +461,10 @@ class Chain(ChainView):
         self.events.publish(HeadChanged((record,)))
         return record
 
-    def _build(self, *, sync: bool = True, allow_empty: bool = True) -> Built:
+    def _build(self, deadline: Deadline | None = None, *, sync: bool = True, allow_empty: bool = True) -> Built:
         """Build a block on the head from pending transactions, and commit it. None for an unwanted empty one."""
         head, context = self.head, self.next_context()
-        execution = BlockExecution(context.environment, self.database.state, head.state)
+        execution = BlockExecution(context.environment, self.database.state, head.state, deadline=deadline)
         refused = self.fill_block(execution)
         if not execution.transactions and not allow_empty:
             return None, refused
@@ -495,5 +497,6 @@ class Chain(ChainView):
 
 def _changed(first: SealedBlock, *others: SealedBlock) -> Changed:
     """The accounts that consecutive blocks have changed."""
-    accounts = [address for sealed in (first, *others) for address in sealed.update.accounts]
-    return Changed(first.update.base_root, accounts)
+    return Changed(
+        first.update.base_root, [address for sealed in (first, *others) for address in sealed.update.accounts]
+    )

@@ -1,6 +1,6 @@
 """Events of the chain: new heads, removed blocks, pool arrivals.
 
-Callbacks run on the writer thread once what they tell of is on the medium, in order, and must be quick.
+Callbacks run with the writer's role once what they tell of is on the medium, in order, and must be quick.
 """
 
 import logging

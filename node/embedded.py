@@ -219,14 +219,14 @@ class Node:
         Anchors nest. Raises NodeError at the end where the chain was reverted to before the anchor, or reset.
         """
         chain = self.chain
-        snapshot = chain.writer.run(chain.snapshot)
+        snapshot = chain.writer.run_short(chain.snapshot)
         try:
             yield
         except BaseException:
             if self._running is not None:
-                chain.writer.run(chain.revert, snapshot)
+                chain.writer.run_short(chain.revert, snapshot)
             raise
-        if not chain.writer.run(chain.revert, snapshot):
+        if not chain.writer.run_short(chain.revert, snapshot):
             raise NodeError("the chain cannot return to the anchor: it was reverted to an earlier point, or reset")
 
     @_told_to_a_program()

@@ -395,16 +395,15 @@ class NodeSettings(BaseSettings):
         for first, second in _EXCLUSIVE:
             if getattr(self, first) not in (None, False) and getattr(self, second) not in (None, False):
                 raise ValueError(f"--{_dashed(first)} cannot be used with --{_dashed(second)}")
-        if self.state_interval is not None and self.state is None and self.dump_state is None:
-            raise ValueError("--state-interval needs --state or --dump-state")
+        for name, needed in _NEEDS:
+            if getattr(self, name) not in (None, False) and all(getattr(self, item) is None for item in needed):
+                raise ValueError(f"--{_dashed(name)} needs {' or '.join(f'--{_dashed(item)}' for item in needed)}")
         if self.external_consensus and (self.load_state or self.state):
             raise ValueError("--load-state and --state cannot be used with --authrpc: the blocks are the client's")
         if self.follow is not None:
             self._check_follower()
         if (self.quic_cert is None) != (self.quic_key is None):
             raise ValueError("--quic-cert and --quic-key belong together: give both, or neither")
-        if self.mixed_mining and self.block_time is None:
-            raise ValueError("--mixed-mining needs --block-time")
         if self.external_consensus and self.block_time is not None:
             raise ValueError("--block-time cannot be used with --authrpc: the consensus client makes the blocks")
         return self
@@ -451,6 +450,14 @@ class NodeSettings(BaseSettings):
         """Whether a block is made for each transaction at once."""
         return not self.no_mining and (self.block_time is None or self.mixed_mining)
 
+
+_NEEDS = (
+    ("state_interval", ("state", "dump_state")),
+    ("mixed_mining", ("block_time",)),
+    ("follow_ca", ("follow",)),
+    ("follow_development", ("follow",)),
+)
+"""Settings that would have no effect without one of others."""
 
 _EXCLUSIVE = (
     ("state", "load_state"),

@@ -48,7 +48,7 @@ class KeyWallet:
     def sign_transaction(self, address: Address, transaction: Transaction) -> Transaction:
         """A copy of `transaction` signed with the key of `address`. Raises UnknownAccountError."""
         r, s, y_parity = self._sign(address, transaction.signing_hash)
-        return transaction.with_signature(y_parity, r, s)
+        return transaction.with_signature(y_parity, r, s, sender=address)
 
     def sign_message(self, address: Address, data: bytes) -> bytes:
         """The 65-byte signature r || s || v (27 or 28) of an EIP-191 message. Raises UnknownAccountError."""

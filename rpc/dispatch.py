@@ -6,14 +6,12 @@ Light calls are answered at once, in `begin` itself; the rest is a coroutine.
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Iterable, Iterator
-from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from zevm.chain.concurrency.deadline import Cancellation
 from zevm.chain.concurrency.release import forget_origin
-from zevm.chain.concurrency.writer import WriterStoppedError
+from zevm.chain.concurrency.writer import NOT_LENT
 from zevm.chain.tracing.encoded import Encoded
 from zevm.rpc.codec.answers import (
     answer_in_slices,
@@ -22,6 +20,7 @@ from zevm.rpc.codec.answers import (
     failure,
     success,
     write,
+    write_briefly,
     write_in_steps,
 )
 from zevm.rpc.codec.later import Later
@@ -42,9 +41,10 @@ from zevm.rpc.errors import (
     RpcError,
     TimedOutError,
 )
-from zevm.rpc.execution.brief import NOT_BRIEF, BriefExecutions
+from zevm.rpc.execution.brief import NOT_BRIEF, SEND_BUDGETS, BriefExecutions
 from zevm.rpc.execution.durations import Kind
 from zevm.rpc.execution.workers import Workers
+from zevm.rpc.execution.writes import Reply, Writes
 from zevm.rpc.notifications.subscriptions import Caller
 from zevm.rpc.registry import REQUIRED, Cost, Method, Registry
 from zevm.rpc.services import Services
@@ -55,15 +55,8 @@ LOOP_SLICE_SECONDS = 0.005
 """How long a batch of light calls may hold the event loop before it yields."""
 
 _ABSENT = object()
-Reply = bytes | None
-"""An encoded answer; None if nothing is sent (notifications)."""
-
 Pending = Coroutine[Any, Any, Reply] | asyncio.Future[Reply]
-"""A pending answer."""
-
-
-class LongWrite(asyncio.Future[Reply]):
-    """The pending answer of long work: cancelling it, when the client disconnects, ends the work soon."""
+"""A pending answer; None is one that is not sent (notifications)."""
 
 
 class Call:
@@ -131,7 +124,10 @@ class Dispatcher:
         self._limits = services.limits
         self._suggestions = Suggestions(registry.by_name)
         self.workers = services.executions = workers
-        self.brief = BriefExecutions(self._limits.brief_execution_us / 1e6, self._limits.brief_kinds)
+        self._writes = Writes(services.chain.writer)
+        budget, kinds = self._limits.brief_execution_us / 1e6, self._limits.brief_kinds
+        self.brief = BriefExecutions(budget, kinds)
+        self.brief_sends = BriefExecutions(budget, kinds, whole=SEND_BUDGETS)
 
     def begin(self, body: bytes, caller: Caller | None = None) -> Reply | Pending:
         """The answer to a body if it is available at once, otherwise an awaitable of it.
@@ -261,7 +257,7 @@ class Dispatcher:
             light = self._answer_light(call, caller)
             return light if light is None or isinstance(light, bytes) else await light
         if call.method.cost is Cost.WRITE:
-            return await self._begin_write(call, call.method, caller)
+            return await self._submit_write(call, call.method, caller)
         if call.method.cost is Cost.EXECUTION:
             answer = self._begin_execution(call, call.method, caller)
             return answer if answer is None or isinstance(answer, bytes) else await answer
@@ -277,7 +273,7 @@ class Dispatcher:
 
     def _begin_execution(self, call: Call, method: Method, caller: Caller | None) -> Reply | Pending:
         """Execute a call: here and at once if it is known to be short, and this round of the event loop has time."""
-        kind = self._kind_of(call, method)
+        kind = self.kind_of(call, method)
         if kind is None or not self.brief.expects(kind):
             return self._execute_apart(call, method, caller, kind)
         if not self.brief.turns.is_free:
@@ -285,8 +281,8 @@ class Dispatcher:
         outcome = self.brief.turns.run(partial(self._execute_here, call, method, caller, kind))
         return self._execute_apart(call, method, caller, kind) if outcome is NOT_BRIEF else outcome
 
-    def _kind_of(self, call: Call, method: Method) -> Kind | None:
-        """None where the call is for a worker, also where what it names is unknown: the worker says so."""
+    def kind_of(self, call: Call, method: Method) -> Kind | None:
+        """None where the call is for another thread, also where what it names is unknown: there it is told."""
         if method.kind is None or not self.brief.is_on:
             return None
         with suppress(Exception):
@@ -318,69 +314,63 @@ class Dispatcher:
         note()
         return self._finish(call, None, reply)
 
-    def _begin_write(self, call: Call, method: Method, caller: Caller | None) -> asyncio.Future[Reply]:
-        """Submit a call to the chain writer; one callback on the event loop answers it, without its own task.
+    def _begin_write(self, call: Call, method: Method, caller: Caller | None) -> Reply | asyncio.Future[Reply]:
+        """Answer a call that writes: here and at once if it is known to be short, and the writer has nothing to do.
 
-        The writer also encodes the answer. Without an awaiter, long work ends after the current part.
+        What it changes is then told before its client can ask for it.
         """
-        loop = asyncio.get_running_loop()
-        is_long = method.is_long
-        answer: asyncio.Future[Reply] = LongWrite(loop=loop) if is_long else loop.create_future()
-        cancellation = Cancellation() if is_long else None
+        kind = self.kind_of(call, method)
+        if kind is not None and self.brief_sends.expects(kind) and self.brief.turns.is_free:
+            outcome = self.brief.turns.run(partial(self._write_here, call, method, caller, kind))
+            if outcome is not NOT_BRIEF:
+                return self._once_told(outcome)
+        return self._submit_write(call, method, caller, kind)
 
-        def end(left: asyncio.Future[Reply]) -> None:
-            if left.cancelled() and cancellation is not None:
-                cancellation.cancel()
-
-        answer.add_done_callback(end)
+    def _write_here(self, call: Call, method: Method, caller: Caller | None, kind: Kind) -> Any:
+        """The answer to a call, made on the event loop; NOT_BRIEF, with nothing done, where that cannot be."""
+        reply = None
+        job = (write_briefly, *self.job_of(call, method, caller)[1:])
         try:
-            job = self.job_of(call, method, caller)
-            done = self._services.chain.writer.submit(*job, cancellation=cancellation, shares=method.shares_sync)
-        except WriterStoppedError as error:
-            self._refuse_write(call, answer, error)
-        else:
-            self._answer_when(done, call, answer)
+            reply = self._services.chain.writer.run_here(self.brief_sends.run, kind, job)
+        except Exception as error:
+            call.error = to_rpc_error(self._services, call.name, error)
+        return NOT_BRIEF if reply is NOT_BRIEF or reply is NOT_LENT else self._finish(call, None, reply)
+
+    def _once_told(self, reply: Reply) -> Reply | asyncio.Future[Reply]:
+        """A reply, after the filters and the subscriptions have been told what the writer has changed."""
+        if not self._services.filters.any_open and not len(self._services.subscriptions):
+            return reply
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Reply] = loop.create_future()
+        loop.call_soon(_answer_with, answer, reply)
         return answer
+
+    def _submit_write(
+        self, call: Call, method: Method, caller: Caller | None, kind: Kind | None = None
+    ) -> asyncio.Future[Reply]:
+        """Submit a call to the chain writer, which encodes its answer too. kind: what its time says something about."""
+        job, note = self.brief_sends.timed(kind, self.job_of(call, method, caller))
+        finish = partial(self._finish_write, call, note)
+        return self._writes.begin(job, finish, is_long=method.is_long, shares=method.shares_sync)
 
     def _begin_together(self, calls: list[Call], caller: Caller | None) -> list[asyncio.Future[Reply]]:
         """Submit calls of methods that share a sync, all for one."""
-        loop = asyncio.get_running_loop()
-        answers: list[asyncio.Future[Reply]] = [loop.create_future() for _ in calls]
-        jobs = [self.job_of(call, call.method, caller) for call in calls if call.method is not None]
-        try:
-            writes = self._services.chain.writer.submit_together(jobs)
-        except WriterStoppedError as error:
-            for call, answer in zip(calls, answers, strict=True):
-                self._refuse_write(call, answer, error)
-        else:
-            for done, call, answer in zip(writes, calls, answers, strict=True):
-                self._answer_when(done, call, answer)
-        return answers
+        return self._writes.begin_together(
+            [
+                (self.job_of(call, call.method, caller), partial(self._finish_write, call, None))
+                for call in calls
+                if call.method is not None
+            ]
+        )
 
-    def _refuse_write(self, call: Call, answer: asyncio.Future[Reply], error: WriterStoppedError) -> None:
-        call.error = to_rpc_error(self._services, call.name, error)
-        answer.set_result(self._finish(call, None))
-
-    def _answer_when(self, write: Future[bytes], call: Call, answer: asyncio.Future[Reply]) -> None:
-        """Answer a call once the writer has done its work."""
-        loop = answer.get_loop()
-
-        def finish(done: Future[bytes]) -> None:
-            reply = None
-            try:
-                reply = done.result()
-            except Exception as error:
-                call.error = to_rpc_error(self._services, call.name, error)
-            reply = self._finish(call, None, reply)
-            if not answer.done():
-                answer.set_result(reply)
-
-        def wake(done: Future[bytes]) -> None:
-            # after the loop's end there is nobody left to answer
-            with suppress(RuntimeError):
-                loop.call_soon_threadsafe(finish, done)
-
-        write.add_done_callback(wake)
+    def _finish_write(
+        self, call: Call, note: Callable[[], None] | None, reply: Reply, failure: Exception | None
+    ) -> Reply:
+        if failure is not None:
+            call.error = to_rpc_error(self._services, call.name, failure)
+        if note is not None:
+            note()
+        return self._finish(call, None, reply)
 
     def job_of(self, call: Call, method: Method, caller: Caller | None) -> tuple[Callable[..., Any], *tuple[Any, ...]]:
         """The function that executes or writes for a call and encodes its answer, and its arguments. On any thread."""
@@ -456,6 +446,11 @@ class Dispatcher:
     def _read_identifier(message: Any) -> Any:
         identifier = message.get("id") if type(message) is dict else None
         return None if type(identifier) in (dict, list) else identifier
+
+
+def _answer_with(answer: asyncio.Future[Reply], reply: Reply) -> None:
+    if not answer.done():
+        answer.set_result(reply)
 
 
 def _refusal(error: RpcError) -> bytes:

@@ -134,8 +134,8 @@ class Limits:
     evm_queue_ms: int = _limit(5_000, "an execution that waits longer for a worker gets -32005 `limit exceeded`")
     brief_execution_us: int = _limit(
         500,
-        "an execution that is known to be short runs on the event loop, within this time (0: none does); "
-        "what takes longer there begins again on a worker",
+        "an execution, or with the chain in memory a transaction, that is known to be short runs on the event loop, "
+        "within this time (0: none does); what takes longer there begins again on a worker or the writer's thread",
     )
     brief_kinds: int = _limit(10_000, "kinds of executions whose time is known; past it, the oldest are forgotten")
     evm_timeout_seconds: float = _limit(5.0, "a longer execution is aborted: `execution aborted (timeout = 5s)`")
@@ -162,6 +162,10 @@ class Limits:
     log_block_range: int = _limit(0, "blocks that one eth_getLogs may span (0: any number); more gets -32602")
     log_blocks: int = _limit(
         50_000, "blocks of one eth_getLogs that may match according to the index; one more gets -32602"
+    )
+    log_cache_bytes: int = _limit(
+        4 * MEBIBYTE,
+        "logs of the newest 256 blocks as JSON, kept for further searches; past it, the oldest are forgotten",
     )
     log_results: int = _limit(20_000, "logs that one eth_getLogs may return; more gets -32602")
     fee_history_blocks: int = _limit(1_024, "blocks of eth_feeHistory; a higher count is lowered to it")

@@ -28,7 +28,8 @@ class Cost(Enum):
     LIGHT      on the event loop; must take well under a millisecond and never block
     EXECUTION  on a worker thread, under a deadline; the function takes `deadline` (a Deadline) by keyword; on the event
                loop where `kind` says that it is short
-    WRITE      on the chain writer's thread, in order with every other write
+    WRITE      on the chain writer's thread, in order with every other write; with the writer's role on the event loop
+               where `kind` says that it is short
     ASYNC      a coroutine on the event loop
     """
 
@@ -67,8 +68,9 @@ class Method:
     """One row. `function(services, *arguments)`; with `connection`, `function(services, connection, *arguments)`.
 
     any_thread: a LIGHT method that only reads the chain, which a caller in this process runs on its own thread.
-    kind: of an EXECUTION method, `kind(services, *arguments)` is what the call has in common with others of about the
-    same time; on the event loop runs what is of a kind that is known to be short. None for a call that never does.
+    kind: of an EXECUTION method, or of a WRITE method that shares a sync and takes a `deadline` by keyword:
+    `kind(services, *arguments)` is what the call has in common with others of about the same time; on the event loop
+    runs what is of a kind that is known to be short. None for a call that never does.
     shares_sync: a WRITE method of short work that only adds to the chain, and so may share a sync with others.
     is_long: the function is a generator, work in steps (chain.concurrency.writer).
     """
@@ -130,21 +132,22 @@ class Registry:
         see Method.
 
         Raises ValueError for a name taken, an EXECUTION function without a `deadline` keyword, `any_thread` with
-        another cost than LIGHT, `shares_sync` with another than WRITE or for work in steps, `kind` with another than
-        EXECUTION, or a summary that depends on another row's: the table is sorted by name, and a program may read one
-        row alone.
+        another cost than LIGHT, `shares_sync` with another than WRITE or for work in steps, `kind` for a function that
+        takes no `deadline` or does not share a sync, or a summary that depends on another row's: the table is sorted by
+        name, and a program may read one row alone.
         """
 
         def register(function: Function) -> Function:
             summary = (getdoc(function) or "").partition("\n")[0]
-            if cost is Cost.EXECUTION and "deadline" not in signature(function).parameters:
+            takes_deadline = "deadline" in signature(function).parameters
+            if cost is Cost.EXECUTION and not takes_deadline:
                 raise ValueError(f"{name}: an EXECUTION method takes `deadline` by keyword")
             if any_thread and (connection or cost is not Cost.LIGHT):
                 raise ValueError(f"{name}: any_thread is for LIGHT methods without a connection")
             if shares_sync and (cost is not Cost.WRITE or isgeneratorfunction(function)):
                 raise ValueError(f"{name}: shares_sync is for WRITE methods at one go")
-            if kind is not None and cost is not Cost.EXECUTION:
-                raise ValueError(f"{name}: kind is for EXECUTION methods")
+            if kind is not None and not (takes_deadline and (cost is Cost.EXECUTION or shares_sync)):
+                raise ValueError(f"{name}: kind is for EXECUTION methods, and WRITE methods with a deadline")
             if _LEANING.search(summary):
                 raise ValueError(f"{name}: the summary {summary!r} does not stand alone; say what the method does")
             traits = connection, any_thread, shares_sync, kind

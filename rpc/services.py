@@ -13,8 +13,10 @@ from zevm.chain.engine.limits import EngineLimits
 from zevm.chain.tracing.address_search import AddressSearch
 from zevm.chain.tracing.memory import TraceMemory
 from zevm.contracts.artifact import Artifact
+from zevm.rpc.codec.results import encoded_log_record
 from zevm.rpc.limits import Limits
 from zevm.rpc.memory.budgets import Budgets
+from zevm.rpc.memory.encoded_logs import EncodedLogs
 from zevm.rpc.notifications.filters import Filters
 from zevm.rpc.notifications.subscriptions import Subscriptions
 from zevm.rpc.wallet import Wallet
@@ -117,6 +119,7 @@ class Services:
     catalogue: Catalogue = field(default_factory=Catalogue)
     engine: Engine | None = field(init=False)
     budgets: Budgets = field(init=False)
+    encoded_logs: EncodedLogs = field(init=False)
     filters: Filters = field(init=False)
     subscriptions: Subscriptions = field(init=False)
     address_search: AddressSearch = field(init=False)
@@ -128,6 +131,7 @@ class Services:
         engine_limits = EngineLimits(limits.engine_reorg_blocks, limits.engine_side_blocks)
         self.engine = chain.writer.run(Engine, chain, engine_limits) if chain.options.external_consensus else None
         self.budgets = Budgets(limits)
+        self.encoded_logs = EncodedLogs(limits.log_cache_bytes, encoded_log_record)
         self.filters = Filters(limits, budget=self.budgets.output)
         self.subscriptions = Subscriptions(limits)
         self.address_search = AddressSearch(chain)

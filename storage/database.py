@@ -185,6 +185,11 @@ class Database:
         return self._group is not None
 
     @property
+    def is_in_memory(self) -> bool:
+        """Whether no write waits for a medium."""
+        return self._files is None and self._group is None
+
+    @property
     def group_bytes(self) -> int | None:
         """Keys and values in this thread's group of writes; None where it has begun none."""
         return self._group.size_bytes if self._group is not None and self._group.is_open_here else None

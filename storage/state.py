@@ -188,6 +188,11 @@ class StateStore:
         changes = paths.put_all(batch, version, root)
         return lambda: paths.took(changes, version, root)
 
+    @property
+    def is_settling_near(self) -> bool:
+        """Whether `settle` may have long work after the next state."""
+        return self._paths is not None and self._paths.is_turn_near
+
     def settle(self, version: Version, root: bytes) -> Batch | None:
         """After the latest state became durable: what to write behind it now, if anything; then call `settled`."""
         return None if self._paths is None else self._paths.turn(version, root)

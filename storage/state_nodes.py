@@ -32,6 +32,8 @@ from zevm.storage.store import Batch, Reader
 
 _NODES_KEY = meta_key(MetaName.NODES)
 _NODE_OVERHEAD_BYTES = 200
+_NEAR_BYTES = 512 * 1024
+"""More than the nodes that a short block makes."""
 
 
 class NodeLimits(NamedTuple):
@@ -255,6 +257,12 @@ class PathNodes:
 
     def clear(self) -> None:
         """Nothing to forget: nodes are found by their hash, and a node that no state leads to does no harm."""
+
+    @property
+    def is_turn_near(self) -> bool:
+        """Whether a turn may follow the next state."""
+        states = self._limits.states or 0
+        return self._young_states + 1 >= states or self._young_bytes + _NEAR_BYTES >= self._limits.bytes
 
     def turn(self, version: Version, root: bytes) -> Batch | None:
         """After the state at `version` became durable: free memory, and give what to write if it is time for that."""

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from zevm.chain.blocks.brief_sends import bound_changes, bound_outcome
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import BlockError, NodeFaultError, Reason, TransactionError
 from zevm.chain.events import BlockAndReceipts, TransactionReport
@@ -11,6 +12,7 @@ from zevm.chain.rules.forks import Fork
 from zevm.chain.types import Block, Header, Receipt, Transaction, Withdrawal, logs_bloom
 from zevm.chain.types.receipt import merge_blooms
 from zevm.chain.vm.block_state import BlockState
+from zevm.chain.vm.brief import watched
 from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.executor import Executor, requests_hash
 from zevm.chain.vm.gas_needs import GasNeeds
@@ -63,7 +65,8 @@ class BodyRoots(NamedTuple):
 class BlockExecution:
     """A block under construction on `parent_state`. Not for use by two threads.
 
-    states: prepares the new state. executor: over the parent's state, where it is not to be a plain one.
+    states: prepares the new state. executor: over the parent's state, where it is not to be a plain one. deadline: a
+    BriefDeadline where the whole block has to be brief; NotBriefError leaves the block unusable then.
     """
 
     def __init__(
@@ -72,9 +75,13 @@ class BlockExecution:
         states: StatePreparer,
         parent_state: StateBase,
         executor: Executor | None = None,
+        deadline: Deadline | None = None,
     ) -> None:
         self.environment = environment
-        self._executor = executor or Executor(environment, BlockState(parent_state))
+        self._deadline = deadline
+        self._executor = executor or Executor(
+            environment, BlockState(watched(parent_state, deadline)), deadline=deadline
+        )
         self.state = self._executor.state
         self.transactions: list[Transaction] = []
         self.receipts: list[Receipt] = []
@@ -104,11 +111,16 @@ class BlockExecution:
         deadline: for blocks off chain; ExecutionTimeoutError leaves the block unusable.
         NodeFaultError: this node cannot run it, and the block cannot be finished.
         """
+        brief = self._deadline
         try:
-            outcome = self._executor.apply(transaction, self.gas_left, self._blob_gas_left, gas, deadline=deadline)
+            outcome = self._executor.apply(
+                transaction, self.gas_left, self._blob_gas_left, gas, deadline=deadline or brief
+            )
         except NodeFaultError as fault:
             fault.add_note(f"in transaction 0x{transaction.hash.hex()} of block {self.environment.number}")
             raise
+        if brief is not None:
+            bound_outcome(outcome, brief)
         self.include(transaction, outcome)
         return outcome
 
@@ -180,7 +192,11 @@ class BlockExecution:
         )
 
     def _new_state(self) -> StateUpdate:
-        return self._states.prepare(self._parent_state.base, self.state.diff())
+        diff = self.state.diff()
+        if self._deadline is not None:
+            bound_changes(diff, self._deadline)
+            self._deadline.check()
+        return self._states.prepare(self._parent_state.base, diff)
 
 
 def transactions_root(transactions: Iterable[Transaction]) -> bytes:

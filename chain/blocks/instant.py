@@ -7,6 +7,7 @@ from typing import Protocol
 from zevm.chain.blocks.context import BlockSettings, NextContext
 from zevm.chain.blocks.mining import Mining
 from zevm.chain.blocks.selection import Refusals, check_price
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.concurrency.writer import Guard, Steps, Turn, run_through
 from zevm.chain.errors import NodeFaultError, TransactionError
 from zevm.chain.events import BlockAndReceipts, Events, HeadChanged, TransactionAdded
@@ -50,29 +51,29 @@ class MiningChain(Protocol):
 class InstantMining:
     """Of one chain; used on its writer's thread alone. It does nothing while the mining mode is another.
 
-    build: makes a block of what fits and commits it.
+    build: makes a block of what fits and commits it, by a deadline where there is one.
     """
 
-    def __init__(self, chain: MiningChain, memory: Guard, build: Callable[[], Built]) -> None:
+    def __init__(self, chain: MiningChain, memory: Guard, build: Callable[[Deadline | None], Built]) -> None:
         self._chain = chain
         self._memory = memory
         self._build = build
         self._is_under_way = False
 
-    def mine(self, transaction: Transaction | None = None) -> None:
+    def mine(self, transaction: Transaction | None = None, deadline: Deadline | None = None) -> None:
         """Mine at one go; see `mine_in_steps`."""
-        run_through(self.mine_in_steps(transaction))
+        run_through(self.mine_in_steps(transaction, deadline))
 
-    def mine_in_steps(self, transaction: Transaction | None = None) -> Steps[None]:
+    def mine_in_steps(self, transaction: Transaction | None = None, deadline: Deadline | None = None) -> Steps[None]:
         """Mine until the pool has nothing that fits; refuse `transaction`, which has just come, if that did not.
 
-        Other writes may come between. Raises TransactionError for the transaction, StorageError and NodeFaultError
-        where no block could be made.
+        Other writes may come between. deadline: of each block. Raises TransactionError for the transaction,
+        StorageError and NodeFaultError where no block could be made, NotBriefError where none could be in time.
         """
         chain, is_durable, turn = self._chain, False, Turn()
         while chain.mining.automine and chain.pool.executable_count:
             try:
-                record, refused = self._build()
+                record, refused = self._build(deadline)
             except StorageError:
                 if not is_durable:
                     raise

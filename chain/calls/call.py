@@ -160,7 +160,7 @@ class GasEstimation:
         # geth's estimator (eth/gasestimator): what the run took before its refund bounds every limit from below,
         # for all but code that looks at the gas that is left
         lowest = max(outcome.gas_used, outcome.gas_used_before_refund) - 1
-        if self._succeeds(lowest + 1):
+        if outcome.spare_gas >= highest - (lowest + 1) or self._succeeds(lowest + 1):
             return lowest + 1
         # a child's 1/64 and the call stipend are held back: with them added most calls succeed
         likely = (outcome.gas_used_before_refund + STIPEND_GAS) * 64 // 63

@@ -5,7 +5,7 @@ The cost follows the number of candidate blocks, not the length of the range.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import InvalidRequestError, UnknownBlockError
@@ -53,8 +53,7 @@ class LogQuery:
     topics: tuple[tuple[bytes, ...] | None, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class LogRecord:
+class LogRecord(NamedTuple):
     """A log and where it was found. log_index counts within the block."""
 
     log: Log

@@ -3,6 +3,9 @@
 Long work is a generator: at each `yield` other submitted work runs, and the work ends there if no client waits for it
 any more, or the node stops. Its effects so far remain.
 
+Where no medium is waited for, the writer lends its role while it has nothing to do: short work may run on the thread
+that wants it, in the order of submission like all other.
+
 Work that shares a sync forms a group with what has been submitted right after it and shares one too: it runs in order,
 then one sync makes all of it durable, then all of it is answered. Nothing waits for company that has not come yet.
 """
@@ -18,6 +21,7 @@ from types import GeneratorType
 from typing import Any, Protocol, TypeVar
 
 from zevm.chain.concurrency.deadline import Cancellation
+from zevm.chain.concurrency.interrupts import DeferredSignals
 from zevm.chain.concurrency.release import release
 from zevm.chain.concurrency.threads import start_with_deep_stack
 from zevm.storage.errors import StorageError
@@ -32,12 +36,16 @@ COMPANY_SHARE = 0.2
 """Of a group's time, the part in which it takes in what else has come: its first answers wait for all the others."""
 
 
+NOT_LENT = object()
+"""The result of work that could not run on its caller's thread."""
+
+
 class WriterStoppedError(RuntimeError):
     """Work came after the writer had been told to stop, or long work was ended by it."""
 
 
 class WrongThreadError(RuntimeError):
-    """An operation of the writer's thread was called on another thread."""
+    """An operation of the writer's thread was called on a thread that has not its role."""
 
 
 class AbandonedError(RuntimeError):
@@ -137,23 +145,30 @@ class Sharing(Protocol):
 class Writer:
     """Runs submitted functions one after another on a thread of its own; `guard` takes back what a failed one did.
 
-    sharing: lets work share syncs; without it each has its own.
+    sharing: lets work share syncs; without it each has its own. lends: whether other threads may have its role.
     """
 
-    def __init__(self, guard: Guard | None = None, sharing: Sharing | None = None) -> None:
+    def __init__(self, guard: Guard | None = None, sharing: Sharing | None = None, *, lends: bool = False) -> None:
         self._guard = guard
         self._sharing = sharing
+        self.lends = lends
         self._jobs: queue.SimpleQueue[tuple[_Job, ...] | None] = queue.SimpleQueue()
         self._looked_at: deque[tuple[_Job, ...] | None] = deque()
         self._stopped = False
         self._lock = threading.Lock()
+        self._role = threading.Lock()
+        """Held by the writer's thread while it has work, and by the borrower."""
+        self._borrower: int | None = None
+        self._submitted = self._taken = 0
+        """Times that work was queued, and that the writer's thread, in its role, has taken some."""
         self._thread = threading.Thread(target=self._run, name="chain-writer", daemon=True)
         start_with_deep_stack(self._thread)
 
     @property
     def is_current(self) -> bool:
-        """Whether the caller runs on the writer's thread."""
-        return threading.current_thread() is self._thread
+        """Whether the caller has the writer's role: on its thread, or on one that has borrowed it."""
+        borrower = self._borrower
+        return threading.current_thread() is self._thread if borrower is None else borrower == threading.get_ident()
 
     def submit(
         self,
@@ -184,7 +199,11 @@ class Writer:
         with self._lock:
             if self._stopped:
                 raise WriterStoppedError("the node is stopping")
-            self._jobs.put(jobs)
+            self._queue(jobs)
+
+    def _queue(self, jobs: tuple[_Job, ...] | None) -> None:
+        self._submitted += 1
+        self._jobs.put(jobs)
 
     def run(self, function: Callable[..., Result], *arguments: Any) -> Result:
         """Run on the writer and wait; at once when already on the writer's thread."""
@@ -193,26 +212,82 @@ class Writer:
         result: Result = self.submit(function, *arguments).result()
         return result
 
+    def run_here(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Do short work at once on the caller's thread, with the writer's role; its result.
+
+        NOT_LENT, and nothing done, where the writer does not lend, has other work or is stopping. The work must not
+        execute contracts without a BriefDeadline, as the thread's native stack may be small, and is not long work.
+        """
+        if not self.lends or self.is_current:
+            return function(*arguments) if self.is_current else NOT_LENT
+        with DeferredSignals():
+            if not self._borrow():
+                return NOT_LENT
+            try:
+                return self._guarded(function, arguments)
+            finally:
+                self._borrower = None
+                self._role.release()
+
+    def run_short(self, function: Callable[..., Result], *arguments: Any) -> Result:
+        """As `run`, on the caller's thread where that can be; see `run_here`."""
+        result: Result = self.run_here(function, *arguments)
+        return self.run(function, *arguments) if result is NOT_LENT else result
+
+    def _borrow(self) -> bool:
+        """Take the role, unless something waits for it: work goes in the order in which it was submitted."""
+        with self._lock:
+            if self._stopped or self._submitted != self._taken or not self._role.acquire(blocking=False):
+                return False
+            self._borrower = threading.get_ident()
+            return True
+
+    def _guarded(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+        if self._guard is None:
+            return function(*arguments)
+        self._guard.remember()
+        try:
+            return function(*arguments)
+        except StorageError:
+            self._guard.undo()
+            raise
+
     def assert_here(self) -> None:
-        """Raise WrongThreadError on any thread but the writer's."""
+        """Raise WrongThreadError on any thread that has not the writer's role."""
         if not self.is_current:
             name = threading.current_thread().name
             raise WrongThreadError(f"a write to the chain on the thread {name!r}: give it to the chain's writer")
 
     def stop(self) -> None:
         """Finish what is queued, end long work after its part, refuse what comes later, and end the thread."""
+        if self._borrower == threading.get_ident():
+            raise RuntimeError("work of the chain's writer cannot wait for its end")
         with self._lock:
             if self._stopped:
                 return
             self._stopped = True
-            self._jobs.put(None)
+            self._queue(None)
         self._thread.join()
 
     def _run(self) -> None:
-        while (jobs := self._looked_at.popleft() if self._looked_at else self._jobs.get()) is not None:
-            self._serve(jobs)
-            # a finished job must not keep its block alive until the next one arrives
-            del jobs
+        with self._role:
+            while (jobs := self._next()) is not None:
+                self._serve(jobs)
+                # a finished job must not keep its block alive until the next one arrives
+                del jobs
+
+    def _next(self) -> tuple[_Job, ...] | None:
+        """The next work; others may have the role until it is there, and a borrower is waited for."""
+        if self._looked_at:
+            return self._looked_at.popleft()
+        try:
+            jobs = self._jobs.get_nowait()
+        except queue.Empty:
+            self._role.release()
+            jobs = self._jobs.get()
+            self._role.acquire()
+        self._taken += 1
+        return jobs
 
     def _serve(self, jobs: tuple[_Job, ...]) -> None:
         sharing = self._sharing
@@ -233,6 +308,7 @@ class Writer:
                 self._looked_at.append(self._jobs.get_nowait())
             except queue.Empty:
                 return False
+            self._taken += 1
         following = self._looked_at[0]
         return following is not None and following[0].shares
 
@@ -258,20 +334,13 @@ class Writer:
         if job.steps is not None and job.cancellation is not None and job.cancellation.is_cancelled:
             job.steps.close()
             raise AbandonedError("the client has disconnected")
-        if self._guard is None:
-            return _run_part(job)
-        self._guard.remember()
-        try:
-            return _run_part(job)
-        except StorageError:
-            self._guard.undo()
-            raise
+        return bool(self._guarded(_run_part, (job,)))
 
     def _put_back(self, job: _Job) -> None:
         """Let a long job wait for its next turn behind the others; not past the end of the queue."""
         with self._lock:
             if not self._stopped:
-                self._jobs.put((job,))
+                self._queue((job,))
                 return
         assert job.steps is not None
         job.steps.close()

@@ -8,10 +8,25 @@ from zevm.chain.pool.account import PoolAccount, PooledTransaction
 from zevm.chain.pool.limits import PoolLimits
 from zevm.chain.rules.forks import ForkRules
 from zevm.chain.types import Transaction
+from zevm.chain.types.transaction import InvalidSignatureError
 from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.validation import check_initcode, validate_static
+from zevm.storage.primitives import Address
 
 MIN_BLOB_FEE_WEI = 1
+
+
+def sender_of(transaction: Transaction, *, takes_unsigned: bool) -> Address:
+    """The sender of a transaction. Raises TransactionError for a bad signature, and for none where one is needed."""
+    try:
+        sender = transaction.sender
+    except InvalidSignatureError as error:
+        raise TransactionError(Reason.INVALID_SENDER, "invalid sender") from error
+    if transaction.is_impersonated and not takes_unsigned:
+        raise TransactionError(
+            Reason.INVALID_SENDER, "invalid sender: an unsigned transaction is valid only on its own chain"
+        )
+    return sender
 
 
 def check_basics(entry: PooledTransaction, environment: BlockEnvironment, limits: PoolLimits) -> None:

@@ -95,6 +95,11 @@ class Pool(PoolContent):
     # Reads.
 
     @property
+    def is_empty(self) -> bool:
+        """Whether no transaction waits."""
+        return not self._by_hash
+
+    @property
     def executable_count(self) -> int:
         """Number of transactions that can go into blocks now."""
         return self._executable_count

@@ -205,9 +205,12 @@ class Transaction:
             return self.max_fee_per_gas
         return min(self.max_fee_per_gas, base_fee_per_gas + self.max_priority_fee_per_gas)
 
-    def with_signature(self, y_parity: int, r: int, s: int) -> "Transaction":
-        """A copy carrying this signature."""
-        return replace(self, y_parity=y_parity, r=r, s=s)
+    def with_signature(self, y_parity: int, r: int, s: int, *, sender: Address | None = None) -> "Transaction":
+        """A copy carrying this signature. sender: whose it is, where that is known and need not be recovered."""
+        signed = replace(self, y_parity=y_parity, r=r, s=s)
+        if sender is not None:
+            signed.__dict__["sender"] = sender
+        return signed
 
     def impersonating(self, sender: Address) -> "Transaction":
         """A copy that the node sends for `sender` without a signature."""

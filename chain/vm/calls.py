@@ -84,6 +84,7 @@ def send(
     frame: Frame, rules: CallRules, requested_gas: int, target: Address, value: int, data: bytes | memoryview
 ) -> bool:
     """A call without stack and memory: charge, run, leave the output in return_data; whether it succeeded."""
+    frame.transaction_context.spare_gas = 0
     code, code_address = _find_code(frame, target, rules)
     new_account = _new_account_price(frame, target, value, rules) if rules.kind == "CALL" else 0
     extra = (VALUE_GAS if value else 0) + new_account
@@ -207,6 +208,7 @@ def create_account(frame: Frame, rules: CreateRules, value: int, code: bytes, sa
         raise InitcodeSizeError("initcode too long")
     state = frame.block_state
     nonce = state.get_nonce(frame.address)
+    frame.transaction_context.spare_gas = 0
     frame.return_data = b""
     gas = frame.gas_left - frame.gas_left // 64 if rules.keeps_64th else frame.gas_left
     new_address = contract_address(frame.address, nonce) if salt is None else salted_address(frame.address, salt, code)

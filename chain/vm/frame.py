@@ -23,8 +23,8 @@ from zevm.chain.vm.py_evm_state import PyEvmState
 from zevm.chain.vm.tracer import Tracer
 from zevm.storage.primitives import Address
 
-UNLIMITED_WORDS = 1 << 256
-"""More memory than any gas pays for."""
+UNLIMITED_WORDS = UNLIMITED_GAS = 1 << 256
+"""More memory than any gas pays for, and more gas than any limit."""
 
 
 class ForkTraits(NamedTuple):
@@ -110,7 +110,8 @@ class Frame:
         self.block_state.add_refund(amount)
 
     def get_gas_remaining(self) -> int:
-        """The gas left."""
+        """The gas left, as an instruction of py-evm's looks at it."""
+        self.transaction_context.spare_gas = 0
         return self.gas_left
 
     # Stack
@@ -212,6 +213,8 @@ class TransactionContext:
     console: inputs of calls to the console address. frames: the open ones, innermost last.
     wasm_machine: None where the chain has none. wasm_scope: what it keeps for the transaction.
     memory_words: the most 32-byte words of one EVM frame's memory; on a chain gas alone bounds it.
+    spare_gas: by how much a lower gas limit leaves the course the same, as far as code has looked at its gas; 0 of a
+    transaction with more than one frame.
     """
 
     __slots__ = (
@@ -225,6 +228,7 @@ class TransactionContext:
         "memory_words",
         "origin",
         "precompiles",
+        "spare_gas",
         "step_tracer",
         "tracer",
         "warm_precompiles",
@@ -259,6 +263,7 @@ class TransactionContext:
         self.wasm_machine = wasm_machine
         self.wasm_scope: Any = None
         self.memory_words = UNLIMITED_WORDS
+        self.spare_gas = UNLIMITED_GAS
 
     def print_console(self, data: bytes) -> None:
         """Note what a contract prints; past CONSOLE_BYTES one line says so, and the rest is not kept."""

@@ -289,6 +289,7 @@ def callvalue(frame: Frame, stack: Stack, operand: Any) -> None:
 
 
 def gas(frame: Frame, stack: Stack, operand: Any) -> None:
+    frame.transaction_context.spare_gas = 0
     stack.append(frame.gas_left)
 
 

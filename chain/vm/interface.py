@@ -108,7 +108,8 @@ class Outcome:
 
     gas_used is after refunds; gas_used_before_refund is what estimation has to supply.
     output: returned or revert data. console: decoded console.log lines in order.
-    logs: empty when the transaction failed.
+    logs: empty when the transaction failed. spare_gas: by how much less gas would surely have done, with the same
+    course; 0 where that is unknown.
     """
 
     gas_used: int
@@ -118,6 +119,7 @@ class Outcome:
     error: VmError | None = None
     contract_address: Address | None = None
     console: list[str] = field(default_factory=list)
+    spare_gas: int = 0
 
     @property
     def succeeded(self) -> bool:

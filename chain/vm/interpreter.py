@@ -23,6 +23,7 @@ def run(frame: Frame) -> None:
         if frame.msg.is_create:
             frame.output = code  # as if creation code of the EVM had returned it: message_calls.py has it deployed
         else:
+            frame.transaction_context.spare_gas = 0
             wasm_machine.execute(frame)
         return
     program = frame.program = frame.program_of(code)

@@ -80,8 +80,11 @@ def sload_access(frame: Frame, stack: Stack, operand: Any) -> None:
 def sstore_access(frame: Frame, stack: Stack, prices: NetSStoreGasSchedule) -> None:
     """SSTORE of EIP-2200 with the access prices of EIP-2929 and a fork's refunds."""
     refuse_static(frame)
-    if frame.gas_left <= STIPEND_GAS:
+    spare, context = frame.gas_left - STIPEND_GAS - 1, frame.transaction_context
+    if spare < 0:
         raise StoreSentryError("sstore sentry")
+    if spare < context.spare_gas:
+        context.spare_gas = spare
     slot, value, address, state = stack.pop(), stack.pop(), frame.address, frame.block_state
     current = state.get_storage(address, slot)
     cost = COLD_SLOT_GAS if state.warm_slot(address, slot) else 0

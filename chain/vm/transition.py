@@ -118,6 +118,8 @@ def execute(
     outcome.error = error
     outcome.output = b"" if frame is None else frame.output
     outcome.contract_address = creates
+    if creates is None and error is None:
+        outcome.spare_gas = min(context.spare_gas, gas_left)
     if context.console:
         outcome.console = [decode_console(data) for data in context.console]
     if context.tracer is not None:

@@ -126,21 +126,21 @@ class ZevmBackend(BaseChainBackend):  # type: ignore[misc]
         """Remember everything as it is; the snapshot may be returned to any number of times."""
         chain = self.node.chain
         token, number = next(reversed(self._snapshots.items()), (0, None))
-        if number is not None and chain.writer.run(chain.is_at, number):
+        if number is not None and chain.writer.run_short(chain.is_at, number):
             return token
         self._tokens += 1
-        self._snapshots[self._tokens] = chain.writer.run(chain.snapshot)
+        self._snapshots[self._tokens] = chain.writer.run_short(chain.snapshot)
         return self._tokens
 
     def revert_to_snapshot(self, snapshot: int) -> None:
         """Return to a snapshot. Raises SnapshotNotFound where an earlier one was returned to since it was taken."""
         chain = self.node.chain
         number = self._snapshots.get(snapshot)
-        if number is None or not chain.writer.run(chain.revert, number):
+        if number is None or not chain.writer.run_short(chain.revert, number):
             raise SnapshotNotFound(f"No snapshot found for id: {snapshot}")
         self._snapshots = {token: kept for token, kept in self._snapshots.items() if kept < number}
         # the chain uses a snapshot up
-        self._snapshots[snapshot] = chain.writer.run(chain.snapshot)
+        self._snapshots[snapshot] = chain.writer.run_short(chain.snapshot)
 
     def reset_to_genesis(self) -> None:
         """Begin the chain again, with the accounts of its beginning."""

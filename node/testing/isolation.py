@@ -175,15 +175,15 @@ class Isolation:
 
     def _revert(self, snapshot: int) -> bool:
         chain = self._node.chain
-        return chain.writer.run(chain.revert, snapshot)
+        return chain.writer.run_short(chain.revert, snapshot)
 
     def _snapshot(self) -> int:
         chain = self._node.chain
-        return chain.writer.run(chain.snapshot)
+        return chain.writer.run_short(chain.snapshot)
 
     def _is_at(self, snapshot: int) -> bool:
         chain = self._node.chain
-        return chain.writer.run(chain.is_at, snapshot)
+        return chain.writer.run_short(chain.is_at, snapshot)
 
 
 def _state(chain: Chain) -> tuple[bytes, bytes]:

@@ -13,6 +13,7 @@ from typing import Any, Final
 from eth_utils.toolz import curry
 
 from zevm.node.testing.web3_encoding import REMEMBERED, encoding_words
+from zevm.node.testing.web3_results import quicken_results, signature_of_plain
 
 _PLAIN: Final = (str, bytes, int)
 REMEMBERED_LENGTH: Final = 1_024
@@ -140,6 +141,10 @@ _REPLACEMENTS: Final[tuple[tuple[str, str, Callable[[Any], Any]], ...]] = (
     ("web3.contract.utils", "map_abi_data", mapping_plain),
     ("web3.utils.abi", "validate_abi", SignaturesOnce),
     ("web3._utils.contracts", "encode_transaction_data", encoding_words),
+    ("eth_utils.abi", "abi_to_signature", signature_of_plain),
+    ("web3.utils.abi", "abi_to_signature", signature_of_plain),
+    ("web3.contract.base_contract", "abi_to_signature", signature_of_plain),
+    ("web3.contract.utils", "abi_to_signature", signature_of_plain),
 )
 """Module, name in it, and what makes the quick one of it."""
 
@@ -152,6 +157,7 @@ def quicken() -> None:
         original = getattr(module, name, None)
         if original is not None:
             setattr(module, name, quick(original))
+    quicken_results()
     formatters = import_module("web3._utils.method_formatters")
     rpc_abi = import_module("web3._utils.rpc_abi")
     # those of lists hold the function that they were made with

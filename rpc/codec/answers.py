@@ -52,6 +52,11 @@ def execute_briefly(identifier: Any, function: Callable[..., Any], *arguments: A
     return success(identifier, result)
 
 
+def write_briefly(identifier: Any, function: Callable[..., Any], *arguments: Any, deadline: Deadline) -> bytes:
+    """Execute a call with the writer's role; the result is small. Raises NotBriefError, with nothing done."""
+    return success(identifier, function(*arguments, deadline=deadline))
+
+
 def success_in_slices(identifier: Any, result: Any) -> bytes:
     """The answer that carries a result of any size, encoded in slices, so that other threads can run in between."""
     if type(result) is not Encoded and not is_small(result):

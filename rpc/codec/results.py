@@ -3,6 +3,9 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+import orjson
+
+from zevm.chain.canonical.log_search import LogRecord
 from zevm.chain.types import AccessListEntry, Authorization, Block, Header, Log, Receipt, Transaction, TransactionType
 from zevm.chain.types.block import Withdrawal
 from zevm.storage.primitives import Address, Hash32
@@ -193,6 +196,28 @@ def log(
         "logIndex": hex(log_index),
         "removed": removed,
     }
+
+
+def log_record(record: LogRecord) -> Json:
+    """A log that a search has found."""
+    log = record.log
+    return {
+        "address": "0x" + log.address.hex(),
+        "topics": ["0x" + topic.hex() for topic in log.topics],
+        "data": "0x" + log.data.hex(),
+        "blockNumber": hex(record.block_number),
+        "transactionHash": "0x" + record.transaction_hash.hex(),
+        "transactionIndex": hex(record.transaction_index),
+        "blockHash": "0x" + record.block_hash.hex(),
+        "blockTimestamp": hex(record.block_timestamp),
+        "logIndex": hex(record.log_index),
+        "removed": False,
+    }
+
+
+def encoded_log_record(record: LogRecord) -> bytes:
+    """The same as JSON."""
+    return orjson.dumps(log_record(record))
 
 
 def receipt(

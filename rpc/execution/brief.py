@@ -1,7 +1,8 @@
-"""Short executions on the event loop, which saves them two changes of the thread.
+"""Short executions on the event loop, or on their caller's thread, which saves them two changes of the thread.
 
 Nothing is known of an execution's time for certain: the code may take another way than before. So it runs under a
-BriefDeadline, and what does not end by then is done again on a worker.
+BriefDeadline, and what does not end by then is done again on a worker. The same holds for transactions that are
+executed and mined at once, which are done again on the writer's thread.
 """
 
 import time
@@ -15,31 +16,39 @@ from zevm.rpc.execution.turns import Turns
 SHORT_SHARE = 0.9
 """Part of the budget that an execution may have taken on a worker to be expected within it here."""
 
+SEND_BUDGETS = 2
+"""Budgets of an execution that a transaction may take as a whole to be expected to be short. One is for all up to the
+end of its execution; what comes then is bounded by what it has changed (chain.blocks.brief_sends).
+"""
+
+OWN_THREAD_BUDGETS = 200
+"""Budgets that an execution or a transaction has on its caller's thread, for which no client waits."""
+
 NOT_BRIEF = object()
 """The result of an execution that did not end within the budget."""
 
 Job = tuple[Callable[..., Any], *tuple[Any, ...]]
-"""A function that takes `deadline` by keyword, and its other arguments."""
+"""A function that takes `deadline` by keyword, or is the writer's, and its other arguments."""
 
 
 class BriefExecutions:
-    """Runs executions on the event loop within a budget.
+    """Runs executions within a budget on a thread that others wait for.
 
-    budget_seconds: of one; 0 leaves all to the workers. kinds: see Durations. here, overran: how many have ended on the
-    event loop since the start, and how many began there and were done again.
+    budget_seconds: of one; 0 leaves all to the workers. kinds: see Durations. whole: budgets that it may take on
+    another thread, with what no deadline watches. here, overran: how many have ended on
+    that thread since the start, and how many began there and were done again.
     """
 
-    def __init__(self, budget_seconds: float, kinds: int) -> None:
+    def __init__(self, budget_seconds: float, kinds: int, *, whole: float = 1) -> None:
         self._budget_seconds = budget_seconds
-        self._short_seconds = SHORT_SHARE * budget_seconds
-        self._durations = Durations(self._short_seconds, kinds)
+        self._durations = Durations(SHORT_SHARE * whole * budget_seconds, kinds)
         self.turns = Turns()
         self.here = 0
         self.overran = 0
 
     @property
     def is_on(self) -> bool:
-        """Whether any execution runs here."""
+        """Whether any execution runs so."""
         return self._budget_seconds > 0
 
     def expects(self, kind: Kind) -> bool:
@@ -58,14 +67,14 @@ class BriefExecutions:
             self.here -= 1
             self.overran += 1
             # a thread that had to wait for the processor says nothing about the kind
-            if not deadline.expired() or time.thread_time() - begun > self._short_seconds:
+            if not deadline.expired() or time.thread_time() - begun > SHORT_SHARE * self._budget_seconds:
                 self._durations.overran(kind)
             return NOT_BRIEF
         self._durations.kept(kind)
         return result
 
     def timed(self, kind: Kind | None, job: Job) -> tuple[Job, Callable[[], None]]:
-        """A job for a worker that does the same, and a function that notes afterwards how long it took."""
+        """A job for another thread that does the same, and a function that notes afterwards how long it took."""
         if kind is None:
             return job, _nothing
         timing = _Timing()
@@ -86,13 +95,13 @@ class _Timing:
     def __init__(self) -> None:
         self.seconds: float | None = None
 
-    def run(self, function: Callable[..., Any], *arguments: Any, deadline: Deadline) -> Any:
-        """Run it, on a worker."""
+    def run(self, function: Callable[..., Any], *arguments: Any, deadline: Deadline | None = None) -> Any:
+        """Run it, on a worker or, without a deadline, on the writer's thread."""
         begun = time.thread_time()
         try:
-            return function(*arguments, deadline=deadline)
+            return function(*arguments) if deadline is None else function(*arguments, deadline=deadline)
         finally:
-            if not deadline.expired():
+            if deadline is None or not deadline.expired():
                 self.seconds = time.thread_time() - begun
 
 

@@ -1,5 +1,6 @@
 """Which executions are short: by what others of their kind took before."""
 
+import threading
 from dataclasses import dataclass
 
 Kind = tuple[object, ...]
@@ -21,7 +22,7 @@ class _Record:
 
 
 class Durations:
-    """A table of a number of kinds: the oldest go first. On the event loop.
+    """A table of a number of kinds: the oldest go first. For any thread.
 
     A kind is short after one short run; each time that it turns out not to be, it needs twice as many, and half as many
     once it has kept twice that number of expectations: a machine under load has short runs take long now and then.
@@ -30,6 +31,7 @@ class Durations:
     def __init__(self, short_seconds: float, most: int) -> None:
         self._short_seconds = short_seconds
         self._half = max(1, most // 2)
+        self._lock = threading.Lock()
         self._young: dict[Kind, _Record] = {}
         self._old: dict[Kind, _Record] = {}
 
@@ -40,20 +42,23 @@ class Durations:
 
     def took(self, kind: Kind, seconds: float) -> None:
         """One was done in this time, of the processor's."""
-        record = self._record_of(kind)
-        record.runs = record.runs + 1 if seconds <= self._short_seconds else max(0, record.runs - 1)
+        with self._lock:
+            record = self._record_of(kind)
+            record.runs = record.runs + 1 if seconds <= self._short_seconds else max(0, record.runs - 1)
 
     def kept(self, kind: Kind) -> None:
         """One that was expected to be short was."""
-        record = self._record_of(kind)
-        record.kept += 1
-        if record.kept >= 2 * record.needed > 2:
-            record.needed, record.kept = record.needed // 2, 0
+        with self._lock:
+            record = self._record_of(kind)
+            record.kept += 1
+            if record.kept >= 2 * record.needed > 2:
+                record.needed, record.kept = record.needed // 2, 0
 
     def overran(self, kind: Kind) -> None:
         """One that was expected to be short was not."""
-        record = self._record_of(kind)
-        record.runs, record.needed, record.kept = 0, min(2 * record.needed, MOST_PROOFS), 0
+        with self._lock:
+            record = self._record_of(kind)
+            record.runs, record.needed, record.kept = 0, min(2 * record.needed, MOST_PROOFS), 0
 
     def __len__(self) -> int:
         """The number of known kinds."""

@@ -279,7 +279,7 @@ def _found(context: Context, record: LogRecord, blocks: dict[bytes, Block]) -> L
     transaction = block.transaction_at(record.transaction_index)
     if transaction is None:
         raise UnknownBlockError
-    return Log(context, filters.log_record(record), transaction)
+    return Log(context, results.log_record(record), transaction)
 
 
 ACCOUNT: Fields = {

@@ -11,7 +11,8 @@ from typing import Any, Protocol, cast
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from zevm.rpc.dispatch import Dispatcher, LongWrite, Pending, Reply
+from zevm.rpc.dispatch import Dispatcher, Pending
+from zevm.rpc.execution.writes import LongWrite, Reply
 from zevm.rpc.limits import Limits
 from zevm.rpc.memory.budgets import InputBudget
 from zevm.rpc.memory.sources import CLIENT

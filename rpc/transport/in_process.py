@@ -14,7 +14,8 @@ from functools import partial
 from typing import Any, TypeVar
 
 from zevm.rpc.codec.parsing import LOOP_BODY_BYTES
-from zevm.rpc.dispatch import Call, Dispatcher, Pending, Received, Reply
+from zevm.rpc.dispatch import Call, Dispatcher, Pending, Received
+from zevm.rpc.execution.writes import Reply
 from zevm.rpc.services import Services
 from zevm.rpc.transport.connections import Connection
 from zevm.rpc.transport.in_process_calls import DirectCalls, NoDirectWayError

@@ -1,7 +1,8 @@
 """Calls of this process that reach the thread that they run on without the event loop.
 
 A read of the chain runs on its caller's thread, a write goes to the chain's writer, and an execution to the worker that
-is kept for callers of the process.
+is kept for callers of the process. Executions, and transactions that are mined at once, of a kind that is known to be
+short run on their caller's thread too (rpc.execution.brief).
 """
 
 import asyncio
@@ -12,10 +13,14 @@ from inspect import isgeneratorfunction
 from typing import Any
 
 from zevm.chain.concurrency.deadline import Cancellation
-from zevm.rpc.codec.answers import answer_in_slices
+from zevm.chain.concurrency.writer import NOT_LENT
+from zevm.rpc.codec.answers import answer_in_slices, write_briefly
 from zevm.rpc.codec.later import Later
-from zevm.rpc.dispatch import Call, Dispatcher, Reply
+from zevm.rpc.dispatch import Call, Dispatcher
 from zevm.rpc.error_translation import to_rpc_error
+from zevm.rpc.execution.brief import NOT_BRIEF, OWN_THREAD_BUDGETS, BriefExecutions, Job
+from zevm.rpc.execution.durations import Kind
+from zevm.rpc.execution.writes import Reply
 from zevm.rpc.registry import Cost, Method
 from zevm.rpc.services import Services
 
@@ -31,6 +36,8 @@ class DirectCalls:
         self._services = services
         self._dispatcher = dispatcher
         self._loop = loop
+        limits = services.limits
+        self._brief = BriefExecutions(OWN_THREAD_BUDGETS * limits.brief_execution_us / 1e6, limits.brief_kinds)
         self._under_way: set[Cancellation] = set()
         self._lock = threading.Lock()
         self._closed = False
@@ -44,7 +51,7 @@ class DirectCalls:
             raise NoDirectWayError
         reply = None
         try:
-            reply = self._wait(call, method)
+            reply = self._run(call, method)
         except NoDirectWayError:
             raise
         except Exception as error:
@@ -76,13 +83,36 @@ class DirectCalls:
                 call.error = to_rpc_error(self._services, call.name, error)
         return self._dispatcher.reply_of(call, result, reply)
 
-    def _wait(self, call: Call, method: Method) -> bytes:
+    def _run(self, call: Call, method: Method) -> bytes:
+        """The answer that this thread makes, or the writer or the worker."""
+        kind, job = self._dispatcher.kind_of(call, method), self._dispatcher.job_of(call, method, None)
+        if kind is None:
+            return self._wait(job, method)
+        if self._brief.expects(kind):
+            outcome = self._run_here(kind, job, method)
+            if outcome is not NOT_BRIEF and outcome is not NOT_LENT:
+                answer: bytes = outcome
+                return answer
+        job, note = self._brief.timed(kind, job)
+        try:
+            return self._wait(job, method)
+        finally:
+            note()
+
+    def _run_here(self, kind: Kind, job: Job, method: Method) -> Any:
+        if self._closed:
+            raise NoDirectWayError
+        if method.cost is Cost.EXECUTION:
+            return self._brief.run(kind, job)
+        return self._services.chain.writer.run_here(self._brief.run, kind, (write_briefly, *job[1:]))
+
+    def _wait(self, job: Job, method: Method) -> bytes:
         """The answer that the writer or the worker makes."""
         cancellation = Cancellation()
         with self._lock:
             if self._closed:
                 raise NoDirectWayError
-            future = self._submit(call, method, cancellation)
+            future = self._submit(job, method, cancellation)
             self._under_way.add(cancellation)
         try:
             answer: bytes = future.result()
@@ -94,8 +124,7 @@ class DirectCalls:
         finally:
             self._under_way.discard(cancellation)
 
-    def _submit(self, call: Call, method: Method, cancellation: Cancellation) -> "Future[Any]":
-        job = self._dispatcher.job_of(call, method, None)
+    def _submit(self, job: Job, method: Method, cancellation: Cancellation) -> "Future[Any]":
         if method.cost is Cost.EXECUTION:
             future = self._dispatcher.workers.own.submit(cancellation, *job)
             if future is None:

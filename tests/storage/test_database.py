@@ -253,6 +253,7 @@ def test_a_kill_while_opening_raises_no_false_alarm(tmp_path: Path, monkeypatch:
         assert database.scrub() == []
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("tail", ["zeroed", "cut", "garbage"])
 def test_an_unacknowledged_torn_write_is_cut_off(tmp_path: Path, tail) -> None:
     """What a power failure leaves: the last write was never acknowledged and is half there."""
@@ -385,6 +386,7 @@ print(head + 1)
 """
 
 
+@pytest.mark.lengthy
 @pytest.mark.skipif(
     resource.getrlimit(resource.RLIMIT_FSIZE)[1] != resource.RLIM_INFINITY, reason="file sizes are limited here"
 )
@@ -453,6 +455,7 @@ def test_close_waits_for_readers(tmp_path: Path) -> None:
     assert failures == []
 
 
+@pytest.mark.lengthy
 def test_salvage_reads_what_is_left_of_a_damaged_database(tmp_path: Path) -> None:
     blocks = toy_database(tmp_path, 200)
     with Database.open(tmp_path) as database:

@@ -142,6 +142,7 @@ def test_a_flipped_bit_after_a_kill_is_noticed_or_harmless(tmp_path: Path) -> No
     assert set(found["FORMAT"]) == {"refused"}
 
 
+@pytest.mark.lengthy
 def test_every_bit_of_the_lengths_at_the_end_of_a_log(tmp_path: Path) -> None:
     """The last records of a log are where LevelDB takes damage for an unfinished write."""
     database = Database.open(tmp_path / "open")
@@ -313,6 +314,7 @@ def test_s10_a_check_says_how_long_it_still_takes(capsys: pytest.CaptureFixture[
     assert capsys.readouterr().err.splitlines() == ["checking headers", "checking headers: 25%, about 12 s left"]
 
 
+@pytest.mark.lengthy
 def test_300_megabytes_are_verified_as_fast_as_they_are_read(tmp_path: Path) -> None:
     """Not much longer than reading and summing takes on this machine: processor time is what is measured."""
     files = {}

@@ -241,6 +241,7 @@ def test_a_reader_of_the_latest_state_stays_at_its_snapshot() -> None:
         history.states.latest(history.store.snapshot(), reader.root)
 
 
+@pytest.mark.lengthy
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(st.sets(st.sampled_from(ADDRESSES)), diffs()), min_size=1, max_size=5))
 def test_a_reader_that_follows_updates_reads_what_a_fresh_one_does(

@@ -41,6 +41,7 @@ from contextlib import suppress
 from pathlib import Path
 from random import Random
 
+from testing.forked import ForkedNode
 from testing.load import (
     DEPLOYMENT_GAS,
     RECORDER_MODULE,
@@ -100,9 +101,9 @@ class Campaign:
         proofs = ("--proofs", self.random.choice(PROOFS))
         return zevm_command("--datadir", str(self.datadir), *accounts, *proofs)
 
-    def start(self) -> NodeProcess:
+    def start(self) -> ForkedNode:
         started = time.monotonic()
-        node = NodeProcess(self.command(), ready_timeout_seconds=START_SECONDS)
+        node = ForkedNode(self.command(), ready_timeout_seconds=START_SECONDS)
         self.starts_seconds.append(time.monotonic() - started)
         return node
 
@@ -128,7 +129,7 @@ class Campaign:
         mode = "aimed" if behind else self.random.choices(list(KILL_MODES), list(KILL_MODES.values()))[0]
         self.counts[mode] += 1
         if mode == "start-up":
-            node = NodeProcess(self.command(), ready_timeout_seconds=START_SECONDS, wait=False)
+            node = ForkedNode(self.command(), ready_timeout_seconds=START_SECONDS, wait=False)
             time.sleep(self.random.uniform(0, statistics.median(self.starts_seconds)))
             node.kill()
             return

@@ -3,8 +3,6 @@
 import asyncio
 from collections.abc import Iterator, Sequence
 
-import orjson
-
 from zevm.chain.canonical.log_search import LogQuery, LogRecord
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import InvalidRequestError
@@ -13,7 +11,6 @@ from zevm.chain.types.block_reference import LATEST, BlockReference
 from zevm.rpc.codec import objects, scalars
 from zevm.rpc.codec.later import Later
 from zevm.rpc.codec.objects import LogFilter
-from zevm.rpc.codec.results import Json
 from zevm.rpc.errors import InvalidParamsError, told
 from zevm.rpc.methods.support.filling import execution_deadline
 from zevm.rpc.methods.support.kinds import kind_of_search
@@ -29,23 +26,6 @@ LIGHT_CHANGES = 20
 """Maximum of changes that the event loop sends; each may be a log with its data."""
 
 IDENTIFIER = Param("filterId", scalars.string)
-
-
-def log_record(record: LogRecord) -> Json:
-    """A found log as JSON."""
-    log = record.log
-    return {
-        "address": "0x" + log.address.hex(),
-        "topics": ["0x" + topic.hex() for topic in log.topics],
-        "data": "0x" + log.data.hex(),
-        "blockNumber": hex(record.block_number),
-        "transactionHash": "0x" + record.transaction_hash.hex(),
-        "transactionIndex": hex(record.transaction_index),
-        "blockHash": "0x" + record.block_hash.hex(),
-        "blockTimestamp": hex(record.block_timestamp),
-        "logIndex": hex(record.log_index),
-        "removed": False,
-    }
 
 
 def _height(services: Services, reference: BlockReference | None) -> int:
@@ -74,14 +54,15 @@ def find(services: Services, criteria: LogFilter, deadline: Deadline) -> Sequenc
 
 def search(services: Services, criteria: LogFilter, deadline: Deadline) -> Encoded:
     """The logs that match a filter as JSON, one at a time, so that other threads can run in between."""
-    return Encoded(enclosed(b"[", _encoded(find(services, criteria, deadline), deadline), b"]"))
+    return Encoded(enclosed(b"[", _encoded(services, find(services, criteria, deadline), deadline), b"]"))
 
 
-def _encoded(records: Sequence[LogRecord], deadline: Deadline) -> Iterator[tuple[bytes]]:
+def _encoded(services: Services, records: Sequence[LogRecord], deadline: Deadline) -> Iterator[tuple[bytes]]:
+    encoded, head_number = services.encoded_logs.encoded, services.chain.head.number
     for index, record in enumerate(records):
         if not index % LOGS_BETWEEN_LOOKS:
             deadline.check("the search for logs took too long; ask for fewer blocks")
-        yield (orjson.dumps(log_record(record)),)
+        yield (encoded(record, head_number),)
 
 
 @method("eth_getLogs", cost=Cost.EXECUTION, kind=kind_of_search, params=(FILTER,), result="[log]")

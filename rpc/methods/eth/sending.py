@@ -16,6 +16,7 @@ from zevm.rpc.codec.results import Json, hexadecimal
 from zevm.rpc.errors import InvalidParamsError, ReceiptTimeoutError, ServerError
 from zevm.rpc.methods.eth.transactions import receipt_json, waiting_at
 from zevm.rpc.methods.support.filling import execution_deadline, fill_transaction
+from zevm.rpc.methods.support.kinds import BRIEF_DATA_BYTES, decode_once, kind_of_raw_sending, kind_of_sending
 from zevm.rpc.methods.support.reading import account_of, on_writer
 from zevm.rpc.methods.support.transaction_failures import submit
 from zevm.rpc.registry import Cost, Param, method
@@ -31,7 +32,7 @@ DEFAULT_RECEIPT_TIMEOUT_SECONDS = 20.0
 
 def decode_raw(services: Services, raw: bytes) -> Transaction:
     """A signed transaction from its bytes, within the fee cap. Raises RlpError, ServerError."""
-    transaction = Transaction.decode(raw)
+    transaction = decode_once(raw) if len(raw) <= BRIEF_DATA_BYTES else Transaction.decode(raw)
     if transaction.is_impersonated:
         raise ServerError("invalid sender")
     _check_fee_cap(services, transaction)
@@ -72,40 +73,67 @@ def _check_impersonation(services: Services, sender: Address) -> None:
         raise UnknownAccountError(sender)
 
 
-def send(services: Services, arguments: TransactionArguments, *, unsigned: bool = False) -> Hash32:
+def send(
+    services: Services,
+    arguments: TransactionArguments,
+    *,
+    unsigned: bool = False,
+    deadline: Deadline | None = None,
+) -> Hash32:
     """Fill, sign and send a transaction; return its hash. Runs on the writer, so that nonces are consecutive.
 
-    unsigned: send it for any account, without a key.
+    unsigned: send it for any account, without a key. deadline: see Chain.send_transaction.
     """
     arguments = with_sender(services, arguments)
     sender = arguments.sender
     assert sender is not None
     if not unsigned and sender not in services.wallet.addresses():
         _check_impersonation(services, sender)
-    filled = fill_transaction(services, arguments, deadline=execution_deadline(services))
+    filled = fill_transaction(services, arguments, deadline=deadline or execution_deadline(services))
     _check_fee_cap(services, filled)
     signed = filled.impersonating(sender) if unsigned else sign(services, filled, sender)
-    return submit(services, signed, local=True)
-
-
-@method("eth_sendTransaction", cost=Cost.WRITE, shares_sync=True, params=(TRANSACTION,), result="transaction hash")
-def send_transaction(services: Services, arguments: TransactionArguments) -> str:
-    """Complete, sign and send a transaction of one of the node's accounts or an impersonated one."""
-    return hexadecimal(send(services, arguments))
+    return submit(services, signed, local=True, deadline=deadline)
 
 
 @method(
-    "eth_sendUnsignedTransaction", cost=Cost.WRITE, shares_sync=True, params=(TRANSACTION,), result="transaction hash"
+    "eth_sendTransaction",
+    cost=Cost.WRITE,
+    shares_sync=True,
+    kind=kind_of_sending,
+    params=(TRANSACTION,),
+    result="transaction hash",
 )
-def send_unsigned_transaction(services: Services, arguments: TransactionArguments) -> str:
+def send_transaction(services: Services, arguments: TransactionArguments, *, deadline: Deadline | None = None) -> str:
+    """Complete, sign and send a transaction of one of the node's accounts or an impersonated one."""
+    return hexadecimal(send(services, arguments, deadline=deadline))
+
+
+@method(
+    "eth_sendUnsignedTransaction",
+    cost=Cost.WRITE,
+    shares_sync=True,
+    kind=kind_of_sending,
+    params=(TRANSACTION,),
+    result="transaction hash",
+)
+def send_unsigned_transaction(
+    services: Services, arguments: TransactionArguments, *, deadline: Deadline | None = None
+) -> str:
     """Complete a transaction and send it for any account, without a signature."""
-    return hexadecimal(send(services, arguments, unsigned=True))
+    return hexadecimal(send(services, arguments, unsigned=True, deadline=deadline))
 
 
-@method("eth_sendRawTransaction", cost=Cost.WRITE, shares_sync=True, params=(RAW,), result="transaction hash")
-def send_raw_transaction(services: Services, raw: bytes) -> str:
+@method(
+    "eth_sendRawTransaction",
+    cost=Cost.WRITE,
+    shares_sync=True,
+    kind=kind_of_raw_sending,
+    params=(RAW,),
+    result="transaction hash",
+)
+def send_raw_transaction(services: Services, raw: bytes, *, deadline: Deadline | None = None) -> str:
     """Send a signed transaction."""
-    return hexadecimal(submit(services, decode_raw(services, raw)))
+    return hexadecimal(submit(services, decode_raw(services, raw), deadline=deadline))
 
 
 _CONDITION_FIELDS = {

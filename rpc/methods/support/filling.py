@@ -94,14 +94,14 @@ class Place:
     frame: Callable[[], CallFrame]
 
 
-def next_place(services: Services) -> Place:
-    """The next block, after the pool's transactions."""
+def next_place(services: Services, deadline: Deadline | None = None) -> Place:
+    """The next block, after the pool's transactions. deadline: see ChainView.frame_at."""
     chain = services.chain
     return Place(
         environment=chain.next_context().environment,
         nonce_of=partial(next_nonce, services),
         state=None if chain.pool.executable_count else chain.head.state,
-        frame=partial(chain.frame_at, PENDING),
+        frame=partial(chain.frame_at, PENDING, deadline),
     )
 
 
@@ -123,7 +123,7 @@ def fill_transaction(
     place: where it will execute; None for the next block. Estimates up to `deadline`, so it runs on
     a worker or on the writer. Raises ServerError with geth's texts, ExecutionRevertedError if the estimate reverts.
     """
-    place = place or next_place(services)
+    place = place or next_place(services, deadline)
     check_chain_id(services, arguments)
     check_blobs(arguments, place.environment.rules)
     _check_authorizations(arguments)

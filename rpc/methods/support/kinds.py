@@ -1,8 +1,10 @@
 """Kinds of executions: what calls that take about the same time have in common; None for those that are never short."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from zevm.chain.calls.overrides import NO_OVERRIDES, BlockOverrides, StateOverrides
+from zevm.chain.types import Transaction
 from zevm.chain.types.block_reference import LATEST, BlockReference, BlockTag
 from zevm.rpc.codec.objects import LogFilter, TransactionArguments
 from zevm.rpc.execution.durations import Kind
@@ -21,6 +23,9 @@ BRIEF_HISTORY = 64
 """Most blocks, and rewards of blocks, of a fee history."""
 SELECTOR_BYTES = 4
 
+decode_once = lru_cache(16)(Transaction.decode)
+"""A signed transaction of at most BRIEF_DATA_BYTES, which its kind and its sending need."""
+
 
 def kind_of_message(
     services: Services,
@@ -30,20 +35,46 @@ def kind_of_message(
     block_overrides: BlockOverrides = NO_OVERRIDES.block,
 ) -> Kind | None:
     """Messages to the same code with the same selector."""
-    to, accesses = arguments.to, arguments.access_list or ()
+    if state_overrides or block_overrides is not NO_OVERRIDES.block:
+        return None
+    return _kind_of_code(services, arguments)
+
+
+def _kind_of_code(services: Services, message: TransactionArguments | Transaction) -> Kind | None:
+    to, accesses = message.to, message.access_list or ()
     if (
         to is None
-        or state_overrides
-        or block_overrides is not NO_OVERRIDES.block
-        or len(arguments.data) > BRIEF_DATA_BYTES
-        or arguments.authorization_list
+        or len(message.data) > BRIEF_DATA_BYTES
+        or message.authorization_list
+        or message.blob_versioned_hashes
         or sum([1 + len(entry.storage_keys) for entry in accesses]) > BRIEF_ACCESSES
         # a program that is shown every instruction
         or services.chain.options.watcher is not None
     ):
         return None
     account = services.chain.head.state.account(to)
-    return None if account is None else account.code_hash, arguments.data[:SELECTOR_BYTES]
+    return None if account is None else account.code_hash, message.data[:SELECTOR_BYTES]
+
+
+def kind_of_sending(services: Services, arguments: TransactionArguments) -> Kind | None:
+    """Transactions to the same code with the same selector; one without a gas limit has to be estimated as well."""
+    if arguments.blobs or not _mines_alone(services):
+        return None
+    kind = _kind_of_code(services, arguments)
+    return None if kind is None else (*kind, arguments.gas is None)
+
+
+def kind_of_raw_sending(services: Services, raw: bytes) -> Kind | None:
+    """Signed transactions to the same code with the same selector."""
+    if len(raw) > BRIEF_DATA_BYTES or not _mines_alone(services):
+        return None
+    return _kind_of_code(services, decode_once(raw))
+
+
+def _mines_alone(services: Services) -> bool:
+    """Whether a transaction goes into a block of its own at once, and the writer lends its role for that."""
+    chain = services.chain
+    return chain.writer.lends and chain.mining.automine and chain.pool.is_empty
 
 
 def kind_of_proof(

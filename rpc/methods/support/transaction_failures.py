@@ -4,6 +4,7 @@ The error has the revert data where Hardhat's users expect it, in `data.data`, w
 not Hardhat 2's -32603, which makes clients send again.
 """
 
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.events import Event, HeadChanged, TransactionReport
 from zevm.chain.types import Transaction
 from zevm.chain.vm.interface import VmErrorKind
@@ -15,11 +16,16 @@ from zevm.storage.primitives import Hash32
 _PREFIX = "VM Exception while processing transaction: "
 
 
-def submit(services: Services, transaction: Transaction, *, local: bool = False) -> Hash32:
-    """Send a transaction on the writer's thread; return its hash. Raises TransactionFailedError if the mode says so."""
+def submit(
+    services: Services, transaction: Transaction, *, local: bool = False, deadline: Deadline | None = None
+) -> Hash32:
+    """Send a transaction with the writer's role; return its hash. Raises TransactionFailedError if the mode says so.
+
+    deadline: see Chain.send_transaction.
+    """
     chain = services.chain
     if not services.throws_on_failure:
-        return chain.send_transaction(transaction, local=local)
+        return chain.send_transaction(transaction, local=local, deadline=deadline)
     failures: list[TransactionReport] = []
 
     def on_event(event: Event) -> None:
@@ -31,7 +37,7 @@ def submit(services: Services, transaction: Transaction, *, local: bool = False)
     # events are published on this thread, before the send returns
     cancel = chain.events.subscribe_early(on_event)
     try:
-        transaction_hash = chain.send_transaction(transaction, local=local)
+        transaction_hash = chain.send_transaction(transaction, local=local, deadline=deadline)
     finally:
         cancel()
     if failures:

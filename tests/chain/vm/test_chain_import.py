@@ -113,6 +113,7 @@ def load_genesis() -> Genesis:
     return Genesis.from_json(json.loads(conformance_path("rpc-compat", "genesis.json").read_text()))
 
 
+@pytest.mark.lengthy
 def test_every_block_gives_what_its_header_says() -> None:
     replay = Replay(load_genesis())
     blocks = conformance_blocks()

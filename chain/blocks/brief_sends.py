@@ -1,0 +1,43 @@
+"""Bounds of a transaction that is admitted, executed and mined on a thread that others wait for: see BriefDeadline.
+
+Its deadline watches the execution. The steps around it look at no clock, so what they work on is small.
+"""
+
+from zevm.chain.concurrency.deadline import Deadline
+from zevm.chain.pool.pool import Pool
+from zevm.chain.types import Transaction
+from zevm.chain.vm.brief import BRIEF_BYTES
+from zevm.chain.vm.interface import Outcome
+from zevm.storage.account import StateDiff
+from zevm.storage.state import StateStore
+
+BRIEF_CHANGES = 24
+"""Most accounts, slots and codes that a block changes: each costs its place in a trie."""
+
+BRIEF_LOGS = 8
+"""Most logs of a transaction: each costs its hashes in the bloom filter, and keys for searches."""
+
+
+def bound_send(transaction: Transaction, pool: Pool, states: StateStore, deadline: Deadline) -> None:
+    """Raise NotBriefError for a large transaction, where trie nodes may be written behind its block, and where others
+    wait: it may displace them, or be mined with them.
+
+    So to take out a transaction that turns out to be long leaves the pool as it was.
+    """
+    deadline.bound(states.is_settling_near, 0)
+    deadline.bound(not pool.is_empty, 0)
+    deadline.bound(len(transaction.blob_versioned_hashes) + len(transaction.authorization_list), 0)
+    deadline.bound(len(transaction.encoded), BRIEF_BYTES)
+
+
+def bound_outcome(outcome: Outcome, deadline: Deadline) -> None:
+    """Raise NotBriefError for many logs, or much data in them."""
+    deadline.bound(len(outcome.logs), BRIEF_LOGS)
+    deadline.bound(sum([len(log.data) for log in outcome.logs]), BRIEF_BYTES)
+
+
+def bound_changes(diff: StateDiff, deadline: Deadline) -> None:
+    """Raise NotBriefError for many changes of a state, and for an account whose whole storage goes."""
+    deadline.bound(len(diff.wiped), 0)
+    slots = sum([len(changed) for changed in diff.storage.values()])
+    deadline.bound(len(diff.accounts) + slots + len(diff.code), BRIEF_CHANGES)
