@@ -60,12 +60,15 @@ def wrapped_size(size: int) -> int:
     return size + 1 if size < 56 else size + 1 + (size.bit_length() + 7 >> 3)
 
 
-@replaced_by("rlp_encode")
-def encode(item: "bytes | list[Item] | tuple[Item, ...]") -> bytes:
+def _encode(item: "bytes | list[Item] | tuple[Item, ...]") -> bytes:
     """Encode bytes or nested lists of bytes."""
     if isinstance(item, bytes):
         return encode_bytes(item)
-    return wrap_list(b"".join([encode_bytes(part) if isinstance(part, bytes) else encode(part) for part in item]))
+    return wrap_list(b"".join([encode_bytes(part) if isinstance(part, bytes) else _encode(part) for part in item]))
+
+
+# its recursion stays in Python: through the core it would take the native stack
+encode = replaced_by("rlp_encode")(_encode)
 
 
 @replaced_by("rlp_decode")
