@@ -19,6 +19,7 @@ from zevm.chain.types.transaction import Transaction, TransactionType
 from zevm.core import CORE, references
 from zevm.storage import trie
 from zevm.storage.account import EMPTY_ROOT
+from zevm.storage.primitives import Address
 
 Call = Callable[[], object]
 ROUND_SECONDS = 0.02
@@ -83,7 +84,7 @@ def rows() -> Iterator[tuple[str, Call, Call]]:
 def transaction_row(rng: Random) -> tuple[str, Call, Call]:
     """A transfer, decoded with its two hashes."""
     encoded = Transaction(
-        TransactionType.DYNAMIC_FEE, 31_337, 7, 10**9, 2 * 10**9, 21_000, rng.randbytes(20), 10**18,
+        TransactionType.DYNAMIC_FEE, 31_337, 7, 10**9, 2 * 10**9, 21_000, Address(rng.randbytes(20)), 10**18,
         y_parity=1, r=rng.getrandbits(255), s=rng.getrandbits(254),
     ).encoded  # fmt: skip
 

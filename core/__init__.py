@@ -1,7 +1,7 @@
 """zEVM's own machine, in Zig (docs/core.md): behind the functions in Python that are its reference and its fallback."""
 
 from collections.abc import Callable
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from zevm.core.loading import load
 
@@ -10,7 +10,7 @@ _Function = TypeVar("_Function", bound=Callable[..., object])
 CORE = load()
 """The extension, or why there is none; chosen once, at the first import."""
 
-references: dict[str, Callable[..., object]] = {}
+references: dict[str, Callable[..., Any]] = {}
 """The functions in Python, by the names of the core's functions that replace them."""
 
 

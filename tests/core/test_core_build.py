@@ -1,7 +1,9 @@
 """The core's presence: found, left out, required; its build, and what it is built from."""
 
 import hashlib
+import importlib.util
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -101,11 +103,11 @@ def test_where_nothing_compiles_the_reason_is_told(tmp_path: Path, monkeypatch: 
         build.build(tmp_path / "out.so", "aarch64-macos")
     assert not (tmp_path / "out.so").exists()
     monkeypatch.undo()
-    monkeypatch.setattr(build.importlib.util, "find_spec", lambda _name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(build.BuildError, match=f"Zig {build.ZIG_VERSION} is not installed"):
         build.compiler()
-    monkeypatch.setattr(build.platform, "machine", lambda: "riscv64")
+    monkeypatch.setattr(platform, "machine", lambda: "riscv64")
     with pytest.raises(build.BuildError, match="not made for linux on riscv64"):
         build.this_target()
 

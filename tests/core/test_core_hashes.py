@@ -19,6 +19,7 @@ EDGES = [size + difference for size in (136, 272, 1_360, 65_536, 139_264) for di
 
 @pytest.fixture(params=LEVELS)
 def library(request: pytest.FixtureRequest) -> Iterator[ModuleType]:
+    assert CORE.library is not None
     best = CORE.library.kernel()
     try:
         CORE.library.use_kernel(request.param)

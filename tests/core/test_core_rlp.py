@@ -72,14 +72,14 @@ def test_depth_is_bounded_alike() -> None:
             agree("rlp_decode", data, limit)
         agree("rlp_decode", data)
         data = references["rlp_encode"]([references["rlp_decode"](data, 400)]) if depth < 88 else data
-    deep: list = []
+    deep: list[Any] = []
     for _ in range(400):
         deep = [deep]
     agree("rlp_encode", deep)
 
 
 def test_what_is_no_item_is_the_references_error() -> None:
-    circle: list = []
+    circle: list[Any] = []
     circle.append(circle)
     for wrong in (None, 3, "text", [b"", None], {b"a": b"b"}, [[[3]]]):
         agree("rlp_encode", wrong)
