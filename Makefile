@@ -6,7 +6,7 @@
 # make coverage  run unit and lengthy tests, and fail where less of the code is covered than pyproject.toml says
 # make lint   style, types, import rules, sizes, generated documents
 # make conformance  run the official fixtures, chain and recorded answers (needs CONFORMANCE_DIR)
-# make crash, history, replication, consensus, differential, codecs, wasm-fuzz, wasm-replay, wasm-compile, twins, audit, plugins, memory, malformed-bodies, malformed-frames, quic-abuse, quic-memory, walk-gas, answers
+# make crash, history, replication, consensus, differential, codecs, core-fuzz, wasm-fuzz, wasm-replay, wasm-compile, twins, audit, plugins, memory, malformed-bodies, malformed-frames, quic-abuse, quic-memory, walk-gas, answers
 #             look for faults: verification/README.md says how (ARGS="--seconds 600")
 # make consensus-network  run a private proof-of-stake network (ARGS="--nodes 4"): docs/consensus.md
 # make bench  measure against Anvil and Hardhat
@@ -22,7 +22,7 @@ PYTEST_FLAGS ?= -n auto --dist loadfile --no-loadscope-reorder
 BIN := $(VENV)/bin
 UNIT_NAMES = replication/test_following test_audit_command test_contract_commands test_contract_refusals test_embedded test_private_files test_pytest_reports test_undecodable_head
 UNIT_FILES = $(patsubst %,tests/node/%.py,$(UNIT_NAMES))
-UNIT_PATHS = $(if $(findstring tests/,$(ARGS)),,tests/storage tests/chain tests/contracts tests/analysis tests/covenant tests/rpc tests/test_*.py $(UNIT_FILES))
+UNIT_PATHS = $(if $(findstring tests/,$(ARGS)),,tests/core tests/storage tests/chain tests/contracts tests/analysis tests/covenant tests/rpc tests/test_*.py $(UNIT_FILES))
 UNIT = $(BIN)/python -m pytest $(PYTEST_FLAGS) $(UNIT_PATHS)
 LINTS := lint-types lint-documents lint-cycles lint-prose lint-sizes lint-style lint-layers
 CONSENSUS_TEST = tests/verification/consensus/test_consensus.py
@@ -35,7 +35,7 @@ test every-test unit coverage: export PYTHONDONTWRITEBYTECODE =
 .PHONY: help install install-dev run tools test every-test unit coverage check lint format bench docs lock package clean
 .PHONY: $(LINTS)
 .PHONY: consensus-network
-.PHONY: conformance answers crash history replication consensus differential codecs wasm-fuzz wasm-replay wasm-compile twins audit plugins memory malformed-bodies malformed-frames quic-abuse quic-memory walk-gas
+.PHONY: conformance answers crash history replication consensus differential codecs core-fuzz wasm-fuzz wasm-replay wasm-compile twins audit plugins memory malformed-bodies malformed-frames quic-abuse quic-memory walk-gas
 
 help:
 	@sed -n '/^#/!q; s/^# //p' Makefile
@@ -132,6 +132,9 @@ differential: install-dev
 codecs: install-dev
 	@verification/differential/install.sh
 	@$(BIN)/python -m verification.differential.codecs $(ARGS)
+
+core-fuzz: install-dev
+	@$(BIN)/python -m verification.core.run $(ARGS)
 
 wasm-fuzz: install-dev
 	@$(BIN)/python -m verification.wasm.fuzz $(ARGS)

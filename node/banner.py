@@ -11,6 +11,7 @@ from coincurve import PrivateKey
 
 from zevm import __version__
 from zevm.chain.rules.units import ETHER
+from zevm.core import CORE
 from zevm.node.mnemonic import DEFAULT_MNEMONIC
 from zevm.node.wallet import address_of, checksum_address
 from zevm.rpc.transport.guard import LOOPBACK_NAMES
@@ -72,7 +73,7 @@ def banner(facts: BannerFacts) -> str:
         ("Genesis Timestamp", ["", str(facts.genesis_timestamp)]),
         ("Genesis Number", ["", str(facts.genesis_number)]),
         ("Chain", [f"Hardfork:          {facts.hardfork}", f"Latest block:      {facts.head_number}",
-                   f"Kept in:           {facts.data}", *leader]),
+                   f"Kept in:           {facts.data}", f"Core:              {CORE.description}", *leader]),
     ]  # fmt: skip
     shown = sections if facts.keys else sections[3:]
     text = "\n\n".join("\n".join([title, _RULE, *lines]) for title, lines in shown)

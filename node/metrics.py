@@ -14,6 +14,7 @@ from prometheus_client.process_collector import ProcessCollector
 from zevm import __version__
 from zevm.chain.blockchain import Chain
 from zevm.chain.events import Event, HeadChanged, TransactionsDropped
+from zevm.core import CORE
 from zevm.node.quic_metrics import QuicCollector
 from zevm.node.replication.service import Replication
 from zevm.rpc.execution.brief import BriefExecutions
@@ -233,6 +234,11 @@ class _NodeCollector:
         info = GaugeMetricFamily("zevm_build_info", "Version and chain; always 1", labels=("version", "chain_id"))
         info.add_metric((__version__, str(self._chain.chain_id)), 1)
         yield info
+        core = GaugeMetricFamily("zevm_core_info", "Where the core computes; always 1", labels=("native", "kernel"))
+        core.add_metric((str(CORE.library is not None).lower(), CORE.kernel or ""), 1)
+        yield core
+        about = "Memory that the native core has allocated"
+        yield GaugeMetricFamily("zevm_core_memory_bytes", about, value=CORE.memory_bytes)
         yield GaugeMetricFamily("zevm_head_number", "Number of the newest block", value=header.number)
         yield GaugeMetricFamily("zevm_head_timestamp_seconds", "Time of the newest block", value=header.timestamp)
         yield GaugeMetricFamily("zevm_head_gas_used", "Gas used by the newest block", value=header.gas_used)

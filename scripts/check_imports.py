@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("node", "rpc", "covenant", "analysis", "contracts", "chain", "storage")
+PACKAGES = ("node", "rpc", "covenant", "analysis", "contracts", "chain", "storage", "core")
 PREFIX = "zevm"
 ENTRIES = {"chain": 18, "rpc": 16}
 """Modules and folders at the top of a package, `__init__.py` aside: its table of contents is read in one look."""

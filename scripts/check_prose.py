@@ -22,6 +22,7 @@ FOLDERS = (
     "contracts",
     "chain",
     "storage",
+    "core",
     "scripts",
     "testing",
     "bench",

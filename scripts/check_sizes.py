@@ -19,6 +19,7 @@ PACKAGES = (
     "contracts",
     "chain",
     "storage",
+    "core",
     "bench",
     "deploy",
     "scripts",

@@ -13,3 +13,7 @@ compile --extra cli --extra web3 --extra zns --extra quic --extra zig --extra vy
 printf 'pip==26.3\nsetuptools==84.2.1\nwheel==0.48.0\n' > requirements-build.in
 compile --output-file requirements-build.lock requirements-build.in
 rm requirements-build.in
+# the compiler of the core, which is installed for the build alone
+sed -n 's/^zig = \["\(ziglang==[^"]*\)".*/\1/p' pyproject.toml > requirements-core.in
+compile --output-file requirements-core.lock requirements-core.in
+rm requirements-core.in

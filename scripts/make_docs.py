@@ -28,6 +28,7 @@ LAYOUT_FOLDERS = (
     "contracts",
     "chain",
     "storage",
+    "core",
     "bench",
     "deploy",
     "scripts",

@@ -54,8 +54,12 @@ case $kind in
 esac
 if [ "$kind" = dev ]; then main_lock=requirements-dev.lock; else main_lock=requirements.lock; fi
 
+core=core/_core.abi3.so
+compiler=requirements-core.lock
 # The folder counts: an editable install points at it.
-wanted="$(cat pyproject.toml $locks scripts/venv.sh | cksum) $(pwd)"
+sum_of() { echo "$(cat pyproject.toml setup.py "$@" $compiler scripts/venv.sh core/build.py core/zig/*.zig | cksum) $(pwd)"; }
+wanted=$(sum_of $locks)
+if [ "${ZEVM_REQUIRE_CORE:-0}" != 0 ] && [ ! -f $core ]; then wanted="$wanted, required"; fi
 for stamp in "$venv/.installed-$kind" "$venv/.installed-dev"; do
     if [ -f "$stamp" ] && [ "$(sed -n "/^$kind /s/^$kind //p" "$stamp")" = "$wanted" ]; then exit 0; fi
 done
@@ -71,13 +75,27 @@ pip() { "$venv/bin/python" -m pip --disable-pip-version-check --quiet "$@"; }
 echo "zevm: installing locked packages into $venv (once)" >&2
 pip install --require-hashes --requirement requirements-build.lock
 pip install --require-hashes --no-build-isolation --requirement "$main_lock"
+# The core's compiler has 400 MB, and the node does not need it: it goes when the core is built. Where it is not to be
+# had, the node runs without the core.
+tools="$(cd "$venv" && pwd)/.core-compiler"
+trap 'rm -rf "$tools"' EXIT
+rm -rf "$tools" $core
+if [ "${ZEVM_NO_CORE:-0}" = 0 ]; then
+    if ! "$venv/bin/python" core/build.py --ready; then
+        pip install --require-hashes --no-deps --no-compile --target "$tools" --requirement $compiler || rm -rf "$tools"
+    fi
+    # into the cache, where the installation finds it
+    PYTHONPATH="$tools" "$venv/bin/python" core/build.py $core ||
+        echo "zevm: the node runs in Python alone, and so slower; ZEVM_REQUIRE_CORE=1 scripts/venv.sh $kind tries again" >&2
+fi
 # setuptools calls this kind of editable install old, in a page of text
 log="$venv/.install.log"
 pip install --no-deps --no-build-isolation --config-settings editable_mode=compat --editable . >"$log" 2>&1 || {
     cat "$log" >&2
     exit 1
 }
-run_sum="$(cat pyproject.toml requirements-build.lock requirements.lock scripts/venv.sh | cksum) $(pwd)"
+run_sum=$(sum_of requirements-build.lock requirements.lock)
+wanted=$(sum_of $locks)
 {
     echo "run $run_sum"
     if [ "$kind" = dev ]; then echo "dev $wanted"; fi

@@ -2,6 +2,8 @@
 
 from typing import TypeAlias
 
+from zevm.core import replaced_by
+
 Item: TypeAlias = "bytes | list[Item]"
 
 
@@ -58,13 +60,18 @@ def wrapped_size(size: int) -> int:
     return size + 1 if size < 56 else size + 1 + (size.bit_length() + 7 >> 3)
 
 
-def encode(item: "bytes | list[Item] | tuple[Item, ...]") -> bytes:
+def _encode(item: "bytes | list[Item] | tuple[Item, ...]") -> bytes:
     """Encode bytes or nested lists of bytes."""
     if isinstance(item, bytes):
         return encode_bytes(item)
-    return wrap_list(b"".join([encode_bytes(part) if isinstance(part, bytes) else encode(part) for part in item]))
+    return wrap_list(b"".join([encode_bytes(part) if isinstance(part, bytes) else _encode(part) for part in item]))
 
 
+# its recursion stays in Python: through the core it would take the native stack
+encode = replaced_by("rlp_encode")(_encode)
+
+
+@replaced_by("rlp_decode")
 def decode(data: bytes, max_depth: int = 64) -> Item:
     """Decode one item that spans all of `data`.
 
@@ -93,6 +100,7 @@ def decode_int(data: Item) -> int:
     return int.from_bytes(data, "big")
 
 
+@replaced_by("rlp_split")
 def split_list(data: bytes, *, least_bytes: int = 1, most_items: int | None = None) -> list[bytes]:
     """The still encoded items of the list that spans `data`. Raises RlpError at a smaller item, or one too many."""
     start, end = _list_bounds(data)

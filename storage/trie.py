@@ -9,9 +9,11 @@ All functions are pure and may run in any thread. Keys of any length; an empty v
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import takewhile
 from struct import Struct
 from typing import NamedTuple
 
+from zevm.core import replaced_by
 from zevm.storage.account import EMPTY_ROOT
 from zevm.storage.errors import CorruptionError, MissingNodeError
 from zevm.storage.keccak import keccak256
@@ -46,6 +48,7 @@ class TrieUpdate(NamedTuple):
     nodes: dict[bytes, bytes]
 
 
+@replaced_by("trie_get")
 def get(nodes: Nodes, root: bytes, key: bytes) -> bytes | None:
     """The value at `key`, or None. Raises MissingNodeError, or CorruptionError for bytes that are no node."""
     if root == EMPTY_ROOT:
@@ -79,6 +82,7 @@ def get(nodes: Nodes, root: bytes, key: bytes) -> bytes | None:
         raw = node_at(nodes, path[:depth], child[1:]) if len(child) == 33 else child
 
 
+@replaced_by("trie_update", TrieUpdate._make)
 def update(nodes: Nodes, root: bytes, changes: Mapping[bytes, bytes]) -> TrieUpdate:
     """Apply all `changes` in one recursion; each node that changes is encoded and hashed once.
 
@@ -102,6 +106,7 @@ def update(nodes: Nodes, root: bytes, changes: Mapping[bytes, bytes]) -> TrieUpd
     return TrieUpdate(new_root, writer.fresh)
 
 
+@replaced_by("ordered_root")
 def ordered_root(items: Iterable[bytes]) -> bytes:
     """Root of the trie that holds each item under the RLP of its index: transactions, receipts, withdrawals."""
     listed = list(items)
@@ -110,6 +115,7 @@ def ordered_root(items: Iterable[bytes]) -> bytes:
     return update(by_hash({}), EMPTY_ROOT, {encode_uint(i): item for i, item in enumerate(listed)}).root
 
 
+@replaced_by("trie_get_with_proof")
 def get_with_proof(nodes: Nodes, root: bytes, key: bytes) -> tuple[bytes | None, list[bytes]]:
     """As `get`, with the nodes from the root towards `key` (EIP-1186), whether or not the trie holds it."""
     proof: list[bytes] = []
@@ -402,12 +408,8 @@ def node_at(nodes: Nodes, path: str, node_hash: bytes) -> bytes:
 
 def _shared(part: str, path: str, depth: int) -> int:
     """Number of digits of `part` that the path has at `depth`."""
-    count = 0
-    for mine, other in zip(part, path[depth : depth + len(part)], strict=False):
-        if mine != other:
-            break
-        count += 1
-    return count
+    pairs = zip(part, path[depth : depth + len(part)], strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def _path(path: str, flag: tuple[str, str]) -> bytes:

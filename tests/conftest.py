@@ -14,7 +14,7 @@ from xdist.remote import Producer
 from testing.scheduling import MEASURED, StretchScheduling
 
 HERE = Path(__file__).parent
-UNIT_FOLDERS = tuple(HERE / name for name in ("storage", "chain", "contracts", "analysis", "covenant", "rpc"))
+UNIT_FOLDERS = tuple(HERE / name for name in ("core", "storage", "chain", "contracts", "analysis", "covenant", "rpc"))
 """They need no npm, no network and no data from elsewhere."""
 
 UNIT_FILES = tuple(

@@ -2,10 +2,10 @@
 
     with zevm.Node() as node: ...
 
-is a node inside a Python program (docs/embedding.md). What lies below it is in the seven packages, which are at the top
+is a node inside a Python program (docs/embedding.md). What lies below it is in the eight packages, which are at the top
 of the repository and are linked here, so that `zevm` is the one name to import:
-`zevm.node` -> `zevm.rpc` -> `zevm.covenant` -> `zevm.analysis` -> `zevm.contracts` -> `zevm.chain` -> `zevm.storage`.
-Imports only go this way.
+`zevm.node` -> `zevm.rpc` -> `zevm.covenant` -> `zevm.analysis` -> `zevm.contracts` -> `zevm.chain` -> `zevm.storage` ->
+`zevm.core`. Imports only go this way.
 """
 
 from importlib import import_module

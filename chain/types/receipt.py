@@ -1,9 +1,10 @@
 """Logs, receipts and their bloom filter (Yellow Paper 4.4.1; EIP-658, EIP-2718)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from zevm.core import replaced_by
 from zevm.storage import rlp
 from zevm.storage.keccak import keccak256
 from zevm.storage.primitives import Address
@@ -36,11 +37,15 @@ def _bloom_bits(item: bytes) -> int:
 
 def logs_bloom(logs: Iterable[Log]) -> bytes:
     """The 256-byte bloom of the addresses and topics of `logs`."""
+    return bloom_of([item for log in logs for item in (log.address, *log.topics)])
+
+
+@replaced_by("bloom")
+def bloom_of(items: Sequence[bytes]) -> bytes:
+    """The 256-byte bloom of addresses and topics."""
     bits = 0
-    for log in logs:
-        bits |= _bloom_bits(log.address)
-        for topic in log.topics:
-            bits |= _bloom_bits(topic)
+    for item in items:
+        bits |= _bloom_bits(item)
     return bits.to_bytes(256, "big")
 
 

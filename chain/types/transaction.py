@@ -9,9 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from functools import cached_property
+from typing import Any
 
 from coincurve import PublicKey
 
+from zevm.core import replaced_by
 from zevm.storage import rlp
 from zevm.storage.keccak import keccak256
 from zevm.storage.primitives import Address, Hash32
@@ -32,6 +34,15 @@ class TransactionType(IntEnum):
     DYNAMIC_FEE = 2
     BLOB = 3
     SET_CODE = 4
+
+
+_TYPES = tuple(TransactionType)
+
+
+@replaced_by("transaction_fields")
+def _fields(data: bytes) -> dict[str, Any] | None:  # noqa: ARG001
+    """The fields of a transaction as the core reads them, with its hashes; None where it is read in Python."""
+    return None
 
 
 class InvalidSignatureError(ValueError):
@@ -227,21 +238,39 @@ class Transaction:
         Raises RlpError with geth's texts: "typed transaction too short", "transaction type not
         supported", "rlp: ...".
         """
-        if not data:
-            raise rlp.RlpError("typed transaction too short")
-        if data[0] >= 0xC0:
-            return _decode_legacy(data)._keep_encoding(data)
-        if data[0] not in _TYPED_DECODERS:
-            raise rlp.RlpError("transaction type not supported")
-        if len(data) <= 1:
-            raise rlp.RlpError("typed transaction too short")
-        return _TYPED_DECODERS[data[0]](data)._keep_encoding(data)
+        fields = _fields(data)
+        return decode_in_python(data) if fields is None else cls._of(fields)._keep_encoding(data)
+
+    @classmethod
+    def _of(cls, fields: dict[str, Any]) -> "Transaction":
+        """The transaction with these fields, all of them, and with what is known beyond them."""
+        fields["type"] = _TYPES[fields["type"]]
+        if entries := fields["access_list"]:
+            fields["access_list"] = tuple(AccessListEntry(*entry) for entry in entries)
+        if entries := fields["authorization_list"]:
+            fields["authorization_list"] = tuple(Authorization(*entry) for entry in entries)
+        transaction = cls.__new__(cls)
+        transaction.__dict__.update(fields)
+        return transaction
 
     def _keep_encoding(self, data: bytes) -> "Transaction":
         """Spare `encoded` the work: decoding accepts no other bytes for the same fields."""
         if self.sidecar is None:
             self.__dict__["encoded"] = data
         return self
+
+
+def decode_in_python(data: bytes) -> Transaction:
+    """As `Transaction.decode`, without the core."""
+    if not data:
+        raise rlp.RlpError("typed transaction too short")
+    if data[0] >= 0xC0:
+        return _decode_legacy(data)._keep_encoding(data)
+    if data[0] not in _TYPED_DECODERS:
+        raise rlp.RlpError("transaction type not supported")
+    if len(data) <= 1:
+        raise rlp.RlpError("typed transaction too short")
+    return _TYPED_DECODERS[data[0]](data)._keep_encoding(data)
 
 
 def encode_network_form(transaction: Transaction) -> bytes:

@@ -13,6 +13,7 @@ from zevm.chain.blocks.mining import MiningMode
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.options import ChainOptions
 from zevm.chain.rules.genesis import load_default_genesis
+from zevm.core import CORE
 from zevm.node.metrics import METHOD_LIMIT, Metrics
 from zevm.rpc.errors import InvalidParamsError, MethodNotFoundError
 from zevm.rpc.execution.brief import NOT_BRIEF, BriefExecutions
@@ -61,6 +62,8 @@ def test_the_chain_is_measured(chain: Chain) -> None:
     assert values["zevm_dropped_transactions_total", ()] == 1
     assert values["zevm_pool_transactions", ("executable",)] == 0
     assert values["zevm_connections", ()] == 3
+    assert values["zevm_core_info", (CORE.kernel or "", str(CORE.library is not None).lower())] == 1
+    assert values["zevm_core_memory_bytes", ()] == 0
     assert values["process_resident_memory_bytes", ()] > 0
 
 

@@ -15,6 +15,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from testing.node_process import NodeProcess
 from tests.node.conftest import Command, Start
+from zevm.core import CORE
 
 ALICE = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
 BOB = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
@@ -49,6 +50,7 @@ def test_the_banner_has_anvils_shape(start: Start) -> None:
     assert "(1) 0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d" in lines
     assert "Mnemonic:          test test test test test test test test test test test junk" in lines
     assert lines[lines.index("Chain ID") + 3] == "31337"
+    assert f"Core:              {CORE.description}" in lines
     assert lines[-1] == f"Listening on 127.0.0.1:{node.port}"
 
 

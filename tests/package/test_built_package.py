@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+import os
 import re
 import shutil
 import subprocess
@@ -24,9 +25,10 @@ from testing.contracts import CACHE
 from testing.node_process import ROOT, NodeProcess
 from tests.clients.document_blocks import blocks_of
 from tests.package.environments import make, run
+from zevm.core import CORE
 
-PACKAGES = ("node", "rpc", "covenant", "analysis", "contracts", "chain", "storage")
-SOURCES = ("pyproject.toml", "MANIFEST.in", "README.md", "LICENSE", "genesis.json", "zevm", *PACKAGES)
+PACKAGES = ("node", "rpc", "covenant", "analysis", "contracts", "chain", "storage", "core")
+SOURCES = ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE", "genesis.json", "zevm", *PACKAGES)
 EXACT = {
     "py-evm",
     "rlp",
@@ -126,6 +128,44 @@ def test_the_packages_are_real_folders_in_both(built: Built) -> None:
     top = members[0].name.split("/")[0]
     assert {f"{top}/{name}" for name in wanted} <= {member.name for member in members}
     assert not any(member.name.startswith(f"{top}/tests") for member in members)
+
+
+@pytest.mark.slow
+def test_the_wheel_has_the_core_and_is_for_every_python_from_3_11(built: Built) -> None:
+    if CORE.library is None:
+        pytest.skip(CORE.reason)
+    assert re.fullmatch(r"zevm_node-[^-]+-cp311-abi3-\w+\.whl", built.wheel.name)
+    contents = _contents(built.wheel)
+    library = hashlib.sha256(Path(str(CORE.library.__file__)).read_bytes()).hexdigest()
+    assert contents["zevm/core/_core.abi3.so"] == library
+    assert {name for name in contents if name.endswith(".so")} == {"zevm/core/_core.abi3.so"}
+    assert {f"zevm/{path.relative_to(ROOT)}" for path in (ROOT / "core").glob("zig/*.zig")} <= contents.keys()
+    with tarfile.open(built.sdist) as archive:
+        assert not any(name.endswith(".so") for name in archive.getnames())
+
+
+@pytest.mark.slow
+def test_without_the_core_the_wheel_is_for_every_system(built: Built, tmp_path: Path) -> None:
+    with tarfile.open(built.sdist) as archive:
+        archive.extractall(tmp_path, filter="data")
+    (source,) = tmp_path.iterdir()
+    command = [
+        sys.executable,
+        "-m",
+        "build",
+        "--no-isolation",
+        "--wheel",
+        "--outdir",
+        str(tmp_path / "out"),
+        str(source),
+    ]
+    environment = {**os.environ, "ZEVM_NO_CORE": "1", "ZEVM_REQUIRE_CORE": ""}
+    subprocess.run(command, env=environment, capture_output=True, timeout=100, check=True)
+    (wheel,) = (tmp_path / "out").iterdir()
+    assert wheel.name.endswith("-py3-none-any.whl")
+    with_core, without = _contents(built.wheel).keys(), _contents(wheel).keys()
+    assert {name for name in with_core - without if "dist-info" not in name} <= {"zevm/core/_core.abi3.so"}
+    assert without <= with_core
 
 
 @pytest.mark.slow

@@ -22,6 +22,7 @@ from zevm.chain.zvm.module.mnemonics import MNEMONICS
 from zevm.chain.zvm.outcomes import Status
 from zevm.chain.zvm.price_table import ACTIVATION_GAS_PER_ENTRY_GAS, INK_PER_GAS, PRICE_TABLES, PriceTable
 from zevm.chain.zvm.scope import FRAME_STACK_WORDS, TRANSACTION_STACK_WORDS
+from zevm.core import CORE
 from zevm.rpc.codec import scalars
 from zevm.rpc.codec.results import Json, hexadecimal
 from zevm.rpc.errors import InvalidParamsError, ServerError
@@ -233,12 +234,14 @@ def _state_prices(prices: PriceTable) -> dict[str, int]:
     }
 
 
-@method("zvm_status", cost=Cost.EXECUTION, result="{enabled, schedule, limits, programs, wasmtime}")
+@method("zvm_status", cost=Cost.EXECUTION, result="{enabled, schedule, limits, programs, wasmtime, core}")
 def zvm_status(services: Services, *, deadline: Deadline) -> Json:  # noqa: ARG001
-    """Whether the chain has WebAssembly contracts; their prices and limits, and the compiled programs."""
+    """Whether the chain has WebAssembly contracts; prices, limits, compiled programs; whether the core is native."""
     machine = services.chain.zvm
+    core = {"native": CORE.library is not None, "kernel": CORE.kernel, "reason": CORE.reason or None}
+    always = {"wasmtime": wasmtime_version(), "core": core}
     if machine is None:
-        return {"enabled": False, "schedule": None, "limits": None, "programs": None, "wasmtime": wasmtime_version()}
+        return {"enabled": False, "schedule": None, "limits": None, "programs": None, **always}
     usage = machine.usage()
     disk = None if usage.disk_programs is None else {"count": usage.disk_programs, "bytes": usage.disk_bytes}
     return {
@@ -249,7 +252,7 @@ def zvm_status(services: Services, *, deadline: Deadline) -> Json:  # noqa: ARG0
             "memory": {"count": usage.memory_programs, "moduleBytes": usage.memory_module_bytes},
             "disk": disk,
         },
-        "wasmtime": wasmtime_version(),
+        **always,
     }
 
 

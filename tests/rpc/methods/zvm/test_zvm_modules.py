@@ -24,6 +24,7 @@ from zevm.chain.options import ChainOptions
 from zevm.chain.rules.genesis import Genesis
 from zevm.chain.zvm.module.mnemonics import MNEMONICS
 from zevm.chain.zvm.price_table import PRICE_TABLES, STYLUS, ZVM
+from zevm.core import CORE
 from zevm.storage.keccak import keccak256
 
 BOX_WASM = hexadecimal(box())
@@ -214,6 +215,8 @@ async def test_status_counts_programs(tmp_path: Path) -> None:
         assert before["limits"]["module"]["module bytes"] == 262_144
         assert (before["limits"]["instancePages"], before["limits"]["timeoutMs"]) == (1_024, 5_000)
         assert before["wasmtime"].count(".") == 2
+        native = CORE.library is not None
+        assert before["core"] == {"native": native, "kernel": CORE.kernel, "reason": CORE.reason or None}
     finally:
         await stop_node(running)
 

@@ -1,0 +1,72 @@
+"""The extension in Zig. Bytes in, bytes out; hashes are 32 bytes.
+
+A function that has a reference bound (zevm.core.replaced_by) hands to it what it does not take. Without one it raises
+RefusedError. An exception of a callable that was passed goes through. All may be called from any thread.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+class RefusedError(ValueError):
+    """The core does not take these arguments: they are malformed, or of a rare kind."""
+
+def keccak256(data: bytes, /) -> bytes:
+    """The digest. Data over 64 KB are hashed with the interpreter's lock free. Raises TypeError for no bytes."""
+
+def keccak_many(items: Sequence[bytes], /) -> list[bytes]:
+    """The digests of a list's or tuple's items: four or eight at once where the processor can."""
+
+def bloom(items: Sequence[bytes], /) -> bytes:
+    """The 256-byte bloom filter of addresses and topics."""
+
+def rlp_encode(item: object, /) -> bytes:
+    """The encoding of bytes, or of lists or tuples of such, up to 256 deep."""
+
+def rlp_decode(data: bytes, max_depth: int = 64, /) -> Any:
+    """Bytes, or nested lists of bytes: the one item that spans the data. Lists in lists: `max_depth`, at most 256."""
+
+def rlp_split(data: bytes, /) -> list[bytes]:
+    """The still encoded items of the list that spans the data."""
+
+def trie_get(nodes: Callable[[str, bytes], bytes | None], root: bytes, key: bytes, /) -> bytes | None:
+    """The value at a key of 64 bytes at most, or None. nodes: path in hexadecimal digits and hash -> the node."""
+
+def trie_get_with_proof(
+    nodes: Callable[[str, bytes], bytes | None], root: bytes, key: bytes, /
+) -> tuple[bytes | None, list[bytes]]:
+    """As `trie_get`, and the nodes that were looked up, from the root on."""
+
+def trie_update(
+    nodes: Callable[[str, bytes], bytes | None], root: bytes, changes: Mapping[bytes, bytes], /
+) -> tuple[bytes, dict[bytes, bytes]]:
+    """The root after the changes (a dict; b"" deletes), and each new node by its hash."""
+
+def ordered_root(items: Sequence[bytes], /) -> bytes:
+    """The root of the trie that holds each item of a list under the RLP of its index."""
+
+def transaction_fields(data: bytes, /) -> dict[str, Any] | None:
+    """The fields of chain.types.Transaction by name; `type` is a number, entries of lists are tuples.
+
+    With `hash` and `signing_hash` where the transaction has 4,096 bytes at most. Blob transactions with their sidecar
+    are refused.
+    """
+
+def bind(
+    name: str, reference: Callable[..., object] | None, result: Callable[..., object] | None, /
+) -> Callable[..., object] | None:
+    """Let a function hand to `reference` what it refuses, and pass its own answers through `result`.
+
+    Returns the reference that was bound before.
+    """
+
+def use_kernel(name: str, /) -> None:
+    """Compute with another level than the best one: "baseline", "x86_64_v3", "x86_64_v4". Raises RefusedError."""
+
+def kernel() -> str:
+    """The level in use."""
+
+def memory() -> tuple[int, int, int]:
+    """Bytes that the core has allocated, their highest number so far, and their limit (1 GiB)."""
+
+def limit_memory(limit_bytes: int, /) -> None:
+    """Set the limit. Work that would pass it is refused, and so done in Python."""

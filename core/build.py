@@ -1,0 +1,146 @@
+"""The build of the core's extension with the compiler of the `ziglang` package: setup.py calls it.
+
+The same sources give the same bytes, so a finished library is kept in the user's cache, under the checksum of all that
+decides them; a later build copies it, in whatever folder.
+
+    python core/build.py --ready    succeeds where nothing is to be installed for a build
+    python core/build.py FILE       builds the library, or copies it
+"""
+
+import hashlib
+import importlib.util
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+ZIG_VERSION = "0.17.1"
+SOURCES = Path(__file__).resolve().parent / "zig"
+ROOT = "module.zig"
+KERNEL = "keccak_kernel.zig"
+
+TARGETS = {
+    ("linux", "x86_64", "gnu"): "x86_64-linux-gnu.2.17",
+    ("linux", "x86_64", "musl"): "x86_64-linux-musl",
+    ("linux", "aarch64", "gnu"): "aarch64-linux-gnu.2.17",
+    ("linux", "aarch64", "musl"): "aarch64-linux-musl",
+    ("darwin", "x86_64", ""): "x86_64-macos",
+    ("darwin", "arm64", ""): "aarch64-macos",
+}
+"""System, machine and C library -> Zig's name of the target; the glibc is manylinux2014's."""
+
+LEVELS = {"x86_64": ("x86_64_v3", "x86_64_v4")}
+"""Machine -> the levels that have kernels of their own, chosen at run time (core/zig/cpu.zig)."""
+
+_MODE = ("-O", "ReleaseSafe", "-fstrip", "-fPIC")
+
+
+class BuildError(Exception):
+    """The core cannot be built here; the message says why."""
+
+
+def this_target() -> str:
+    """Zig's name of the machine that runs this. Raises BuildError."""
+    system = sys.platform
+    library = ""
+    if system == "linux":
+        library = "musl" if "musl" in str(sysconfig.get_config_var("SOABI")) else "gnu"
+    try:
+        return TARGETS[system, platform.machine(), library]
+    except KeyError:
+        raise BuildError(f"the core is not made for {system} on {platform.machine()}") from None
+
+
+def compiler() -> list[str]:
+    """The command of the pinned compiler: of the package, or `zig` on the path. Raises BuildError."""
+    candidates = [[sys.executable, "-m", "ziglang"]] if importlib.util.find_spec("ziglang") else []
+    if found := shutil.which("zig"):
+        candidates.append([found])
+    for candidate in candidates:
+        finished = subprocess.run([*candidate, "version"], capture_output=True, text=True, check=False)
+        if finished.stdout.strip() == ZIG_VERSION:
+            return candidate
+    raise BuildError(f"Zig {ZIG_VERSION} is not installed (pip install ziglang=={ZIG_VERSION})")
+
+
+def checksum(target: str) -> str:
+    """Of everything that decides the library's bytes."""
+    digest = hashlib.sha256(f"{target} {ZIG_VERSION}\n".encode())
+    for file in [Path(__file__), *sorted(SOURCES.glob("*.zig"))]:
+        content = file.read_bytes()
+        digest.update(f"{file.name} {len(content)}\n".encode() + content)
+    return digest.hexdigest()
+
+
+def kept_library(target: str) -> Path:
+    """The library's place in the cache, whether it is there or not."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return cache / "zevm" / "core" / f"{checksum(target)}.so"
+
+
+def is_ready() -> bool:
+    """Whether a build needs no installation: the library or a compiler is here, or neither would help."""
+    try:
+        if kept_library(this_target()).exists():
+            return True
+    except BuildError:
+        return True
+    try:
+        return bool(compiler())
+    except BuildError:
+        return False
+
+
+def build(out: Path, target: str | None = None) -> None:
+    """Write the library to `out`: out of the cache, or compiled. Raises BuildError."""
+    target = target or this_target()
+    kept = kept_library(target)
+    if not kept.exists():
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=kept.parent) as folder:
+            os.replace(_compile(compiler(), target, Path(folder)), kept)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    # a library in use is replaced, not written over
+    fresh = out.with_suffix(".new")
+    shutil.copyfile(kept, fresh)
+    os.replace(fresh, out)
+
+
+def _compile(zig: Sequence[str], target: str, folder: Path) -> Path:
+    """Compile kernels and library into a folder; the library."""
+    common = [*_MODE, "-target", target, "--cache-dir", str(folder / "zig")]
+    objects = []
+    for level in LEVELS.get(target.split("-")[0], ()):
+        objects.append(str(folder / f"{level}.o"))
+        _run([*zig, "build-obj", *common, "-mcpu", level, KERNEL, f"-femit-bin={objects[-1]}"])
+    library = folder / "library.so"
+    flags = ["-dynamic", "-fallow-shlib-undefined", "-lc"]
+    _run([*zig, "build-lib", *flags, *common, ROOT, *objects, f"-femit-bin={library}"])
+    return library
+
+
+def _run(command: Sequence[str]) -> None:
+    finished = subprocess.run(command, cwd=SOURCES, capture_output=True, text=True, check=False)
+    if finished.returncode != 0:
+        raise BuildError(f"Zig fails ({' '.join(command[-6:])}): {finished.stderr[-2_000:]}")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """`--ready`: 0 where nothing is to be installed for a build. FILE: build into it, or tell why not, with 1."""
+    if arguments == ["--ready"]:
+        return not is_ready()
+    try:
+        build(Path(arguments[0]).resolve())
+    except BuildError as error:
+        print(f"zevm: no native core: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,181 @@
+//! The extension module `zevm.core._core`: its functions, one row each.
+//!
+//! A function that refuses its arguments calls the Python function that it stands for, if one is bound: that one
+//! decides, and its errors are the errors. So the core may refuse whatever is rare.
+
+const std = @import("std");
+const Error = @import("errors.zig").Error;
+const keccak = @import("keccak.zig");
+const python = @import("python.zig");
+const rlp_objects = @import("rlp_objects.zig");
+const transaction_objects = @import("transaction_objects.zig");
+const trie_objects = @import("trie_objects.zig");
+const memory = &@import("memory.zig").core;
+
+const Object = python.Object;
+
+pub const panic = @import("panic.zig").panic;
+
+/// keccak.zig: the build links the kernels.
+pub const has_kernels = true;
+
+const Row = struct {
+    name: [:0]const u8,
+    run: *const fn ([]const *Object) Error!*Object,
+    least: usize,
+    most: usize,
+};
+
+fn row(name: [:0]const u8, run: *const fn ([]const *Object) Error!*Object, least: usize, most: usize) Row {
+    return .{ .name = name, .run = run, .least = least, .most = most };
+}
+
+const rows = [_]Row{
+    row("keccak256", keccak256, 1, 1),
+    row("keccak_many", trie_objects.keccak_many, 1, 1),
+    row("bloom", trie_objects.bloom_of, 1, 1),
+    row("rlp_encode", rlp_objects.encode, 1, 1),
+    row("rlp_decode", rlp_objects.decode, 1, 2),
+    row("rlp_split", rlp_objects.split, 1, 1),
+    row("trie_get", trie_objects.get, 3, 3),
+    row("trie_get_with_proof", trie_objects.get_with_proof, 3, 3),
+    row("trie_update", trie_objects.update, 3, 3),
+    row("ordered_root", trie_objects.ordered_root, 1, 1),
+    row("transaction_fields", transaction_objects.decode, 1, 1),
+    row("bind", bind, 3, 3),
+    row("use_kernel", use_kernel, 1, 1),
+    row("kernel", kernel, 0, 0),
+    row("memory", memory_figures, 0, 0),
+    row("limit_memory", limit_memory, 1, 1),
+};
+
+/// By row: the Python function that decides where the core refuses.
+var references: [rows.len]?*Object = @splat(null);
+/// By row: what makes the result out of the core's answer.
+var results: [rows.len]?*Object = @splat(null);
+/// The exception for a refusal without such a function.
+var refused: *Object = undefined;
+
+fn Wrapped(comptime index: usize) type {
+    return struct {
+        fn call(_: ?*Object, first: [*]const *Object, count: python.Size, keywords: ?*Object) callconv(.c) ?*Object {
+            const arguments = first[0..@intCast(count)];
+            const fits = arguments.len >= rows[index].least and arguments.len <= rows[index].most;
+            if (!fits or keywords != null) return refer(index, first, arguments.len, keywords);
+            const answer = rows[index].run(arguments) catch |failure| return switch (failure) {
+                error.Raised => null,
+                error.Refused, error.OutOfMemory => refer(index, first, arguments.len, null),
+            };
+            const result = results[index] orelse return answer;
+            defer python.drop(answer);
+            return python.PyObject_CallFunctionObjArgs(result, answer, @as(?*Object, null));
+        }
+    };
+}
+
+fn refer(index: usize, first: [*]const *Object, count: usize, keywords: ?*Object) ?*Object {
+    const reference = references[index] orelse {
+        python.PyErr_SetString(refused, "the core does not take these arguments");
+        return null;
+    };
+    return call_reference(reference, first, count, keywords) catch null;
+}
+
+fn call_reference(reference: *Object, first: [*]const *Object, count: usize, keywords: ?*Object) Error!*Object {
+    const positional = try python.made(python.PyTuple_New(@intCast(count)));
+    defer python.drop(positional);
+    for (first[0..count], 0..) |argument, index| {
+        _ = python.PyTuple_SetItem(positional, @intCast(index), python.keep(argument));
+    }
+    const named = if (keywords) |names| try named_arguments(first[count..], names) else null;
+    defer if (named) |dict| python.drop(dict);
+    return python.made(python.PyObject_Call(reference, positional, named));
+}
+
+fn named_arguments(values: [*]const *Object, names: *Object) Error!*Object {
+    const dict = try python.made(python.PyDict_New());
+    errdefer python.drop(dict);
+    const sequence = try python.sequence(names);
+    for (values[0..sequence.size], 0..) |value, index| {
+        try python.done(python.PyDict_SetItem(dict, try sequence.at(index), value));
+    }
+    return dict;
+}
+
+fn keccak256(arguments: []const *Object) Error!*Object {
+    if (python.is(arguments[0], .bytes)) {
+        const data = try python.contents(arguments[0]);
+        var digest: [1][32]u8 = undefined;
+        (trie_objects.Hasher{}).hash_many(&.{data}, &digest);
+        return python.bytes(&digest[0]);
+    }
+    var view = try python.view(arguments[0]);
+    defer view.release();
+    return python.bytes(&keccak.hash(view.data()));
+}
+
+fn or_null(object: *Object) ?*Object {
+    return if (python.is_none(object)) null else python.keep(object);
+}
+
+/// bind(name, reference, result)
+fn bind(arguments: []const *Object) Error!*Object {
+    const name = try python.text_of(arguments[0]);
+    for (rows, &references, &results) |known, *reference, *result| {
+        if (!std.mem.eql(u8, known.name, name)) continue;
+        const before = reference.*;
+        reference.* = or_null(arguments[1]);
+        if (result.*) |object| python.drop(object);
+        result.* = or_null(arguments[2]);
+        return before orelse python.none();
+    }
+    return error.Refused;
+}
+
+fn use_kernel(arguments: []const *Object) Error!*Object {
+    return if (keccak.choose(try python.text_of(arguments[0]))) python.none() else error.Refused;
+}
+
+fn kernel(_: []const *Object) Error!*Object {
+    return python.string(keccak.kernel_name());
+}
+
+/// (bytes in use, their peak, the limit)
+fn memory_figures(_: []const *Object) Error!*Object {
+    const used = try python.integer(memory.used.load(.monotonic));
+    const peak = try python.integer(memory.peak.load(.monotonic));
+    return python.tuple(&.{ used, peak, try python.integer(memory.limit.load(.monotonic)) });
+}
+
+fn limit_memory(arguments: []const *Object) Error!*Object {
+    memory.limit.store(try python.size_of(arguments[0]), .monotonic);
+    return python.none();
+}
+
+var methods: [rows.len + 1]python.Method = blk: {
+    var table: [rows.len + 1]python.Method = @splat(.{});
+    for (rows, 0..) |known, index| {
+        table[index] = .{
+            .name = known.name.ptr,
+            .function = @ptrCast(&Wrapped(index).call),
+            .flags = python.fastcall_with_keywords,
+        };
+    }
+    break :blk table;
+};
+
+var definition: python.Module = .{ .name = "_core", .methods = &methods };
+
+fn initialize() Error!*Object {
+    keccak.start();
+    try transaction_objects.start();
+    refused = try python.made(python.PyErr_NewException("zevm.core._core.RefusedError", python.PyExc_ValueError, null));
+    const module = try python.made(python.PyModule_Create2(&definition, python.api_version));
+    errdefer python.drop(module);
+    try python.done(python.PyModule_AddObjectRef(module, "RefusedError", refused));
+    return module;
+}
+
+export fn PyInit__core() ?*Object {
+    return initialize() catch null;
+}

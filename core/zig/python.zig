@@ -1,0 +1,230 @@
+//! The functions of CPython's stable ABI (3.11) that the core calls, declared by hand: no headers are needed.
+//! All but the two that hand over the lock are to be called with the lock held.
+
+const Error = @import("errors.zig").Error;
+
+pub const Size = isize;
+const Type = opaque {};
+/// The head of every object, as the stable ABI has it on 64-bit machines.
+pub const Object = extern struct { references: Size, type: *Type };
+
+pub const Method = extern struct {
+    name: ?[*:0]const u8 = null,
+    function: ?*const anyopaque = null,
+    flags: c_int = 0,
+    documentation: ?[*:0]const u8 = null,
+};
+pub const Module = extern struct {
+    base: extern struct { references: Size = 1, type: ?*Type = null, init: ?*anyopaque = null, index: Size = 0, copy: ?*Object = null } = .{},
+    name: [*:0]const u8,
+    documentation: ?[*:0]const u8 = null,
+    state_size: Size = -1,
+    methods: [*]Method,
+    slots: ?*anyopaque = null,
+    traverse: ?*anyopaque = null,
+    clear: ?*anyopaque = null,
+    free: ?*anyopaque = null,
+};
+const Buffer = extern struct {
+    data: ?[*]const u8,
+    owner: ?*Object,
+    size: Size,
+    item_size: Size,
+    is_readonly: c_int,
+    dimensions: c_int,
+    format: ?[*:0]u8,
+    shape: ?*Size,
+    strides: ?*Size,
+    suboffsets: ?*Size,
+    internal: ?*anyopaque,
+};
+
+pub const fastcall_with_keywords: c_int = 0x0080 | 0x0002;
+pub const api_version: c_int = 3;
+
+pub extern fn PyModule_Create2(*Module, c_int) ?*Object;
+pub extern fn PyModule_AddObjectRef(*Object, [*:0]const u8, *Object) c_int;
+extern fn PyType_GetFlags(*Type) c_ulong;
+extern fn PyBytes_FromStringAndSize(?[*]const u8, Size) ?*Object;
+extern fn PyBytes_AsString(*Object) ?[*]u8;
+extern fn PyBytes_Size(*Object) Size;
+extern fn PyUnicode_FromStringAndSize(?[*]const u8, Size) ?*Object;
+extern fn PyUnicode_AsUTF8AndSize(*Object, *Size) ?[*]const u8;
+pub extern fn PyUnicode_InternFromString([*:0]const u8) ?*Object;
+extern fn PyLong_FromUnsignedLongLong(c_ulonglong) ?*Object;
+extern fn PyLong_FromString([*:0]const u8, ?*anyopaque, c_int) ?*Object;
+extern fn PyLong_AsLongAndOverflow(*Object, *c_int) c_long;
+pub extern fn PyDict_New() ?*Object;
+pub extern fn PyDict_SetItem(*Object, *Object, *Object) c_int;
+pub extern fn PyDict_Next(*Object, *Size, *?*Object, *?*Object) c_int;
+pub extern fn PyDict_Size(*Object) Size;
+pub extern fn PyList_New(Size) ?*Object;
+pub extern fn PyList_SetItem(*Object, Size, *Object) c_int;
+pub extern fn PyList_Append(*Object, *Object) c_int;
+extern fn PyList_GetItem(*Object, Size) ?*Object;
+extern fn PyList_Size(*Object) Size;
+pub extern fn PyTuple_New(Size) ?*Object;
+pub extern fn PyTuple_SetItem(*Object, Size, *Object) c_int;
+extern fn PyTuple_GetItem(*Object, Size) ?*Object;
+extern fn PyTuple_Size(*Object) Size;
+pub extern fn PyObject_Call(*Object, *Object, ?*Object) ?*Object;
+pub extern fn PyObject_CallFunctionObjArgs(*Object, ...) ?*Object;
+extern fn PyObject_GetBuffer(*Object, *Buffer, c_int) c_int;
+extern fn PyBuffer_Release(*Buffer) void;
+pub extern fn PyErr_SetString(*Object, [*:0]const u8) void;
+pub extern fn PyErr_NewException([*:0]const u8, ?*Object, ?*Object) ?*Object;
+pub extern fn PyErr_NoMemory() ?*Object;
+pub extern var PyExc_ValueError: *Object;
+pub extern var PyExc_TypeError: *Object;
+extern fn Py_IncRef(?*Object) void;
+extern fn Py_DecRef(?*Object) void;
+pub extern fn PyEval_SaveThread() ?*anyopaque;
+pub extern fn PyEval_RestoreThread(?*anyopaque) void;
+extern var _Py_NoneStruct: Object;
+
+const Kind = enum(c_ulong) { integer = 1 << 24, list = 1 << 25, tuple = 1 << 26, bytes = 1 << 27, string = 1 << 28, dict = 1 << 29 };
+
+/// Whether an object is of a built-in type or a subclass.
+pub fn is(object: *Object, kind: Kind) bool {
+    return PyType_GetFlags(object.type) & @intFromEnum(kind) != 0;
+}
+
+pub fn is_none(object: *Object) bool {
+    return object == &_Py_NoneStruct;
+}
+
+/// A new reference to None.
+pub fn none() *Object {
+    return keep(&_Py_NoneStruct);
+}
+
+pub fn keep(object: *Object) *Object {
+    Py_IncRef(object);
+    return object;
+}
+
+pub fn drop(object: *Object) void {
+    Py_DecRef(object);
+}
+
+/// The result of a call that has set an exception where it is null.
+pub fn made(object: ?*Object) Error!*Object {
+    return object orelse error.Raised;
+}
+
+pub fn done(status: c_int) Error!void {
+    if (status < 0) return error.Raised;
+}
+
+pub fn bytes(data: []const u8) Error!*Object {
+    return made(PyBytes_FromStringAndSize(data.ptr, @intCast(data.len)));
+}
+
+/// A new bytes object, and its memory, which is to be filled before anything else sees it.
+pub fn blank(size: usize) Error!struct { *Object, []u8 } {
+    const object = try made(PyBytes_FromStringAndSize(null, @intCast(size)));
+    return .{ object, PyBytes_AsString(object).?[0..size] };
+}
+
+/// The contents of a bytes object, which must be one; they live as long as it.
+pub fn contents(object: *Object) Error![]const u8 {
+    if (!is(object, .bytes)) return error.Refused;
+    return PyBytes_AsString(object).?[0..@intCast(PyBytes_Size(object))];
+}
+
+pub fn string(text: []const u8) Error!*Object {
+    return made(PyUnicode_FromStringAndSize(text.ptr, @intCast(text.len)));
+}
+
+pub fn text_of(object: *Object) Error![]const u8 {
+    if (!is(object, .string)) return error.Refused;
+    var size: Size = 0;
+    const text = PyUnicode_AsUTF8AndSize(object, &size) orelse return error.Raised;
+    return text[0..@intCast(size)];
+}
+
+pub fn integer(value: u64) Error!*Object {
+    return made(PyLong_FromUnsignedLongLong(value));
+}
+
+/// The integer of big-endian bytes, 32 at most.
+pub fn integer_of(data: []const u8) Error!*Object {
+    if (data.len > 32) return error.Refused;
+    if (data.len <= 8) {
+        var value: u64 = 0;
+        for (data) |byte| value = value << 8 | byte;
+        return integer(value);
+    }
+    var text: [65]u8 = undefined;
+    const digits = "0123456789abcdef";
+    for (data, 0..) |byte, index| {
+        text[2 * index] = digits[byte >> 4];
+        text[2 * index + 1] = digits[byte & 15];
+    }
+    text[2 * data.len] = 0;
+    return made(PyLong_FromString(text[0 .. 2 * data.len :0].ptr, null, 16));
+}
+
+/// An integer that is neither negative nor over 63 bits.
+pub fn size_of(object: *Object) Error!usize {
+    if (!is(object, .integer)) return error.Refused;
+    var overflow: c_int = 0;
+    const value = PyLong_AsLongAndOverflow(object, &overflow);
+    return if (overflow == 0 and value >= 0) @intCast(value) else error.Refused;
+}
+
+/// A list's or a tuple's length and items; the items are borrowed.
+pub const Sequence = struct {
+    object: *Object,
+    size: usize,
+    is_list: bool,
+
+    pub fn at(self: Sequence, index: usize) Error!*Object {
+        const place: Size = @intCast(index);
+        return made(if (self.is_list) PyList_GetItem(self.object, place) else PyTuple_GetItem(self.object, place));
+    }
+};
+
+pub fn sequence(object: *Object) Error!Sequence {
+    const is_list = is(object, .list);
+    if (!is_list and !is(object, .tuple)) return error.Refused;
+    const size = if (is_list) PyList_Size(object) else PyTuple_Size(object);
+    return .{ .object = object, .size = @intCast(size), .is_list = is_list };
+}
+
+/// A view of an object's bytes, until it is released.
+pub const View = struct {
+    buffer: Buffer,
+
+    pub fn data(self: *const View) []const u8 {
+        const size: usize = @intCast(self.buffer.size);
+        return if (self.buffer.data) |first| first[0..size] else "";
+    }
+
+    pub fn release(self: *View) void {
+        PyBuffer_Release(&self.buffer);
+    }
+};
+
+pub fn view(object: *Object) Error!View {
+    var result: View = undefined;
+    try done(PyObject_GetBuffer(object, &result.buffer, 0));
+    return result;
+}
+
+/// A new tuple of new references, which it takes over.
+pub fn tuple(items: []const *Object) Error!*Object {
+    const result = PyTuple_New(@intCast(items.len)) orelse {
+        for (items) |item| drop(item);
+        return error.Raised;
+    };
+    for (items, 0..) |item, index| _ = PyTuple_SetItem(result, @intCast(index), item);
+    return result;
+}
+
+/// Set an item of a dict to a new reference, which it takes over.
+pub fn put(dict: *Object, key: *Object, value: Error!*Object) Error!void {
+    const object = try value;
+    defer drop(object);
+    try done(PyDict_SetItem(dict, key, object));
+}

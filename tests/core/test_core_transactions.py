@@ -1,0 +1,122 @@
+"""Transactions as the core reads them: the same fields and hashes, and for bytes that are none the same errors."""
+
+import random
+from dataclasses import fields, replace
+from typing import Any
+
+import pytest
+
+from tests.core.support import needs_core, outcome
+from zevm.chain.types import Transaction
+from zevm.chain.types.transaction import (
+    AccessListEntry,
+    Authorization,
+    BlobSidecar,
+    TransactionType,
+    decode_in_python,
+    encode_network_form,
+)
+from zevm.core import CORE
+from zevm.storage import rlp
+from zevm.storage.rlp import encode_bytes
+
+pytestmark = needs_core
+
+FIELDS = [field.name for field in fields(Transaction)]
+
+
+def example(rng: random.Random, kind: TransactionType) -> Transaction:
+    """A transaction whose numbers have all sizes."""
+
+    def number(bits: int) -> int:
+        return rng.getrandbits(rng.randint(0, bits))
+
+    typed = kind is not TransactionType.LEGACY
+    price = number(256)
+    two_prices = kind not in (TransactionType.LEGACY, TransactionType.ACCESS_LIST)
+    entries = tuple(
+        AccessListEntry(rng.randbytes(20), tuple(rng.randbytes(32) for _ in range(rng.randint(0, 3))))
+        for _ in range(rng.randint(0, 2))
+    )
+    signed = tuple(
+        Authorization(number(256), rng.randbytes(20), number(64), number(8), number(256), number(256))
+        for _ in range(rng.randint(0, 2))
+    )
+    creates = kind <= TransactionType.DYNAMIC_FEE and rng.random() < 0.3
+    return Transaction(
+        type=kind,
+        chain_id=number(240) if typed else rng.choice((None, number(240))),
+        nonce=number(64),
+        max_priority_fee_per_gas=number(256) if two_prices else price,
+        max_fee_per_gas=price,
+        gas_limit=number(64),
+        to=None if creates else rng.randbytes(20),
+        value=number(256),
+        data=rng.randbytes(rng.choice((0, 1, 2, 60, 300, 5_000))),
+        access_list=entries if typed else (),
+        max_fee_per_blob_gas=number(256) if kind is TransactionType.BLOB else 0,
+        blob_versioned_hashes=(rng.randbytes(32),) if kind is TransactionType.BLOB else (),
+        authorization_list=signed if kind is TransactionType.SET_CODE else (),
+        y_parity=rng.randint(0, 1),
+        r=number(256),
+        s=number(256),
+    )
+
+
+def read(data: bytes) -> Any:
+    """What the core and Python make of the bytes, which is the same, its kinds included."""
+    found = outcome(Transaction.decode, data)
+    wanted = outcome(decode_in_python, data)
+    assert found == wanted, data.hex()
+    if isinstance(wanted, Transaction):
+        for name in FIELDS:
+            assert type(getattr(found, name)) is type(getattr(wanted, name)), name
+        assert (found.hash, found.signing_hash, found.encoded) == (wanted.hash, wanted.signing_hash, wanted.encoded)
+        assert replace(found) == wanted
+    return found
+
+
+@pytest.mark.parametrize("kind", TransactionType)
+def test_transactions_of_every_type(kind: TransactionType) -> None:
+    rng = random.Random(kind)
+    for _ in range(150):
+        transaction = example(rng, kind)
+        assert CORE.library.transaction_fields(transaction.encoded) is not None
+        assert read(transaction.encoded) == transaction
+
+
+@pytest.mark.parametrize("kind", TransactionType)
+def test_every_cut_and_every_flip(kind: TransactionType) -> None:
+    rng = random.Random(100 + kind)
+    whole = replace(example(rng, kind), data=b"\x01\x02").encoded
+    for place in range(len(whole)):
+        read(whole[:place])
+        for change in (1, 0x80, rng.randrange(1, 256)):
+            read(whole[:place] + bytes((whole[place] ^ change,)) + whole[place + 1 :])
+    read(whole + b"\x00")
+
+
+@pytest.mark.parametrize("kind", TransactionType)
+def test_every_field_of_every_wrong_kind(kind: TransactionType) -> None:
+    whole = example(random.Random(200 + kind), kind).encoded
+    prefix = b"" if kind is TransactionType.LEGACY else whole[:1]
+    items = rlp.decode_list(whole[len(prefix) :])
+    wrong = (b"", b"\x00", b"\x01", b"\x00\x01", bytes(20), b"\x01" * 9, b"\x01" * 32, b"\x01" * 33, [], [b""], [[b""]],
+             [[bytes(20), []]], [[bytes(20), [bytes(32)]]], [[bytes(20), [bytes(31)]]], [[bytes(20), [], b""]],
+             [[b"\x01", bytes(20), b"", b"", b"\x01", b"\x01"]],
+             b"\x1b", b"\x1c", b"\x1d", b"\x22", b"\x23")  # fmt: skip
+    for index in range(len(items)):
+        for value in wrong:
+            read(prefix + rlp.encode([*items[:index], value, *items[index + 1 :]]))
+        read(prefix + rlp.encode([*items[:index], *items[index + 1 :]]))
+    read(prefix + rlp.encode([*items, b""]))
+
+
+def test_blobs_with_their_sidecar_and_other_types() -> None:
+    transaction = example(random.Random(3), TransactionType.BLOB)
+    sidecar = BlobSidecar(0, (bytes(131_072),), (bytes(48),), (bytes(48),))
+    assert read(encode_network_form(replace(transaction, sidecar=sidecar))).sidecar == sidecar
+    for first in range(0xC0):
+        read(bytes((first,)) + transaction.encoded[1:])
+    for few in (b"", b"\x01", b"\xc0", b"\x02\xc0", encode_bytes(transaction.encoded)):
+        read(few)

@@ -1,0 +1,1 @@
+"""Campaigns against the native core: random input in Zig's debug mode."""
