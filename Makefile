@@ -6,7 +6,7 @@
 # make coverage  run unit and lengthy tests, and fail where less of the code is covered than pyproject.toml says
 # make lint   style, types, import rules, sizes, generated documents
 # make conformance  run the official fixtures, chain and recorded answers (needs CONFORMANCE_DIR)
-# make crash, replication, consensus, differential, codecs, wasm-fuzz, wasm-replay, wasm-compile, twins, audit, plugins, memory, malformed-bodies, quic-abuse, quic-memory, walk-gas, answers
+# make crash, history, replication, consensus, differential, codecs, wasm-fuzz, wasm-replay, wasm-compile, twins, audit, plugins, memory, malformed-bodies, malformed-frames, quic-abuse, quic-memory, walk-gas, answers
 #             look for faults: verification/README.md says how (ARGS="--seconds 600")
 # make consensus-network  run a private proof-of-stake network (ARGS="--nodes 4"): docs/consensus.md
 # make bench  measure against Anvil and Hardhat
@@ -26,7 +26,7 @@ UNIT_PATHS = $(if $(findstring tests/,$(ARGS)),,tests/storage tests/chain tests/
 UNIT = $(BIN)/python -m pytest $(PYTEST_FLAGS) $(UNIT_PATHS)
 LINTS := lint-types lint-documents lint-cycles lint-prose lint-sizes lint-style lint-layers
 CONSENSUS_TEST = tests/verification/consensus/test_consensus.py
-COVERED = --cov --cov-report=term --no-cov-on-fail
+COVERED = -p testing.measuring
 export VENV PYTHON
 # keep bytecode, also where the caller says no: the processes that tests start would compile these packages each
 test every-test unit coverage: export PYTHONDONTWRITEBYTECODE =
@@ -35,7 +35,7 @@ test every-test unit coverage: export PYTHONDONTWRITEBYTECODE =
 .PHONY: help install install-dev run tools test every-test unit coverage check lint format bench docs lock package clean
 .PHONY: $(LINTS)
 .PHONY: consensus-network
-.PHONY: conformance answers crash replication consensus differential codecs wasm-fuzz wasm-replay wasm-compile twins audit plugins memory malformed-bodies quic-abuse quic-memory walk-gas
+.PHONY: conformance answers crash history replication consensus differential codecs wasm-fuzz wasm-replay wasm-compile twins audit plugins memory malformed-bodies malformed-frames quic-abuse quic-memory walk-gas
 
 help:
 	@sed -n '/^#/!q; s/^# //p' Makefile
@@ -116,7 +116,10 @@ replication: install-dev
 crash: install-dev
 	@$(BIN)/python -m verification.crash.run $(ARGS)
 
-consensus-network: install-dev
+history: install-dev
+	@$(BIN)/python -m verification.history.run $(ARGS)
+
+consensus-network: install
 	@exec $(BIN)/python -m deploy.consensus.run $(ARGS)
 
 consensus: install-dev
@@ -153,6 +156,9 @@ memory: install-dev
 
 malformed-bodies: install-dev
 	@$(BIN)/python -m verification.abuse.malformed_bodies $(ARGS)
+
+malformed-frames: install-dev
+	@$(BIN)/python -m verification.abuse.malformed_frames $(ARGS)
 
 quic-abuse: install-dev
 	@$(BIN)/python -m verification.abuse.quic $(ARGS)

@@ -35,10 +35,6 @@ def seconds(action: Callable[[], object], rounds: int) -> float:
     return median(durations)
 
 
-def nothing(_: bytes) -> None:
-    """The nodes below an empty trie."""
-
-
 def squash(reference: HexaryTrie, changes: dict[bytes, bytes]) -> None:
     """Apply `changes` to py-trie in one batch, which is then dropped."""
     with reference.squash_changes() as batch:
@@ -50,15 +46,15 @@ def main() -> None:
     """Print both figures of both tries, and check that their roots agree."""
     accounts = entries(ACCOUNTS, seed=1)
     changes = dict(random.Random(2).sample(sorted(entries(ACCOUNTS, seed=3).items()), CHANGED))
-    built = trie.update(nothing, EMPTY_ROOT, accounts)
-    updated = trie.update(built.nodes.get, built.root, changes)
+    built = trie.update(trie.by_hash({}), EMPTY_ROOT, accounts)
+    updated = trie.update(trie.by_hash(built.nodes), built.root, changes)
 
     reference = HexaryTrie({}, prune=False)
     reference_insert = seconds(lambda: squash(reference, accounts), 1)
-    insert = seconds(lambda: trie.update(nothing, EMPTY_ROOT, accounts), 5)
+    insert = seconds(lambda: trie.update(trie.by_hash({}), EMPTY_ROOT, accounts), 5)
     assert reference.root_hash == built.root
     reference_change = seconds(lambda: squash(HexaryTrie(reference.db, built.root), changes), 5)
-    change = seconds(lambda: trie.update(built.nodes.get, built.root, changes), 15)
+    change = seconds(lambda: trie.update(trie.by_hash(built.nodes), built.root, changes), 15)
     squash(reference, changes)
     assert reference.root_hash == updated.root
 

@@ -1,6 +1,7 @@
 """The chain for the packages above: the reads of ChainView, and the writes, only for the writer thread."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial, wraps
 from typing import Concatenate, ParamSpec, TypeVar
@@ -19,7 +20,7 @@ from zevm.chain.canonical.patches import PatchedState
 from zevm.chain.canonical.shared_sync import SharedSync
 from zevm.chain.canonical.snapshots import ChainSnapshot, NodeState, Snapshots
 from zevm.chain.concurrency.deadline import Deadline, NotBriefError
-from zevm.chain.concurrency.writer import Steps, Turn, Writer, run_through
+from zevm.chain.concurrency.writer import Steps, Turn, Writer, WriterStoppedError, run_through
 from zevm.chain.errors import (
     BlockError,
     ChainError,
@@ -102,9 +103,13 @@ class Chain(ChainView):
     def close(self) -> None:
         """Stop the timer and the writer, after what is queued. The database stays open."""
         self.mining.stop()
-        self.writer.stop()
-        if self.zvm is not None:
-            self.zvm.close()
+        try:
+            with suppress(WriterStoppedError):
+                self.writer.run(self.canonical.finish)
+        finally:
+            self.writer.stop()
+            if self.zvm is not None:
+                self.zvm.close()
 
     @_writes
     def send_transaction(
@@ -122,7 +127,7 @@ class Chain(ChainView):
         if transaction.sidecar is not None:
             check_sidecar(transaction, self.spec.of(self.next_header()))
         if deadline is not None:
-            bound_send(transaction, self.pool, deadline)
+            bound_send(transaction, self.pool, self.database.state, deadline)
         added = self.pool.add(transaction, sender, local=local)
         try:
             if added.executable:
@@ -492,5 +497,6 @@ class Chain(ChainView):
 
 def _changed(first: SealedBlock, *others: SealedBlock) -> Changed:
     """The accounts that consecutive blocks have changed."""
-    accounts = [address for sealed in (first, *others) for address in sealed.update.accounts]
-    return Changed(first.update.base_root, accounts)
+    return Changed(
+        first.update.base_root, [address for sealed in (first, *others) for address in sealed.update.accounts]
+    )

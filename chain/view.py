@@ -25,6 +25,7 @@ from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.zvm.machine import ZvmMachine
 from zevm.storage.account import StateReader
 from zevm.storage.database import Database
+from zevm.storage.errors import MissingNodeError
 from zevm.storage.primitives import Address, Hash32
 from zevm.storage.state import AccountProof, StateBase
 
@@ -185,8 +186,15 @@ class ChainView:
         """Merkle proofs of an account and of its slots at a block. Raises UnknownBlockError, ExecutionTimeoutError."""
         if reference.tag is BlockTag.PENDING:
             deadline.bound(1, 0)
-        base = self.base_of(reference)[1].base
-        return self.database.state.prove_account(base, address, slots, deadline.check)
+        states, state = self.database.state, self.base_of(reference)[1]
+        if not states.holds(state.root):
+            deadline.bound(1, 0)
+        try:
+            return states.prove_account(state.base, address, slots, deadline.check)
+        except MissingNodeError:
+            # the chain went on meanwhile, and its nodes with it
+            deadline.bound(1, 0)
+            return states.prove_account(state.base, address, slots, deadline.check)
 
     def environment_of(self, header: Header) -> BlockEnvironment:
         """The block of a header as its transactions saw it; that of the head is made once."""

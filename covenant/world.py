@@ -14,7 +14,7 @@ from zevm.storage.account import EMPTY_ROOT, StateDiff
 from zevm.storage.database import Database
 from zevm.storage.errors import ForeignDatabaseError, StorageError, StorageProblem
 from zevm.storage.primitives import Address
-from zevm.storage.schema import MetaName, owner_key, undo_key
+from zevm.storage.schema import MetaName, owner_key
 from zevm.storage.state import StateBase, StateUpdate
 from zevm.storage.store import Batch
 
@@ -32,6 +32,7 @@ class World:
         self._database = Database.open(directory, sync=sync)
         try:
             self._claim(directory)
+            self._database.state.recover(_VERSION, self._database.state.root())
             self.reader: StateBase = self._latest()
             if expected is not None and self.root != expected:
                 raise StateMismatch(f"the state has root 0x{self.root.hex()}, expected is 0x{expected.hex()}")
@@ -67,16 +68,16 @@ class World:
         self._database.close()
 
     def _write(self, update: StateUpdate, owned: tuple[Address, Address] | None) -> None:
-        batch = Batch()
-        self._database.state.apply(batch, update, _VERSION)
-        batch.delete(undo_key(*_VERSION))
+        batch, states = Batch(), self._database.state
+        written = states.apply_alone(batch, update, _VERSION)
         if owned is not None:
             batch.put(owner_key(owned[0]), owned[1])
         try:
             self._database.write(batch)
         except StorageError:
-            self._database.state.forget_cached()
+            states.forget_cached()
             raise
+        written()
         self.reader = self._latest()
 
     def _latest(self) -> StateBase:

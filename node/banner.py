@@ -31,7 +31,7 @@ class BannerFacts:
     """The content of the banner and the configuration file.
 
     balances_wei: current balances, in the order of `keys`. base_fee_wei: None before London. data: where the chain is
-    kept. hosts: the listening addresses.
+    kept. hosts: the listening addresses. leader: the node that this one follows; None if it makes the blocks.
     """
 
     keys: Sequence[PrivateKey]
@@ -48,6 +48,7 @@ class BannerFacts:
     head_number: int
     data: str
     hosts: Sequence[str]
+    leader: str | None = None
 
 
 def banner(facts: BannerFacts) -> str:
@@ -59,6 +60,7 @@ def banner(facts: BannerFacts) -> str:
     ]
     keys = [f"({index}) 0x{key.secret.hex()}" for index, key in enumerate(facts.keys)]
     wallet = [f"Mnemonic:          {facts.mnemonic}", f"Derivation path:   {facts.derivation_path}"]
+    leader = [] if facts.leader is None else [f"Following:         {facts.leader}"]
     london = facts.base_fee_wei is not None
     sections = [
         ("Available Accounts", ["", *listed]),
@@ -70,7 +72,7 @@ def banner(facts: BannerFacts) -> str:
         ("Genesis Timestamp", ["", str(facts.genesis_timestamp)]),
         ("Genesis Number", ["", str(facts.genesis_number)]),
         ("Chain", [f"Hardfork:          {facts.hardfork}", f"Latest block:      {facts.head_number}",
-                   f"Kept in:           {facts.data}"]),
+                   f"Kept in:           {facts.data}", *leader]),
     ]  # fmt: skip
     shown = sections if facts.keys else sections[3:]
     text = "\n\n".join("\n".join([title, _RULE, *lines]) for title, lines in shown)

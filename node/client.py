@@ -2,19 +2,23 @@
 
 import http.client
 import json
-import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
+import orjson
+
 from zevm.node.banner import is_loopback
 from zevm.node.errors import NodeError
+from zevm.node.http_exchange import exchange
 
 TIMEOUT_SECONDS = 120
 """Longer than the server allows any call to take."""
 
+ANSWER_BYTES = 512 * 1024 * 1024
+"""The longest answer: traces of long transactions are the largest."""
 
+_SUCCESSES = range(200, 300)
 _OUTCOMES = frozenset((3, -32000, -32003))
 """Codes of what the chain says to a transaction or a call, whose text needs no method in front."""
 
@@ -48,8 +52,19 @@ def _system_words(error: object) -> Iterator[str]:
         error = error.__cause__ or error.__context__
 
 
+def read_answer(status: int, text: bytes) -> Any:
+    """The JSON of an answer. Raises ValueError for another status than success, and for no JSON."""
+    if status not in _SUCCESSES:
+        raise ValueError(f"HTTP Error {status}: {http.client.responses.get(status, 'no status of HTTP')}")
+    # bounds the depth, which json leaves to the stack: the recursion limit is raised for contracts
+    return orjson.loads(text)
+
+
 class Client:
-    """The JSON-RPC server at a URL. Raises NodeError if no node answers, CallFailedError for an error."""
+    """The JSON-RPC server at a URL. Raises NodeError if no node answers, CallFailedError for an error.
+
+    timeout_seconds: of each call, from its begin to the end of its answer, which has at most ANSWER_BYTES.
+    """
 
     def __init__(self, url: str, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
         self.url = url
@@ -59,9 +74,8 @@ class Client:
         """The result of a call. Raises UnicodeEncodeError for a text with lone surrogates, which JSON cannot have."""
         body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}, ensure_ascii=False).encode()
         try:
-            request = urllib.request.Request(self.url, body, {"Content-Type": "application/json"})
-            with urllib.request.urlopen(request, timeout=self._timeout_seconds) as response:
-                answer = json.load(response)
+            status, text = exchange(self.url, body, seconds=self._timeout_seconds, answer_bytes=ANSWER_BYTES)
+            answer = read_answer(status, text)
         except (OSError, ValueError, http.client.HTTPException) as error:
             raise NodeError(no_answer(self.url, error)) from None
         failure = answer.get("error") if isinstance(answer, dict) else None

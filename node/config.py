@@ -142,7 +142,8 @@ def _explain(error: ErrorDetails, origin: Callable[[str], str]) -> str:
         return reason
     name = str(error["loc"][0])
     shown = HIDDEN if name in SECRET_SETTINGS else repr(error["input"])
-    return f"{origin(name)}: {shown}: {reason}"
+    told = reason if reason.startswith(shown) else f"{shown}: {reason}"
+    return f"{origin(name)}: {told}"
 
 
 def _origin(name: str, flags: Mapping[str, object], file: Path | None) -> str:

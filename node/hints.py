@@ -12,6 +12,7 @@ HINTS: dict[Topic, str] = RPC_HINTS | {
     StorageProblem.FOLDER_IS_FILE: "give a folder with --datadir",
     StorageProblem.FOREIGN_FILES: "give an empty or new folder with --datadir",
     StorageProblem.OTHER_SCHEMA: "use that version, or give another folder with --datadir",
+    StorageProblem.OLDER_SCHEMA: "`zevm db migrate` takes it over, and loses nothing",
     StorageProblem.OTHER_GENESIS: "omit the genesis to continue with this chain, or give another --datadir",
     StorageProblem.IN_USE: "stop it, or give another folder with --datadir",
     StorageProblem.IN_USE_HERE: "close that node, or give another folder with --datadir",

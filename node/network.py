@@ -34,15 +34,19 @@ from zevm.node.preflight import JWT_SECRET_NAME
 from zevm.node.settings import UNLIMITED_GAS, NodeSettings
 from zevm.node.wallet import address_of
 from zevm.rpc.limits import Limits
-from zevm.rpc.transport.quic.options import QUIC_NAMES
+from zevm.rpc.transport.quic.options import NONCES_NAME, QUIC_NAMES
 from zevm.storage import replaced
 from zevm.storage.database import Database
 from zevm.storage.directory import PINS_NAME
 from zevm.storage.errors import CorruptionError, ForeignDatabaseError, StorageProblem
 from zevm.storage.primitives import Address
 from zevm.storage.schema import MetaName
+from zevm.storage.state_nodes import NodeLimits
 
-BESIDE_NAMES = (COMPILED_NAME, JWT_SECRET_NAME, PINS_NAME, *QUIC_NAMES)
+WAITING_NODES, WAITING_TURNS = 65_536, 64
+"""Most trie nodes that wait to be written, and blocks that they wait for; and most for each state that is kept."""
+
+BESIDE_NAMES = (COMPILED_NAME, JWT_SECRET_NAME, PINS_NAME, NONCES_NAME, *QUIC_NAMES)
 """A node's files in the data directory other than its database."""
 
 _DEVELOPMENT_ACCOUNTS = frozenset({"accounts", "balance", "mnemonic", "mnemonic_random", "derivation_path"})
@@ -57,7 +61,7 @@ def open_database(settings: NodeSettings, *, create: bool = True, accept: bool =
     Raises StorageError, GenesisError.
     """
     if settings.memory:
-        return Database.open(None)
+        return Database.open(None, node_limits=node_limits(settings))
     (replaced.set_aside if settings.fresh else replaced.put_back)(settings.datadir)
     try:
         return _open_files(settings, create=create, accept=accept)
@@ -66,8 +70,23 @@ def open_database(settings: NodeSettings, *, create: bool = True, accept: bool =
         raise
 
 
+def node_limits(settings: NodeSettings) -> NodeLimits:
+    """The number of states whose trie nodes are kept, and the time that others may take to be made again."""
+    if settings.proofs == "all":
+        return NodeLimits(states=None, rebuild_seconds=settings.proofs_seconds)
+    states = int(settings.proofs)
+    most = min(WAITING_NODES, WAITING_TURNS * states)
+    return NodeLimits(states=states, entries=most, blocks=most, rebuild_seconds=settings.proofs_seconds)
+
+
 def _open_files(settings: NodeSettings, *, create: bool, accept: bool) -> Database:
-    database = Database.open(settings.datadir, create=create, sync=not settings.no_sync, accept=accept)
+    database = Database.open(
+        settings.datadir,
+        create=create,
+        sync=not settings.no_sync,
+        accept=accept,
+        node_limits=node_limits(settings),
+    )
     if database.ledger.meta(MetaName.COVENANT) is not None:
         database.close()
         raise ForeignDatabaseError(

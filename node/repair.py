@@ -8,11 +8,12 @@ from zevm.chain.canonical.integrity import deep_problems, recent_problems
 from zevm.chain.canonical.rewinding import rewind_ledger
 from zevm.node.errors import NodeError
 from zevm.node.hints import told
-from zevm.node.network import open_database
+from zevm.node.network import node_limits, open_database
 from zevm.node.settings import NodeSettings
 from zevm.storage.database import Database
-from zevm.storage.errors import CorruptionError, StorageError
+from zevm.storage.errors import CorruptionError, StorageError, StorageProblem
 from zevm.storage.integrity import Progress
+from zevm.storage.migration import OLD_SCHEMA, migrate
 
 
 def check_database(settings: NodeSettings, *, deep: bool, progress: Progress, accept: bool = False) -> Iterator[str]:
@@ -48,6 +49,20 @@ def _chain_problems(database: Database, *, deep: bool, progress: Progress) -> It
         yield told(error)
         if deep:
             yield from database.scrub(progress)
+
+
+def migrate_database(settings: NodeSettings, progress: Progress) -> bool:
+    """Make the database one of this version's schema; False where it is one. Raises StorageError."""
+    try:
+        open_database(settings, create=False).close()
+    except StorageError as error:
+        if error.problem is not StorageProblem.OLDER_SCHEMA:
+            raise
+    else:
+        return False
+    with Database.open_older(settings.datadir, OLD_SCHEMA) as database:
+        migrate(database, progress, keep_nodes=node_limits(settings).states is None)
+    return True
 
 
 def rewind_database(

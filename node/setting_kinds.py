@@ -133,3 +133,17 @@ NewestFork = Annotated[Fork | None, BeforeValidator(_fork)]
 WordCount = BeforeValidator(_word_count)
 GivenGenesis = Annotated[Genesis, _Instance()]
 """A program may give a genesis itself in the place of its file."""
+
+
+def _proofs(text: str) -> str:
+    """A count of states, or "all". Raises ValueError."""
+    if text != "all" and not (text.isascii() and text.isdigit() and int(text[:9]) >= 1 and len(text) <= 7):
+        raise ValueError(f"{text!r} is neither a number from 1 to 9999999 nor all")
+    return text
+
+
+Proofs = Annotated[str, AfterValidator(_proofs)]
+ABOUT_PROOFS = (
+    "Newest states of which every trie node is at hand, for eth_getProof and the like. Those of an older one are made "
+    "again from what changed since. `all` keeps the nodes of every state on the disk, for ever."
+)

@@ -16,6 +16,7 @@ from zevm.chain.pool.limits import PoolLimits
 from zevm.chain.rules.units import ETHER
 from zevm.node.mnemonic import DEFAULT_DERIVATION_PATH, DEFAULT_MNEMONIC, check_derivation_path, check_mnemonic
 from zevm.node.setting_kinds import (
+    ABOUT_PROOFS,
     ACCOUNTS,
     CHAIN,
     DATA,
@@ -35,6 +36,7 @@ from zevm.node.setting_kinds import (
     Names,
     NewestFork,
     NodeAddress,
+    Proofs,
     Url,
     Urls,
     UserPath,
@@ -311,6 +313,11 @@ class NodeSettings(BaseSettings):
     no_sync: bool = setting(
         False, "--no-sync", panel=DATA, about="Do not wait for the disk: a power failure may lose the newest blocks."
     )
+    proofs: Proofs = setting("1024", "--proofs", panel=DATA, metavar="NUMBER|all", about=ABOUT_PROOFS)
+    proofs_seconds: float = setting(
+        5.0, "--proofs-seconds", panel=DATA, metavar="SECONDS", gt=0, le=10**6, allow_inf_nan=False,
+        about="Time for the trie nodes of an older state to be made again from what changed since.",
+    )  # fmt: skip
     preserve_historical_states: bool = setting(
         False, "--preserve-historical-states", panel=DATA,
         about="Accepted for compatibility with Anvil: every past state is always kept.",
@@ -388,16 +395,15 @@ class NodeSettings(BaseSettings):
         for first, second in _EXCLUSIVE:
             if getattr(self, first) not in (None, False) and getattr(self, second) not in (None, False):
                 raise ValueError(f"--{_dashed(first)} cannot be used with --{_dashed(second)}")
-        if self.state_interval is not None and self.state is None and self.dump_state is None:
-            raise ValueError("--state-interval needs --state or --dump-state")
+        for name, needed in _NEEDS:
+            if getattr(self, name) not in (None, False) and all(getattr(self, item) is None for item in needed):
+                raise ValueError(f"--{_dashed(name)} needs {' or '.join(f'--{_dashed(item)}' for item in needed)}")
         if self.external_consensus and (self.load_state or self.state):
             raise ValueError("--load-state and --state cannot be used with --authrpc: the blocks are the client's")
         if self.follow is not None:
             self._check_follower()
         if (self.quic_cert is None) != (self.quic_key is None):
             raise ValueError("--quic-cert and --quic-key belong together: give both, or neither")
-        if self.mixed_mining and self.block_time is None:
-            raise ValueError("--mixed-mining needs --block-time")
         if self.external_consensus and self.block_time is not None:
             raise ValueError("--block-time cannot be used with --authrpc: the consensus client makes the blocks")
         return self
@@ -444,6 +450,14 @@ class NodeSettings(BaseSettings):
         """Whether a block is made for each transaction at once."""
         return not self.no_mining and (self.block_time is None or self.mixed_mining)
 
+
+_NEEDS = (
+    ("state_interval", ("state", "dump_state")),
+    ("mixed_mining", ("block_time",)),
+    ("follow_ca", ("follow",)),
+    ("follow_development", ("follow",)),
+)
+"""Settings that would have no effect without one of others."""
 
 _EXCLUSIVE = (
     ("state", "load_state"),

@@ -39,7 +39,7 @@ from zevm.chain.errors import (
     SimulationError,
 )
 from zevm.chain.tracing.errors import TraceMemoryError
-from zevm.storage.errors import CorruptionError, MissingNodeError, StorageError, StorageProblem
+from zevm.storage.errors import CorruptionError, MissingNodeError, NodesNotKeptError, StorageError, StorageProblem
 from zevm.storage.primitives import Hash32
 from zevm.storage.rlp import RlpError
 
@@ -329,6 +329,10 @@ HINTS: dict[Topic, str] = {
     chain_errors.StatesNotKeptError: "start another chain in another --datadir, or use anvil_reset",
     chain_errors.MovedPrecompileError: "leave movePrecompileToAddress out",
     TraceMemoryError: "try again later, ask for less, or raise --rpc-trace-memory-bytes",
+    StorageProblem.NODES_NOT_KEPT: (
+        "ask for a newer block, or start with a larger --proofs-seconds; `--proofs all` keeps the tries of all states "
+        "from its first start on"
+    ),
     StorageProblem.RECORD_DAMAGED: "run `zevm db check --deep`",
     StorageProblem.SIDE_BLOCK_DAMAGED: "run `zevm db check`",
     StorageProblem.FILES_DAMAGED: (
@@ -382,6 +386,8 @@ def translate(error: Exception, *, evm_timeout_seconds: float) -> RpcError | Non
         return ServerError(f"execution aborted (timeout = {evm_timeout_seconds:g}s)")
     if isinstance(error, CorruptionError | MissingNodeError):
         return ServerError(f"database damaged: {told(error)}; stop the node and run `zevm db check`")
+    if isinstance(error, NodesNotKeptError):
+        return ServerError(told(error))
     if isinstance(error, StorageError):
         return ServerError(f"database error: {told(error)}")
     return None

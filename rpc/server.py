@@ -198,7 +198,10 @@ class Server:
 
         identity = identity_of(options)
         table = table_of(self._services, self.dispatcher, options, identity, self.app)
-        port = QuicPort(options, self._services.limits, table.protocols, identity, table.executions)
+        services = self._services
+        port = QuicPort(
+            options, services.limits, table.protocols, identity, table.executions, services.budgets.released
+        )
         await port.start()
         self.quic = port
 

@@ -25,6 +25,7 @@ from zevm.storage.log_tail import SEQUENCE_KEY
 from zevm.storage.memory import MemoryStore
 from zevm.storage.overlay import GroupedStore
 from zevm.storage.state import StateStore
+from zevm.storage.state_nodes import NodeLimits
 from zevm.storage.store import Batch, Snapshot
 
 LOGGER = logging.getLogger("zevm.storage")
@@ -63,12 +64,19 @@ class Database:
     `failed_writes` counts writes that the medium refused, since it was opened.
     """
 
-    def __init__(self, store: LevelStore | MemoryStore, files: DatabaseFiles | None, *, sync: bool) -> None:
+    def __init__(
+        self,
+        store: LevelStore | MemoryStore,
+        files: DatabaseFiles | None,
+        *,
+        sync: bool,
+        node_limits: NodeLimits | None = None,
+    ) -> None:
         self.store = store
         self._group = GroupedStore(store) if sync else None
         self._readable = self._group or store
         self.ledger = Ledger(self._readable)
-        self.state = StateStore(self._readable)
+        self.state = StateStore(self._readable, limits=node_limits)
         self.unclean_stop = files is not None and files.unclean_stop
         self.created = files is not None and files.created
         self.warnings: tuple[str, ...] = () if files is None else tuple(files.warnings)
@@ -81,21 +89,55 @@ class Database:
         self.failed_writes = 0
 
     @classmethod
-    def open(cls, path: Path | None, *, create: bool = True, sync: bool = True, accept: bool = False) -> "Database":
+    def open(
+        cls,
+        path: Path | None,
+        *,
+        create: bool = True,
+        sync: bool = True,
+        accept: bool = False,
+        node_limits: NodeLimits | None = None,
+    ) -> "Database":
         """Open the database in the directory `path`, or a new one in memory for None.
 
         With `sync` an acknowledged write survives a power failure, without only the end of the process.
+        node_limits: of the trie nodes in memory, and whether all are kept.
         accept: take it as it is where it cannot be told whether its newest acknowledged writes are there.
         Raises DatabaseLockedError, ForeignDatabaseError, CorruptionError (naming the file), or StorageError.
         """
         if path is None:
-            return cls(MemoryStore(), None, sync=False)
+            return cls(MemoryStore(), None, sync=False, node_limits=node_limits)
         files = DatabaseFiles(path, create=create, accept=accept)
         try:
-            return cls(files.open_store(), files, sync=sync)
+            return cls(files.open_store(), files, sync=sync, node_limits=node_limits)
         except BaseException:
             files.abandon()
             raise
+
+    @classmethod
+    def open_older(cls, path: Path, schema_version: int) -> "Database":
+        """Open a database of an older schema, to make it one of this one. Raises as `open`."""
+        files = DatabaseFiles(path, create=False, schema_version=schema_version)
+        try:
+            return cls(files.open_store(), files, sync=True, node_limits=NodeLimits(states=None))
+        except BaseException:
+            files.abandon()
+            raise
+
+    def reclaim(self, start: bytes, stop: bytes) -> None:
+        """Give the disk back what removed keys of a range take."""
+        if isinstance(self.store, LevelStore):
+            self.store.compact(start, stop)
+
+    def mark_migrated(self) -> None:
+        """From here on it is a database of this schema version."""
+        assert self._files is not None
+        self._files.write_format()
+
+    @property
+    def on_disk(self) -> bool:
+        """Whether anything outlives the process."""
+        return self._files is not None
 
     @classmethod
     def salvage(cls, path: Path) -> "Database":

@@ -25,7 +25,15 @@ _UNFINISHED = "an unfinished, never acknowledged write"
 class DatabaseFiles:
     """The files of a data directory around LevelDB: lock, format, sequence marks, checksums."""
 
-    def __init__(self, path: Path, *, create: bool, salvage: bool = False, accept: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        create: bool,
+        salvage: bool = False,
+        accept: bool = False,
+        schema_version: int = schema.SCHEMA_VERSION,
+    ) -> None:
         self._path = path
         self._accept = accept
         self._leveldb = path / directory.LEVELDB_NAME
@@ -33,7 +41,7 @@ class DatabaseFiles:
         self.unclean_stop = False
         self.created = False
         self.warnings: list[str] = []
-        exists = salvage or directory.check_ownership(path)
+        exists = salvage or directory.check_ownership(path, schema_version)
         if not exists and not create:
             raise StorageError(f"there is no database at {path}", StorageProblem.NO_DATABASE)
         if salvage and not self._leveldb.is_dir():
@@ -46,7 +54,7 @@ class DatabaseFiles:
         self._marks: SequenceMarks | None = None
         self._lock = directory.DirectoryLock(path)
         try:
-            if not salvage and not directory.check_ownership(path):
+            if not salvage and not directory.check_ownership(path, schema_version):
                 self.created = True
                 self._prepare()
         except BaseException:
@@ -95,10 +103,14 @@ class DatabaseFiles:
             self._warn(f"LevelDB's files are rebuilt from their readable parts ({error})")
             repair(self._leveldb)
             store = LevelStore(self._leveldb, create=False)
-        directory.write_format(self._path)
+        directory.write_format(self._path, _schema_of(store))
         self._marks = SequenceMarks(self._path)
         self._marks.begin(stored_sequence(store))
         return store
+
+    def write_format(self) -> None:
+        """Mark the database as one of this schema version."""
+        directory.write_format(self._path)
 
     def acknowledge(self, sequence: int, *, synced: bool) -> None:
         """Record the number of a write that has returned."""
@@ -251,3 +263,10 @@ def stored_sequence(store: Reader) -> int:
     """The number of the newest write that a store holds."""
     value = store.get(SEQUENCE_KEY)
     return 0 if value is None else schema.decode_number(value)
+
+
+def _schema_of(store: Reader) -> int:
+    """The schema version of what a store holds: one without a history index is older, unless nothing has changed."""
+    has_changes = next(store.iterate(*schema.range_of(schema.UNDO)), None) is not None
+    has_index = next(store.iterate(*schema.range_of(schema.HISTORY)), None) is not None
+    return schema.SCHEMA_VERSION if has_index or not has_changes else schema.SCHEMA_VERSION - 1

@@ -31,10 +31,11 @@ BESIDE_NAMES = (
 """Files that a directory for a new database may already contain."""
 
 _MAGIC = "zEVM database"
+_OLDER = frozenset(f"schema {version}" for version in range(1, SCHEMA_VERSION))
 
 
-def check_ownership(path: Path) -> bool:
-    """Whether `path` holds a database of ours; False when one can be made there.
+def check_ownership(path: Path, schema: int = SCHEMA_VERSION) -> bool:
+    """Whether `path` holds a database of ours, of a schema version; False when one can be made there.
 
     Raises ForeignDatabaseError when it holds something else, or another schema version's database, and
     CorruptionError when the file that says so is damaged.
@@ -52,7 +53,7 @@ def check_ownership(path: Path) -> bool:
                 StorageProblem.FOREIGN_FILES,
             )
         return False
-    _check_format(path)
+    _check_format(path, schema)
     return True
 
 
@@ -64,22 +65,22 @@ def is_ours(path: Path) -> bool:
     return check_ownership(path)
 
 
-def write_format(path: Path) -> None:
-    """Mark `path` as a database of ours, of this schema version."""
-    write_sealed(path / FORMAT_NAME, [_MAGIC, f"schema {SCHEMA_VERSION}", f"created by zevm-node {_version()}"])
+def write_format(path: Path, schema: int = SCHEMA_VERSION) -> None:
+    """Mark `path` as a database of ours, of a schema version."""
+    write_sealed(path / FORMAT_NAME, [_MAGIC, f"schema {schema}", f"created by zevm-node {_version()}"])
 
 
-def _check_format(path: Path) -> None:
+def _check_format(path: Path, schema: int) -> None:
     lines = read_sealed(path / FORMAT_NAME)
     if lines is None or lines[0] != _MAGIC:
         raise CorruptionError(
             f"the file {path / FORMAT_NAME} is damaged or another program's",
             StorageProblem.FORMAT_DAMAGED,
         )
-    if lines[1] != f"schema {SCHEMA_VERSION}":
+    if lines[1] != f"schema {schema}":
         raise ForeignDatabaseError(
             f"the database at {path} has {lines[1]}, this program reads schema {SCHEMA_VERSION}; it was {lines[2]}",
-            StorageProblem.OTHER_SCHEMA,
+            StorageProblem.OLDER_SCHEMA if lines[1] in _OLDER else StorageProblem.OTHER_SCHEMA,
         )
 
 

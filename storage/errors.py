@@ -4,7 +4,8 @@ StorageError
 ├── CorruptionError      bytes that differ from the written ones
 ├── DatabaseLockedError  another process, or this one, holds the data directory
 ├── ForeignDatabaseError not a zEVM database, another chain's, or another schema version's
-└── MissingNodeError     a trie node the store does not hold (pruned, or damaged)
+├── NodesNotKeptError    the trie of a past state would take too long to be made again
+└── MissingNodeError     a trie node the store does not hold
 
 None of these is ever an outcome of a transaction: they stop the work and reach the operator. The message says what
 is wrong, and `problem` what kind of fault it is, where something can be done about it: the packages that talk to
@@ -25,6 +26,8 @@ class StorageProblem(Enum):
     """The folder holds files of another program."""
     OTHER_SCHEMA = auto()
     """Another version of this program wrote the database."""
+    OLDER_SCHEMA = auto()
+    """An older version of this program wrote the database, which can be taken over."""
     OTHER_GENESIS = auto()
     """The database holds a chain that began otherwise."""
     IN_USE = auto()
@@ -43,6 +46,8 @@ class StorageProblem(Enum):
     """Nothing tells which write was the last that was acknowledged."""
     WRITES_LOST = auto()
     """Acknowledged writes are missing."""
+    NODES_NOT_KEPT = auto()
+    """The trie of a past state is not kept: its values can be read, not proved."""
 
 
 class StorageError(Exception):
@@ -63,6 +68,10 @@ class DatabaseLockedError(StorageError):
 
 class ForeignDatabaseError(StorageError):
     """The directory holds another program's, another chain's or another version's data."""
+
+
+class NodesNotKeptError(StorageError):
+    """The trie nodes of a past state are not kept, and to make them again takes longer than is allowed."""
 
 
 class MissingNodeError(StorageError):

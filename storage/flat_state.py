@@ -5,12 +5,14 @@ as it will be after the operations that the batch already has.
 """
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from zevm.storage import preimages
 from zevm.storage.account import EMPTY_ROOT
 from zevm.storage.errors import CorruptionError, StorageProblem
+from zevm.storage.history import Version, delete_difference, put_difference, read_difference, version_name
 from zevm.storage.overlay import Overlay
-from zevm.storage.rlp import Item, RlpError, decode, encode, encode_int
+from zevm.storage.rlp import encode_int
 from zevm.storage.schema import (
     ACCOUNT,
     SLOT,
@@ -27,9 +29,6 @@ from zevm.storage.schema import (
 from zevm.storage.state_update import StateUpdate
 from zevm.storage.store import Batch, Reader
 
-Version = tuple[int, int]
-"""Block number, and patch: 0 for the block itself, from 1 for development patches on it."""
-
 FLAT_ROOT_KEY = meta_key(MetaName.STATE_ROOT)
 
 
@@ -37,6 +36,14 @@ def flat_root(reader: Reader) -> bytes:
     """The state root that the flat records amount to."""
     root = reader.get(FLAT_ROOT_KEY)
     return EMPTY_ROOT if root is None else root
+
+
+class WayBack(NamedTuple):
+    """The roots that it leads from and to, and the flat records that it restores (b"": none)."""
+
+    start: bytes
+    root: bytes
+    records: dict[bytes, bytes]
 
 
 class BatchView(Overlay):
@@ -54,22 +61,35 @@ def apply_flat(reader: Reader, batch: Batch, update: StateUpdate, version: Versi
     Raises ValueError when the update does not stand on the flat state, or the version is taken.
     """
     view = BatchView(reader, batch)
+    if view.get(undo_key(*version)) is not None:
+        raise ValueError(f"state of block {version[0]}, patch {version[1]} is already written")
+    old_values = put_flat(view, batch, update)
+    put_difference(batch, version, update.base_root, update.root, old_values)
+
+
+def put_flat(view: BatchView, batch: Batch, update: StateUpdate) -> list[tuple[bytes, bytes]]:
+    """Put the flat records of `update` and the preimages of new ones into `batch`; what changes, with its old value.
+
+    view: over that batch. Raises ValueError when the update does not stand on the flat state.
+    """
     base_root = flat_root(view)
     if base_root != update.base_root:
         raise ValueError(f"update stands on root {update.base_root.hex()}, the latest state is {base_root.hex()}")
-    key = undo_key(*version)
-    if view.get(key) is not None:
-        raise ValueError(f"state of block {version[0]}, patch {version[1]} is already written")
-    undo: list[Item] = [base_root, update.root]
+    old_values: list[tuple[bytes, bytes]] = []
     for flat_key, value in _flat_changes(view, update).items():
         before = view.get(flat_key)
         if before != value:
-            undo += (flat_key, before or b"")
+            old_values.append((flat_key, before or b""))
             _set(batch, flat_key, value)
             if before is None:
                 preimages.put(batch, flat_key)
-    batch.put(key, encode(undo))
     _put_root(view, batch, update.root)
+    return old_values
+
+
+def flat_records(reader: Reader) -> dict[bytes, bytes]:
+    """Every account and slot of the latest state."""
+    return {key: value for family in (ACCOUNT, SLOT) for key, value in reader.iterate(*range_of(family))}
 
 
 def forget_flat(reader: Reader, batch: Batch) -> None:
@@ -81,34 +101,34 @@ def forget_flat(reader: Reader, batch: Batch) -> None:
     preimages.forget_known_root(batch)
 
 
-def rewind_flat(reader: Reader, batch: Batch, to: Version) -> bytes:
-    """Put into `batch` the way back to the state at version `to`, and return its root.
+def rewind_flat(reader: Reader, batch: Batch, to: Version) -> WayBack:
+    """Put into `batch` the way back to the state at version `to`.
 
     Raises CorruptionError when the recorded way is broken.
     """
     view = BatchView(reader, batch)
-    root = flat_root(view)
+    start = root = flat_root(view)
     restored: dict[bytes, bytes] = {}
     for key, record in view.iterate(undo_key(*to) + b"\x00", range_of(UNDO)[1], reverse=True):
-        before, after, fields = read_undo(key, record)
+        before, after, fields = read_difference(key, record)
         if after != root:
             raise CorruptionError(
-                f"reverse state diff of {_version_name(key)} leads back from {after.hex()}, the state is {root.hex()}",
+                f"reverse state diff of {version_name(key)} leads back from {after.hex()}, the state is {root.hex()}",
                 StorageProblem.RECORD_DAMAGED,
             )
         restored.update(zip(fields[::2], fields[1::2], strict=True))
         root = before
-        batch.delete(key)
+        delete_difference(batch, key, fields[::2])
     for flat_key, value in restored.items():
         _set(batch, flat_key, value or None)
     _put_root(view, batch, root)
-    return root
+    return WayBack(start, root, restored)
 
 
 def undone_keys(reader: Reader) -> Iterator[list[bytes]]:
     """The flat keys that each version changed, the oldest first."""
     for key, record in reader.iterate(*range_of(UNDO), fill_cache=False):
-        yield read_undo(key, record)[2][::2]
+        yield read_difference(key, record)[2][::2]
 
 
 def last_patch(reader: Reader, number: int) -> int:
@@ -142,19 +162,3 @@ def _set(batch: Batch, key: bytes, value: bytes | None) -> None:
         batch.delete(key)
     else:
         batch.put(key, value)
-
-
-def read_undo(key: bytes, record: bytes) -> tuple[bytes, bytes, list[bytes]]:
-    """Root before, root after, and the flat keys each followed by its old value (b"" for none)."""
-    try:
-        fields = decode(record)
-    except RlpError as error:
-        raise CorruptionError(f"reverse state diff of {_version_name(key)} is damaged: {error}") from None
-    strings = [field for field in fields if isinstance(field, bytes)] if isinstance(fields, list) else []
-    if len(strings) < 2 or len(strings) & 1 or len(strings) != len(fields):
-        raise CorruptionError(f"reverse state diff of {_version_name(key)} is damaged", StorageProblem.RECORD_DAMAGED)
-    return strings[0], strings[1], strings[2:]
-
-
-def _version_name(key: bytes) -> str:
-    return f"block {int.from_bytes(key[1:9], 'big')}, patch {int.from_bytes(key[9:], 'big')}"

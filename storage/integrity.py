@@ -5,6 +5,7 @@ from functools import partial
 
 from zevm.storage import rlp, schema
 from zevm.storage.errors import StorageError
+from zevm.storage.history import postings_of, version_name
 from zevm.storage.keccak import keccak256
 from zevm.storage.ledger import decode_position
 from zevm.storage.schema import Family
@@ -22,6 +23,7 @@ Progress = Callable[[str, int, int], None]
 
 TOLD_EVERY_BYTES = 4 * 1024 * 1024
 TOLD_EVERY_BLOCKS = 1_000
+TOLD_EVERY_ENTRIES = 10_000
 
 
 class _Report:
@@ -78,6 +80,7 @@ def scrub(store: Store, progress: Progress | None = None) -> list[str]:
         for family, size in zip(families, sizes, strict=True):
             counts[family] = _scan_family(view, family, head, report, partial(announce, family.name), size)
         _check_prefixes(view, report)
+        _check_history(view, counts[schema.HISTORY], report, partial(announce, "history index against state diffs"))
         if head != schema.MAX_NUMBER:
             _check_chain(view, first, head, counts, report, partial(announce, "canonical chain"))
     finally:
@@ -159,9 +162,30 @@ def _number_in(family: Family, key: bytes) -> int | None:
     """The block number that a key of this family contains."""
     if family is schema.LOG:
         return schema.decode_number(key[-schema.NUMBER_SIZE :])
+    if family is schema.HISTORY:
+        return schema.decode_number(key[-schema.VERSION_SIZE : -schema.PATCH_SIZE])
     if family in (schema.CANONICAL, schema.UNDO, schema.OVERRIDE):
         return schema.decode_number(key[1 : 1 + schema.NUMBER_SIZE])
     return None
+
+
+def _check_history(view: Reader, count: int, report: _Report, told: Callable[[int, int], None]) -> None:
+    """Each old value is found by the index, and the index names nothing else. count: of the entries of the index."""
+    expected = next_told = 0
+    try:
+        for key, record in view.iterate(*schema.range_of(schema.UNDO), fill_cache=False):
+            if expected >= next_told:
+                told(expected, max(count, expected))
+                next_told = expected + TOLD_EVERY_ENTRIES
+            for posting, offset in postings_of(key, record):
+                expected += 1
+                if view.get(posting) != offset:
+                    report.add(f"history index: {posting.hex()} does not lead to {version_name(key)}")
+    except StorageError as error:
+        report.add(str(error))
+        return
+    if count != expected:
+        report.add(f"history index: {count} entries are kept, the reverse state diffs have {expected}")
 
 
 def _check_prefixes(view: Reader, report: _Report) -> None:

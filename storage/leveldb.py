@@ -264,10 +264,10 @@ class LevelStore:
             value: bytes | None = self._db.get_property(name.encode())
             return (value or b"").decode("utf-8", "replace")
 
-    def compact(self) -> None:
-        """Rewrite all tables without what was overwritten or deleted."""
+    def compact(self, start: bytes = b"", stop: bytes = b"\xff" * 64) -> None:
+        """Rewrite all tables of a range of keys without what was overwritten or deleted."""
         with self._gate:
-            self._db.compact_range(start=b"", stop=b"\xff" * 64)
+            self._db.compact_range(start=start, stop=stop)
 
     def _open(self, *, create: bool) -> Any:
         options = self._options

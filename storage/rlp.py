@@ -106,6 +106,14 @@ def split_list(data: bytes, *, least_bytes: int = 1, most_items: int | None = No
     return items
 
 
+def item_at(data: bytes, position: int) -> bytes:
+    """The string whose encoding begins at `position`. Raises RlpError."""
+    is_list, start, stop = _item_bounds(data, position, len(data))
+    if is_list:
+        raise RlpError("rlp: expected input string or byte")
+    return data[start:stop]
+
+
 def _list_bounds(data: bytes) -> tuple[int, int]:
     if not data or data[0] < 0xC0:
         raise RlpError("rlp: expected input list")

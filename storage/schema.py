@@ -10,7 +10,7 @@
     LOG        'l' ‖ log key (8) ‖ number (8)     -> empty: the block has a log with that address or topic
     META       'm' ‖ name (any bytes)             -> see MetaName
     POOLED     'p' ‖ transaction hash (32)        -> any
-    NODE       'N' ‖ node hash (32)               -> trie node; keccak256(value) == node hash
+    NODE       'N' ‖ node hash (32)               -> trie node; keccak256(value) == node hash (`--proofs all` alone)
     CODE       'c' ‖ code hash (32)               -> contract code; keccak256(value) == code hash
     ACCOUNT    'a' ‖ address (20)                 -> account of the latest state
     SLOT       's' ‖ address (20) ‖ slot (32)     -> slot of the latest state
@@ -18,14 +18,20 @@
     OVERRIDE   'o' ‖ number (8)                   -> working state root (32) of a block whose state was patched
     SIDE       'S' ‖ number (8) ‖ block hash (32) -> state update of a block that is kept but not canonical
     PREIMAGE   'k' ‖ trie key (32)                -> address (20) or slot (32); keccak256(value) == trie key
+    HISTORY    'i' ‖ flat key ‖ number ‖ patch    -> offset (4) of the old value in that reverse state diff
+    STATE_NODE 'A' ‖ path                         -> node of the state trie, as of the last time nodes were written
+    SLOT_NODE  'B' ‖ trie key ‖ path              -> node of an account's storage trie, likewise
 
+A flat key is one of ACCOUNT or SLOT; a path is hexadecimal digits in ASCII; a trie key of SLOT_NODE is an account's.
 Numbers are unsigned and big-endian, so that keys of a family sort by number.
 """
 
 from dataclasses import dataclass
 from enum import Enum
 
-SCHEMA_VERSION = 1
+from zevm.storage.primitives import Address
+
+SCHEMA_VERSION = 2
 """Raised by every change of this table that an older program would misread."""
 
 
@@ -52,13 +58,16 @@ CODE = Family("code", b"c", 33)
 ACCOUNT = Family("accounts", b"a", 21)
 SLOT = Family("slots", b"s", 53)
 UNDO = Family("reverse state diffs", b"d", 13)
+HISTORY = Family("history index", b"i", None)
+STATE_NODE = Family("state trie", b"A", None)
+SLOT_NODE = Family("storage tries", b"B", None)
 OVERRIDE = Family("state root overrides", b"o", 9)
 SIDE = Family("side blocks", b"S", 41)
 PREIMAGE = Family("preimages", b"k", 33)
 
 FAMILIES = (
     HEADER, BODY, RECEIPTS, CANONICAL, NUMBER, POSITION, LOG, META, POOLED, NODE, CODE, ACCOUNT, SLOT, UNDO, OVERRIDE,
-    SIDE, PREIMAGE,
+    SIDE, PREIMAGE, HISTORY, STATE_NODE, SLOT_NODE,
 )  # fmt: skip
 
 
@@ -69,11 +78,13 @@ class MetaName(Enum):
     GENESIS          the genesis as JSON
     STATE_VERSION    number (8) ‖ patch (4): which block and patch the latest state is of
     STATE_ROOT       root (32) that the latest state amounts to; absent while that is empty
+    NODES            number (8) ‖ patch (4) ‖ root (32) of the state whose trie nodes lie under their paths
     PREIMAGES_ROOT   root (32) of the latest state of which no preimage is missing; absent while that is empty
     CHECKPOINTS      the blocks that a consensus client called safe and finalized
     ADOPTED          number (8) of the newest block from a state file ‖ number (8) of the first block before it
     INSTANCE_ID      32 bytes by which tools tell chains apart
     SEQUENCE         number (8) of the newest batch
+    MIGRATED         key of the newest reverse state diff that a migration under way has indexed, or "dropping" after it
     REPLICA_HIGHEST  number (8) of the newest block that a follower had when its leader took blocks back
     COVENANT         empty: the state is a Covenant VM's, which has no chain
 
@@ -85,11 +96,13 @@ class MetaName(Enum):
     GENESIS = b"genesis"
     STATE_VERSION = b"state-version"
     STATE_ROOT = b"state root"
+    NODES = b"nodes"
     PREIMAGES_ROOT = b"preimages root"
     CHECKPOINTS = b"checkpoints"
     ADOPTED = b"adopted"
     INSTANCE_ID = b"instance-id"
     SEQUENCE = b"sequence"
+    MIGRATED = b"migrated"
     REPLICA_HIGHEST = b"replica-highest"
     COVENANT = b"covenant"
 
@@ -101,6 +114,7 @@ NUMBER_SIZE = 8
 MAX_NUMBER = 2**64 - 1
 PATCH_SIZE = 4
 INDEX_SIZE = 4
+VERSION_SIZE = NUMBER_SIZE + PATCH_SIZE
 HASH_SIZE = 32
 ADDRESS_SIZE = 20
 LOG_KEY_SIZE = 8
@@ -202,6 +216,16 @@ def account_key(address: bytes) -> bytes:
     return ACCOUNT.prefix + address
 
 
+def address_in(flat_key: bytes) -> Address:
+    """The address in the key of an account or slot."""
+    return Address(flat_key[1 : 1 + ADDRESS_SIZE])
+
+
+def slot_in(flat_key: bytes) -> int:
+    """The slot in the key of one."""
+    return int.from_bytes(flat_key[1 + ADDRESS_SIZE :], "big")
+
+
 def slots_prefix(address: bytes) -> bytes:
     """Prefix of all slots of an account in the latest state."""
     return SLOT.prefix + address
@@ -215,6 +239,16 @@ def slot_key(address: bytes, slot: int) -> bytes:
 def undo_key(number: int, patch: int = 0) -> bytes:
     """Key of the reverse state diff of a block (patch 0) or of a development patch on it."""
     return UNDO.prefix + number.to_bytes(NUMBER_SIZE, "big") + patch.to_bytes(PATCH_SIZE, "big")
+
+
+def history_key(flat_key: bytes, number: int, patch: int = 0) -> bytes:
+    """Key that says: this account or slot changed in that version."""
+    return HISTORY.prefix + flat_key + number.to_bytes(NUMBER_SIZE, "big") + patch.to_bytes(PATCH_SIZE, "big")
+
+
+def path_key(owner: bytes, path: str) -> bytes:
+    """Key of the node at a path of the state trie (`owner` empty), or of the storage trie of a key of that."""
+    return SLOT_NODE.prefix + owner + path.encode() if owner else STATE_NODE.prefix + path.encode()
 
 
 def override_key(number: int) -> bytes:

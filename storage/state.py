@@ -1,28 +1,50 @@
-"""The state: accounts, storage and code, latest by plain keys and every past one through its trie.
+"""The state: accounts, storage and code, latest by plain keys and every past one by what changed since.
 
 Accounts lie in a secure trie (keccak256(address) -> RLP account), storage in one more per account
-(keccak256(slot) -> RLP integer). Nodes and code are found by their hash and never deleted, so every
-root that was ever written stays readable. The flat records of the latest state save the walk.
+(keccak256(slot) -> RLP integer). The latest state lies in flat records, from which reverse differences
+lead back; an index says which of them changed an account or slot, so that every past value is one
+look-up away (storage.history). Trie nodes are derived from that, and written behind (storage.state_nodes).
 Reads may come from any thread; `apply` and `rewind` belong to the one writer.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from threading import Lock
 
 from zevm.storage import preimages, state_update, trie
 from zevm.storage.account import EMPTY_ROOT, Account, StateDiff, StateReader, decode_account
+from zevm.storage.adoption import Earlier, put_adopted
 from zevm.storage.cache import ByteCache
-from zevm.storage.errors import CorruptionError, StorageProblem
-from zevm.storage.flat_state import Version, apply_flat, flat_root, forget_flat, last_patch, rewind_flat
+from zevm.storage.errors import CorruptionError, MissingNodeError, StorageProblem
+from zevm.storage.flat_state import (
+    BatchView,
+    apply_flat,
+    flat_records,
+    flat_root,
+    forget_flat,
+    last_patch,
+    put_flat,
+    rewind_flat,
+)
+from zevm.storage.history import Version, changes_between, forget_differences, roots_of
 from zevm.storage.keccak import EMPTY_KECCAK
+from zevm.storage.rebuilding import RebuildLimit, Rebuilt, rebuild, values_before, values_since
 from zevm.storage.rlp import decode, decode_int
-from zevm.storage.schema import ACCOUNT, UNDO, code_key, end_of, node_key, range_of, slots_prefix
+from zevm.storage.schema import ACCOUNT, code_key, end_of, range_of, slots_prefix
 from zevm.storage.state_check import PROBLEM_LIMIT, StateCheck
-from zevm.storage.state_readers import LatestReader, StateBase, TrieReader, UpdateReader
+from zevm.storage.state_nodes import (
+    HashNodes,
+    NodeLimits,
+    PathNodes,
+    StateNodes,
+    Written,
+    forget_nodes,
+    forget_path_nodes,
+)
+from zevm.storage.state_readers import HistoryReader, LatestReader, StateBase, TrieReader, UpdateReader
 from zevm.storage.state_record import updates_after
-from zevm.storage.state_update import StateUpdate, hashed, slot_hash
+from zevm.storage.state_update import NodesOf, StateUpdate, hashed, slot_hash
 from zevm.storage.store import Batch, Reader, Snapshot
-from zevm.storage.trie_difference import differing_keys
 
 __all__ = ["AccountProof", "SlotProof", "StateBase", "StateStore", "StateUpdate", "Version"]
 
@@ -45,24 +67,40 @@ class AccountProof:
     slots: list[SlotProof]
 
 
+BEFORE_ALL: Version = (-1, 0)
+"""Earlier than every version."""
+
+
 class StateStore:
     """The state's part of the database."""
 
     def __init__(
-        self, store: Reader, *, node_cache_bytes: int = 8 * 1024 * 1024, code_cache_bytes: int = 8 * 1024 * 1024
+        self,
+        store: Reader,
+        *,
+        limits: NodeLimits | None = None,
+        node_cache_bytes: int = 8 * 1024 * 1024,
+        code_cache_bytes: int = 8 * 1024 * 1024,
     ) -> None:
         self._store = store
-        self._nodes = ByteCache(node_cache_bytes)
+        self._limits = limits or NodeLimits()
+        self._paths = None if self._limits.states is None else PathNodes(store, node_cache_bytes, self._limits)
+        self._nodes: StateNodes = self._paths or HashNodes(store, node_cache_bytes)
         self._codes = ByteCache(code_cache_bytes)
+        self._rebuilding = Lock()
+
+    @property
+    def nodes(self) -> NodesOf:
+        """The trie nodes at hand."""
+        return self._nodes.of
 
     def root(self, view: Reader | None = None) -> bytes:
         """The root of the latest state, as the flat records say."""
         return flat_root(self._store if view is None else view)
 
     def holds(self, root: bytes) -> bool:
-        """Whether the state with this root was written."""
-        # Past the cache, which learns nodes at `apply`, before the batch is written.
-        return root == EMPTY_ROOT or self._store.get(node_key(root)) is not None
+        """Whether the trie nodes of the state with this root are at hand."""
+        return root == EMPTY_ROOT or self._nodes.holds(root)
 
     def latest(self, view: Snapshot, root: bytes) -> StateBase:
         """Read the latest state out of `view`. Raises CorruptionError when `view` is at another root."""
@@ -79,18 +117,99 @@ class StateStore:
             return previous.followed_by(update, view)
         return LatestReader(view, update.root, self._code)
 
-    def at(self, root: bytes) -> StateBase:
-        """Read any written state through its trie; reads raise MissingNodeError when it was never written."""
-        return TrieReader(self._node, root, self._code)
+    def at(self, view: Snapshot, version: Version, root: bytes) -> StateBase:
+        """Read the state after a version, whose root is `root`, out of `view`, which is at a later one."""
+        return HistoryReader(view, version, root, self._code, self.provide)
+
+    def by_trie(self, root: bytes) -> StateBase:
+        """Read a state through its trie nodes; reads raise MissingNodeError where they are not at hand."""
+        return TrieReader(self._nodes.of, root, self._code)
+
+    def provide(self, view: Reader, version: Version, root: bytes) -> None:
+        """See to it that the nodes of the state after `version`, as `view` shows it, are at hand.
+
+        Raises CorruptionError when the differences since then do not lead back to `root`, NodesNotKeptError when there
+        are too many of them.
+        """
+        if self.holds(root):
+            return
+        limit = RebuildLimit(self._limits.rebuild_seconds, self._limits.rebuild_values, version)
+        # one at a time: each takes memory, and none is quicker beside another
+        with limit.turn(self._rebuilding):
+            if not self.holds(root):
+                self._make_again(view, version, root, limit)
+
+    def _make_again(self, view: Reader, version: Version, root: bytes, limit: RebuildLimit) -> None:
+        base = flat_root(view)
+        age = self._nodes.age(base)
+        if age is None:
+            raise limit.passed_by()
+        try:
+            rebuilt = rebuild(self.nodes, base, values_before(view, version, limit), limit)
+        except MissingNodeError:
+            if self._nodes.age(base) is None:
+                raise limit.passed_by() from None
+            raise
+        self._nodes.remember(root, _checked(rebuilt, root), base, age)
+
+    def recover(self, version: Version, root: bytes) -> Batch | None:
+        """Make the nodes of the latest state, which is at `version`, that were not written before the last stop.
+
+        What it gives is to be written. Raises CorruptionError when they do not lead to `root`.
+        """
+        if self._paths is None:
+            return self._recover_all(root)
+        if self.holds(root):
+            return None
+        written = Written.read(self._store)
+        if written is not None and written.version > version:
+            written = None
+        self._paths.begin(written or Written((0, 0), EMPTY_ROOT))
+        values = flat_records(self._store) if written is None else values_since(self._store, written.version)
+        self._paths.add(Batch(), _checked(rebuild(self.nodes, self._paths.written.root, values), root))
+        return None
+
+    def _recover_all(self, root: bytes) -> Batch | None:
+        """The nodes of the latest state, for a chain that keeps every node from here on, and did not before."""
+        batch = Batch()
+        forget_path_nodes(self._store, batch)
+        if not self.holds(root):
+            self._nodes.add(batch, _checked(rebuild(self.nodes, EMPTY_ROOT, flat_records(self._store)), root))
+        return batch if batch.operations else None
+
+    def put_last_nodes(self, batch: Batch, version: Version, root: bytes) -> Callable[[], None] | None:
+        """Put into `batch` the nodes of the latest state that were not written; None where there are none.
+
+        Call the result once the batch is written.
+        """
+        paths = self._paths
+        if paths is None or paths.written.root == root:
+            return None
+        changes = paths.put_all(batch, version, root)
+        return lambda: paths.took(changes, version, root)
+
+    @property
+    def is_settling_near(self) -> bool:
+        """Whether `settle` may have long work after the next state."""
+        return self._paths is not None and self._paths.is_turn_near
+
+    def settle(self, version: Version, root: bytes) -> Batch | None:
+        """After the latest state became durable: what to write behind it now, if anything; then call `settled`."""
+        return None if self._paths is None else self._paths.turn(version, root)
+
+    def settled(self, version: Version) -> None:
+        """The batch that `settle` gave has been written."""
+        if self._paths is not None:
+            self._paths.wrote(version)
 
     def prepare(self, base: bytes | StateUpdate, diff: StateDiff) -> StateUpdate:
         """The state that `diff` makes of the one at `base`, a root or an unwritten update. Writes nothing."""
-        return state_update.prepare(self._node, base, diff)
+        return state_update.prepare(self.nodes, base, diff)
 
     def reader_over(self, update: StateUpdate, base: StateReader | None = None) -> StateBase:
         """Read the state as after an unwritten update; `base` may be given where a faster reader is at hand."""
         if base is None:
-            base = self.at(update.base) if isinstance(update.base, bytes) else self.reader_over(update.base)
+            base = self.by_trie(update.base) if isinstance(update.base, bytes) else self.reader_over(update.base)
         return UpdateReader(update, base)
 
     def apply(self, batch: Batch, update: StateUpdate, version: Version) -> None:
@@ -102,25 +221,52 @@ class StateStore:
         apply_flat(self._store, batch, update, version)
         self._put_nodes(batch, update)
 
+    def apply_alone(self, batch: Batch, update: StateUpdate, version: Version) -> Callable[[], None]:
+        """Put nodes, code and flat records into `batch`, and no way back. Raises ValueError as `apply`.
+
+        Call the result once the batch is written.
+        """
+        put_flat(BatchView(self._store, batch), batch, update)
+        self._put_nodes(batch, update)
+        return self.put_last_nodes(batch, version, update.root) or (lambda: None)
+
     def forget(self, batch: Batch) -> None:
-        """Put into `batch` the removal of the flat records: the latest state is the empty one then."""
+        """Put into `batch` the removal of the latest state, which is the empty one then; `begin` follows the write."""
         forget_flat(self._store, batch)
+        if self._paths is not None:
+            forget_nodes(self._store, batch)
+
+    def begin(self) -> None:
+        """Know no nodes but those that the store holds."""
+        if self._paths is not None:
+            self._paths.begin(Written.read(self._store) or Written((0, 0), EMPTY_ROOT))
 
     def forget_history(self, batch: Batch) -> None:
         """Put into `batch` the removal of the ways back from the latest state, which stays."""
-        for key, _ in self._store.iterate(*range_of(UNDO), fill_cache=False):
-            batch.delete(key)
+        forget_differences(self._store, batch)
 
-    def keep_nodes(self, batch: Batch, update: StateUpdate) -> None:
-        """Put nodes, code and preimages alone into `batch`: the state is then read through its trie, not the latest."""
+    def adopt(self, batch: Batch, update: StateUpdate, version: Version, earlier: Earlier) -> Callable[[], None]:
+        """Put the latest state into `batch`, with another history before it; see `put_adopted`.
+
+        Call the result once the batch is written.
+        """
+        put_adopted(self._store, batch, update, version, earlier)
+        self._put_nodes(batch, update)
+        return self.put_nodes_behind(batch, BEFORE_ALL, version, update.root)
+
+    def keep(self, batch: Batch, update: StateUpdate) -> None:
+        """Take nodes, code and preimages alone of a state that is not the latest one."""
         self._put_nodes(batch, update)
         for flat_key in update.flat_keys():
             if self._store.get(flat_key) is None:
                 preimages.put(batch, flat_key)
 
     def _put_nodes(self, batch: Batch, update: StateUpdate) -> None:
-        batch.put_all([(node_key(node_hash), raw) for node_hash, raw in update.nodes.items()])
-        self._nodes.put_all(update.nodes)
+        nodes = update.nodes
+        self._nodes.renew(batch, update.base_root)
+        if not nodes and update.root != update.base_root:
+            nodes = state_update.with_nodes(self.nodes, update).nodes
+        self._nodes.add(batch, nodes)
         for code_hash, code in update.code.items():
             batch.put(code_key(code_hash), code)
 
@@ -132,11 +278,51 @@ class StateStore:
         return updates_after(self._store, number)
 
     def rewind(self, batch: Batch, to: Version) -> bytes:
-        """Lead the flat state back to version `to`, forget later versions, and return the root reached.
+        """Lead the state back to version `to`, forget later versions, and return the root reached.
 
         Raises CorruptionError when the recorded way back is broken.
         """
-        return rewind_flat(self._store, batch, to)
+        way = rewind_flat(self._store, batch, to)
+        if self.holds(way.root):
+            self._nodes.renew(batch, way.root)
+        else:
+            self._nodes.add(batch, _checked(rebuild(self.nodes, way.start, way.records), way.root))
+        return way.root
+
+    def rewind_records(self, batch: Batch, to: Version) -> bytes:
+        """As `rewind`, without nodes: no state is made on this one before it is recovered."""
+        return rewind_flat(self._store, batch, to).root
+
+    def nodes_beyond(self, version: Version) -> Batch | None:
+        """The removal of all written nodes, where they are of a state after `version`; None where they are not."""
+        written = None if self._paths is None else Written.read(self._store)
+        if written is None or written.version <= version:
+            return None
+        batch = Batch()
+        forget_nodes(self._store, batch)
+        return batch
+
+    def provide_updates(self, updates: Sequence[StateUpdate]) -> None:
+        """See to it that the nodes of the last of them are at hand. Each stands on the one before, the first on a state
+        whose nodes are.
+        """
+        base, age = updates[0].base_root, self._nodes.age(updates[0].base_root)
+        fresh: dict[bytes, bytes] = {}
+        for update in updates:
+            fresh |= state_update.with_nodes(state_update.over(self.nodes, [fresh]), update).nodes
+        if age is not None:
+            self._nodes.remember(updates[-1].root, fresh, base, age)
+
+    def put_nodes_behind(self, batch: Batch, reached: Version, version: Version, root: bytes) -> Callable[[], None]:
+        """Put the nodes into `batch` where it takes the way back from the written ones: it goes back to `reached`.
+
+        version, root: of the latest state after the batch. Call the result once the batch is written.
+        """
+        paths = self._paths
+        if paths is None or reached >= paths.written.version:
+            return lambda: None
+        changes = paths.put_all(batch, version, root)
+        return lambda: paths.took(changes, version, root)
 
     def last_patch(self, number: int) -> int:
         """The newest patch of a block; 0 if there is none."""
@@ -159,22 +345,26 @@ class StateStore:
             yield int.from_bytes(key[len(prefix) :], "big"), int.from_bytes(value, "big")
 
     def accounts_at(self, root: bytes, start: bytes = b"") -> Iterator[tuple[bytes, Account]]:
-        """All accounts of any state, by keccak256(address), from `start` on."""
-        for key, record in trie.iterate(self._node, root, start):
+        """All accounts of a state whose nodes are at hand, by keccak256(address), from `start` on."""
+        for key, record in trie.iterate(self.nodes(b""), root, start):
             yield key, decode_account(record)
 
-    def slots_at(self, storage_root: bytes, start: bytes = b"") -> Iterator[tuple[bytes, int]]:
-        """All slots of a storage trie, by keccak256(slot), from `start` on, with their values."""
-        for key, value in trie.iterate(self._node, storage_root, start):
+    def slots_at(self, owner: bytes, storage_root: bytes, start: bytes = b"") -> Iterator[tuple[bytes, int]]:
+        """All slots of the account with key `owner`, by keccak256(slot), from `start` on, with their values."""
+        for key, value in trie.iterate(self.nodes(owner), storage_root, start):
             yield key, decode_int(decode(value))
 
-    def differing_accounts(self, one: bytes, other: bytes) -> Iterator[bytes]:
-        """keccak256(address) of each account that two states do not have alike, ascending."""
-        return differing_keys(self._node, one, other)
+    def version_of(self, view: Reader, number: int, root: bytes) -> Version | None:
+        """The version after block `number` whose state has this root; None where there is none."""
+        for version, after in roots_of(view, number):
+            if after == root:
+                return version
+        return None
 
-    def differing_slots(self, one: bytes, other: bytes) -> Iterator[bytes]:
-        """keccak256(slot) of each slot that two storage tries do not have alike, by their roots, ascending."""
-        return differing_keys(self._node, one, other)
+    def differences(self, after: Version, upto: Version, view: Reader | None = None) -> Iterator[list[bytes]]:
+        """The flat keys that each version after one, up to another, changed, the oldest first."""
+        for _, fields in changes_between(self._store if view is None else view, after, upto):
+            yield fields[::2]
 
     def prove_account(
         self,
@@ -188,14 +378,14 @@ class StateStore:
         check: called before each slot; what it raises ends the work.
         """
         root = base if isinstance(base, bytes) else base.root
-        nodes = state_update.nodes_over(self._node, base)
-        record, account_proof = trie.get_with_proof(nodes, root, hashed(address))
+        nodes, key = state_update.nodes_over(self.nodes, base), hashed(address)
+        record, account_proof = trie.get_with_proof(nodes(b""), root, key)
         account = None if record is None else decode_account(record)
         storage_root = EMPTY_ROOT if account is None else account.storage_root
         proofs = []
         for slot in slots:
             check()
-            value, proof = trie.get_with_proof(nodes, storage_root, slot_hash(slot))
+            value, proof = trie.get_with_proof(nodes(key), storage_root, slot_hash(slot))
             proofs.append(SlotProof(slot, 0 if value is None else decode_int(decode(value)), proof))
         return AccountProof(account, account_proof, proofs)
 
@@ -206,27 +396,16 @@ class StateStore:
         each in one line that names it, at most `limit` of them; [] for a sound state. Takes memory
         in proportion to the number of accounts, and to the slots of the largest one.
         """
-        return StateCheck(self._store if view is None else view, root, limit).run(compare_flat=view is not None)
+        reader = self._store if view is None else view
+        return StateCheck(reader, self._nodes.past_caches(reader), root, limit).run(compare_flat=view is not None)
 
     def preimage(self, trie_key: bytes) -> bytes | None:
         """The address (20 bytes) or slot (32 bytes) with this hash, None where no state ever had it."""
         return preimages.find(self._store, trie_key)
 
-    def node(self, node_hash: bytes) -> bytes | None:
-        """A written trie node by its hash, or None."""
-        return self._node(node_hash)
-
     def code(self, code_hash: bytes) -> bytes:
         """Written code by its hash. Raises CorruptionError where it is missing."""
         return self._code(code_hash)
-
-    def _node(self, node_hash: bytes) -> bytes | None:
-        raw = self._nodes.get(node_hash)
-        if raw is None:
-            raw = self._store.get(node_key(node_hash))
-            if raw is not None:
-                self._nodes.put(node_hash, raw)
-        return raw
 
     def _code(self, code_hash: bytes) -> bytes:
         if code_hash == EMPTY_KECCAK:
@@ -238,6 +417,16 @@ class StateStore:
                 raise CorruptionError(f"code {code_hash.hex()} is missing", StorageProblem.RECORD_DAMAGED)
             self._codes.put(code_hash, code)
         return code
+
+
+def _checked(rebuilt: Rebuilt, root: bytes) -> dict[bytes, bytes]:
+    """The nodes of the state with this root. Raises CorruptionError where it is another's."""
+    if rebuilt.root != root:
+        raise CorruptionError(
+            f"the records of a state with root {root.hex()} lead to {rebuilt.root.hex()}",
+            StorageProblem.RECORD_DAMAGED,
+        )
+    return rebuilt.nodes
 
 
 def _check_root(view: Reader, root: bytes) -> None:

@@ -8,11 +8,11 @@ from zevm.storage.errors import CorruptionError
 from zevm.storage.flat_state import flat_root
 from zevm.storage.keccak import EMPTY_KECCAK, keccak256
 from zevm.storage.rlp import encode_bytes
-from zevm.storage.schema import ACCOUNT, SLOT, Family, code_key, node_key, range_of
+from zevm.storage.schema import ACCOUNT, SLOT, Family, code_key, range_of
+from zevm.storage.state_update import NodesOf
 from zevm.storage.store import Reader
 
 PROBLEM_LIMIT = 100
-_STORAGE_MEMO_LIMIT = 1 << 16
 
 
 class _LimitReachedError(Exception):
@@ -22,13 +22,13 @@ class _LimitReachedError(Exception):
 class StateCheck:
     """One run over one state. Reads past all caches, and goes on past what is broken."""
 
-    def __init__(self, reader: Reader, root: bytes, limit: int) -> None:
+    def __init__(self, reader: Reader, nodes: NodesOf, root: bytes, limit: int) -> None:
         self._reader = reader
+        self._nodes = nodes
         self._root = root
         self._limit = limit
         self._problems: list[str] = []
         self._codes_seen: set[bytes] = {EMPTY_KECCAK}
-        self._storage_seen: set[bytes] = {EMPTY_ROOT}
 
     def run(self, *, compare_flat: bool) -> list[str]:
         """The problems, one line each, at most the limit."""
@@ -48,32 +48,25 @@ class StateCheck:
             raise _LimitReachedError
         self._problems.append(problem)
 
-    def _node(self, node_hash: bytes) -> bytes | None:
-        return self._reader.get(node_key(node_hash))
-
-    def _walk(self, name: str, root: bytes, holes: list[str]) -> Iterator[tuple[bytes, bytes]]:
+    def _walk(self, name: str, owner: bytes, root: bytes, holes: list[str]) -> Iterator[tuple[bytes, bytes]]:
         """The entries of a trie; faults are reported, and their paths added to `holes`."""
 
         def report(path: str, node_hash: bytes, fault: str) -> None:
             holes.append(path)
             self._add(f"{name}: node {node_hash.hex()} at path {path or '(root)'} {fault}")
 
-        yield from trie.survey(self._node, root, report)
+        yield from trie.survey(self._nodes(owner), root, report)
 
     def _check_trie(self) -> None:
-        for key, record in self._walk("state trie", self._root, []):
+        for key, record in self._walk("state trie", b"", self._root, []):
             name = f"account with key hash {key.hex()}"
             account = self._account(name, record)
             if account is not None:
-                self._check_storage(name, account.storage_root)
+                self._check_storage(name, key, account.storage_root)
 
-    def _check_storage(self, name: str, storage_root: bytes) -> None:
-        """Walk a storage trie, unless one with this root was walked before."""
-        if storage_root in self._storage_seen:
-            return
-        if len(self._storage_seen) < _STORAGE_MEMO_LIMIT:
-            self._storage_seen.add(storage_root)
-        for _ in self._walk(f"storage trie of {name}", storage_root, []):
+    def _check_storage(self, name: str, owner: bytes, storage_root: bytes) -> None:
+        """Walk a storage trie."""
+        for _ in self._walk(f"storage trie of {name}", owner, storage_root, []):
             pass
 
     def _account(self, name: str, record: bytes) -> Account | None:
@@ -105,7 +98,7 @@ class StateCheck:
         if held != self._root:
             self._add(f"flat state belongs to root {held.hex()}, not to {self._root.hex()}")
         holes: list[str] = []
-        expected = dict(self._walk("state trie", self._root, holes))
+        expected = dict(self._walk("state trie", b"", self._root, holes))
         slots = _Grouped(self._flat("flat slots", SLOT))
         for key, record in self._flat("flat accounts", ACCOUNT):
             address = key[1:]
@@ -117,34 +110,34 @@ class StateCheck:
             if proven is not None:
                 if proven != record:
                     self._add(f"{name}: flat record differs from the trie")
-                self._compare_account(name, proven, own_slots)
+                self._compare_account(name, hashed, proven, own_slots)
             elif not _covered(hashed, holes):
                 self._add(f"{name} is in the flat state, not in the trie")
         self._report_orphans(slots, None)
         for left, proven in expected.items():
             name = f"account with key hash {left.hex()}"
             self._add(f"{name} is in the trie, not in the flat state")
-            self._compare_account(name, proven, None)
+            self._compare_account(name, left, proven, None)
 
     def _report_orphans(self, slots: "_Grouped", address: bytes | None) -> None:
         for orphan in slots.before(address):
             self._add(f"flat slots of 0x{orphan.hex()} have no account")
 
-    def _compare_account(self, name: str, record: bytes, slots: list[tuple[bytes, bytes]] | None) -> None:
+    def _compare_account(self, name: str, owner: bytes, record: bytes, slots: list[tuple[bytes, bytes]] | None) -> None:
         """Check an account of the trie, and that `slots`, unless None, are its storage."""
         account = self._account(name, record)
         if account is None:
             return
         if slots is None:
-            self._check_storage(name, account.storage_root)
+            self._check_storage(name, owner, account.storage_root)
         else:
-            self._compare_slots(name, account.storage_root, slots)
+            self._compare_slots(name, owner, account.storage_root, slots)
 
-    def _compare_slots(self, name: str, storage_root: bytes, flat: list[tuple[bytes, bytes]]) -> None:
+    def _compare_slots(self, name: str, owner: bytes, storage_root: bytes, flat: list[tuple[bytes, bytes]]) -> None:
         if storage_root == EMPTY_ROOT and not flat:
             return
         holes: list[str] = []
-        expected = dict(self._walk(f"storage trie of {name}", storage_root, holes))
+        expected = dict(self._walk(f"storage trie of {name}", owner, storage_root, holes))
         for slot, value in flat:
             hashed = keccak256(slot)
             proven = expected.pop(hashed, None)

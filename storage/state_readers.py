@@ -1,14 +1,15 @@
-"""Three ways to read a state: flat (the latest), through the trie (any), and over an unwritten update."""
+"""Four ways to read a state: flat, by what changed since, through the trie, and over an unwritten update."""
 
 from collections.abc import Callable
 from typing import Protocol
 
 from zevm.storage import trie
 from zevm.storage.account import EMPTY_ROOT, Account, StateReader, decode_account
+from zevm.storage.history import Version, value_at
 from zevm.storage.primitives import Address
 from zevm.storage.rlp import decode, decode_int
 from zevm.storage.schema import account_key, slot_key
-from zevm.storage.state_update import StateUpdate, hashed, slot_hash
+from zevm.storage.state_update import NodesOf, StateUpdate, hashed, slot_hash
 from zevm.storage.store import Snapshot
 
 CodeOf = Callable[[bytes], bytes]
@@ -78,12 +79,63 @@ class LatestReader:
         return self._code_of(code_hash)
 
 
+class HistoryReader:
+    """The state after a version, as the flat records of one snapshot and the differences since then tell.
+
+    held: makes sure that the state's trie nodes are at hand, for what others build on it.
+    """
+
+    __slots__ = ("_accounts", "_code_of", "_held", "_version", "_view", "root")
+
+    def __init__(
+        self,
+        view: Snapshot,
+        version: Version,
+        root: bytes,
+        code_of: CodeOf,
+        held: Callable[[Snapshot, Version, bytes], None],
+    ) -> None:
+        self.root = root
+        self._view = view
+        self._version = version
+        self._code_of = code_of
+        self._held = held
+        self._accounts: dict[bytes, Account | None] = {}
+
+    @property
+    def base(self) -> bytes:
+        """The root."""
+        self._held(self._view, self._version, self.root)
+        return self.root
+
+    def account(self, address: bytes) -> Account | None:
+        """The account at `address`, or None."""
+        accounts = self._accounts
+        if address in accounts:
+            return accounts[address]
+        record = value_at(self._view, account_key(address), self._version)
+        account = None if record is None else decode_account(record)
+        if len(accounts) >= _ACCOUNTS_KEPT:
+            self._accounts = accounts = {}
+        accounts[address] = account
+        return account
+
+    def storage(self, address: bytes, slot: int) -> int:
+        """The value of a slot; 0 where absent."""
+        value = value_at(self._view, slot_key(address, slot), self._version)
+        return 0 if value is None else int.from_bytes(value, "big")
+
+    def code(self, code_hash: bytes) -> bytes:
+        """The code with this hash."""
+        return self._code_of(code_hash)
+
+
 class TrieReader:
     """Any state whose nodes are at hand, through its trie."""
 
     __slots__ = ("_accounts", "_code_of", "_nodes", "root")
 
-    def __init__(self, nodes: trie.Nodes, root: bytes, code_of: CodeOf) -> None:
+    def __init__(self, nodes: NodesOf, root: bytes, code_of: CodeOf) -> None:
         self.root = root
         self._nodes = nodes
         self._code_of = code_of
@@ -99,7 +151,7 @@ class TrieReader:
         accounts = self._accounts
         if address in accounts:
             return accounts[address]
-        record = trie.get(self._nodes, self.root, hashed(address))
+        record = trie.get(self._nodes(b""), self.root, hashed(address))
         account = None if record is None else decode_account(record)
         if len(accounts) >= _ACCOUNTS_KEPT:
             self._accounts = accounts = {}
@@ -111,7 +163,7 @@ class TrieReader:
         account = self.account(address)
         if account is None or account.storage_root == EMPTY_ROOT:
             return 0
-        value = trie.get(self._nodes, account.storage_root, slot_hash(slot))
+        value = trie.get(self._nodes(hashed(address)), account.storage_root, slot_hash(slot))
         return 0 if value is None else decode_int(decode(value))
 
     def code(self, code_hash: bytes) -> bytes:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from zevm.storage.account import decode_account
 from zevm.storage.errors import CorruptionError
-from zevm.storage.flat_state import Version, read_undo
+from zevm.storage.history import Version, read_difference
 from zevm.storage.primitives import Address
 from zevm.storage.rlp import Item, RlpError, decode, decode_int, encode, encode_int
 from zevm.storage.schema import ACCOUNT, ADDRESS_SIZE, NUMBER_SIZE, UNDO, range_of, undo_key
@@ -56,7 +56,7 @@ def updates_after(reader: Reader, number: int) -> Iterator[tuple[Version, StateU
     """
     later: dict[bytes, bytes | None] = {}
     for key, record in reader.iterate(undo_key(number + 1), range_of(UNDO)[1], reverse=True):
-        before, after, fields = read_undo(key, record)
+        before, after, fields = read_difference(key, record)
         accounts: dict[Address, bytes] = {}
         storage: dict[Address, dict[int, int]] = {}
         for flat_key, old in zip(fields[::2], fields[1::2], strict=True):

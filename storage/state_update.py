@@ -1,7 +1,7 @@
 """From a state and a difference to the next state's root and nodes. Writes nothing."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from zevm.storage import trie
@@ -20,6 +20,10 @@ from zevm.storage.schema import account_key, slot_key
 
 hashed = lru_cache(maxsize=1 << 15)(keccak256)
 """The secure-trie key of an address or a 32-byte slot. Blocks touch the same ones again and again."""
+
+
+NodesOf = Callable[[bytes], trie.Nodes]
+"""The nodes of the state trie (b""), or of the storage trie of one of its keys (keccak256 of the address)."""
 
 
 def slot_hash(slot: int) -> bytes:
@@ -67,26 +71,39 @@ class StateUpdate:
             yield from (slot_key(address, slot) for slot in slots)
 
 
-def nodes_over(nodes: trie.Nodes, base: bytes | StateUpdate) -> trie.Nodes:
-    """Look nodes up in the unwritten updates of `base`, then in `nodes`."""
+def for_every_owner(nodes: trie.Nodes) -> NodesOf:
+    """Nodes that are found alike in every trie."""
+    return lambda _owner: nodes
+
+
+def nodes_over(stored: NodesOf, base: bytes | StateUpdate) -> NodesOf:
+    """Look nodes up in the unwritten updates of `base`, then in `stored`."""
     layers: list[Mapping[bytes, bytes]] = []
     while isinstance(base, StateUpdate):
         layers.append(base.nodes)
         base = base.base
-    if not layers:
-        return nodes
-
-    def find(node_hash: bytes) -> bytes | None:
-        for layer in layers:
-            raw = layer.get(node_hash)
-            if raw is not None:
-                return raw
-        return nodes(node_hash)
-
-    return find
+    return over(stored, layers) if layers else stored
 
 
-def prepare(stored: trie.Nodes, base: bytes | StateUpdate, diff: StateDiff) -> StateUpdate:
+def over(stored: NodesOf, layers: list[Mapping[bytes, bytes]]) -> NodesOf:
+    """Look nodes up by their hash in `layers`, then in `stored`."""
+
+    def nodes_of(owner: bytes) -> trie.Nodes:
+        below = stored(owner)
+
+        def find(path: str, node_hash: bytes) -> bytes | None:
+            for layer in layers:
+                raw = layer.get(node_hash)
+                if raw is not None:
+                    return raw
+            return below(path, node_hash)
+
+        return find
+
+    return nodes_of
+
+
+def prepare(stored: NodesOf, base: bytes | StateUpdate, diff: StateDiff) -> StateUpdate:
     """Compute the state that `diff` makes of `base`.
 
     Raises ValueError for storage of accounts that the difference does not name, and the trie's errors.
@@ -103,26 +120,41 @@ def prepare(stored: trie.Nodes, base: bytes | StateUpdate, diff: StateDiff) -> S
         if change is None:
             accounts[address], decoded[address] = b"", None
             continue
+        key = hashed(address)
         old_root = EMPTY_ROOT if address in diff.wiped else diff.storage_roots.get(address)
         if old_root is None:
-            old_root = _storage_root(nodes, base_root, hashed(address))
-        storage = _update_storage(nodes, old_root, diff.storage.get(address))
+            old_root = storage_root(nodes, base_root, key)
+        storage = update_storage(nodes(key), old_root, diff.storage.get(address))
         fresh.update(storage.nodes)
         decoded[address] = account = Account(change.nonce, change.balance, storage.root, change.code_hash)
         accounts[address] = encode_account(account)
-    top = trie.update(nodes, base_root, {hashed(address): record for address, record in accounts.items()})
+    top = trie.update(nodes(b""), base_root, {hashed(address): record for address, record in accounts.items()})
     fresh.update(top.nodes)
     deleted = frozenset(address for address, record in accounts.items() if not record)
     slots = {address: dict(values) for address, values in diff.storage.items() if address not in deleted}
     return StateUpdate(base, top.root, accounts, slots, deleted | diff.wiped, fresh, dict(diff.code), decoded)
 
 
-def _storage_root(nodes: trie.Nodes, root: bytes, key: bytes) -> bytes:
-    record = trie.get(nodes, root, key)
+def with_nodes(stored: NodesOf, update: StateUpdate) -> StateUpdate:
+    """An update that was kept without its nodes, with them. Its base is at hand. Raises the trie's errors."""
+    nodes = nodes_over(stored, update.base)
+    fresh: dict[bytes, bytes] = {}
+    for address, slots in update.storage.items():
+        key = hashed(address)
+        old_root = EMPTY_ROOT if address in update.wiped else storage_root(nodes, update.base_root, key)
+        fresh.update(update_storage(nodes(key), old_root, slots).nodes)
+    top = trie.update(nodes(b""), update.base_root, {hashed(a): record for a, record in update.accounts.items()})
+    return replace(update, nodes=fresh | top.nodes)
+
+
+def storage_root(nodes: NodesOf, root: bytes, key: bytes) -> bytes:
+    """The storage root of the account with a key of the state trie; that of the empty trie where there is none."""
+    record = trie.get(nodes(b""), root, key)
     return (EMPTY_ACCOUNT if record is None else decode_account(record)).storage_root
 
 
-def _update_storage(nodes: trie.Nodes, root: bytes, slots: dict[int, int] | None) -> trie.TrieUpdate:
+def update_storage(nodes: trie.Nodes, root: bytes, slots: Mapping[int, int] | None) -> trie.TrieUpdate:
+    """A storage trie after a change of slots; 0 deletes one."""
     if not slots:
         return trie.TrieUpdate(root, {})
     return trie.update(

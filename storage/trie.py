@@ -17,16 +17,14 @@ from zevm.storage.errors import CorruptionError, MissingNodeError
 from zevm.storage.keccak import keccak256
 from zevm.storage.rlp import encode_bytes, encode_uint, wrap_list
 
-Nodes = Callable[[bytes], bytes | None]
-"""Looks a node up by its 32-byte hash; None where the store does not hold it."""
+Nodes = Callable[[str, bytes], bytes | None]
+"""Looks a node up by its path, in hexadecimal digits, and its 32-byte hash; None where it is not held."""
 
-NO_REFERENCE = b"\x80"
-BRANCH_ITEMS = 17
-_EMPTY = NO_REFERENCE
+_EMPTY = b"\x80"
 _EMPTY_BRANCH = [_EMPTY] * 17
-DIGITS = "0123456789abcdef"
-_INDEX = {digit: index for index, digit in enumerate(DIGITS)}
-_AFTER = {digit: chr(ord(digit) + 1) for digit in DIGITS}
+_DIGITS = "0123456789abcdef"
+_INDEX = {digit: index for index, digit in enumerate(_DIGITS)}
+_AFTER = {digit: chr(ord(digit) + 1) for digit in _DIGITS}
 _LEAF_FLAG = ("20", "3")
 _EXTENSION_FLAG = ("00", "1")
 _FIRST_PATH = encode_uint(0).hex()
@@ -55,12 +53,12 @@ def get(nodes: Nodes, root: bytes, key: bytes) -> bytes | None:
     path = key.hex()
     size = len(path)
     depth = 0
-    raw = _load(nodes, root)
+    raw = node_at(nodes, "", root)
     while True:
         if len(raw) == _FULL_BRANCH_SIZE and depth < size and raw[3::33] == _FULL_BRANCH_HEADERS:
             start = 4 + 33 * _INDEX[path[depth]]
-            raw = _load(nodes, raw[start : start + 32])
             depth += 1
+            raw = node_at(nodes, path[:depth], raw[start : start + 32])
             continue
         items = _decode(raw)
         if len(items) == 17:
@@ -78,7 +76,7 @@ def get(nodes: Nodes, root: bytes, key: bytes) -> bytes | None:
             depth += len(part)
         if child == _EMPTY:
             return None
-        raw = _load(nodes, child[1:]) if len(child) == 33 else child
+        raw = node_at(nodes, path[:depth], child[1:]) if len(child) == 33 else child
 
 
 def update(nodes: Nodes, root: bytes, changes: Mapping[bytes, bytes]) -> TrieUpdate:
@@ -93,7 +91,7 @@ def update(nodes: Nodes, root: bytes, changes: Mapping[bytes, bytes]) -> TrieUpd
     values = [changes[key] for key in keys]
     paths = [key.hex() for key in keys]
     writer = _Writer(nodes)
-    top = _EMPTY if root == EMPTY_ROOT else _load(nodes, root)
+    top = _EMPTY if root == EMPTY_ROOT else node_at(nodes, "", root)
     raw = writer.change(top, paths, values, 0, len(paths), 0)
     if raw is None:
         return TrieUpdate(root, {})
@@ -109,20 +107,15 @@ def ordered_root(items: Iterable[bytes]) -> bytes:
     listed = list(items)
     if len(listed) == 1 and listed[0]:
         return keccak256(_leaf(_FIRST_PATH, listed[0]))
-    return update(_nothing, EMPTY_ROOT, {encode_uint(i): item for i, item in enumerate(listed)}).root
-
-
-def prove(nodes: Nodes, root: bytes, key: bytes) -> list[bytes]:
-    """The nodes from the root towards `key` (EIP-1186), whether or not the trie holds it; [] for an empty trie."""
-    return get_with_proof(nodes, root, key)[1]
+    return update(by_hash({}), EMPTY_ROOT, {encode_uint(i): item for i, item in enumerate(listed)}).root
 
 
 def get_with_proof(nodes: Nodes, root: bytes, key: bytes) -> tuple[bytes | None, list[bytes]]:
-    """As `get` and `prove` together, in one walk."""
+    """As `get`, with the nodes from the root towards `key` (EIP-1186), whether or not the trie holds it."""
     proof: list[bytes] = []
 
-    def record(node_hash: bytes) -> bytes:
-        proof.append(_load(nodes, node_hash))
+    def record(path: str, node_hash: bytes) -> bytes:
+        proof.append(node_at(nodes, path, node_hash))
         return proof[-1]
 
     return get(record, root, key), proof
@@ -134,23 +127,26 @@ def verify_proof(root: bytes, key: bytes, proof: Sequence[bytes]) -> bytes | Non
     Nodes count only under the hash of their own bytes. Raises MissingNodeError when the proof has a
     gap, CorruptionError when a proven node is malformed.
     """
-    nodes: dict[bytes, bytes] = {keccak256(raw): raw for raw in proof}
-    return get(nodes.get, root, key)
+    return get(by_hash({keccak256(raw): raw for raw in proof}), root, key)
 
 
 def iterate(nodes: Nodes, root: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
     """Keys >= `start` and their values, in order of the keys."""
-    return _walk(lambda _path, node_hash: _decode(_load(nodes, node_hash)), root, start.hex())
+    return _walk(lambda path, node_hash: _decode(node_at(nodes, path, node_hash)), root, start.hex())
 
 
-def reference_to(node_hash: bytes) -> bytes:
-    """The reference to a node of 32 bytes or more."""
-    return b"\xa0" + node_hash
-
-
-def items_of(nodes: Nodes, reference: bytes) -> list[bytes]:
-    """The encoded items of the node behind a reference: 17 of a branch, 2 of a leaf or extension."""
-    return _decode(_load(nodes, reference[1:]) if len(reference) == 33 else reference)
+def parts(path: str, raw: bytes) -> Iterator[tuple[str, bytes, bool]]:
+    """Each path below the node at `path`, with a reference or the value there, and whether it is a value."""
+    items = _decode(raw)
+    if len(items) == 17:
+        for digit, item in zip(_DIGITS, items, strict=False):
+            if item != _EMPTY:
+                yield path + digit, item, False
+        if items[16] != _EMPTY:
+            yield path, _payload(items[16]), True
+        return
+    part, is_leaf = read_path(items[0])
+    yield path + part, _payload(items[1]) if is_leaf else items[1], is_leaf
 
 
 def survey(nodes: Nodes, root: bytes, report: Callable[[str, bytes, str], None]) -> Iterator[tuple[bytes, bytes]]:
@@ -161,7 +157,7 @@ def survey(nodes: Nodes, root: bytes, report: Callable[[str, bytes, str], None])
 
     def load(path: str, node_hash: bytes) -> list[bytes] | None:
         try:
-            raw = _load(nodes, node_hash)
+            raw = node_at(nodes, path, node_hash)
             if keccak256(raw) != node_hash:
                 report(path, node_hash, "is damaged: its bytes have another hash")
                 return None
@@ -186,7 +182,7 @@ def _walk(load: Callable[[str, bytes], list[bytes] | None], root: bytes, bound: 
         if items is None:
             continue
         if len(items) == 17:
-            pending += [(path + DIGITS[i], items[i]) for i in range(15, -1, -1) if items[i] != _EMPTY]
+            pending += [(path + _DIGITS[i], items[i]) for i in range(15, -1, -1) if items[i] != _EMPTY]
             is_leaf, value = items[16] != _EMPTY, items[16]
         else:
             part, is_leaf = read_path(items[0])
@@ -255,7 +251,8 @@ class _Writer:
         """The node that replaces `child` (a reference or a node), or None when nothing changes."""
         if child == _EMPTY:
             return self._join(None, paths, values, low, high, depth)
-        raw = _load(self.nodes, child[1:]) if len(child) == 33 and child[0] == 0xA0 else child
+        is_reference = len(child) == 33 and child[0] == 0xA0
+        raw = node_at(self.nodes, paths[low][:depth], child[1:]) if is_reference else child
         items = _decode(raw)
         if len(items) == 17:
             if high - low == 1 and len(paths[low]) > depth:
@@ -303,7 +300,7 @@ class _Writer:
         children[index] = raw
         if raw == _EMPTY:
             if children.count(_EMPTY) >= 16:
-                return self._collapse(children)
+                return self._collapse(children, paths[low][:depth])
         elif len(raw) >= 32 and raw[0] != 0xA0:
             children[index] = self.refer(raw)
         return wrap_list(b"".join(children))
@@ -319,6 +316,7 @@ class _Writer:
         split: int | None,
     ) -> bytes | None:
         """Change a branch given by its items. `split`: it is new, and this child alone is in it so far."""
+        prefix = paths[low][:depth]
         changed = [] if split is None else [split]
         touched = False
         may_collapse = split is not None
@@ -345,7 +343,7 @@ class _Writer:
         if not touched:
             return None
         if may_collapse and children.count(_EMPTY) >= 16:
-            return self._collapse(children)
+            return self._collapse(children, prefix)
         fresh = self.fresh
         for index in changed:
             raw = children[index]
@@ -355,19 +353,19 @@ class _Writer:
                 children[index] = b"\xa0" + node_hash
         return wrap_list(b"".join(children))
 
-    def _collapse(self, children: list[bytes]) -> bytes:
-        """The remainder of a branch with one item or none."""
+    def _collapse(self, children: list[bytes], path: str) -> bytes:
+        """The remainder of the branch at `path`, which has one item or none."""
         if children[16] != _EMPTY:
             return wrap_list(b"\x20" + children[16])
         for index, child in enumerate(children):
             if child != _EMPTY:
-                return self._prepend(DIGITS[index], child)
+                return self._prepend(path, _DIGITS[index], child)
         return _EMPTY
 
-    def _prepend(self, prefix: str, child: bytes) -> bytes:
-        """The node for `child` (a reference or a new node) under a longer path."""
+    def _prepend(self, path: str, prefix: str, child: bytes) -> bytes:
+        """The node at `path` for `child` (a reference or a new node), which stood `prefix` further down."""
         is_reference = len(child) == 33 and child[0] == 0xA0
-        items = _decode(_load(self.nodes, child[1:]) if is_reference else child)
+        items = _decode(node_at(self.nodes, path + prefix, child[1:]) if is_reference else child)
         if len(items) == 17:
             return _extension(prefix, child if is_reference else self.refer(child))
         part, is_leaf = read_path(items[0])
@@ -380,21 +378,23 @@ class _Writer:
         first, last = paths[low], paths[high - 1]
         if first.startswith(part, depth) and last.startswith(part, depth):
             raw = self.change(child, paths, values, low, high, stop)
-            return raw if raw is None or raw == _EMPTY else self._prepend(part, raw)
+            return raw if raw is None or raw == _EMPTY else self._prepend(first[:depth], part, raw)
         shared = min(_shared(part, first, depth), _shared(part, last, depth))
         children = _EMPTY_BRANCH.copy()
         index = _INDEX[part[shared]]
         children[index] = _extension(part[shared + 1 :], child) if shared + 1 < len(part) else child
         raw = self._change_branch(children, paths, values, low, high, depth + shared, index)
-        return raw if raw is None or raw == _EMPTY or not shared else self._prepend(part[:shared], raw)
+        return raw if raw is None or raw == _EMPTY or not shared else self._prepend(first[:depth], part[:shared], raw)
 
 
-def _nothing(_node_hash: bytes) -> None:
-    return None
+def by_hash(held: Mapping[bytes, bytes]) -> Nodes:
+    """Look nodes up by their hash alone."""
+    return lambda _path, node_hash: held.get(node_hash)
 
 
-def _load(nodes: Nodes, node_hash: bytes) -> bytes:
-    raw = nodes(node_hash)
+def node_at(nodes: Nodes, path: str, node_hash: bytes) -> bytes:
+    """The node with this hash. Raises MissingNodeError."""
+    raw = nodes(path, node_hash)
     if raw is None:
         raise MissingNodeError(node_hash)
     return raw

@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, Protocol
 
 ROOT = Path(__file__).resolve().parent.parent
 READY = re.compile(r"Listening on (?P<host>[\w.\[\]:]+):(?P<port>\d+)")
@@ -40,6 +40,29 @@ class RpcError(Exception):
 def zevm_command(*arguments: str) -> list[str]:
     """The command line that runs this checkout's node on a free port."""
     return [sys.executable, "-m", "zevm", "run", "--port", "0", *arguments]
+
+
+def node_environment(checkout: Path = ROOT) -> dict[str, str]:
+    """Variables of a process that finds `checkout`, and prints at once, in wide lines and without colours."""
+    environment = os.environ | {"PYTHONUNBUFFERED": "1", "NO_COLOR": "1", "COLUMNS": "200"}
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(checkout), os.environ.get("PYTHONPATH")]))
+    return environment
+
+
+class Begun(Protocol):
+    """A process: the part of subprocess.Popen that a node needs."""
+
+    @property
+    def pid(self) -> int: ...
+    @property
+    def stdout(self) -> IO[str] | None: ...
+    @property
+    def returncode(self) -> int | None: ...
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+    def send_signal(self, sig: int) -> None: ...
+    def terminate(self) -> None: ...
+    def kill(self) -> None: ...
 
 
 class NodeProcess:
@@ -66,16 +89,16 @@ class NodeProcess:
         self._lines: list[str] = []
         self._ended = False
         self._changed = threading.Condition()
-        if environment is None:
-            environment = os.environ | {"PYTHONUNBUFFERED": "1", "NO_COLOR": "1", "COLUMNS": "200"}
-            environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(checkout), os.environ.get("PYTHONPATH")]))
-        self.process = subprocess.Popen(
-            self.command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=cwd, env=environment
-        )
+        self.process = self._begin(cwd, node_environment(checkout) if environment is None else environment)
         self._reader = threading.Thread(target=self._read, daemon=True, name="node output")
         self._reader.start()
         if wait:
             self.wait_until_listening()
+
+    def _begin(self, cwd: Path, environment: dict[str, str]) -> Begun:
+        return subprocess.Popen(
+            self.command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=cwd, env=environment
+        )
 
     def _read(self) -> None:
         assert self.process.stdout is not None
@@ -148,7 +171,7 @@ class NodeProcess:
             self.kill()
             raise NodeError(f"did not stop within {timeout_seconds} s of SIGTERM:\n{self.tail()}") from None
         self._wait()
-        return self.process.returncode
+        return self.process.wait()
 
     def _wait(self) -> None:
         self.process.wait()

@@ -4,11 +4,13 @@ Lengthy ones are measured with them, but `make unit` leaves them out: it is for 
 """
 
 import gc
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
-from coverage import Coverage
+from xdist.remote import Producer
+
+from testing.scheduling import MEASURED, StretchScheduling
 
 HERE = Path(__file__).parent
 UNIT_FOLDERS = tuple(HERE / name for name in ("storage", "chain", "contracts", "analysis", "covenant", "rpc"))
@@ -28,9 +30,6 @@ UNIT_FILES = tuple(
     )
 )
 """As these folders; they reach code of lower rooms that no test there does. The Makefile names them too."""
-
-MEASURED = ("unit", "lengthy")
-"""Marks of the tests whose coverage is measured."""
 
 LONGEST_FIRST = (
     "rpc/test_no_method_delays_others.py",
@@ -52,11 +51,13 @@ LONGEST_FIRST = (
 """Files and folders that take minutes: begun first, so that no worker is left alone with one at the end."""
 
 
-def _rank(item: pytest.Item) -> int:
-    path = item.path.relative_to(HERE).as_posix()
+@cache
+def _rank(file: Path) -> int:
+    path = file.relative_to(HERE).as_posix()
     return next((rank for rank, first in enumerate(LONGEST_FIRST) if path.startswith(first)), len(LONGEST_FIRST))
 
 
+@cache
 def _is_unit(path: Path) -> bool:
     return path.parent == HERE or any(folder in path.parents for folder in UNIT_FOLDERS) or path in UNIT_FILES
 
@@ -65,31 +66,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if _is_unit(item.path) and not _has(item, "slow", "lengthy"):
             item.add_marker(pytest.mark.unit)
-    # measured ones first, of a file too: a thread that outlives an end of measuring is measured no more
     files = {path: number for number, path in enumerate(dict.fromkeys(item.path for item in items))}
-    measured = {item.path for item in items if _has(item, *MEASURED)}
-    items.sort(key=lambda item: (item.path not in measured, _rank(item), files[item.path], not _has(item, *MEASURED)))
+    items.sort(key=lambda item: (not _has(item, *MEASURED), _rank(item.path), files[item.path]))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> StretchScheduling:
+    return StretchScheduling(config, log)
 
 
 def _has(item: pytest.Item, *marks: str) -> bool:
     return any(item.get_closest_marker(mark) is not None for mark in marks)
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """Coverage is of unit and lengthy tests. It triples a test's time: others run without, fixtures included."""
-    running = Coverage.current()
-    if running is None or (_has(item, *MEASURED) and not _has(item, "no_cover")):
-        return (yield)
-    # a worker of xdist has two, the lower of which would go on when the upper one stops
-    while (one := Coverage.current()) is not None:
-        one.stop()
-    try:
-        return (yield)
-    finally:
-        # after no_cover pytest-cov has done so
-        if Coverage.current() is not running:
-            running.start()
 
 
 def pytest_collection_finish() -> None:

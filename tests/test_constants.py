@@ -33,7 +33,6 @@ def _counts(name: str, value: object) -> bool:
 
 
 @pytest.mark.lengthy
-@pytest.mark.no_cover
 def test_no_constant_stands_twice() -> None:
     places: dict[tuple[str, object], list[str]] = defaultdict(list)
     for room in ROOMS:

@@ -5,13 +5,14 @@ from zevm.node.extras import of_extra
 
 with of_extra("quic", "zevm.quic"):
     from zevm.rpc.transport.quic.options import QuicError
-    from zevm.rpc.transport.quic.zvm.client import AsyncZvmQuicClient, ServerStatistics, ZvmQuicClient
+    from zevm.rpc.transport.quic.zvm.client import AsyncZvmQuicClient, ResolvedName, ServerStatistics, ZvmQuicClient
 
 __all__ = [
     "AsyncZvmQuicClient",
     "ExecutionOptions",
     "ExecutionStatus",
     "QuicError",
+    "ResolvedName",
     "ServerStatistics",
     "WasmExecutionRequest",
     "WasmExecutionResult",

@@ -7,19 +7,22 @@ docs/zns.md describes the resolver, which a node is with `--zns-port`.
 """
 
 import http.client
-import json
-import urllib.error
 import urllib.parse
-import urllib.request
 from typing import Any
 
-from zevm.node.client import Client
+import orjson
+
+from zevm.node.client import Client, read_answer
 from zevm.node.errors import NodeError
+from zevm.node.http_exchange import exchange
 
 __all__ = ["NameNotFoundError", "ZWalletIntegration"]
 
 ANSWER_BYTES = 1024 * 1024
 """Of a resolver's answer; a longer one is refused."""
+REASON_CHARACTERS = 300
+"""Of a resolver's own reason, that an error tells."""
+_REFUSED = 400
 
 
 class NameNotFoundError(NodeError):
@@ -29,7 +32,8 @@ class NameNotFoundError(NodeError):
 class ZWalletIntegration:
     """The guide's class of this name. Any thread may use it; it holds no connection.
 
-    resolver_url: of a resolver (`GET /resolve/NAME`). node_url: of a node's JSON-RPC. timeout_seconds: of each request.
+    resolver_url: of a resolver (`GET /resolve/NAME`). node_url: of a node's JSON-RPC. Both are of http or https, and
+    redirections are not followed. timeout_seconds: of each request, with all of its answer.
     """
 
     def __init__(self, resolver_url: str, node_url: str, *, timeout_seconds: float = 10.0) -> None:
@@ -42,7 +46,11 @@ class ZWalletIntegration:
 
         Raises NameNotFoundError, and NodeError where the resolver does not answer, or answers something else.
         """
-        answer = self._asked(f"{self._resolver_url}/resolve/{urllib.parse.quote(domain, safe='')}", domain)
+        try:
+            path = urllib.parse.quote(domain, safe="")
+        except UnicodeEncodeError:
+            raise NodeError(f"{domain!r} is no name: it has half a surrogate pair") from None
+        answer = self._asked(f"{self._resolver_url}/resolve/{path}", domain)
         address = answer.get("contract") or answer.get("address")
         if address is None:
             raise NameNotFoundError(f"the name {domain} has no contract and no address")
@@ -60,27 +68,30 @@ class ZWalletIntegration:
         sender: the caller's address. Raises as `resolve_contract_domain`, and CallFailedError where the call fails.
         """
         request = {"to": "0x" + self.resolve_contract_domain(domain).hex(), "data": "0x" + bytes(function_data).hex()}
-        returned: str = self._node.call("eth_call", request | ({} if sender is None else {"from": sender}), "latest")
-        return bytes.fromhex(returned[2:])
+        returned = self._node.call("eth_call", request | ({} if sender is None else {"from": sender}), "latest")
+        try:
+            return bytes.fromhex(returned.removeprefix("0x"))
+        except (AttributeError, ValueError):
+            raise NodeError(f"{self._node.url} answers {returned!r:.80} to eth_call, which are no bytes") from None
 
     def _asked(self, url: str, domain: str) -> dict[str, Any]:
         try:
-            with urllib.request.urlopen(url, timeout=self._timeout_seconds) as response:
-                text = response.read(ANSWER_BYTES + 1)
-            answer = json.loads(text) if len(text) <= ANSWER_BYTES else None
-        except urllib.error.HTTPError as error:
-            raise _refusal(error, domain) from None
+            status, text = exchange(url, seconds=self._timeout_seconds, answer_bytes=ANSWER_BYTES)
+            if status >= _REFUSED:
+                raise _refusal(status, text, domain)
+            answer = read_answer(status, text)
         except (OSError, ValueError, http.client.HTTPException) as error:
             raise NodeError(f"no resolver answers at {self._resolver_url}: {getattr(error, 'reason', error)}") from None
         if not isinstance(answer, dict):
-            raise NodeError(f"{self._resolver_url} is no resolver: it answers no JSON object of at most 1 MiB")
+            raise NodeError(f"{self._resolver_url} is no resolver: it answers no JSON object")
         return answer
 
 
-def _refusal(error: urllib.error.HTTPError, domain: str) -> NodeError:
+def _refusal(status: int, text: bytes, domain: str) -> NodeError:
     """The error of a resolver that answers with a status: 404 for a name that is not there."""
     try:
-        reason = str(json.loads(error.read(ANSWER_BYTES)).get("error"))
-    except (OSError, ValueError, AttributeError, http.client.HTTPException):
-        reason = f"{domain}: the resolver answers {error.code}"
-    return NameNotFoundError(reason) if error.code == 404 else NodeError(reason)
+        reason = orjson.loads(text)["error"]
+    except (ValueError, LookupError, TypeError):
+        reason = None
+    told = reason[:REASON_CHARACTERS] if isinstance(reason, str) else f"{domain}: the resolver answers {status}"
+    return NameNotFoundError(told) if status == http.client.NOT_FOUND else NodeError(told)

@@ -26,7 +26,8 @@ def subjects_of(path: Path, options: BuildOptions | None = None, timeout_seconds
     Raises AuditError, BuildError with a compiler's text, ArtifactError, ExecutionTimeoutError.
     """
     if not path.exists():
-        raise AuditError(f"{path}: there is no such file")
+        no_address = ", and it is no address (0x and 40 hex digits)" if path.name.startswith("0x") else ""
+        raise AuditError(f"{path}: there is no such file{no_address}")
     if not path.is_file():
         raise AuditError(f"{path}: is {'a folder' if path.is_dir() else 'a device or a pipe'}, name a file")
     if path.suffix in BY_SUFFIX:

@@ -9,6 +9,7 @@ from zevm.chain.types import Transaction
 from zevm.chain.vm.brief import BRIEF_BYTES
 from zevm.chain.vm.interface import Outcome
 from zevm.storage.account import StateDiff
+from zevm.storage.state import StateStore
 
 BRIEF_CHANGES = 24
 """Most accounts, slots and codes that a block changes: each costs its place in a trie."""
@@ -17,11 +18,13 @@ BRIEF_LOGS = 8
 """Most logs of a transaction: each costs its hashes in the bloom filter, and keys for searches."""
 
 
-def bound_send(transaction: Transaction, pool: Pool, deadline: Deadline) -> None:
-    """Raise NotBriefError for a large transaction, and where others wait: it may displace them, or be mined with them.
+def bound_send(transaction: Transaction, pool: Pool, states: StateStore, deadline: Deadline) -> None:
+    """Raise NotBriefError for a large transaction, where trie nodes may be written behind its block, and where others
+    wait: it may displace them, or be mined with them.
 
     So to take out a transaction that turns out to be long leaves the pool as it was.
     """
+    deadline.bound(states.is_settling_near, 0)
     deadline.bound(not pool.is_empty, 0)
     deadline.bound(len(transaction.blob_versioned_hashes) + len(transaction.authorization_list), 0)
     deadline.bound(len(transaction.encoded), BRIEF_BYTES)

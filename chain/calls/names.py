@@ -112,10 +112,16 @@ class NameReader:
         return name if name and is_normal(name) else None
 
     def _expires(self, name: str) -> int | None:
+        """When the answer for a name that has a resolver ends: what has ended already has no part in it."""
         labels = name.split(".")
-        nodes = (namehash(".".join(labels[index:])) for index in range(len(labels)))
-        times = [self._number(REGISTRY_ADDRESS, call_data("expires(bytes32)", node)) for node in nodes]
+        existing = [above for index in range(len(labels)) if self._exists(above := ".".join(labels[index:]))]
+        if existing and existing[0] != name and self._exists(wildcard := f"*.{existing[0]}"):
+            existing.append(wildcard)
+        times = [self._number(REGISTRY_ADDRESS, call_data("expires(bytes32)", namehash(each))) for each in existing]
         return min((time for time in times if time), default=None)
+
+    def _exists(self, name: str) -> bool:
+        return self._number(REGISTRY_ADDRESS, call_data("incarnation(bytes32)", namehash(name))) != 0
 
     def _record(self, name: str, signature: str, kind: str, *arguments: Any) -> Any:
         """A record of a name; None for none, the zero address, and an answer that is none of that kind."""

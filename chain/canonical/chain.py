@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -16,10 +17,11 @@ from zevm.chain.types import Block, Header
 from zevm.storage import rlp
 from zevm.storage.account import EMPTY_ROOT, StateDiff
 from zevm.storage.database import Database
-from zevm.storage.errors import CorruptionError, ForeignDatabaseError, StorageProblem
+from zevm.storage.errors import CorruptionError, ForeignDatabaseError, StorageError, StorageProblem
 from zevm.storage.ledger import Ledger
 from zevm.storage.schema import MetaName
 from zevm.storage.state import StateBase, StateUpdate
+from zevm.storage.state_record import decode_update
 from zevm.storage.store import Batch
 
 Addition = Callable[[Batch, tuple[BlockAndReceipts, ...]], None]
@@ -145,6 +147,12 @@ class CanonicalChain:
             return override
         return header.state_root
 
+    def root_held(self, header: Header) -> bytes:
+        """The state root at a block, whose trie nodes are then at hand. Raises UnknownBlockError."""
+        base = self.state_of(header).base
+        assert isinstance(base, bytes), "the state of a written block is written"
+        return base
+
     def state_of(self, header: Header) -> StateBase:
         """The state after a block. Raises UnknownBlockError for an adopted one before the newest."""
         head = self.head
@@ -155,7 +163,28 @@ class CanonicalChain:
                 f"the state of block {header.number} is not kept: "
                 f"blocks up to {self._adopted.last} came from a state file"
             )
-        return self.database.state.at(self.root_of(header))
+        states, view = self.database.state, self.database.snapshot()
+        ledger = Ledger.over(view)
+        if ledger.canonical_hash(header.number) != header.hash:
+            return self._side_state(header)
+        root = ledger.working_root(header.number) or header.state_root
+        return states.at(view, Version(header.number, LAST_PATCH), root)
+
+    def _side_state(self, header: Header) -> StateBase:
+        """The state after a block that is kept but not canonical. Raises UnknownBlockError."""
+        states, updates = self.database.state, []
+        cursor: Header | None = header
+        while cursor is not None and not states.holds(cursor.state_root):
+            data = self.database.ledger.side_update(cursor.number, cursor.hash)
+            if data is None:
+                break
+            updates.append(decode_update(data))
+            cursor = self.records.header_by_hash(cursor.parent_hash)
+        if updates and cursor is not None and self.root_held(cursor) == updates[-1].base_root:
+            states.provide_updates(updates[::-1])
+        if not states.holds(header.state_root):
+            raise UnknownBlockError(f"the state of block {header.number} 0x{header.hash.hex()} is not kept")
+        return states.by_trie(header.state_root)
 
     @property
     def first_own(self) -> int:
@@ -184,20 +213,19 @@ class CanonicalChain:
         update = prepare_patch(self.database.state, self.head.state.root, diff)
         version, batch = Version(header.number, 1), Batch()
         self.database.ledger.forget_blocks(batch)
-        self.database.state.forget_history(batch)
-        self.database.state.apply(batch, update, version)
+        earlier = [(number, self.database.state.prepare(EMPTY_ROOT, states[number])) for number in sorted(states)]
+        nodes_written = self.database.state.adopt(batch, update, version, earlier)
         for record in history:
             self._append(batch, record)
         self.database.ledger.put_working_root(batch, header.number, update.root)
-        for number, earlier in states.items():
-            kept = self.database.state.prepare(EMPTY_ROOT, earlier)
-            self.database.state.keep_nodes(batch, kept)
+        for number, kept in earlier:
             self.database.ledger.put_working_root(batch, number, kept.root)
         self.database.ledger.put_meta(batch, MetaName.GENESIS, _encode_genesis(genesis))
         self.database.ledger.put_meta(batch, MetaName.ADOPTED, adopted.encode())
         batch_version(self.database, batch, version)
         also(batch)
         self.database.write(batch)
+        nodes_written()
         self.genesis, self._adopted = genesis, adopted
         self.records.clear()
         self._head = self._head_at(header, update.root, version)
@@ -215,6 +243,7 @@ class CanonicalChain:
         self._begin(genesis, batch)
         also(batch, removed)
         self.database.write(batch)
+        self.database.state.begin()
         self.genesis, self._adopted = genesis, Adopted()
         self.records.clear()
         self._head = self._load_head()
@@ -267,6 +296,7 @@ class CanonicalChain:
             self.records.show_held()
             self._head = self._head_at(ahead.header, ahead.state.root, ahead.version)
             self._ahead = None
+            self._settle()
 
     def forget_group(self) -> None:
         """Go back to the head before a group of writes that failed."""
@@ -283,6 +313,7 @@ class CanonicalChain:
         if record is not None:
             self.records.remember(record)
         self._head = head
+        self._settle()
 
     def mark(self, checkpoints: Checkpoints) -> None:
         """Move the checkpoints alone."""
@@ -318,7 +349,7 @@ class CanonicalChain:
             raise InvalidRequestError(f"cannot rewind to block {target.number}: the head is {self._head.number}")
         self.refuse_before_adopted(target.number)
         states, ledger = self.database.state, self.database.ledger
-        version = Version(target.number, min(target.patch, states.last_patch(target.number)))
+        version = reached = Version(target.number, min(target.patch, states.last_patch(target.number)))
         batch = Batch()
         removed = tuple(self._remove_blocks(batch, target.number, keep_blocks=keep_removed))
         root = states.rewind(batch, version)
@@ -331,17 +362,20 @@ class CanonicalChain:
             states.apply(batch, sealed.update, version)
             self._append(batch, sealed.record, is_stored=sealed.is_stored)
         batch_version(self.database, batch, version)
+        nodes_written = states.put_nodes_behind(batch, reached, version, root)
         if also is not None:
             also(batch, removed)
         if checkpoints is not None:
             ledger.put_meta(batch, MetaName.CHECKPOINTS, checkpoints.encode())
         self.database.write(batch)
+        nodes_written()
         self._checkpoints = checkpoints or self._checkpoints
         for record in removed:
             self.records.forget(record.block.hash, record.block.transactions)
         for sealed in branch:
             self.records.remember(BlockAndReceipts(sealed.block, sealed.record.receipts))
         self._head = self._head_at(header, root, version)
+        self._settle()
         return removed
 
     def _remove_blocks(self, batch: Batch, number: int, *, keep_blocks: bool) -> Iterable[BlockAndReceipts]:
@@ -398,7 +432,31 @@ class CanonicalChain:
         header = None if pointer is None else self.records.header_by_hash(pointer[1])
         if header is None or encoded_version is None:
             raise CorruptionError("the head block is missing", StorageProblem.RECORD_DAMAGED)
-        return self._head_at(header, self.root_of(header), Version.decode(encoded_version))
+        root, version = self.root_of(header), Version.decode(encoded_version)
+        recovered = self.database.state.recover(version, root)
+        if recovered is not None:
+            self.database.write(recovered)
+        return self._head_at(header, root, version)
+
+    def finish(self) -> None:
+        """Write the nodes that a start would have to make again. Where that fails, it does."""
+        head, batch = self._head, Batch()
+        if not self.database.on_disk:
+            return
+        written = self.database.state.put_last_nodes(batch, head.version, head.state.root)
+        if written is not None:
+            with suppress(StorageError):
+                self.database.write(batch)
+                written()
+
+    def _settle(self) -> None:
+        """Write trie nodes behind the head where it is time to. They are derived: what fails here is tried again."""
+        states, head = self.database.state, self._head
+        batch = states.settle(head.version, head.state.root)
+        if batch is not None:
+            with suppress(StorageError):
+                self.database.write(batch, sync=False)
+                states.settled(head.version)
 
     def _head_at(self, header: Header, root: bytes, version: Version) -> Head:
         view = self.database.snapshot()

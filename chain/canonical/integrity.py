@@ -21,7 +21,7 @@ def recent_problems(canonical: CanonicalChain) -> Iterator[str]:
     for number in range(max(canonical.first_own, head.number - RECENT_BLOCKS + 1), head.number + 1):
         yield from block_problems(canonical.records, number)
     try:
-        canonical.database.state.at(head.state.root).account(ZERO_ADDRESS)
+        canonical.database.state.by_trie(head.state.root).account(ZERO_ADDRESS)
     except StorageError as error:
         yield f"the latest state cannot be read: {error}"
 

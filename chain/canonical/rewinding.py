@@ -34,6 +34,9 @@ def rewind_ledger(database: Database, number: int, progress: Progress | None = N
         raise InvalidRequestError(f"cannot rewind to block {number}: the head is {newest}")
     Adopted.of(database).refuse_before(number)
     height = head[0]
+    beyond = database.state.nodes_beyond((number, LAST_PATCH))
+    if beyond is not None:
+        database.write(beyond, sync=False)
     while height != number:
         height = _step(database, height, number)
         if progress is not None:
@@ -49,7 +52,7 @@ def _step(database: Database, height: int, number: int) -> int:
         height -= 1
     ledger, states = database.ledger, database.state
     version = Version(height, min(LAST_PATCH, states.last_patch(height)))
-    root = states.rewind(batch, version)
+    root = states.rewind_records(batch, version)
     if version.patch:
         ledger.put_working_root(batch, height, root)
     else:

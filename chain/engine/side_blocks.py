@@ -75,7 +75,7 @@ class SideBlocks:
     def keep(self, sealed: SealedBlock, path: Path) -> None:
         """Write a side block durably. `path` leads to its parent, which is never evicted."""
         batch = Batch()
-        self._states.keep_nodes(batch, sealed.update)
+        self._states.keep(batch, sealed.update)
         put_record(self._ledger, batch, sealed.record)
         self._put_update(batch, sealed.block, sealed.update)
         surplus = len(self._numbers) + 1 - self._limit

@@ -3,6 +3,7 @@
 Each hash is turned back into its address or slot by one lookup. What goes over many entries looks at the clock.
 """
 
+from contextlib import closing
 from typing import NamedTuple
 
 from zevm.chain.blocks.replay import Replay
@@ -12,8 +13,10 @@ from zevm.chain.errors import InvalidRequestError
 from zevm.chain.types import Block, Header
 from zevm.chain.view import ChainView
 from zevm.storage.account import EMPTY_ROOT, Account
+from zevm.storage.history import value_at
 from zevm.storage.keccak import keccak256
 from zevm.storage.primitives import Address
+from zevm.storage.schema import ACCOUNT
 from zevm.storage.state_update import StateUpdate
 
 
@@ -34,10 +37,10 @@ class SlotEntry(NamedTuple):
 
 
 def account_range(
-    chain: ChainView, root: bytes, start: bytes, limit: int, deadline: Deadline
+    chain: ChainView, header: Header, start: bytes, limit: int, deadline: Deadline
 ) -> tuple[list[AccountEntry], bytes | None]:
-    """At most `limit` accounts of a state, by hashed address from `start` on, and the key that comes next."""
-    state = chain.database.state
+    """At most `limit` accounts after a block, by hashed address from `start` on, and the key that comes next."""
+    state, root = chain.database.state, chain.canonical.root_held(header)
     listed: list[AccountEntry] = []
     for key, account in state.accounts_at(root, start):
         deadline.check()
@@ -48,12 +51,15 @@ def account_range(
 
 
 def slot_range(
-    chain: ChainView, storage_root: bytes, start: bytes, limit: int | None, deadline: Deadline
+    chain: ChainView, owner: bytes, storage_root: bytes, start: bytes, limit: int | None, deadline: Deadline
 ) -> tuple[list[SlotEntry], bytes | None]:
-    """At most `limit` slots (None for all) of an account's storage, by hashed slot, and the key that comes next."""
+    """At most `limit` slots (None for all) of an account, by hashed slot, and the key that comes next.
+
+    owner: keccak256 of its address.
+    """
     state = chain.database.state
     listed: list[SlotEntry] = []
-    for key, value in state.slots_at(storage_root, start):
+    for key, value in state.slots_at(owner, storage_root, start):
         deadline.check()
         if len(listed) == limit:
             return listed, key
@@ -73,11 +79,11 @@ def slot_range_within(
     changed = {
         keccak256(slot.to_bytes(32, "big")): (slot, value) for slot, value in diff.storage.get(address, {}).items()
     }
-    parent = chain.canonical.root_of(_parent_of(chain, block))
-    before = chain.database.state.at(parent).account(address)
+    parent = chain.canonical.root_held(_parent_of(chain, block))
+    before = chain.database.state.by_trie(parent).account(address)
     root = EMPTY_ROOT if before is None or address in diff.wiped else before.storage_root
     # so many more are read as changes can take away
-    listed, _ = slot_range(chain, root, start, limit + 1 + len(changed), deadline)
+    listed, _ = slot_range(chain, keccak256(address), root, start, limit + 1 + len(changed), deadline)
     merged = {entry.key: entry for entry in listed if entry.key not in changed}
     for key, (slot, value) in changed.items():
         if value and key >= start:
@@ -101,22 +107,26 @@ def modified_accounts(chain: ChainView, start: Header, end: Header, deadline: De
     for header in (start, end):
         if chain.records.canonical_hash(header.number) != header.hash:
             raise InvalidRequestError(f"block 0x{header.hash.hex()} is not on the canonical chain")
-    # by the headers' roots: patches upon the first block belong to what came after it
-    state = chain.database.state
-    modified = []
-    for key in state.differing_accounts(start.state_root, end.state_root):
-        deadline.check()
-        address = state.preimage(key)
-        if address is None:
-            raise InvalidRequestError(f"no preimage found for hash {key.hex()}")
-        modified.append(address)
+        chain.canonical.state_of(header)
+    # by the headers' own states: patches upon the first block belong to what came after it
+    first, last = (start.number, 0), (end.number, 0)
+    changed: set[bytes] = set()
+    with closing(chain.database.store.snapshot()) as view:
+        for keys in chain.database.state.differences(first, last, view):
+            deadline.check()
+            changed.update(key for key in keys if key.startswith(ACCOUNT.prefix))
+        modified = []
+        for key in changed:
+            deadline.check()
+            if value_at(view, key, first) != value_at(view, key, last):
+                modified.append(key[1:])
     return sorted(modified)
 
 
 def intermediate_roots(chain: ChainView, block: Block, deadline: Deadline) -> list[bytes]:
     """The state root after each transaction of a block. Raises TraceError, ExecutionTimeoutError."""
     replay: Replay = replay_of(chain, block)
-    base: bytes | StateUpdate = chain.canonical.root_of(_parent_of(chain, block))
+    base: bytes | StateUpdate = chain.canonical.root_held(_parent_of(chain, block))
     roots = []
     for _ in block.transactions:
         replay.run(None, deadline)

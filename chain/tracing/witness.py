@@ -14,6 +14,7 @@ from zevm.storage.primitives import Hash32
 from zevm.storage.state import StateStore
 from zevm.storage.state_readers import TrieReader
 from zevm.storage.state_update import StateUpdate
+from zevm.storage.trie import Nodes
 
 
 class Witness(NamedTuple):
@@ -32,12 +33,17 @@ class _Recorder:
         self.nodes: dict[bytes, bytes] = {}
         self.codes: dict[bytes, bytes] = {}
 
-    def node(self, node_hash: bytes) -> bytes | None:
-        """A node, remembered."""
-        raw = self._states.node(node_hash)
-        if raw is not None:
-            self.nodes[node_hash] = raw
-        return raw
+    def nodes_of(self, owner: bytes) -> Nodes:
+        """The nodes of a trie, remembered."""
+        stored = self._states.nodes(owner)
+
+        def find(path: str, node_hash: bytes) -> bytes | None:
+            raw = stored(path, node_hash)
+            if raw is not None:
+                self.nodes[node_hash] = raw
+            return raw
+
+        return find
 
     def code(self, code_hash: bytes) -> bytes:
         """Code, remembered."""
@@ -48,7 +54,7 @@ class _Recorder:
 
     def prepare(self, base: bytes | StateUpdate, diff: StateDiff) -> StateUpdate:
         """The new state, as StateStore makes it, through the remembered nodes."""
-        return state_update.prepare(self.node, base, diff)
+        return state_update.prepare(self.nodes_of, base, diff)
 
 
 class _Headers:
@@ -83,10 +89,10 @@ def make_witness(chain: ChainView, block: Block) -> Witness:
     if parent is None:
         raise UnknownBlockError(f"block 0x{block.hash.hex()} found, but parent missing")
     recorder, headers = _Recorder(chain.database.state), _Headers(chain, parent)
-    root = chain.canonical.root_of(parent)
+    root = chain.canonical.root_held(parent)
     environment = chain.spec.environment(block.header, headers.hash_of, chain.settings.recoveries)
-    execution = BlockExecution(environment, recorder, TrieReader(recorder.node, root, recorder.code))
+    execution = BlockExecution(environment, recorder, TrieReader(recorder.nodes_of, root, recorder.code))
     execute_all(execution, block.transactions)
     execution.seal(block.header, uncles=block.uncles, withdrawals=block.withdrawals or ())
-    recorder.node(root)
+    recorder.nodes_of(b"")("", root)
     return Witness(headers.headers(), sorted(recorder.codes.values()), sorted(recorder.nodes.values()))

@@ -9,6 +9,7 @@ import typer
 
 from zevm import __version__
 from zevm.node.commands.contract_options import once, told
+from zevm.node.commands.names import is_name, resolved
 from zevm.node.commands.wasm_call import block_reference
 from zevm.node.commands.wasm_options import JsonOption, PortOption, RpcOption, client_of
 from zevm.node.errors import NodeError, SettingsError, reason_of
@@ -52,8 +53,10 @@ def audit(
     """
     if fail_on not in _SEVERITIES:
         raise SettingsError(f"--fail-on {fail_on}: there are {', '.join(_SEVERITIES)}")
-    if _ADDRESS.match(target):
-        documents = [client_of(rpc, port).call("zvm_auditContract", target, block_reference(block))]
+    client = client_of(rpc, port)
+    address = resolved(client, target, contract=True) if is_name(target) else target
+    if _ADDRESS.match(address):
+        documents = [client.call("zvm_auditContract", address, block_reference(block))]
     else:
         documents = _reports(Path(target), contract, timeout_seconds)
         if slither:

@@ -90,7 +90,7 @@ def send_transaction(
         data, _ = call_data(target, function, arguments or [], value_wei=value, client=client)
         fields = transaction_fields(data, to=target.address, value=value, gas_limit=gas_limit)
         with reasons(project.out):
-            receipt = send(client, fields, address_of(client, sender), private_key)
+            receipt = send(client, fields, sender, private_key)
     tell_receipt(receipt, as_json=as_json)
     if not as_json:
         for line in events(target.abi, receipt["logs"], target.address):

@@ -6,6 +6,7 @@ import typer
 
 from zevm.contracts.artifact import Artifact
 from zevm.node.commands.contract_options import HERE, OutOption, RootOption, project_of, told
+from zevm.node.commands.names import Client, with_addresses
 from zevm.node.commands.sending import PrivateKeyOption, send, tell_receipt, transaction_fields
 from zevm.node.commands.wasm_options import (
     FromOption,
@@ -51,13 +52,13 @@ def deploy(
     with told():
         artifact = project.find(contract)
         _require_current(project.changed_source(artifact), artifact)
+        client = client_of(rpc, port)
         data = creation_data(
-            artifact, arguments or [], types=constructor, no_constructor=no_constructor, value_wei=value
+            artifact, arguments or [], client, types=constructor, no_constructor=no_constructor, value_wei=value
         )
         if creation:
             typer.echo("0x" + data.hex())
             return
-        client = client_of(rpc, port)
         chain = chain_of(client)
         receipt = send(client, transaction_fields(data, value=value, gas_limit=gas_limit), sender, private_key)
         project.record_deployment(chain, artifact.name, receipt["contractAddress"])
@@ -70,9 +71,12 @@ def _require_current(changed: str | None, artifact: Artifact) -> None:
 
 
 def creation_data(
-    artifact: Artifact, texts: list[str], *, types: str | None, no_constructor: bool, value_wei: int
+    artifact: Artifact, texts: list[str], names: Client, *, types: str | None, no_constructor: bool, value_wei: int
 ) -> bytes:
-    """The creation data of a contract. Raises NodeError, ArtifactError where the constructor does not take this."""
+    """The creation data of a contract; names: of the node that resolves names among the arguments.
+
+    Raises NodeError, ArtifactError where the constructor does not take this.
+    """
     from zevm.contracts.calls import constructor_types
     from zevm.node.abi_text import encode_arguments, split_types
 
@@ -89,7 +93,7 @@ def creation_data(
         )
     else:
         wanted = split_types(types)
-    return artifact.bytecode + encode_arguments(wanted, texts)
+    return artifact.bytecode + encode_arguments(wanted, with_addresses(names, wanted, texts))
 
 
 def _without_constructor(artifact: Artifact, texts: list[str]) -> bytes:

@@ -87,10 +87,23 @@ def rewind(
     typer.echo(f"the head was block {before}, and is block {after} now")
 
 
-class CheckProgress:
-    """Prints the progress of a check on standard error, with an estimate of the remaining time."""
+@app.command("migrate")
+def migrate(datadir: DatadirOption = None, config: ConfigOption = None) -> None:
+    """Take over a database that an older version wrote; an interrupted run goes on where it was."""
+    from zevm.node.repair import migrate_database
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    progress = CheckProgress("migrating")
+    if not migrate_database(settings_of(datadir, config), progress):
+        typer.echo("nothing to do: the database is this version's")
+        return
+    typer.echo("migrated")
+
+
+class CheckProgress:
+    """Prints the progress of work on standard error, with an estimate of the remaining time. doing: the work."""
+
+    def __init__(self, doing: str = "checking", clock: Callable[[], float] = time.monotonic) -> None:
+        self._doing = doing
         self._console = Console(stderr=True)
         self._clock = clock
         self._part = ""
@@ -101,9 +114,9 @@ class CheckProgress:
         now = self._clock()
         if part != self._part:
             self._part, self._began_at, self._told_at = part, now, now
-            self._console.print(f"checking {part}", highlight=False)
+            self._console.print(f"{self._doing} {part}", highlight=False)
         elif done and now - self._told_at >= TOLD_EVERY_SECONDS:
             self._told_at = now
             left_seconds = (now - self._began_at) * (total - done) / done
-            text = f"checking {part}: {done / total:.0%}, about {left_seconds:.0f} s left"
+            text = f"{self._doing} {part}: {done / total:.0%}, about {left_seconds:.0f} s left"
             self._console.print(text, highlight=False)

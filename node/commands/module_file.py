@@ -3,6 +3,7 @@
 from contextlib import suppress
 from pathlib import Path
 
+from zevm.node.commands.names import Client, with_addresses
 from zevm.node.errors import NodeError, reason_of
 
 MODULE_BYTES = 16 * 1024 * 1024
@@ -28,11 +29,12 @@ def read_module(file: Path, *, or_address: bool = False) -> bytes:
 
 
 def constructor_arguments(
-    file: Path, types: str | None, values: list[str], *, value_wei: int = 0, otherwise: str = ""
+    file: Path, types: str | None, values: list[str], names: Client, *, value_wei: int = 0, otherwise: str = ""
 ) -> bytes | None:
     """The ABI-encoded arguments of the constructor of a file's module; None if none is to run. Raises NodeError.
 
-    types: as "uint256,address"; None for those of the ABI that the file has. value_wei: goes with the deployment.
+    types: as "uint256,address"; None for those of the ABI that the file has. names: of the node that resolves names
+    among addresses. value_wei: goes with the deployment.
     otherwise: what else can be done with a module that has a constructor and no ABI, for the message.
     """
     from zevm.contracts.artifact import asks_for_creation, load_artifact
@@ -41,7 +43,8 @@ def constructor_arguments(
     from zevm.node.abi_text import encode_arguments, split_types
 
     if types is not None:
-        return encode_arguments(split_types(types), values)
+        given = split_types(types)
+        return encode_arguments(given, with_addresses(names, given, values))
     module, artifact = read_module(file), None
     with suppress(ArtifactError):
         artifact = load_artifact(file.expanduser())
@@ -50,7 +53,7 @@ def constructor_arguments(
             wanted = constructor_types(artifact, len(values), value_wei=value_wei)
         except ArtifactError as error:
             raise NodeError(str(error)) from None
-        return None if artifact.constructor is None else encode_arguments(wanted, values)
+        return None if artifact.constructor is None else encode_arguments(wanted, with_addresses(names, wanted, values))
     if values:
         noun = "value" if len(values) == 1 else "values"
         raise NodeError(f"{len(values)} {noun} without --constructor TYPES, as in --constructor uint256 5")

@@ -1,12 +1,21 @@
 """Names in place of addresses in the commands: resolved by the node that a command speaks to."""
 
-from typing import Any
+from typing import Any, Protocol
 
 from zevm.chain.rules.name_service import TOP_LEVEL_NAMES
-from zevm.node.client import Client
 from zevm.node.errors import NodeError
 
 _KNOWN_ENDS = (*TOP_LEVEL_NAMES, "eth")
+
+
+class Client(Protocol):
+    """A node that the commands ask for names: over HTTP (node.client.Client) or over QUIC."""
+
+    url: str
+
+    def call(self, method: str, *params: object) -> Any:
+        """The result of a JSON-RPC method. Raises NodeError."""
+        ...
 
 
 def is_name(text: str) -> bool:

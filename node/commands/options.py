@@ -1,7 +1,6 @@
 """Options that several commands share."""
 
 import os
-import urllib.parse
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +8,7 @@ import typer
 
 from zevm.node.config import load_settings
 from zevm.node.errors import SettingsError
+from zevm.node.http_exchange import is_http_url
 from zevm.node.settings import NodeSettings
 
 URL_VARIABLE = "ETH_RPC_URL"
@@ -39,7 +39,6 @@ def node_url(url: str | None, port: str | None, settings: NodeSettings) -> str:
     origin, chosen = (URL_VARIABLE, os.environ.get(URL_VARIABLE)) if url is None and port is None else ("the URL", url)
     if not chosen:
         return f"http://127.0.0.1:{settings.port}"
-    parts = urllib.parse.urlsplit(chosen)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if not is_http_url(chosen):
         raise SettingsError(f"{origin}: {chosen!r} is not an HTTP address such as http://127.0.0.1:8545")
     return chosen

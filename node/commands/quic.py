@@ -10,6 +10,7 @@ import orjson
 import typer
 
 from zevm.node.commands.module_file import constructor_arguments, module_to_deploy, read_module
+from zevm.node.commands.names import address_of, is_name, resolved
 from zevm.node.commands.options import DatadirOption, settings_of
 from zevm.node.commands.sending import PrivateKeyOption
 from zevm.node.commands.wasm_call import ENTRY_POINT, function_fields, tell
@@ -42,6 +43,10 @@ class Client(Protocol):
 
     def statistics(self) -> Any:
         """ServerStatistics."""
+        ...
+
+    def resolve_name(self, name: str) -> Any:
+        """ResolvedName, or None."""
         ...
 
     def close(self) -> None:
@@ -99,14 +104,18 @@ def execute(
     as_json: JsonOption = False,
 ) -> None:
     """Run a function on the head's state without keeping changes, and print its result."""
-    fields = function_fields(function, arguments or [], data)
+    connect = _client(node, authority, server_key, datadir, private_key, chain_id, allow_classical)
+    names = _Names(connect, node)
+    fields = function_fields(function, arguments or [], data, names)
     given = fields["arguments"]
     values = _bytes_of(given, "--data") if isinstance(given, str) else [int(text, 0) for text in given]
+    if is_name(target):
+        target = resolved(names, target, contract=True)
     code = bytes.fromhex(target[2:]) if ADDRESS.match(target) else read_module(Path(target), or_address=True)
-    options = {"gas_limit": gas_limit, "memory_limit": memory_limit, "timeout_ms": timeout_ms}
-    connect = _client(node, authority, server_key, datadir, private_key, chain_id, allow_classical)
+    limits = {"gas_limit": gas_limit, "memory_limit": memory_limit, "timeout_ms": timeout_ms}
+    options = _options(address_of(names, sender), limits)
     name = "" if fields["function"] == ENTRY_POINT else fields["function"]
-    result = _ask(connect, lambda client: client.execute_function(code, name, values, _options(sender, options)))
+    result = _ask(connect, lambda client: client.execute_function(code, name, values, options))
     tell(_answer(result), fields["outputs"], gas=gas, as_json=as_json)
 
 
@@ -131,12 +140,13 @@ def deploy(
     """Deploy a module from one of the node's accounts, and print its address."""
     from zevm.chain.zvm.module.creation import compressed, stripped
 
-    arguments = constructor_arguments(file, constructor, values or []) or b""
+    connect = _client(node, authority, server_key, datadir, private_key, chain_id, allow_classical)
+    names = _Names(connect, node)
+    arguments = constructor_arguments(file, constructor, values or [], names) or b""
     plain = stripped(module_to_deploy(file))
     # as `zevm wasm deploy` stores it; a module that comes compressed stays so
     module = min(compressed(plain), plain, key=len)
-    options = _options(sender, {"gas_limit": gas_limit})
-    connect = _client(node, authority, server_key, datadir, private_key, chain_id, allow_classical)
+    options = _options(address_of(names, sender), {"gas_limit": gas_limit})
     result = _ask(connect, lambda client: client.deploy_module(module, arguments, options))
     tell(_answer(result), None, gas=False, as_json=as_json)
 
@@ -160,6 +170,22 @@ def stats(
         return
     for name, value in found.items():
         typer.echo(f"{name}: {value}")
+
+
+class _Names:
+    """Names resolved over the node's QUIC port (names.Client)."""
+
+    def __init__(self, connect: Callable[[], Client], node: str) -> None:
+        self._connect = connect
+        self.url = node
+
+    def call(self, method: str, *params: object) -> Any:
+        """The answer of zns_resolve, the only method there is. Raises NodeError."""
+        assert method == "zns_resolve"
+        name = str(params[0])
+        found = _ask(self._connect, lambda client: client.resolve_name(name))
+        places = None if found is None else {"address": found.address, "contract": found.contract}
+        return places and {kind: value and "0x" + value.hex() for kind, value in places.items()}
 
 
 def _client(

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from zevm.node.client import CallFailedError, Client
+from zevm.node.commands.names import address_of
 from zevm.node.errors import NodeError
 from zevm.storage.primitives import Address
 
@@ -32,8 +33,12 @@ def transaction_fields(
 
 
 def send(client: Client, fields: dict[str, object], sender: str | None, private_key: str | None) -> dict[str, Any]:
-    """The receipt of a transaction, from an account of the node or signed here. Raises NodeError if it failed."""
+    """The receipt of a transaction, from an account of the node or signed here. Raises NodeError if it failed.
+
+    sender: an address or a name.
+    """
     if private_key is None:
+        sender = address_of(client, sender)
         return _sent(client, "eth_sendTransactionSync", fields | ({} if sender is None else {"from": sender}))
     return _sent(client, "eth_sendRawTransactionSync", _signed(client, fields, private_key))
 
@@ -42,10 +47,11 @@ def _signed(client: Client, fields: dict[str, object], private_key: str) -> str:
     """A transaction, completed by the node and signed here, as hex."""
     from zevm.chain.types import Transaction
     from zevm.node.commands.account import parse_key
-    from zevm.node.wallet import KeyWallet, address_of
+    from zevm.node.wallet import KeyWallet
+    from zevm.node.wallet import address_of as address_of_key
 
     key = parse_key(private_key, "--private-key")
-    sender = address_of(key)
+    sender = address_of_key(key)
     filled = client.call("eth_fillTransaction", fields | {"from": "0x" + sender.hex()})
     unsigned = Transaction.decode(bytes.fromhex(filled["raw"][2:]))
     return "0x" + KeyWallet([key]).sign_transaction(sender, unsigned).encoded.hex()

@@ -12,6 +12,7 @@ from zevm.chain.zvm.inspection import Inspection, deployment_price, inspect_modu
 from zevm.chain.zvm.price_table import PriceTable
 from zevm.node.commands import wasm_call
 from zevm.node.commands.module_file import constructor_arguments, module_to_deploy, read_module
+from zevm.node.commands.names import Client
 from zevm.node.commands.sending import PrivateKeyOption, send, tell_receipt, transaction_fields
 from zevm.node.commands.wasm_options import (
     NEGATIVE_NUMBERS,
@@ -142,7 +143,8 @@ def deploy(
     """Deploy a module from one of the node's accounts, or with a key; print address, transaction and gas."""
     from zevm.chain.zvm.module.creation import creation_data, stripped
 
-    payload = None if no_constructor else _constructor_payload(file, constructor, values or [], value_wei=value)
+    client = client_of(rpc, port)
+    payload = None if no_constructor else _constructor_payload(file, constructor, values or [], client, value_wei=value)
     code = module_to_deploy(file)
     module = stripped(code) if strip else code
     data = _smallest(module, payload) if compress else creation_data(module, payload)
@@ -150,15 +152,17 @@ def deploy(
         typer.echo("0x" + data.hex())
         return
     fields = transaction_fields(data, value=value, gas_limit=gas_limit)
-    tell_receipt(send(client_of(rpc, port), fields, sender, private_key), as_json=as_json)
+    tell_receipt(send(client, fields, sender, private_key), as_json=as_json)
 
 
-def _constructor_payload(file: Path, types: str | None, values: list[str], *, value_wei: int) -> bytes | None:
+def _constructor_payload(
+    file: Path, types: str | None, values: list[str], names: Client, *, value_wei: int
+) -> bytes | None:
     """The constructor's call data; None for no run. Raises NodeError."""
     from zevm.chain.zvm.module.creation import constructor_payload
 
     otherwise = "; --no-constructor deploys it as it is"
-    arguments = constructor_arguments(file, types, values, value_wei=value_wei, otherwise=otherwise)
+    arguments = constructor_arguments(file, types, values, names, value_wei=value_wei, otherwise=otherwise)
     return None if arguments is None else constructor_payload(arguments)
 
 

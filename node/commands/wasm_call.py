@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from zevm.analysis.printable import printable
-from zevm.node.client import Client
 from zevm.node.commands.module_file import read_module
+from zevm.node.commands.names import Client as NamesClient
 from zevm.node.commands.names import address_of, is_name, resolved, with_addresses
 from zevm.node.commands.wasm_options import (
     ADDRESS,
@@ -68,7 +68,9 @@ def call(
     tell(answer, outputs, gas=gas, as_json=as_json)
 
 
-def function_fields(function: str, texts: list[str], data: str | None, client: Client | None = None) -> dict[str, Any]:
+def function_fields(
+    function: str, texts: list[str], data: str | None, client: NamesClient | None = None
+) -> dict[str, Any]:
     """The fields of zvm_executeFunction for a function and its arguments, and `outputs`: how to show the result.
 
     client: of the node that resolves names among addresses; None for no names.

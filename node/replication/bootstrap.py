@@ -50,9 +50,9 @@ def _fetched(address: str, dial: Dial, limits: Limits, client: str) -> Genesis:
         return done.result()
     except (OSError, TimeoutError) as error:
         raise NodeError(
-            f"no leader answers at {address}: {error or 'no answer in time'}; a first start needs its genesis: check "
-            "the address, and that the leader runs with --quic-port, and with --quic-host if it is another machine; or "
-            "give --init"
+            f"no leader answers at {address}: {str(error) or 'no answer in time'}; a first start needs its genesis: "
+            "check the address, and that the leader runs with --quic-port, and with --quic-host if it is another "
+            "machine; or give --init"
         ) from None
     except (RefusedError, MessageError, ChainError) as error:
         raise NodeError(f"{address} cannot be followed: {error}") from None

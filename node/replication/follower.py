@@ -102,7 +102,7 @@ class Follower:
                 self._refusal = str(error)
                 self._tell(f"{self.address} cannot be followed: {error}", logging.ERROR)
             except _FAULTS as error:
-                self._tell(f"the link to {self.address} is down: {error or 'no answer in time'}", logging.WARNING)
+                self._tell(f"the link to {self.address} is down: {str(error) or 'no answer in time'}", logging.WARNING)
             except (Exception, asyncio.CancelledError) as error:
                 task = asyncio.current_task()
                 if isinstance(error, asyncio.CancelledError) and (task is None or task.cancelling()):
@@ -127,8 +127,9 @@ class Follower:
             decoded, head, head_hash = await asyncio.to_thread(_answer_of, content)
         except (OSError, TimeoutError) as error:
             raise ServerError(
-                f"the link to the leader {self.address} was cut before it answered {method} ({error or 'too late'}); "
-                "a transaction may have arrived: look for its hash before sending another one"
+                f"the link to the leader {self.address} was cut before it answered {method} "
+                f"({str(error) or 'no answer in time'}); a transaction may have arrived: look for its hash before "
+                "sending another one"
             ) from None
         except RefusedError as error:
             raise ServerError(f"the leader {self.address} refuses: {error}") from None

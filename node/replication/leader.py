@@ -169,8 +169,9 @@ class Leader:
         identity = self._identity
         if hello.genesis_hash not in (None, identity.genesis_hash):
             raise RefusedError(
-                f"the leader's genesis is 0x{identity.genesis_hash.hex()}, the follower's another one: give the "
-                "follower a new --datadir, or follow another node"
+                "the leader's genesis is another one than the follower's (their files have the hashes "
+                f"0x{identity.genesis_hash.hex()} and 0x{hello.genesis_hash.hex()}): give the follower a new "
+                "--datadir, or follow another node"
             )
         if self._chain.canonical.first_own > self._chain.genesis.number:
             raise RefusedError(

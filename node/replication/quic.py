@@ -9,7 +9,7 @@ from pathlib import Path
 from zevm.node.replication.frames import RefusedError
 from zevm.node.replication.quic_stream import QuicStream
 from zevm.node.replication.stream import Dial, Link, Stream
-from zevm.rpc.transport.quic.client import ClientConnection, Trust, connect
+from zevm.rpc.transport.quic.client import AuthorityFileError, ClientConnection, Trust, connect
 from zevm.rpc.transport.quic.options import QuicError
 from zevm.rpc.transport.quic.protocols import REPLICATION
 from zevm.storage.directory import PINS_NAME
@@ -92,6 +92,8 @@ def quic_dial(address: str, authority: Path | None, folder: Path | None, *, allo
                     yield _QuicLink(connection)
                 finally:
                     pinging.cancel()
+        except AuthorityFileError as error:
+            raise RefusedError(f"--follow-ca {error}") from None
         except QuicError as error:
             raise OSError(str(error)) from error
 

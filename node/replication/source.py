@@ -7,7 +7,6 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import closing
-from itertools import islice
 
 from zevm.chain.blockchain import Chain
 from zevm.node.replication.frames import RefusedError
@@ -15,12 +14,15 @@ from zevm.node.replication.messages import UNKNOWN_BLOCK, UNKNOWN_STATE, Batch, 
 from zevm.node.replication.shares import Allowance
 from zevm.rpc.limits import Limits
 from zevm.storage import rlp
-from zevm.storage.account import EMPTY_ACCOUNT, AccountChange, StateDiff, StateReader
+from zevm.storage.account import AccountChange, StateDiff, StateReader
 from zevm.storage.errors import CorruptionError, StorageProblem
+from zevm.storage.history import Version
 from zevm.storage.keccak import EMPTY_KECCAK
 from zevm.storage.ledger import Ledger
 from zevm.storage.primitives import Address, Hash32
+from zevm.storage.schema import SLOT, address_in, slot_in
 from zevm.storage.state import StateStore
+from zevm.storage.store import Snapshot
 
 _STATE_ROOT = 3
 """Position of the state's root among a header's fields."""
@@ -47,12 +49,12 @@ class Source:
         """
         position, limits = want.position, self._limits
         with closing(self._chain.database.store.snapshot()) as view:
-            comparing = _Comparing(self._chain.database.state, self._largest_entry, self._differences, allowance)
+            comparing = _Comparing(view, self._chain.database.state, self._largest_entry, self._differences, allowance)
             reading = _Reading(Ledger.over(view), comparing, self._largest_entry)
             head = reading.head
             if reading.hash_at(position.number) != position.block_hash:
                 return Batch(head, unknown=UNKNOWN_BLOCK)
-            if not self._chain.database.state.holds(position.root):
+            if self._chain.database.state.version_of(view, position.number, position.root) is None:
                 return Batch(head, unknown=UNKNOWN_STATE)
             entries: list[Entry] = []
             size, most = 0, min(want.most_entries, limits.replica_batch_blocks)
@@ -154,7 +156,15 @@ class _Differences:
 class _Comparing:
     """Comparisons of states for one request."""
 
-    def __init__(self, states: StateStore, largest_entry: int, differences: _Differences, allowance: Allowance) -> None:
+    def __init__(
+        self,
+        view: Snapshot,
+        states: StateStore,
+        largest_entry: int,
+        differences: _Differences,
+        allowance: Allowance,
+    ) -> None:
+        self._view = view
         self._states = states
         self._largest_entry = largest_entry
         self._differences = differences
@@ -175,43 +185,53 @@ class _Comparing:
         return patch
 
     def _compare(self, number: int, present: bytes, root: bytes, diff: StateDiff) -> None:
-        """Note the difference of two states, both of which are on the disk."""
-        states, size = self._states, 0
-        before, after = states.at(present), states.at(root)
-        for key in states.differing_accounts(present, root):
-            address = Address(self._plain(key))
-            change = self._change(number, before, after, address, diff)
-            diff.accounts[address] = change
+        """Note the difference of two states after the same block."""
+        states, view, size = self._states, self._view, 0
+        first, last = (states.version_of(view, number, state) for state in (present, root))
+        if first is None or last is None:
+            raise CorruptionError(f"a state of block {number} is missing", StorageProblem.RECORD_DAMAGED)
+        before, after = states.at(view, first, present), states.at(view, last, root)
+        for address, slots in self._changed(number, first, last).items():
+            change = self._change(before, after, address, slots, diff)
             size += _ACCOUNT_BYTES + _SLOT_BYTES * len(diff.storage.get(address, ()))
             size += 0 if change is None else len(diff.code.get(change.code_hash, b""))
             if size > self._largest_entry:
                 raise _too_large(number, size, self._largest_entry)
 
-    def _change(
-        self, number: int, before: StateReader, after: StateReader, address: Address, diff: StateDiff
-    ) -> AccountChange | None:
-        old, new = before.account(address) or EMPTY_ACCOUNT, after.account(address)
-        if new is None:
-            return None
-        if new.code_hash not in (old.code_hash, EMPTY_KECCAK):
-            diff.code[new.code_hash] = after.code(new.code_hash)
-        if new.storage_root != old.storage_root:
-            keys = self._states.differing_slots(old.storage_root, new.storage_root)
-            slots = [
-                int.from_bytes(self._plain(key), "big") for key in islice(keys, self._largest_entry // _SLOT_BYTES)
-            ]
-            if next(keys, None) is not None:
-                self._allowance.count(len(slots))
-                raise _too_large(number, len(slots) * _SLOT_BYTES, self._largest_entry)
-            diff.storage[address] = {slot: after.storage(address, slot) for slot in slots}
-        return AccountChange(new.nonce, new.balance, new.code_hash)
+    def _changed(self, number: int, first: Version, last: Version) -> dict[Address, set[int]]:
+        """Accounts, with their slots, that were written between two states; some may be as they were."""
+        most = self._largest_entry // _SLOT_BYTES
+        changed: dict[Address, set[int]] = {}
+        count = 0
+        for keys in self._states.differences(first, last, self._view):
+            for key in keys:
+                address, is_slot = address_in(key), key.startswith(SLOT.prefix)
+                slots = changed.setdefault(address, set())
+                count += is_slot and slot_in(key) not in slots
+                if is_slot:
+                    slots.add(slot_in(key))
+            if count > most:
+                self._allowance.count(count)
+                raise _too_large(number, count * _SLOT_BYTES, self._largest_entry)
+        return changed
 
-    def _plain(self, trie_key: bytes) -> bytes:
-        plain = self._states.preimage(trie_key)
-        if plain is None:
-            text = f"the address or slot behind {trie_key.hex()} is missing"
-            raise CorruptionError(text, StorageProblem.RECORD_DAMAGED)
-        return plain
+    def _change(
+        self, before: StateReader, after: StateReader, address: Address, slots: set[int], diff: StateDiff
+    ) -> AccountChange | None:
+        old, new = before.account(address), after.account(address)
+        if old == new:
+            return None
+        if new is None:
+            diff.accounts[address] = None
+            return None
+        if new.code_hash not in (EMPTY_KECCAK if old is None else old.code_hash, EMPTY_KECCAK):
+            diff.code[new.code_hash] = after.code(new.code_hash)
+        values = {slot: after.storage(address, slot) for slot in slots}
+        differing = {slot: value for slot, value in values.items() if before.storage(address, slot) != value}
+        if differing:
+            diff.storage[address] = differing
+        diff.accounts[address] = change = AccountChange(new.nonce, new.balance, new.code_hash)
+        return change
 
 
 def _too_large(number: int, size: int, largest_entry: int) -> RefusedError:

@@ -84,6 +84,7 @@ def test_a_call_tree_shows_it_escaped(frame: dict[str, Any], shown: str) -> None
     assert all(line.isprintable() for line in text.split("\n"))
 
 
+@pytest.mark.lengthy
 def test_the_debug_log_shows_it_escaped(capsys: pytest.CaptureFixture[str]) -> None:
     output = ERROR_SELECTOR + VALUE
     reverting = b"\x60" + bytes([len(output)]) + bytes.fromhex("80600a5f395ffd00") + output

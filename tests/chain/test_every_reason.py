@@ -340,6 +340,7 @@ WORDS = {
 """Where the text has figures in its middle, or is none of geth's."""
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("reason", PROVOKED)
 def test_the_refusal_has_its_reason_and_its_text(reason: Reason) -> None:
     with pytest.raises(RefusalError) as caught:
@@ -353,7 +354,7 @@ def test_every_reason_has_a_test_and_a_code() -> None:
     assert set(SIMULATION_CODES) == set(Reason)
 
 
-@pytest.mark.no_cover
+@pytest.mark.lengthy
 def test_every_reason_is_given_by_some_code() -> None:
     named = {
         node.attr

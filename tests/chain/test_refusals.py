@@ -71,7 +71,6 @@ def readings(tree: ast.Module) -> Iterator[int]:
 
 
 @pytest.mark.lengthy
-@pytest.mark.no_cover
 def test_no_product_code_reads_the_text_of_an_error() -> None:
     found = {
         str(file.relative_to(ROOT)): lines

@@ -43,7 +43,6 @@ def findings(tree: ast.Module) -> Iterator[tuple[int, str]]:
 
 
 @pytest.mark.lengthy
-@pytest.mark.no_cover
 def test_no_text_of_chain_and_storage_names_what_is_outside() -> None:
     found = {
         str(file.relative_to(ROOT)): told

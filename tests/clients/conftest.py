@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from testing.contracts import build_examples
+from testing.forked import ForkedNode
 from testing.node_process import NodeProcess, RpcConnection, zevm_command
 from tests.clients.tools import BIN, Artifact, artifact, build_vyper
 
@@ -29,7 +30,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def node() -> Iterator[NodeProcess]:
     """A fresh node in memory, shared by the whole session: tests assert on differences, never on totals."""
     command = shlex.split(os.environ.get("ZEVM_TEST_NODE_COMMAND", "")) or zevm_command("--memory")
-    with NodeProcess(command) as process:
+    with ForkedNode(command) as process:
         yield process
 
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from testing.node_process import NodeProcess, RpcConnection, zevm_command
+from testing.forked import ForkedNode
+from testing.node_process import RpcConnection, zevm_command
 from tests.clients.tools import ACCOUNTS, BIN
 
 COUNTER = "0x600a600c600039600a6000f3602a60006000a100000000"
@@ -21,13 +22,13 @@ ANVIL_READY = re.compile(r"Listening on (?P<host>[\d.]+):(?P<port>\d+)")
 @pytest.fixture
 def anvil(npm_tools: None) -> Iterator[RpcConnection]:  # noqa: ARG001
     command = [str(BIN / "anvil"), "--port", "0"]
-    with NodeProcess(command, ready=ANVIL_READY) as node, node.connect() as connection:
+    with ForkedNode(command, ready=ANVIL_READY) as node, node.connect() as connection:
         yield connection
 
 
 @pytest.fixture
 def fresh() -> Iterator[RpcConnection]:
-    with NodeProcess(zevm_command("--memory")) as node, node.connect() as connection:
+    with ForkedNode(zevm_command("--memory")) as node, node.connect() as connection:
         yield connection
 
 

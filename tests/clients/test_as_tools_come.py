@@ -11,6 +11,7 @@ import pytest
 from web3 import Web3
 from web3.exceptions import Web3RPCError
 
+from testing.forked import ForkedNode
 from testing.node_process import NodeProcess, zevm_command
 from testing.web3_http import web3_at
 from tests.clients.tools import ACCOUNTS, BIN, CLIENTS, EXAMPLES, Artifact, run_tool
@@ -29,7 +30,7 @@ def w3(node: NodeProcess) -> Web3:
 def moded() -> Iterator[Web3]:
     """A node in both of the modes that other nodes have by default."""
     flags = ("--memory", "--sign-transaction-object", "--throw-on-transaction-failure")
-    with NodeProcess(zevm_command(*flags)) as process:
+    with ForkedNode(zevm_command(*flags)) as process:
         yield web3_at(process.url)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from websockets.sync.client import connect
 
+from testing.forked import ForkedNode
 from testing.load import (
     RECORDER_RUNTIME,
     TRANSFER_GAS,
@@ -101,7 +102,7 @@ def valid(block_hash: str) -> dict[str, Any]:
 @contextmanager
 def started(datadir: Path, *flags: str) -> Iterator[tuple[NodeProcess, RpcConnection, ConsensusClient]]:
     """A node that waits for a consensus client, a public connection to it, and the client."""
-    with NodeProcess(zevm_command("--datadir", str(datadir), "--authrpc-port", "0", *flags)) as node:
+    with ForkedNode(zevm_command("--datadir", str(datadir), "--authrpc-port", "0", *flags)) as node:
         port = int(node.wait_for_line(READY)["port"])
         secret = bytes.fromhex((datadir / "jwtsecret").read_text().strip().removeprefix("0x"))
         client = ConsensusClient(port, secret)
@@ -350,5 +351,5 @@ def test_a_start_that_cannot_be_is_refused(tmp_path: Path, flags: tuple[str, ...
     (tmp_path / "secret").write_text("0x1234")
     names = {"{file}": str(tmp_path / "secret"), "{new}": str(tmp_path / "new")}
     with pytest.raises(NodeError) as caught:
-        NodeProcess(zevm_command(*[names.get(flag, flag) for flag in flags]))
+        ForkedNode(zevm_command(*[names.get(flag, flag) for flag in flags]))
     assert words in str(caught.value)

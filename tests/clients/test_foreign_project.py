@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from testing.node_process import ROOT, NodeProcess, zevm_command
+from testing.forked import ForkedNode
+from testing.node_process import ROOT, zevm_command
 from tests.clients.tools import run_tool
 
 FOREIGN = ROOT / "tests" / "foreign"
@@ -47,7 +48,7 @@ def test_safes_own_tests_pass(project: Path, tmp_path: Path, name: str) -> None:
     flags, environment, specs, least = RUNS[name]
     files = [f"test/{spec}.spec.ts" for spec in specs.split()]
     report = tmp_path / "report.json"
-    with NodeProcess(zevm_command("--memory", *flags)) as node:
+    with ForkedNode(zevm_command("--memory", *flags)) as node:
         run_tool(
             HARDHAT, "test", "--no-compile", "--network", "localhost", *files,
             cwd=project, timeout_seconds=110, check=False,

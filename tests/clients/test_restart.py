@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from testing.forked import ForkedNode
 from testing.load import (
     RECORDER_RUNTIME,
     TRANSFER_GAS,
@@ -25,7 +26,7 @@ EMPTY_BLOCKS = 300
 
 
 def start(datadir: Path) -> NodeProcess:
-    return NodeProcess(zevm_command("--datadir", str(datadir), "--no-mining"))
+    return ForkedNode(zevm_command("--datadir", str(datadir), "--no-mining"))
 
 
 def send(rpc: RpcConnection, signer: Signer, **transaction: Any) -> str:

@@ -13,6 +13,7 @@ from web3.contract import Contract
 from web3.exceptions import ContractCustomError, ContractLogicError, ContractPanicError
 from web3.logs import DISCARD
 
+from testing.forked import ForkedNode
 from testing.node_process import NodeProcess, RpcConnection, RpcError, zevm_command
 from testing.web3_http import web3_at
 from tests.clients.tools import ACCOUNTS, BIN, CLIENTS, EXAMPLES, KEYS, Artifact, artifact, run_tool
@@ -308,7 +309,7 @@ def test_contracts_outlive_the_node(tmp_path: Path, token_module: bytes, built: 
     for run, missing in enumerate((False, False, True)):
         if missing:
             shutil.rmtree(compiled)
-        with NodeProcess(zevm_command("--datadir", str(data))) as node:
+        with ForkedNode(zevm_command("--datadir", str(data))) as node:
             w3 = web3_at(node.url)
             if run == 0:
                 address = str(create(w3, abi, creation(token_module, SUPPLY))[0].address)

@@ -58,6 +58,7 @@ def python(scratch: Path, program: str, **changes: Any) -> str:
     return finished.stdout + finished.stderr + ("" if finished.returncode >= 0 else f"signal {-finished.returncode}")
 
 
+@pytest.mark.lengthy
 def test_its_own_folder_is_all_that_it_writes(scratch: Path) -> None:
     (scratch / "given").write_text("x")
     program = f"open('{scratch}/made', 'w').write(open('{scratch}/given').read() * 3); print('done')"
@@ -83,6 +84,7 @@ def test_files_outside_cannot_be_read(scratch: Path, path: str) -> None:
     assert "PermissionError" in python(scratch, read)
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("family", ["AF_INET", "AF_INET6", "AF_UNIX", "AF_NETLINK", "AF_PACKET"])
 def test_there_is_no_network(scratch: Path, family: str) -> None:
     assert "PermissionError" in python(scratch, f"import socket; socket.socket(socket.{family}, socket.SOCK_RAW)")
@@ -105,6 +107,7 @@ CALLS = {
 }
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("name", CALLS)
 def test_the_kernel_refuses(scratch: Path, name: str) -> None:
     output = python(scratch, CALLS[name])
@@ -119,6 +122,7 @@ def test_memory_and_files_are_bounded(scratch: Path) -> None:
     assert (scratch / "x").stat().st_size <= MIB
 
 
+@pytest.mark.lengthy
 def test_time_is_bounded(scratch: Path) -> None:
     output = python(scratch, "while True: pass", cpu_seconds=1)
     assert output in (f"signal {signal.SIGXCPU}", f"signal {signal.SIGKILL}")

@@ -25,6 +25,8 @@ from zevm.contracts.source_maps.mappings import Mapped, Scope, source_map_docume
 from zevm.contracts.source_maps.solc import SourceText, solc_source_map
 from zevm.storage.keccak import keccak256
 
+pytestmark = pytest.mark.lengthy
+
 PRICES = """const covenant = @import("covenant");
 
 pub const Prices = struct {

@@ -6,6 +6,8 @@ import pytest
 
 from zevm.contracts import build
 
+pytestmark = pytest.mark.lengthy
+
 SOURCES = {
     "nothing": ("@external\ndef f():\n    pass\n", []),
     "immutables alone": ("a: public(immutable(address))\n@deploy\ndef __init__():\n    a = msg.sender\n", []),

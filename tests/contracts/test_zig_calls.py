@@ -14,6 +14,8 @@ from zevm.chain.vm.interface import Outcome
 from zevm.chain.zvm.module.creation import constructor_payload, creation_data
 from zevm.storage.keccak import keccak256
 
+pytestmark = pytest.mark.lengthy
+
 CALLEE, NOBODY, SILENT = b"\x41" * 20, b"\x42" * 20, b"\x43" * 20
 
 SOURCES = """

@@ -3,6 +3,7 @@
 from functools import cache
 from pathlib import Path
 
+import pytest
 from eth_abi.abi import encode
 
 from testing.contracts import CACHE
@@ -11,6 +12,8 @@ from tests.chain.zvm.contracts import executor
 from tests.contracts.zig_sources import artifact, call, compiled
 from zevm.chain.vm.executor import Executor
 from zevm.contracts import BuildOptions, build
+
+pytestmark = pytest.mark.lengthy
 
 SOURCE = """
 const covenant = @import("covenant");

@@ -8,6 +8,8 @@ from tests.clients.document_blocks import blocks_of
 from tests.contracts.zig_sources import artifact
 from tests.contracts.zig_sources import compiled as module_of
 
+pytestmark = pytest.mark.lengthy
+
 DOCUMENTED = {block.file_name: block.text for block in blocks_of(ROOT / "docs" / "zig.md") if block.language == "zig"}
 HELLO = """
 const covenant = @import("covenant");

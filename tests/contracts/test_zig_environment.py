@@ -14,6 +14,8 @@ from tests.contracts.zig_sources import call, compiled, panic, selector
 from zevm.chain.vm.executor import Executor
 from zevm.storage.keccak import keccak256
 
+pytestmark = pytest.mark.lengthy
+
 OTHER, COINBASE = b"\x61" * 20, b"\x62" * 20
 RANDOM = 2**255 + 7
 

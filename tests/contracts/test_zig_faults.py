@@ -1,6 +1,10 @@
 """A contract in Zig that is wrong does not compile, and the message says what is allowed."""
 
+import pytest
+
 from tests.contracts.zig_sources import errors_of
+
+pytestmark = pytest.mark.lengthy
 
 HEAD = 'const covenant = @import("covenant");\nconst Address = covenant.Address;\n'
 

@@ -10,6 +10,8 @@ from zevm.chain.vm.interface import VmErrorKind
 from zevm.chain.zvm.module.prepare import prepare
 from zevm.chain.zvm.price_table import ZVM
 
+pytestmark = pytest.mark.lengthy
+
 PANICS = """
 const std = @import("std");
 const covenant = @import("covenant");

@@ -17,6 +17,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     return printed_by(PROGRAMS, tmp_path_factory.mktemp("programs"))
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("section", PROGRAMS)
 def test_the_example_prints_what_it_says(section: str, printed: dict[str, list[str]]) -> None:
     assert printed[section] == PROGRAMS[section].output

@@ -15,6 +15,8 @@ from tests.covenant.vms import BOX, GET, entrypoint, evm, word
 from zevm import Node, covenant
 from zevm.covenant import ExecutionContext, ExecutionOptions, ExecutionStatus
 
+pytestmark = pytest.mark.lengthy
+
 DEPLOYER = bytes(20)
 """std.mem.zeroes(ContractAddress)."""
 BALANCE_OF, TRANSFER, APPROVE = bytes.fromhex("70a08231"), bytes.fromhex("a9059cbb"), bytes.fromhex("095ea7b3")

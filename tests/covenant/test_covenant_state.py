@@ -190,6 +190,7 @@ HOLDER = """
 """
 
 
+@pytest.mark.lengthy
 def test_another_process_s_directory_is_refused_and_a_killed_one_s_is_whole(tmp_path: Path) -> None:
     folder = tmp_path / "state"
     holder = subprocess.Popen(

@@ -26,6 +26,8 @@ from zevm.covenant import (
     zig,
 )
 
+pytestmark = pytest.mark.lengthy
+
 BALANCE_OF, TRANSFER = selector("balanceOf(address)"), selector("transfer(address,uint256)")
 GET_INFO = selector("getInfo()")
 

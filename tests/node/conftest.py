@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import pytest
 
-from testing.node_process import ROOT, NodeProcess
+from testing.forked import ForkedNode, run_forked
+from testing.node_process import NodeProcess, node_environment
 from zevm.node.cli import main
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -33,7 +34,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
     def begin(*arguments: str, **options: object) -> NodeProcess:
         command = [sys.executable, "-m", "zevm", "run", "--port", "0", *arguments]
-        running.append(NodeProcess(command, cwd=tmp_path, **options))
+        running.append(ForkedNode(command, cwd=tmp_path, **options))
         return running[-1]
 
     yield begin
@@ -83,9 +84,6 @@ def zevm(tmp_path: Path, here: Here) -> Command:
         if not process and arguments[0] != "run":
             code, out, err = here(*arguments, stdin=stdin)
             return subprocess.CompletedProcess(command, int(str(code)), out, err)
-        environment = os.environ | {"PYTHONPATH": str(ROOT), "NO_COLOR": "1", "COLUMNS": "200"}
-        return subprocess.run(
-            command, input=stdin, capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=60, check=False
-        )
+        return run_forked(arguments, stdin=stdin, cwd=tmp_path, environment=node_environment(), timeout_seconds=60)
 
     return run

@@ -46,6 +46,7 @@ def test_a_row_for_each_finding_with_its_reason(audit: Command) -> None:
     assert details == "      0x11223344(), called by a stranger, ran SELFDESTRUCT"
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize(("file", "severity", "code"), [
     ("weak.hex", "high", 3), ("weak.hex", "low", 3), ("weak.hex", "never", 0),
     ("guarded.bin", "high", 0), ("guarded.bin", "medium", 0), ("guarded.bin", "low", 3),
@@ -61,6 +62,7 @@ def test_json(audit: Command) -> None:
     assert {finding["rule"] for finding in report["findings"]} == {"forbidden-import"}
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("file", ["weak.hex", "guarded.bin", "box.wasm", "unknown.wasm"])
 def test_sarif_has_every_finding(audit: Command, file: str) -> None:
     audit(file, "--sarif", "out.sarif", "--fail-on", "never")
@@ -104,6 +106,7 @@ def test_sarif_counts_sources_from_the_current_directory(
 
 BAD = {
     ("absent.sol",): "absent.sol: there is no such file",
+    ("0x1234",): "0x1234: there is no such file, and it is no address (0x and 40 hex digits)",
     (".",): ".: is a folder, name a file",
     ("empty.bin",): "empty.bin: is empty",
     ("words.txt",): "words.txt: neither bytecode in hex or binary, nor a source or an artifact",
@@ -117,6 +120,7 @@ BAD = {
 }
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("arguments", BAD, ids=" ".join)
 def test_bad_input_is_one_line(audit: Command, arguments: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
@@ -145,6 +149,7 @@ def test_no_byte_of_a_name_reaches_the_terminal_as_a_command(audit: Command) -> 
     assert line.removesuffix("\n").isprintable()
 
 
+@pytest.mark.lengthy
 def test_slither_is_a_program_of_its_own(audit: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Its findings stand beside ours; nothing of it is imported."""
     answer = {"success": True, "error": None, "results": {"detectors": [

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from eth_account import Account
 
+from testing.forked import ForkedNode
 from testing.node_process import NodeProcess
 from tests.node.conftest import Command, Start
 from zevm.chain.rules.genesis import load_default_genesis
@@ -36,7 +37,7 @@ def _call(node: NodeProcess, method: str, *params: object) -> object:
 def chain_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The data directory of three blocks, whose node was stopped."""
     folder = tmp_path_factory.mktemp("chain")
-    with NodeProcess([sys.executable, "-m", "zevm", "run", "--port", "0"], cwd=folder) as node:
+    with ForkedNode([sys.executable, "-m", "zevm", "run", "--port", "0"], cwd=folder) as node:
         _mine(node, 3)
         assert node.stop() == 0
     return folder / ".zevm"

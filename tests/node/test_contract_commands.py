@@ -237,6 +237,7 @@ def test_new_refuses_what_it_cannot_make(tmp_path: Path, here: Here) -> None:
     assert not (tmp_path / "token").exists()
 
 
+@pytest.mark.lengthy
 def test_commands_without_a_project_say_what_to_do(here: Here) -> None:
     for arguments, message in (
         (("build",), "or begin a project with `zevm contract new NAME --lang zig`"),

@@ -88,6 +88,7 @@ def names() -> list[str]:
     return sorted(REGISTRY.public().by_name)
 
 
+@pytest.mark.lengthy
 def test_every_method_answers_as_over_http() -> None:
     """Without parameters, which most refuse: with the same code, text and data."""
     with zevm.Node() as node:
@@ -217,6 +218,7 @@ def test_a_genesis_as_a_file_and_as_its_content(tmp_path: Path) -> None:
     assert len(set(hashes)) == 1
 
 
+@pytest.mark.lengthy
 def test_a_data_directory_keeps_the_chain_and_is_one_nodes_at_a_time(tmp_path: Path) -> None:
     node = zevm.Node(tmp_path / "chain")
     with node:
@@ -296,6 +298,7 @@ def test_wrong_values_of_serve(node: zevm.Node, arguments: dict[str, Any], words
     assert (node.chain.head, node.url) == before
 
 
+@pytest.mark.lengthy
 def test_a_program_reads_its_own_words(tmp_path: Path, node: zevm.Node) -> None:
     """A refusal of an opening or of `serve` names parameters, where the command line's names flags."""
     (tmp_path / "file").touch()

@@ -59,6 +59,16 @@ def test_a_leader_is_known_by_its_authority(leader: zevm.Node, tmp_path: Path) -
         zevm.Node(follow=address_of(leader), follow_ca=tmp_path / "other" / "quic-ca.pem").open()
 
 
+def test_an_authority_that_is_none_is_told_by_its_setting(leader: zevm.Node, tmp_path: Path) -> None:
+    """It is no fault of the leader's, whose port there is no reason to look at."""
+    file = tmp_path / "ca.pem"
+    with pytest.raises(NodeError, match=rf"cannot be followed: follow_ca {file}: cannot be read: No such file"):
+        zevm.Node(follow=address_of(leader), follow_ca=file).open()
+    file.write_text("no certificate")
+    with pytest.raises(NodeError, match=rf"cannot be followed: follow_ca {file}: no certificate in PEM"):
+        zevm.Node(follow=address_of(leader), follow_ca=file).open()
+
+
 def test_followers_are_counted_for_their_address(tmp_path: Path) -> None:
     limit: dict[str, Any] = {"rpc_replica_followers_per_address": 1}
     with zevm.Node(tmp_path, quic_port=0, **limit) as leading, zevm.Node(follow=address_of(leading)) as follower:

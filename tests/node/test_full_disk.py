@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 import pytest
 
+from testing.forked import ForkedNode
 from testing.load import TRANSFER_GAS, development_signer
 from testing.node_process import NodeProcess, RpcConnection, RpcError
 
@@ -181,7 +182,7 @@ def test_b7_a_start_on_a_full_disk_is_one_sentence(medium: Medium, zevm: Any, ex
     datadir = medium.folder / "data"
     if existing:
         assert zevm("db", "check", "--datadir", str(datadir)).returncode
-        with NodeProcess([sys.executable, "-m", "zevm", "run", "--port", "0", "--datadir", str(datadir)]) as node:
+        with ForkedNode([sys.executable, "-m", "zevm", "run", "--port", "0", "--datadir", str(datadir)]) as node:
             node.stop()
     limited = isinstance(medium, LimitedFiles)
     if not limited:

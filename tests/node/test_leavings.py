@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import typer
 
+from testing.forked import ForkedNode
 from testing.node_process import NodeProcess
 from tests.node.conftest import Here, Start
 from zevm.node.advice import for_this_command
@@ -84,10 +85,10 @@ def busy_port() -> Iterator[str]:
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three blocks of a chain, its genesis, another chain's, and bad files."""
     folder = tmp_path_factory.mktemp("files")
-    with NodeProcess(_command("run --port 0 --datadir chain"), cwd=folder) as node:
+    with ForkedNode(_command("run --port 0 --datadir chain"), cwd=folder) as node:
         _mine(node, 3)
         node.stop()
-    exported = NodeProcess(_command("export blocks.rlp --genesis genesis.json --datadir chain"), cwd=folder, wait=False)
+    exported = ForkedNode(_command("export blocks.rlp --genesis genesis.json --datadir chain"), cwd=folder, wait=False)
     assert exported.process.wait(60) == 0, exported.tail()
     exported.kill()
     genesis = json.loads((folder / "genesis.json").read_text())

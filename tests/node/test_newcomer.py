@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from testing.forked import ForkedNode
 from testing.node_process import ROOT, NodeProcess, zevm_command
 from tests.node.conftest import Here, Start
 from zevm.node.banner import is_loopback
@@ -28,7 +29,7 @@ OUR_NAMES = {name for flag in setting_flags().values() for name in flag.names}
 
 @pytest.fixture(scope="module")
 def node() -> Iterator[NodeProcess]:
-    with NodeProcess(zevm_command("--memory", "--chain-id", "4242")) as process:
+    with ForkedNode(zevm_command("--memory", "--chain-id", "4242")) as process:
         yield process
 
 

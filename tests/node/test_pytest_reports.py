@@ -78,6 +78,7 @@ def hardhat_form(artifact: Artifact, folder: Path) -> None:
     (folder / "Box.dbg.json").write_text('{"buildInfo": "../../build-info/1.json"}')
 
 
+@pytest.mark.lengthy
 def test_contracts_are_found_by_name_path_and_source(pytester: pytest.Pytester, box: Artifact) -> None:
     hardhat_form(box, pytester.path / "artifacts" / "contracts" / "deep" / "Box.sol")
     box.write(pytester.path / "out")
@@ -171,6 +172,7 @@ FAILING = """
 """
 
 
+@pytest.mark.lengthy
 def test_a_failed_test_shows_what_it_executed_last(pytester: pytest.Pytester, box: Artifact) -> None:
     box.write(pytester.path / "out")
     pytester.makepyfile(FAILING)
@@ -191,6 +193,7 @@ def test_a_failed_test_shows_what_it_executed_last(pytester: pytest.Pytester, bo
     assert "zEVM" not in silent
 
 
+@pytest.mark.lengthy
 def test_gas_is_reported_by_function(pytester: pytest.Pytester, box: Artifact) -> None:
     box.write(pytester.path / "out")
     pytester.makeini("[pytest]\nzevm_gas = true\n")
@@ -249,6 +252,7 @@ def test_lines_of_vyper_that_ran(pytester: pytest.Pytester, box: Artifact) -> No
     result.stdout.fnmatch_lines([f"{box.source} * {not_run - 1}-{not_run}"])
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("option", ["--zevm-coverage", "--zevm-gas-json"])
 def test_a_report_that_cannot_be_written_is_told_in_one_line(pytester: pytest.Pytester, option: str) -> None:
     pytester.makepyfile("def test_it(): pass")

@@ -63,6 +63,7 @@ def build(path: Path, *, damaged: bool = True) -> None:
             database.write(batch)
 
 
+@pytest.mark.lengthy
 def test_b11_a_head_that_does_not_decode_is_told_and_can_be_rewound(tmp_path: Path) -> None:
     build(tmp_path / "data")
     settings = load_settings({"datadir": str(tmp_path / "data")})
@@ -85,6 +86,7 @@ def test_b11_a_head_that_does_not_decode_is_told_and_can_be_rewound(tmp_path: Pa
         assert chain.head.state.account(b"\x77" * 20).balance == BLOCKS
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("step", [1, 2, 5, 256])
 def test_s5_a_rewind_goes_in_steps_each_of_which_is_a_sound_chain(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int

@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 import pytest
 
+from testing.forked import ForkedNode
 from testing.node_process import NodeProcess, RpcConnection, zevm_command
 from tests.rpc.bodies import ENDLESS, LOGGING, STORED, World, largest
 from tests.rpc.engine_client import token
@@ -157,7 +158,7 @@ def send(connection: RpcConnection, sender: str, count: int) -> None:
 
 @pytest.fixture(scope="module")
 def development() -> Iterator[tuple[NodeProcess, World]]:
-    with NodeProcess(zevm_command(*FLAGS)) as node, node.connect() as connection:
+    with ForkedNode(zevm_command(*FLAGS)) as node, node.connect() as connection:
         yield node, furnish(connection)
 
 
@@ -166,7 +167,7 @@ def external_consensus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tup
     """A node with a consensus client's port, its number and the secret."""
     secret_file = tmp_path_factory.mktemp("engine") / "jwtsecret"
     command = zevm_command("--memory", "--authrpc", "--authrpc-port", "0", "--authrpc-jwtsecret", str(secret_file))
-    with NodeProcess(command) as node, node.connect() as connection:
+    with ForkedNode(command) as node, node.connect() as connection:
         port = int(node.wait_for_line(re.compile(r"Engine API on 127\.0\.0\.1:(?P<port>\d+)"))["port"])
         head = connection.call("eth_getBlockByNumber", "latest", False)
         account = connection.call("eth_accounts")[0]

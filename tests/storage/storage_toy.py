@@ -5,6 +5,7 @@ from pathlib import Path
 
 from zevm.storage import rlp, schema
 from zevm.storage.database import Database
+from zevm.storage.history import put_difference
 from zevm.storage.keccak import keccak256
 from zevm.storage.ledger import log_key
 from zevm.storage.store import Batch, Reader
@@ -46,9 +47,9 @@ def append_block(database: Database, block: ToyBlock) -> None:
         batch.put(schema.node_key(keccak256(node)), node)
     code = b"\x60" + block.hash
     batch.put(schema.code_key(keccak256(code)), code)
-    batch.put(schema.account_key(block.hash[:20]), b"account")
-    batch.put(schema.slot_key(block.hash[:20], block.number), b"\x01")
-    batch.put(schema.undo_key(block.number), b"undo")
+    flat = {schema.account_key(block.hash[:20]): b"account", schema.slot_key(block.hash[:20], block.number): b"\x01"}
+    batch.put_all(list(flat.items()))
+    put_difference(batch, (block.number, 0), bytes(32), block.hash, [(key, b"") for key in flat])
     database.write(batch)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.storage.storage_toy import append_block, contents, grow, put_block, toy_block, toy_database, write_marks
-from zevm.storage import schema
+from zevm.storage import directory, schema
 from zevm.storage.database import Database
 from zevm.storage.errors import CorruptionError, DatabaseLockedError, ForeignDatabaseError, StorageError, StorageProblem
 from zevm.storage.leveldb import LevelStore
@@ -88,11 +88,13 @@ def test_a_file_is_refused(tmp_path: Path) -> None:
         Database.open(tmp_path / "data")
 
 
-def test_another_schema_version_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_schema_version_is_refused(tmp_path: Path) -> None:
     toy_database(tmp_path / "data", 1)
-    monkeypatch.setattr("zevm.storage.directory.SCHEMA_VERSION", schema.SCHEMA_VERSION + 1)
-    with pytest.raises(ForeignDatabaseError, match=r"has schema 1, this program reads schema 2"):
+    newer = schema.SCHEMA_VERSION + 1
+    directory.write_format(tmp_path / "data", newer)
+    with pytest.raises(ForeignDatabaseError, match=rf"has schema {newer}, this program reads") as caught:
         Database.open(tmp_path / "data")
+    assert caught.value.problem is StorageProblem.OTHER_SCHEMA
 
 
 def test_a_keystore_may_be_there_first(tmp_path: Path) -> None:
@@ -251,6 +253,7 @@ def test_a_kill_while_opening_raises_no_false_alarm(tmp_path: Path, monkeypatch:
         assert database.scrub() == []
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("tail", ["zeroed", "cut", "garbage"])
 def test_an_unacknowledged_torn_write_is_cut_off(tmp_path: Path, tail) -> None:
     """What a power failure leaves: the last write was never acknowledged and is half there."""
@@ -383,6 +386,7 @@ print(head + 1)
 """
 
 
+@pytest.mark.lengthy
 @pytest.mark.skipif(
     resource.getrlimit(resource.RLIMIT_FSIZE)[1] != resource.RLIM_INFINITY, reason="file sizes are limited here"
 )
@@ -451,6 +455,7 @@ def test_close_waits_for_readers(tmp_path: Path) -> None:
     assert failures == []
 
 
+@pytest.mark.lengthy
 def test_salvage_reads_what_is_left_of_a_damaged_database(tmp_path: Path) -> None:
     blocks = toy_database(tmp_path, 200)
     with Database.open(tmp_path) as database:

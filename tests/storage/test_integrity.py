@@ -142,6 +142,7 @@ def test_a_flipped_bit_after_a_kill_is_noticed_or_harmless(tmp_path: Path) -> No
     assert set(found["FORMAT"]) == {"refused"}
 
 
+@pytest.mark.lengthy
 def test_every_bit_of_the_lengths_at_the_end_of_a_log(tmp_path: Path) -> None:
     """The last records of a log are where LevelDB takes damage for an unfinished write."""
     database = Database.open(tmp_path / "open")
@@ -207,6 +208,10 @@ WRONG_KEYS = {
     "log index: key": (schema.log_posting_key(bytes(8), 10), b""),
     "reverse state diffs: key": (schema.undo_key(10), b""),
     "has 3 bytes, want 21": (b"axx", b""),
+    "history index: 21 entries are kept, the reverse state diffs have 20": (
+        schema.history_key(schema.account_key(bytes(20)), 3),
+        bytes(4),
+    ),
     "belongs to no family": (b"z", b""),
     "transaction positions: 21 are kept, 20 belong": (schema.position_key(bytes(32)), bytes(12)),
     "which is not the canonical one": (schema.meta_key(schema.MetaName.HEAD), schema.encode_number(9) + bytes(32)),
@@ -218,6 +223,17 @@ def test_a_key_that_should_not_be_is_reported(database: Database, text: str) -> 
     grow(database, 10)
     rewrite(database, WRONG_KEYS[text])
     assert [problem for problem in database.scrub() if text in problem]
+
+
+@pytest.mark.parametrize("offset", [None, bytes(4)])
+def test_an_old_value_that_the_index_misses_is_reported(database: Database, offset: bytes | None) -> None:
+    blocks = grow(database, 5)
+    posting = schema.history_key(schema.account_key(blocks[3].hash[:20]), 3)
+    assert database.store.get(posting) is not None
+    batch = Batch()
+    batch.operations.append((posting, offset))
+    database.write(batch)
+    assert f"history index: {posting.hex()} does not lead to block 3, patch 0" in database.scrub()
 
 
 def test_a_chain_with_a_foreign_parent_is_reported(database: Database) -> None:
@@ -281,7 +297,7 @@ def test_s10_progress_names_the_parts_and_how_far_they_are(database: Database, m
     grow(database, 30)
     told = []
     database.scrub(lambda *progress: told.append(progress))
-    assert len({part for part, _, _ in told}) == len(schema.FAMILIES) + 1
+    assert len({part for part, _, _ in told}) == len(schema.FAMILIES) + 2
     bodies = [(done, total) for part, done, total in told if part == "bodies"]
     assert bodies[0][0] == 0
     assert len(bodies) > 2
@@ -292,12 +308,13 @@ def test_s10_progress_names_the_parts_and_how_far_they_are(database: Database, m
 
 def test_s10_a_check_says_how_long_it_still_takes(capsys: pytest.CaptureFixture[str]) -> None:
     times = iter([0.0, 1.0, 4.0, 5.0])
-    progress = CheckProgress(lambda: next(times))
+    progress = CheckProgress(clock=lambda: next(times))
     for done in (0, 100, 250, 300):
         progress("headers", done, 1_000)
     assert capsys.readouterr().err.splitlines() == ["checking headers", "checking headers: 25%, about 12 s left"]
 
 
+@pytest.mark.lengthy
 def test_300_megabytes_are_verified_as_fast_as_they_are_read(tmp_path: Path) -> None:
     """Not much longer than reading and summing takes on this machine: processor time is what is measured."""
     files = {}

@@ -139,6 +139,7 @@ def index_of(store, postings):
 KEYS = [log_key(bytes([number]) * 20) for number in range(6)]
 
 
+@pytest.mark.lengthy
 @settings(max_examples=150, deadline=None)
 @given(
     postings=st.dictionaries(st.sampled_from(KEYS), st.sets(st.integers(0, 120)), max_size=6),

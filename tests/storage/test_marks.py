@@ -89,6 +89,7 @@ def test_b8_one_mark_is_enough_to_notice_what_is_lost(copy, damage, name: str) -
         Database.open(copy)
 
 
+@pytest.mark.lengthy
 def test_b8_double_damage_is_never_a_silent_loss(killed, tmp_path: Path) -> None:
     """Every kind of damage to the marks, together with the log cut anywhere: refused, or nothing is missing."""
     generator = random.Random(8)

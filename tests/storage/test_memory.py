@@ -174,6 +174,7 @@ def changes_held() -> int:
     return sum(type(item) is _Change for item in gc.get_objects())
 
 
+@pytest.mark.lengthy
 def test_what_only_dropped_or_closed_snapshots_could_see_is_forgotten() -> None:
     store = MemoryStore()
     before = changes_held()

@@ -33,6 +33,7 @@ def on_another_thread(read: Callable[[], Seen]) -> Seen:
     return seen[0]
 
 
+@pytest.mark.lengthy
 @settings(max_examples=60, deadline=None)
 @given(written=CHANGES, changes=CHANGES, start=KEYS, stop=KEYS, reverse=st.booleans())
 def test_an_overlay_reads_as_the_changed_store_does(

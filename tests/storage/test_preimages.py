@@ -80,7 +80,7 @@ def test_s6_states_beside_the_chain_have_preimages() -> None:
     with Database.open(None) as database:
         advance(database, 0, diff_of(ADDRESSES[0], 1))
         batch = Batch()
-        database.state.keep_nodes(batch, database.state.prepare(EMPTY_ROOT, diff_of(ADDRESSES[4], 9)))
+        database.state.keep(batch, database.state.prepare(EMPTY_ROOT, diff_of(ADDRESSES[4], 9)))
         database.write(batch)
         assert all(known(database, [ADDRESSES[4], *words(9)]))
 

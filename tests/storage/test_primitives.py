@@ -50,6 +50,7 @@ def checked(body: str, folder: Path) -> list[str]:
     return [line for line in text.splitlines() if ": error: " in line]
 
 
+@pytest.mark.lengthy
 @pytest.mark.timeout(300)
 def test_swapped_pairs_do_not_type_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)

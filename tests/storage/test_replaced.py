@@ -29,6 +29,7 @@ def _names(path: Path) -> set[str]:
     return {entry.name for entry in path.iterdir()}
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("state", ["sound", "damaged", "another schema"])
 def test_a_new_database_begins_empty_and_the_earlier_one_comes_back(
     tmp_path: Path, state: str, monkeypatch: pytest.MonkeyPatch
@@ -82,6 +83,7 @@ def _fail_after(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
         monkeypatch.setattr(Path, name, step)
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("begun", [False, True], ids=["before the new one", "with a new one"])
 def test_a_power_failure_at_any_step_loses_nothing(
     tmp_path: Path, begun: bool, monkeypatch: pytest.MonkeyPatch

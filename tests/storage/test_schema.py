@@ -2,10 +2,11 @@
 
 import inspect
 import re
+from functools import partial
 
 from zevm.storage import schema
 
-_ROW = re.compile(r"^    ([A-Z]+) +'(.)' ‖ (.*?) +-> ", re.MULTILINE)
+_ROW = re.compile(r"^    ([A-Z_]+) +'(.)' ‖ (.*?) +-> ", re.MULTILINE)
 
 
 def _documented() -> dict[str, tuple[bytes, int | None]]:
@@ -28,10 +29,12 @@ def test_no_two_families_share_a_prefix() -> None:
 
 
 def test_every_key_has_the_prefix_and_the_size_of_a_family() -> None:
-    values = {"number": 7, "slot": 7, "patch": 1, "address": bytes(20), "log_key": bytes(8)}
+    values = {"number": 7, "slot": 7, "patch": 1, "address": bytes(20), "log_key": bytes(8), "path": "0a"}
+    values["flat_key"] = schema.account_key(bytes(20))
     families = {family.prefix: family for family in schema.FAMILIES}
     keys = {name: function for name, function in vars(schema).items() if name.endswith("_key")}
     used = set()
+    keys["state_path_key"] = partial(schema.path_key, b"")
     for name, function in keys.items():
         if name == "meta_key":
             continue

@@ -20,6 +20,7 @@ from zevm.storage.memory import MemoryStore
 from zevm.storage.primitives import Address
 from zevm.storage.schema import account_key, code_key, node_key, slot_key, undo_key
 from zevm.storage.state import StateStore
+from zevm.storage.state_nodes import NodeLimits
 from zevm.storage.store import Batch
 
 ADDRESSES = [bytes((number,)) * 20 for number in (0, 1, 2, 0x7F, 0xFF)] + [bytes(19) + b"\x01"]
@@ -89,12 +90,16 @@ def diffs(draw):
     return diff
 
 
+ALL = NodeLimits(states=None)
+"""Every node of every state is kept."""
+
+
 class History:
     """A state store and the models of all versions that it should be able to show."""
 
-    def __init__(self, store=None) -> None:
+    def __init__(self, store=None, **options) -> None:
         self.store = MemoryStore() if store is None else store
-        self.states = StateStore(self.store, node_cache_bytes=4096)
+        self.states = StateStore(self.store, node_cache_bytes=4096, **options)
         self.versions = []
         self.past = [(EMPTY_ROOT, Model())]
 
@@ -128,13 +133,13 @@ class History:
         view = self.store.snapshot()
         assert self.states.root() == self.root == self.model.root()
         self.model.check(self.states.latest(view, self.root))
-        self.model.check(self.states.at(self.root))
+        self.model.check(self.states.by_trie(self.root))
         accounts = dict(self.states.accounts(view))
         assert list(accounts) == sorted(self.model.accounts)
         for address, account in accounts.items():
             slots = list(self.states.slots(view, address))
             assert slots == sorted(self.model.accounts[address][3].items())
-            assert sorted(self.states.slots_at(account.storage_root)) == sorted(
+            assert sorted(self.states.slots_at(keccak256(address), account.storage_root)) == sorted(
                 (keccak256(slot.to_bytes(32, "big")), value) for slot, value in slots
             )
         assert list(self.states.accounts_at(self.root)) == sorted(
@@ -157,7 +162,7 @@ STEPS = st.lists(
 @settings(max_examples=80, deadline=None)
 @given(STEPS)
 def test_blocks_patches_rewinds_and_reorganisations_keep_flat_and_trie_as_a_fresh_replay(steps) -> None:
-    history = History()
+    history = History(limits=ALL)
     for kind, argument in steps:
         batch = Batch()
         if kind in ("block", "patch"):
@@ -176,7 +181,7 @@ def test_blocks_patches_rewinds_and_reorganisations_keep_flat_and_trie_as_a_fres
         history.store.write(batch)
         history.check()
     for root, model in history.past:
-        model.check(StateStore(history.store).at(root))
+        model.check(StateStore(history.store, limits=ALL).by_trie(root))
         assert history.states.verify(root) == []
         assert history.states.holds(root)
 
@@ -203,9 +208,9 @@ def account_diff(**balances):
     )
 
 
-def written(*diffs_of_blocks):
+def written(*diffs_of_blocks, limits=None):
     """A history with one block for each difference."""
-    history = History()
+    history = History(limits=limits)
     for diff in diffs_of_blocks:
         batch = Batch()
         history.add(batch, diff)
@@ -236,6 +241,7 @@ def test_a_reader_of_the_latest_state_stays_at_its_snapshot() -> None:
         history.states.latest(history.store.snapshot(), reader.root)
 
 
+@pytest.mark.lengthy
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(st.sets(st.sampled_from(ADDRESSES)), diffs()), min_size=1, max_size=5))
 def test_a_reader_that_follows_updates_reads_what_a_fresh_one_does(
@@ -282,7 +288,7 @@ def test_updates_that_do_not_stand_on_the_latest_state_are_refused() -> None:
     with pytest.raises(ValueError, match="block 1, patch 0 is already written"):
         history.states.apply(Batch(), good, (1, 0))
     with pytest.raises(ValueError, match="update stands on root"):
-        history.states.reader_over(good, history.states.at(first_root))
+        history.states.reader_over(good, history.states.by_trie(first_root))
     with pytest.raises(ValueError, match="without an account change"):
         history.states.prepare(history.root, StateDiff(storage={ADDRESSES[1]: {1: 1}}))
 
@@ -358,16 +364,16 @@ def test_a_state_that_was_never_written_is_not_held() -> None:
     assert not states.holds(bytes(32))
     assert states.holds(EMPTY_ROOT)
     with pytest.raises(MissingNodeError):
-        states.at(bytes(32)).account(ADDRESSES[0])
+        states.by_trie(bytes(32)).account(ADDRESSES[0])
     with pytest.raises(CorruptionError, match="code 0101"):
-        states.at(EMPTY_ROOT).code(b"\x01" * 32)
+        states.by_trie(EMPTY_ROOT).code(b"\x01" * 32)
 
 
 def test_verification_names_each_kind_of_damage() -> None:
     """Each fault in turn, on a sound state of 51 accounts, is found and named; undone, nothing is found."""
-    history = written(contract_diff())
+    history = written(contract_diff(), limits=ALL)
     contract, plain = ADDRESSES[2], bytes((9,)) * 20
-    storage_root = history.states.at(history.root).account(contract).storage_root
+    storage_root = history.states.by_trie(history.root).account(contract).storage_root
     inner = history.states.prove_account(history.root, plain, []).proof[1]
     name = f"account 0x{contract.hex()}"
     faults = [
@@ -426,9 +432,9 @@ class Unreadable:
 
 
 def test_verification_reports_what_cannot_be_read_and_goes_on() -> None:
-    history = written(contract_diff())
+    history = written(contract_diff(), limits=ALL)
     contract, plain = ADDRESSES[2], bytes((9,)) * 20
-    storage_root = history.states.at(history.root).account(contract).storage_root
+    storage_root = history.states.by_trie(history.root).account(contract).storage_root
     expected = {
         node_key(history.root): "state trie: node .* is damaged: block checksum mismatch",
         node_key(storage_root): "storage trie of account 0x02.* is damaged: block checksum mismatch",
@@ -449,10 +455,11 @@ def test_the_state_survives_a_restart_on_disk(tmp_path: Path) -> None:
         batch = Batch()
         history.add(batch, diff)
         store.write(batch)
-    history.states.at(history.root).account(ADDRESSES[2])
+    history.states.by_trie(history.root).account(ADDRESSES[2])
     store.close()
     history.store = LevelStore(tmp_path / "state")
     history.states = StateStore(history.store)
+    history.states.recover(*history.versions[-1][:2])
     view = history.store.snapshot()
     assert history.states.root() == history.root == history.model.root()
     assert history.states.verify(history.root, view) == []
@@ -461,13 +468,13 @@ def test_the_state_survives_a_restart_on_disk(tmp_path: Path) -> None:
     assert history.states.rewind(batch, (0, 0)) == history.versions[0][1]
     history.store.write(batch)
     assert history.states.verify(history.versions[0][1], history.store.snapshot()) == []
-    history.model.check(history.states.at(history.root))
+    history.model.check(history.states.by_trie(history.root))
     view.close()
     history.store.close()
 
 
 def test_a_failed_write_leaves_no_state_behind() -> None:
-    history = written(account_diff(a=1))
+    history = written(account_diff(a=1), limits=ALL)
     update = history.states.prepare(history.root, account_diff(a=2))
     history.states.apply(Batch(), update, (1, 0))
     assert not history.states.holds(update.root)
@@ -480,9 +487,9 @@ def test_a_failed_write_leaves_no_state_behind() -> None:
 
 
 def test_verification_without_flat_state_checks_nodes_and_code() -> None:
-    history = written(contract_diff(), account_diff(a=1))
+    history = written(contract_diff(), account_diff(a=1), limits=ALL)
     first_root = history.versions[0][1]
-    account = history.states.at(first_root).account(ADDRESSES[2])
+    account = history.states.by_trie(first_root).account(ADDRESSES[2])
     assert history.states.verify(first_root) == []
     put(history.store, code_key(account.code_hash), None)
     put(history.store, node_key(account.storage_root), b"\x80")

@@ -33,6 +33,7 @@ def parts(update: StateUpdate) -> tuple[object, ...]:
     return update.base_root, update.root, update.accounts, update.storage, update.wiped
 
 
+@pytest.mark.lengthy
 @given(updates)
 def test_an_update_comes_back(update: StateUpdate) -> None:
     assert parts(decode_update(encode_update(update))) == parts(update)

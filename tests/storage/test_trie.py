@@ -12,6 +12,7 @@ from zevm.storage import trie
 from zevm.storage.account import EMPTY_ROOT
 from zevm.storage.errors import CorruptionError, MissingNodeError
 from zevm.storage.keccak import keccak256
+from zevm.storage.trie import by_hash
 
 # Few keys of few distinct bytes: shared prefixes, keys that are prefixes of others, collapses and merges are common.
 FEW_BYTES = st.sampled_from([0x00, 0x01, 0x10, 0x11])
@@ -37,7 +38,7 @@ class Pair:
         self.reference = HexaryTrie({})
 
     def apply(self, changes):
-        update = trie.update(self.nodes.get, self.root, changes)
+        update = trie.update(by_hash(self.nodes), self.root, changes)
         for node_hash, raw in update.nodes.items():
             assert keccak256(raw) == node_hash
         self.nodes.update(update.nodes)
@@ -53,9 +54,9 @@ class Pair:
 
     def check(self) -> None:
         assert self.root == self.reference.root_hash
-        assert list(trie.iterate(self.nodes.get, self.root)) == sorted(self.model.items())
+        assert list(trie.iterate(by_hash(self.nodes), self.root)) == sorted(self.model.items())
         for key in self.model:
-            assert trie.get(self.nodes.get, self.root, key) == self.model[key]
+            assert trie.get(by_hash(self.nodes), self.root, key) == self.model[key]
 
 
 @pytest.mark.slow
@@ -115,7 +116,7 @@ def test_proofs_hold_for_the_reference_and_show_absence(sequence: list[dict[byte
     for changes in sequence:
         pair.apply(changes)
     for key in [*sequence[-1], *others]:
-        proof = trie.prove(pair.nodes.get, pair.root, key)
+        proof = trie.get_with_proof(by_hash(pair.nodes), pair.root, key)[1]
         expected = pair.model.get(key)
         assert trie.verify_proof(pair.root, key, proof) == expected
         if pair.root != EMPTY_ROOT:
@@ -131,7 +132,7 @@ def test_iteration_starts_at_a_key(sequence: list[dict[bytes, bytes | None]], st
     for changes in sequence:
         pair.apply(changes)
     expected = sorted(item for item in pair.model.items() if item[0] >= start)
-    assert list(trie.iterate(pair.nodes.get, pair.root, start)) == expected
+    assert list(trie.iterate(by_hash(pair.nodes), pair.root, start)) == expected
 
 
 @pytest.mark.slow
@@ -143,7 +144,7 @@ def test_an_update_makes_no_node_that_its_root_does_not_reach(sequence: list[dic
         update = pair.apply(changes)
         reached = set()
 
-        def record(node_hash, reached=reached):
+        def record(_path, node_hash, reached=reached):
             reached.add(node_hash)
             return pair.nodes.get(node_hash)
 
@@ -155,18 +156,18 @@ def test_changes_without_effect_give_the_same_root_and_no_nodes() -> None:
     pair = Pair()
     pair.apply({keccak256(bytes((i,))): b"value" * 10 for i in range(50)})
     present, absent = keccak256(b"\x07"), keccak256(b"absent")
-    assert trie.update(pair.nodes.get, pair.root, {present: b"value" * 10, absent: b""}) == (pair.root, {})
-    assert trie.update(pair.nodes.get, pair.root, {}) == (pair.root, {})
-    assert trie.update({}.get, EMPTY_ROOT, {absent: b""}) == (EMPTY_ROOT, {})
+    assert trie.update(by_hash(pair.nodes), pair.root, {present: b"value" * 10, absent: b""}) == (pair.root, {})
+    assert trie.update(by_hash(pair.nodes), pair.root, {}) == (pair.root, {})
+    assert trie.update(by_hash({}), EMPTY_ROOT, {absent: b""}) == (EMPTY_ROOT, {})
 
 
 def test_a_short_root_node_is_kept_and_an_emptied_trie_has_the_empty_root() -> None:
-    update = trie.update({}.get, EMPTY_ROOT, {b"\x01": b"\x02"})
+    update = trie.update(by_hash({}), EMPTY_ROOT, {b"\x01": b"\x02"})
     assert list(update.nodes) == [update.root]
     assert len(update.nodes[update.root]) < 32
-    assert trie.get(update.nodes.get, update.root, b"\x01") == b"\x02"
-    assert trie.update(update.nodes.get, update.root, {b"\x01": b""}) == (EMPTY_ROOT, {})
-    assert trie.prove({}.get, EMPTY_ROOT, b"\x01") == []
+    assert trie.get(by_hash(update.nodes), update.root, b"\x01") == b"\x02"
+    assert trie.update(by_hash(update.nodes), update.root, {b"\x01": b""}) == (EMPTY_ROOT, {})
+    assert trie.get_with_proof(by_hash({}), EMPTY_ROOT, b"\x01")[1] == []
     assert trie.verify_proof(EMPTY_ROOT, b"\x01", []) is None
 
 
@@ -197,13 +198,13 @@ def filled(count: int = 120):
 def test_a_missing_node_is_named() -> None:
     pair = filled()
     key = keccak256((7).to_bytes(4, "big"))
-    lost = keccak256(trie.prove(pair.nodes.get, pair.root, key)[1])
+    lost = keccak256(trie.get_with_proof(by_hash(pair.nodes), pair.root, key)[1][1])
     nodes = {node_hash: raw for node_hash, raw in pair.nodes.items() if node_hash != lost}
     for act in (
-        lambda: trie.get(nodes.get, pair.root, key),
-        lambda: trie.update(nodes.get, pair.root, {key: b"new"}),
-        lambda: trie.prove(nodes.get, pair.root, key),
-        lambda: list(trie.iterate(nodes.get, pair.root)),
+        lambda: trie.get(by_hash(nodes), pair.root, key),
+        lambda: trie.update(by_hash(nodes), pair.root, {key: b"new"}),
+        lambda: trie.get_with_proof(by_hash(nodes), pair.root, key)[1],
+        lambda: list(trie.iterate(by_hash(nodes), pair.root)),
     ):
         with pytest.raises(MissingNodeError) as caught:
             act()
@@ -213,7 +214,7 @@ def test_a_missing_node_is_named() -> None:
 def test_a_changed_bit_anywhere_breaks_a_proof() -> None:
     pair = filled()
     key = keccak256((7).to_bytes(4, "big"))
-    proof = trie.prove(pair.nodes.get, pair.root, key)
+    proof = trie.get_with_proof(by_hash(pair.nodes), pair.root, key)[1]
     assert len(proof) >= 3
     for number, raw in enumerate(proof):
         for position in range(0, len(raw), 7):
@@ -247,7 +248,7 @@ def test_bytes_that_are_no_node_are_refused(raw: bytes) -> None:
     with pytest.raises(CorruptionError):
         trie.verify_proof(root, b"\x20\x01", [raw])
     with pytest.raises(CorruptionError):
-        trie.update({root: raw}.get, root, {b"\x20\x01": b"value"})
+        trie.update(by_hash({root: raw}), root, {b"\x20\x01": b"value"})
 
 
 @pytest.mark.slow
@@ -262,9 +263,9 @@ def test_any_damage_of_a_node_raises_a_storage_error_or_reads_a_value(noise, pos
     for damaged in (bytes(raw), noise):
         nodes = {**pair.nodes, pair.root: damaged}
         for act in (
-            lambda nodes=nodes: trie.get(nodes.get, pair.root, keccak256(b"\x00\x00\x00\x07")),
-            lambda nodes=nodes: trie.update(nodes.get, pair.root, {keccak256(b"\x00\x00\x00\x07"): b"new"}),
-            lambda nodes=nodes: list(trie.iterate(nodes.get, pair.root)),
+            lambda nodes=nodes: trie.get(by_hash(nodes), pair.root, keccak256(b"\x00\x00\x00\x07")),
+            lambda nodes=nodes: trie.update(by_hash(nodes), pair.root, {keccak256(b"\x00\x00\x00\x07"): b"new"}),
+            lambda nodes=nodes: list(trie.iterate(by_hash(nodes), pair.root)),
         ):
             with suppress(CorruptionError, MissingNodeError):
                 act()

@@ -34,6 +34,8 @@ WARM_ROUNDS = 10
 
 ALLOWED_GROWTH = 1.2
 BODY_BYTES = 4_900_000
+HANDSHAKE_SECONDS = 120
+"""Longer than the library's ten: a busy machine is no finding."""
 
 
 class Campaign:
@@ -94,7 +96,7 @@ class Campaign:
 
     def subscribers(self) -> None:
         for _ in range(20):
-            with connect(self._node.websocket_url) as client:
+            with connect(self._node.websocket_url, open_timeout=HANDSHAKE_SECONDS) as client:
                 for kind in ("newHeads", "newPendingTransactions"):
                     client.send(json.dumps({"jsonrpc": "2.0", "id": 1, "method": "eth_subscribe", "params": [kind]}))
                     client.recv()

@@ -19,6 +19,7 @@ from zevm.storage import rlp, state_update
 from zevm.storage.account import EMPTY_ROOT, StateDiff
 from zevm.storage.keccak import keccak256
 from zevm.storage.primitives import Address
+from zevm.storage.trie import by_hash
 
 REJECTIONS = {
     "INSUFFICIENT_ACCOUNT_FUNDS": ("insufficient funds for gas * price + value",),
@@ -91,8 +92,9 @@ def _compare(case: Case, state: BlockState, logs: list[rlp.Item]) -> str | None:
     logs_hash = keccak256(rlp.encode(logs))
     if logs_hash != _bytes(case.post["logs"]):
         return f"{len(logs)} logs differ"
-    before = state_update.prepare(lambda _: None, EMPTY_ROOT, diff_of(_accounts(case.test["pre"])))
-    after = state_update.prepare(lambda _: None, before, state.diff())
+    nodes = state_update.for_every_owner(by_hash({}))
+    before = state_update.prepare(nodes, EMPTY_ROOT, diff_of(_accounts(case.test["pre"])))
+    after = state_update.prepare(nodes, before, state.diff())
     if after.root != _bytes(case.post["hash"]):
         return "state root differs: " + "; ".join(_differences(case, state.diff()))
     return None

@@ -7,10 +7,14 @@ the request just sent takes to answer, which may be a reorganisation's or a reve
 kill counts as an acknowledgement. With --clients as many clients send at once, one by one and in batch requests, so
 that their transactions share syncs.
 
+Every start chooses of how many states the trie nodes are kept (`--proofs`), so that nodes are written behind
+the blocks while kills land. With --migrations the directory becomes one of the schema before after a kill, and
+`zevm db migrate` is killed too, again and again at random moments, until one run of it comes to its end.
+
 Damages are done to copies of what a kill left: to one file, or to LevelDB's log and the marks of the last write at
 once. Full disks: writes are refused, reads and /health tell it, and once there is space the same node goes on.
 
-    python -m verification.crash.run --kills 100 --damages 60 --doubles 20 --full-disks 10
+    python -m verification.crash.run --kills 100 --migrations 5 --damages 60 --doubles 20 --full-disks 10
 
 Ends with 0 when nothing was lost and, of ten kills or more, at least half landed while a request was unanswered.
 """
@@ -22,6 +26,7 @@ import json
 import os
 import shlex
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -32,9 +37,11 @@ import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 
+from testing.forked import ForkedNode
 from testing.load import (
     DEPLOYMENT_GAS,
     RECORDER_MODULE,
@@ -47,6 +54,7 @@ from testing.node_process import ROOT, NodeError, NodeProcess, RpcConnection, Rp
 from verification.crash.damage import try_damages
 from verification.crash.disk import Disk
 from verification.crash.load import KilledError, Load
+from verification.crash.migration import make_older
 from verification.crash.model import Effect, LostError, Model, Operation
 
 KILL_MODES = {"start-up": 12, "timed": 26, "aimed": 38, "reorg": 12, "revert": 12}
@@ -66,6 +74,10 @@ FEWEST_JUDGED = 10
 """Kills from which on their share is asked for: of fewer it is chance."""
 """Of kills that land while a request is unanswered. Below the second, the next kill is aimed sharply."""
 DAMAGES_PER_KILL = 15
+PROOFS = ("2", "2", "8", "1024", "all")
+"""Settings of `--proofs`, the frequent ones more than once."""
+KILLED_MIGRATIONS = 4
+"""Runs of a migration that are killed before one may come to its end."""
 
 
 class Campaign:
@@ -86,11 +98,12 @@ class Campaign:
         if template:
             return shlex.split(template.format(datadir=self.datadir))
         accounts = ("--accounts", str(self.load.clients + 1)) if self.load.clients else ()
-        return zevm_command("--datadir", str(self.datadir), *accounts)
+        proofs = ("--proofs", self.random.choice(PROOFS))
+        return zevm_command("--datadir", str(self.datadir), *accounts, *proofs)
 
-    def start(self) -> NodeProcess:
+    def start(self) -> ForkedNode:
         started = time.monotonic()
-        node = NodeProcess(self.command(), ready_timeout_seconds=START_SECONDS)
+        node = ForkedNode(self.command(), ready_timeout_seconds=START_SECONDS)
         self.starts_seconds.append(time.monotonic() - started)
         return node
 
@@ -116,7 +129,7 @@ class Campaign:
         mode = "aimed" if behind else self.random.choices(list(KILL_MODES), list(KILL_MODES.values()))[0]
         self.counts[mode] += 1
         if mode == "start-up":
-            node = NodeProcess(self.command(), ready_timeout_seconds=START_SECONDS, wait=False)
+            node = ForkedNode(self.command(), ready_timeout_seconds=START_SECONDS, wait=False)
             time.sleep(self.random.uniform(0, statistics.median(self.starts_seconds)))
             node.kill()
             return
@@ -164,11 +177,38 @@ class Campaign:
         """`zevm db check --deep`: every node of the trie, every root."""
         if os.environ.get("ZEVM_TEST_NODE_COMMAND"):
             return
-        command = [sys.executable, "-m", "zevm", "db", "check", "--deep", "--datadir", str(self.datadir)]
-        finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+        finished = subprocess.run(self.db("check", "--deep"), cwd=ROOT, capture_output=True, text=True, timeout=300)
         self.counts["deep checks"] += 1
         if finished.returncode != 0:
             raise LostError(f"db check --deep exited {finished.returncode}:\n{finished.stdout}{finished.stderr}")
+
+    def db(self, *words: str) -> list[str]:
+        """A command of `zevm db`."""
+        return [sys.executable, "-m", "zevm", "db", *words, "--datadir", str(self.datadir)]
+
+    def migrate(self, rounds: int) -> None:
+        """After a kill, make the directory an older one, and take it over; the runs that do it are killed as well."""
+        for _ in range(rounds):
+            self.cycle()
+            make_older(self.datadir)
+            kills = 0
+            while True:
+                run = subprocess.Popen(self.db("migrate"), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+                if kills < KILLED_MIGRATIONS:
+                    kills += 1
+                    lasts_seconds = statistics.median(self.starts_seconds)
+                    with suppress(subprocess.TimeoutExpired):
+                        run.wait(self.random.uniform(0.2, 1) * lasts_seconds)
+                    run.kill()
+                told = run.communicate()[0].decode()
+                if run.returncode == 0:
+                    break
+                if run.returncode != -signal.SIGKILL:
+                    raise LostError(f"db migrate exited {run.returncode}:\n{told}")
+                self.counts["killed migrations"] += 1
+            self.counts["migrations"] += 1
+            self.check_at_rest()
+            self.deep_check()
 
     def damage(self, count: int, doubles: int) -> None:
         """Damage copies of what kills leave, a few after each."""
@@ -267,6 +307,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--clients", type=int, default=0, help="clients that send at once")
+    parser.add_argument("--migrations", type=int, default=0, metavar="ROUNDS")
     parser.add_argument("--damages", type=int, default=0)
     parser.add_argument(
         "--doubles", type=int, default=0, help="number of the damages that hit the log and the marks at once"
@@ -284,6 +325,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         campaign.prepare()
         campaign.run(options.kills)
+        campaign.migrate(options.migrations)
         campaign.damage(options.damages, options.doubles)
         if disk is not None:
             campaign.fill_disks(options.full_disks, disk)

@@ -106,9 +106,9 @@ def account_range(
 ) -> Json:
     """Accounts of a state, by the hashes of their addresses."""
     chain = services.chain
-    root = chain.canonical.root_of(_find(services, reference).header)
+    header = _find(services, reference).header
     count = limit if 0 < limit <= MAXIMUM_ACCOUNTS else MAXIMUM_ACCOUNTS
-    entries, following = history.account_range(chain, root, start, count, deadline)
+    entries, following = history.account_range(chain, header, start, count, deadline)
     accounts = {}
     for entry in entries:
         if entry.address is None and not incompletes:
@@ -118,12 +118,12 @@ def account_range(
         if not without_code and (code := chain.database.state.code(entry.account.code_hash)):
             shown["code"] = hexadecimal(code)
         if not without_storage and entry.address is not None and entry.account.storage_root != EMPTY_ROOT:
-            slots, _ = history.slot_range(chain, entry.account.storage_root, b"", None, deadline)
+            slots, _ = history.slot_range(chain, entry.key, entry.account.storage_root, b"", None, deadline)
             shown["storage"] = {
                 hexadecimal(slot.slot): f"{slot.value:x}".zfill(2) for slot in slots if slot.slot is not None
             }
         accounts[name] = shown
-    dump: Json = {"root": root.hex(), "accounts": accounts}
+    dump: Json = {"root": chain.canonical.root_of(header).hex(), "accounts": accounts}
     return dump if following is None else dump | {"next": hexadecimal(following)}
 
 

@@ -1,7 +1,9 @@
 """Another resolver, asked for names that are not of this chain: within a time, a size, and a number of kept answers."""
 
 import asyncio
+import re
 import time
+from collections.abc import Callable
 from urllib.parse import quote
 
 import orjson
@@ -10,6 +12,7 @@ from lru import LRU
 from zevm.rpc.limits import Limits
 from zevm.rpc.transport.names.fetching import FetchError, Sizes, fetch
 
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}\Z")
 Found = tuple[bytes, int]
 """An answer, a JSON object in text, and for how many seconds it may be kept."""
 
@@ -75,18 +78,42 @@ class Upstream:
         if answer.status != 200:
             status = 404 if answer.status == 404 else 502
             raise UpstreamError(f"the upstream resolver answers {answer.status} for {name}", status)
-        return _compact(answer.body), _max_age(answer.headers.get("cache-control", ""))
+        return _compact(answer.body, name), _max_age(answer.headers.get("cache-control", ""))
 
 
-def _compact(body: bytes) -> bytes:
-    """A JSON object, written as this port writes. Raises UpstreamError."""
+def _compact(body: bytes, name: str) -> bytes:
+    """The JSON object of a name, written as this port writes. Raises UpstreamError."""
     try:
         content = orjson.loads(body)
-        if isinstance(content, dict):
-            return orjson.dumps(content)
+        text = orjson.dumps(content) if isinstance(content, dict) else None
     except (orjson.JSONDecodeError, orjson.JSONEncodeError):  # no JSON, or nested too deeply
-        pass
-    raise UpstreamError("the upstream resolver answers no JSON object")
+        text = None
+    if text is None:
+        raise UpstreamError("the upstream resolver answers no JSON object")
+    told = content.get("name", name)
+    if not isinstance(told, str) or told.lower() != name.lower():
+        raise UpstreamError(f"the upstream resolver answers for {told!r:.100}, it was asked for {name}")
+    for field, (is_right, kind) in _KINDS.items():
+        if not is_right(content.get(field)):
+            raise UpstreamError(
+                f"the upstream resolver answers the {field} {content[field]!r:.100}, which is no {kind}"
+            )
+    return text
+
+
+def _is_address(value: object) -> bool:
+    return value is None or (isinstance(value, str) and _ADDRESS.match(value) is not None)
+
+
+def _is_number(value: object) -> bool:
+    return value is None or (type(value) is int and value >= 0)
+
+
+_KINDS: dict[str, tuple[Callable[[object], bool], str]] = {
+    **dict.fromkeys(("address", "contract", "owner", "resolver"), (_is_address, "address")),
+    **dict.fromkeys(("expires", "ttl"), (_is_number, "number")),
+}
+"""Fields whose kinds clients rely on. Others are the upstream resolver's own."""
 
 
 def _max_age(value: str) -> int:

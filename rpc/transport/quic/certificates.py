@@ -9,7 +9,7 @@ import ipaddress
 import socket
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -34,11 +34,15 @@ _SKEW = datetime.timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A server's leaf certificate with the rest of its chain, and its key. authority: PEM; None for a given leaf."""
+    """A server's leaf certificate with the rest of its chain, and its key. authority: PEM; None for a given leaf.
+
+    is_new: whether the key was made at this start, so that nothing can have been signed for it before.
+    """
 
     chain: tuple[x509.Certificate, ...]
     key: object
     authority: bytes | None
+    is_new: bool = False
 
     @property
     def server_key_hash(self) -> bytes:
@@ -67,7 +71,7 @@ def identity_of(options: QuicPortOptions) -> Identity:
     # a container has another name at each start: that alone makes no new certificate
     names = list(dict.fromkeys((*needed, *_names((socket.gethostname(),)))))
     if options.folder is None:
-        return _make(names, _new_key())[0]
+        return replace(_make(names, _new_key())[0], is_new=True)
     certificate, key = options.folder / CERTIFICATE_NAME, options.folder / KEY_NAME
     authority = options.folder / AUTHORITY_NAME
     if certificate.exists() and key.exists() and authority.exists():
@@ -77,7 +81,8 @@ def identity_of(options: QuicPortOptions) -> Identity:
             if _serves(identity.chain[0], needed):
                 return identity
     try:
-        identity, pem = _make(names, _kept_key(key) or _new_key())
+        kept_key = _kept_key(key)
+        identity, pem = _make(names, kept_key or _new_key())
         assert identity.authority is not None
         write_private(key, pem)
         authority.write_bytes(identity.authority)
@@ -85,7 +90,7 @@ def identity_of(options: QuicPortOptions) -> Identity:
         certificate.write_bytes(b"".join(item.public_bytes(serialization.Encoding.PEM) for item in identity.chain))
     except OSError as error:
         raise QuicError(f"the QUIC certificate cannot be written into {options.folder}: {error.strerror}") from error
-    return identity
+    return replace(identity, is_new=kept_key is None)
 
 
 def check_given(options: QuicPortOptions) -> None:

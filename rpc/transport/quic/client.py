@@ -15,6 +15,7 @@ from aioquic.quic.packet import QuicErrorCode
 from cryptography import x509
 
 from zevm.rpc.transport.quic.certificates import key_hash
+from zevm.rpc.transport.quic.codes import SHUTDOWN
 from zevm.rpc.transport.quic.connection import Connection, ConnectionLimits
 from zevm.rpc.transport.quic.key_exchange import X25519MLKEM768, offer_groups
 from zevm.rpc.transport.quic.options import QuicError
@@ -33,6 +34,10 @@ TRUST_REMEDY = (
 )
 MAXIMUM_ADDRESSES = 8
 """Addresses of a name that are tried."""
+
+
+class AuthorityFileError(QuicError):
+    """The authority's file cannot be read, or is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +151,7 @@ class _Opened:
     def close(self) -> None:
         """Tell the peer, and close the socket."""
         self.connection.close()
-        self.connection.abandon()
+        self.connection.abandon(StreamResetError("this side has closed the connection", SHUTDOWN))
         self.transport.close()
 
 
@@ -243,9 +248,9 @@ def _authority(file: Path) -> bytes:
         content = file.read_bytes()
         x509.load_pem_x509_certificates(content)
     except OSError as error:
-        raise QuicError(f"{file}: cannot be read: {error.strerror}") from error
+        raise AuthorityFileError(f"{file}: cannot be read: {error.strerror}") from error
     except ValueError as error:
-        raise QuicError(f"{file}: no certificate in PEM, as the node's quic-ca.pem is") from error
+        raise AuthorityFileError(f"{file}: no certificate in PEM, as the node's quic-ca.pem is") from error
     return content
 
 

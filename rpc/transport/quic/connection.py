@@ -10,7 +10,7 @@ from aioquic.quic.connection import QuicConnection
 from aioquic.quic.packet import QuicErrorCode
 
 from zevm.rpc.transport.quic.batching import BatchingProtocol
-from zevm.rpc.transport.quic.codes import SHUTDOWN, code_text
+from zevm.rpc.transport.quic.codes import code_text
 from zevm.rpc.transport.quic.key_exchange import negotiated_group
 from zevm.rpc.transport.quic.path_size import SIZES
 from zevm.rpc.transport.quic.streams import SendRoom, StreamResetError
@@ -161,11 +161,11 @@ class Connection(BatchingProtocol):
         if self._windows.is_due(stream_id):
             self._transmit_soon()
 
-    def abandon(self) -> None:
-        """Forget the timers: the socket is closed."""
+    def abandon(self, error: StreamResetError) -> None:
+        """Forget the timers: the socket is closed. error: for the readers that wait at its streams."""
         self.forget_timers()
         if self._receiver is not None:
-            self._receiver.closed(StreamResetError("the node is stopping", SHUTDOWN))
+            self._receiver.closed(error)
             self._receiver = None
 
     # for the streams
@@ -223,9 +223,18 @@ class Connection(BatchingProtocol):
         if self.end_reason is not None:
             return
         receiver, self._receiver = self._receiver, None
+        self._drop_buffers()
         reason = self.end_reason = event.reason_phrase or code_text(event.error_code)
         self.end_code = event.error_code
         if receiver is not None:
             receiver.closed(StreamResetError(f"the connection has ended: {reason}", event.error_code))
         if self._watcher is not None:
             self._watcher.ended(self)
+
+    def _drop_buffers(self) -> None:
+        """Forget what no peer takes any more: aioquic's objects refer to one another, and stay until a collection."""
+        quic = self._private
+        for kept in (quic._streams, quic._streams_queue, quic._streams_blocked_bidi, quic._streams_blocked_uni):
+            kept.clear()
+        for space in quic._loss.spaces:
+            quic._loss.discard_space(space)

@@ -7,6 +7,8 @@ from typing import Protocol
 
 AUTHORITY_NAME, CERTIFICATE_NAME, KEY_NAME = QUIC_NAMES = ("quic-ca.pem", "quic-cert.pem", "quic-key.pem")
 """The node's own certificate in the data directory."""
+NONCES_NAME = "quic-nonces"
+"""The used nonces of signed requests, in the data directory."""
 
 
 class QuicError(RuntimeError):

@@ -1,5 +1,7 @@
 """The ALPN table: every protocol of the QUIC port is a row here."""
 
+import math
+import time
 from dataclasses import dataclass
 
 from zevm.rpc.dispatch import Dispatcher
@@ -8,9 +10,11 @@ from zevm.rpc.transport.quic import h3
 from zevm.rpc.transport.quic.certificates import Identity
 from zevm.rpc.transport.quic.connection import Protocols
 from zevm.rpc.transport.quic.h3_memory import Allowance
-from zevm.rpc.transport.quic.options import QuicPortOptions
+from zevm.rpc.transport.quic.options import NONCES_NAME, QuicPortOptions
 from zevm.rpc.transport.quic.stream_protocol import served_by
 from zevm.rpc.transport.quic.zvm import messages
+from zevm.rpc.transport.quic.zvm.authentication import Authenticator
+from zevm.rpc.transport.quic.zvm.nonces import KeptNonces
 from zevm.rpc.transport.quic.zvm.service import ZvmService
 from zevm.rpc.transport.quic.zvm.statistics import Statistics
 
@@ -33,11 +37,14 @@ def table_of(
     identity: Identity,
     application: h3.Application,
 ) -> Table:
-    """The protocols of a port. `stream_protocol.served_by(handler)` makes a row. application: served over HTTP/3."""
+    """The protocols of a port. `stream_protocol.served_by(handler)` makes a row. application: served over HTTP/3.
+
+    Raises QuicError if the file of used nonces cannot be read or written.
+    """
     zvm = ZvmService(
         services,
         dispatcher,
-        identity.server_key_hash,
+        authenticator_of(services, options, identity),
         requires_authentication=options.require_authentication,
     )
     table = {messages.ALPN: served_by(zvm)}
@@ -51,3 +58,21 @@ def table_of(
     if services.serve_replica is not None:
         table[REPLICATION] = served_by(services.serve_replica)
     return Table(table, zvm.statistics)
+
+
+def authenticator_of(services: Services, options: QuicPortOptions, identity: Identity) -> Authenticator:
+    """The check of signed requests, with the nonces of earlier processes. Raises QuicError."""
+    limits = services.limits
+    longest_seconds = limits.quic_authentication_seconds
+    # for a key that is as old as the process, nothing can have been signed before
+    latest = 0 if identity.is_new else math.ceil(time.time() + longest_seconds)
+    folder = options.folder
+    return Authenticator(
+        services.chain.chain_id,
+        identity.server_key_hash,
+        nonces=limits.quic_nonces,
+        nonces_per_source=limits.quic_nonces_per_address,
+        longest_seconds=longest_seconds,
+        kept=None if folder is None else KeptNonces(folder / NONCES_NAME, limits.quic_nonces, latest),
+        least_expiry=latest,
+    )

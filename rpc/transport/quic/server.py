@@ -19,6 +19,7 @@ from aioquic.quic.packet_builder import QuicPacketBuilder
 from aioquic.quic.retry import TOKEN_LIFETIME, QuicRetryTokenHandler
 
 from zevm.rpc.limits import Limits
+from zevm.rpc.memory.released import ReleasedMemory
 from zevm.rpc.memory.sources import is_loopback, source_of
 from zevm.rpc.transport.quic.certificates import Identity
 from zevm.rpc.transport.quic.client import Trust, connect
@@ -27,12 +28,13 @@ from zevm.rpc.transport.quic.connection import Connection, ConnectionLimits, Pro
 from zevm.rpc.transport.quic.key_exchange import GROUP_NAMES, X25519MLKEM768, offer_groups
 from zevm.rpc.transport.quic.options import QuicError, QuicFigures, QuicPortOptions
 from zevm.rpc.transport.quic.stream_protocol import StreamProtocol
+from zevm.rpc.transport.quic.streams import StreamResetError
 from zevm.rpc.transport.quic.zvm.statistics import Statistics
 
 LOGGER = logging.getLogger("zevm.rpc")
 RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024
 _LONG_HEADER = 0x80
-
+_STOPPING = "the node is stopping"
 
 _PROBE = "zevm-probe"
 """The protocol of the handshake that the port makes with itself: it carries nothing."""
@@ -48,12 +50,14 @@ class QuicPort:
         protocols: Protocols,
         identity: Identity,
         executions: Statistics | None = None,
+        released: ReleasedMemory | None = None,
     ) -> None:
         self._options = options
         self._limits = limits
         self._protocols = {**protocols, _PROBE: StreamProtocol}
         self.identity = identity
         self._executions = executions or Statistics()
+        self._released = released or ReleasedMemory()
         self.addresses: list[tuple[str, int]] = []
         self._endpoints: list[_Endpoint] = []
         self._connections: dict[Connection, asyncio.TimerHandle | None] = {}
@@ -80,8 +84,8 @@ class QuicPort:
         for connection, timer in list(self._connections.items()):
             if timer is not None:
                 timer.cancel()
-            connection.close(SHUTDOWN, "the node is stopping")
-            connection.abandon()
+            connection.close(SHUTDOWN, _STOPPING)
+            connection.abandon(StreamResetError(_STOPPING, SHUTDOWN))
         self._connections.clear()
         for endpoint in self._endpoints:
             endpoint.shut()
@@ -157,6 +161,7 @@ class QuicPort:
         self._per_source[source] -= 1
         if not self._per_source[source]:
             del self._per_source[source]
+        self._released.look()
 
     def _settle(self, connection: Connection) -> None:
         timer = self._connections[connection]

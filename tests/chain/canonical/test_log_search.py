@@ -192,6 +192,7 @@ def test_block_range_at_and_past_the_limit(chain: MemoryChain) -> None:
         chain.search(first=0, last=4, limits=limits)
 
 
+@pytest.mark.lengthy
 def test_default_result_limit() -> None:
     chain = MemoryChain()
     chain.append()

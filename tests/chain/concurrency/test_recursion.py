@@ -73,6 +73,7 @@ def node() -> Iterator[zevm.Node]:
         yield node
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
 def test_calls_nest_as_deep_as_their_gas_allows(node: zevm.Node, target: str) -> None:
     """The gas of a call is bounded: 1/64 of it stays behind at each level."""

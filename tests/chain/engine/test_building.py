@@ -216,6 +216,7 @@ def test_fields_that_do_not_fit_the_fork(fork: Fork, changes: dict[str, object],
         consensus.run(consensus.engine.new_payload, consensus.call(consensus.build(), **changes))
 
 
+@pytest.mark.lengthy
 def test_a_block_stays_within_its_size() -> None:
     """EIP-7934: 70 transactions of nearly 128 KiB are more than a block's 8 MiB."""
     genesis = genesis_at(Fork.OSAKA).with_changes(gas_limit=200_000_000)

@@ -124,6 +124,7 @@ def test_b2_a_client_that_leaves_ends_its_arithmetic() -> None:
     assert time.monotonic() - started < 5
 
 
+@pytest.mark.lengthy
 def test_b2_a_killed_process_is_no_outcome() -> None:
     pool = NativePool(most=1)
     expected = curves.modexp(b"\xff" * 1024, b"\xff" * 110, b"\xff" * 1023 + b"\xfd")
@@ -192,6 +193,7 @@ def test_nothing_is_prepared_for_a_dead_node_or_before_a_call_that_waits(
     assert prepared == []
 
 
+@pytest.mark.lengthy
 def test_b2_here_and_there_give_the_same() -> None:
     for fork in TABLES:
         for item in (item for item in precompile_inputs(fork, 200_000) if len(item.data) < 4_000):

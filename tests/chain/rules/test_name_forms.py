@@ -25,6 +25,7 @@ NORMAL = {
 }
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("text", NORMAL, ids=ascii)
 def test_a_name_has_one_normal_form(text: str) -> None:
     name = normalised(text)

@@ -85,6 +85,7 @@ def test_counts_opcodes() -> None:
     assert run(script) == {"PUSH1": 2, "SSTORE": 1, "STOP": 1}
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("declares_db", [False, True])
 def test_what_a_step_shows(declares_db: bool) -> None:
     code = assemble("0xab 0x00 MSTORE STOP")
@@ -177,6 +178,7 @@ def test_the_context_of_the_result() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.lengthy
 def test_the_state_at_a_step_is_that_before_it() -> None:
     slots = "db.getState(log.contract.getAddress(), toWord('0x01'))[31]"
     assert run(each_step(slots, declares_db=True)) == [0, 0, 0, 5]
@@ -229,6 +231,7 @@ def test_helpers(expression: str, wanted: object) -> None:
     assert run(f"{QUIET} result: function() {{ return {expression} }}") == wanted
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize(
     ("script", "message"),
     [
@@ -258,6 +261,7 @@ def test_failures(script: str, message: str) -> None:
     assert str(caught.value).startswith(message)
 
 
+@pytest.mark.lengthy
 def test_memory_is_bounded() -> None:
     hog = QUIET + "result: function() { var all = []; for (;;) all.push(new Array(1000).fill(1)) }"
     with pytest.raises(TraceError, match="out of memory"):
@@ -359,6 +363,7 @@ def test_a_nonce_that_is_none_is_an_error_of_the_script(nonce: str) -> None:
         run(QUIET + f"result: function() {{ return toHex(toContract('{OTHER.hex()}', {nonce})) }}")
 
 
+@pytest.mark.lengthy
 def test_b15_a_script_ends_with_the_node_that_was_killed() -> None:
     """The node's part is played by a process that starts a looping script, and is then killed with -9."""
     node = (

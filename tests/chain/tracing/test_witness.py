@@ -23,18 +23,19 @@ from zevm.storage import rlp
 from zevm.storage.keccak import keccak256
 from zevm.storage.state import StateStore
 from zevm.storage.state_readers import TrieReader
-from zevm.storage.state_update import prepare
+from zevm.storage.state_update import for_every_owner, prepare
+from zevm.storage.trie import by_hash
 
 
 class Stateless(StateStore):
     """The nodes and codes of a witness, and no others."""
 
     def __init__(self, witness: Witness) -> None:
-        self.nodes = {keccak256(node): node for node in witness.nodes}
+        self.held = for_every_owner(by_hash({keccak256(node): node for node in witness.nodes}))
         self.codes = {keccak256(code): code for code in witness.codes}
 
     def prepare(self, base: Any, diff: Any) -> Any:
-        return prepare(self.nodes.get, base, diff)
+        return prepare(self.held, base, diff)
 
 
 def execute_alone(chain: Chain, block: Block, witness: Witness) -> Header:
@@ -43,7 +44,7 @@ def execute_alone(chain: Chain, block: Block, witness: Witness) -> Header:
     hashes = {header.number: header.hash for header in witness.headers}
     environment = chain.spec.environment(block.header, hashes.__getitem__)
     root = witness.headers[-1].state_root
-    execution = BlockExecution(environment, store, TrieReader(store.nodes.get, root, store.codes.__getitem__))
+    execution = BlockExecution(environment, store, TrieReader(store.held, root, store.codes.__getitem__))
     with pytest.MonkeyPatch.context() as patch:
         for code_hash in tuple(SHORTCUTS):
             patch.delitem(SHORTCUTS, code_hash)

@@ -50,7 +50,6 @@ def test_every_field_of_the_state_is_private() -> None:
 
 
 @pytest.mark.lengthy
-@pytest.mark.no_cover
 def test_nothing_outside_its_module_reaches_into_the_state() -> None:
     found = [
         f"{path.name}:{reach}"

@@ -98,11 +98,13 @@ def test_writes_before_the_import_change_nothing(untouched: list[str]) -> None:
     assert rest == untouched
 
 
+@pytest.mark.lengthy
 def test_writes_after_the_import_change_nothing(untouched: list[str]) -> None:
     before, after, used = told(DESCRIBE, RUN, FOREIGN, "print(describe()); write(); print(describe()); print(gas())")
     assert [before, used] == [after, used] == untouched
 
 
+@pytest.mark.lengthy
 def test_the_modules_of_others_stay_as_they_were() -> None:
     """py-evm's users see their own tables, writes included."""
     program = """

@@ -178,6 +178,7 @@ def test_every_fork_has_rows_of_py_evm() -> None:
     assert STATES.keys() == set(Fork)
 
 
+@pytest.mark.lengthy
 @pytest.mark.filterwarnings("ignore:SELFDESTRUCT opcode present:DeprecationWarning")
 @pytest.mark.parametrize("fork", Fork)
 def test_the_opcode_rows_differ_from_py_evms_exactly_where_it_is_explained(fork: Fork) -> None:

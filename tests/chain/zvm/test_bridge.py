@@ -252,6 +252,7 @@ def test_gas_that_a_callee_leaves_comes_back_in_whole() -> None:
 # Depth
 
 
+@pytest.mark.lengthy
 def test_the_call_depth_is_1024_through_both_machines() -> None:
     """An EVM and a WebAssembly contract call each other until the chain refuses; each level adds one."""
     wasm = returning(

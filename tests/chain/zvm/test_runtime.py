@@ -367,6 +367,7 @@ def test_an_endless_loop_ends_at_its_deadline(engine: Engine, optimise: bool) ->
     assert time.monotonic() - start < PATIENCE_SECONDS
 
 
+@pytest.mark.lengthy
 def test_a_cancelled_deadline_ends_its_loop_and_no_other(engine: Engine) -> None:
     body = CALLER.replace("(i32.const 0)", "(loop $again (br $again)) (i32.const 0)")
     program, inside = build(engine, body, imports=IMPORT), threading.Barrier(3)
@@ -472,6 +473,7 @@ def nest(program: Program, depth: int, at_end: Callable[[], object] = lambda: No
     return lambda: execute(program, callback, arguments=(depth,)).end
 
 
+@pytest.mark.lengthy
 def test_instances_nest_as_deep_as_calls(caller: Program) -> None:
     assert on_thread(nest(caller, MAXIMUM_FRAMES - 1)) is End.RETURNED
     beyond = on_thread(nest(caller, MAXIMUM_FRAMES))
@@ -494,6 +496,7 @@ def fill_stacks(engine: Engine, instances: int) -> Callable[[], object]:
     return lambda: execute(program, callback, context=instances).values
 
 
+@pytest.mark.lengthy
 def test_instances_that_fill_their_stacks_nest(engine: Engine) -> None:
     assert on_thread(fill_stacks(engine, 1000)) == (2000,)
 

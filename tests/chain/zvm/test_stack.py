@@ -324,6 +324,7 @@ def nested(program: Program, deep: int, words: int, instances: int) -> Callable[
     )
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("optimise", [False, True], ids=["plain", "optimised"])
 def test_the_deepest_nesting_with_every_word_used_fits_a_thread(engine: Engine, optimise: bool) -> None:
     """The widest frames known, of 255 parameters under Stylus' table, in 16 instances, and 1,009 more below."""

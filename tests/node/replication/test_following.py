@@ -25,6 +25,7 @@ def pay(node: zevm.Node, value_wei: int = 1, **fields: Any) -> str:
     return sent
 
 
+@pytest.mark.lengthy
 def test_a_new_follower_gets_the_leaders_genesis_and_every_block(leading: Pair, opened: Open) -> None:
     leader = leading.node
     leader.request("anvil_mine", "0x12c")
@@ -70,6 +71,7 @@ def test_what_changes_the_state_outside_of_blocks_comes_along(leading: Pair, ope
     )
 
 
+@pytest.mark.lengthy
 def test_reverts_reorganisations_and_resets_are_followed(leading: Pair, opened: Open) -> None:
     leader = leading.node
     follower = opened(follow=leading.lead())
@@ -154,6 +156,7 @@ def test_transactions_are_the_leaders_and_so_are_the_answers(leading: Pair, open
     assert follower.request("eth_getTransactionCount", ALICE, "latest") == "0x2"
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize(
     "call",
     [
@@ -175,6 +178,7 @@ def test_what_would_change_the_chain_is_refused_and_names_the_leader(
         follower.request(*call)
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize(
     "calls",
     [

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from logging.handlers import QueueHandler
 from pathlib import Path
+from queue import Queue
 from typing import Any
 
 import pytest
 
 import zevm
-from tests.node.replication.conftest import Open, Pair, caught_up, refusal_of, replication_of, same
+from tests.node.replication.conftest import WAIT_SECONDS, Open, Pair, caught_up, refusal_of, replication_of, same
 from tests.node.replication.test_following import BOB, STRANGER, pay
 from zevm.chain.rules.genesis import load_default_genesis
 from zevm.node.client import CallFailedError
 from zevm.node.errors import NodeError
+from zevm.node.replication.bootstrap import with_leaders_genesis
+from zevm.node.replication.identity import encode_genesis
 from zevm.node.replication.replica import LeaderRefusedError, Replica
+from zevm.node.replication.stream import Link, Stream
+from zevm.node.settings import Settings
+from zevm.rpc.errors import ServerError
 from zevm.storage.database import Database
+from zevm.storage.keccak import keccak256
 
 GENESIS = load_default_genesis().with_changes(timestamp=1).to_json()
 
@@ -94,7 +105,8 @@ def test_a_follower_from_before_a_revert_takes_back_as_much(tmp_path: Path, lead
 
 def test_another_genesis_is_refused(leading: Pair, opened: Open) -> None:
     follower = opened(follow=leading.lead(), genesis=GENESIS)
-    refusal_of(follower, "genesis")
+    hashes = [keccak256(encode_genesis(node.chain.genesis)).hex() for node in (leading.node, follower)]
+    refusal_of(follower, r"another one .*the hashes 0x{} and 0x{}\): give the follower a new --datadir".format(*hashes))
     assert follower.chain.head.number == 0
     assert follower.request("eth_blockNumber") == "0x0"
 
@@ -113,6 +125,38 @@ def test_a_follower_killed_at_its_first_start_takes_the_genesis_at_the_next(
     follower = opened(datadir=tmp_path, follow=leading.lead())
     caught_up(follower, leading.node)
     assert follower.chain.genesis == leading.node.chain.genesis
+
+
+class Silent:
+    """A link whose other side says nothing."""
+
+    async def open(self) -> Stream:
+        raise TimeoutError
+
+
+@asynccontextmanager
+async def silent_dial() -> AsyncIterator[Link]:
+    yield Silent()
+
+
+def test_silence_is_told_although_its_error_has_no_text(leading: Pair, opened: Open) -> None:
+    node = opened(follow=leading.lead())
+    caught_up(node, leading.node)
+    follower = replication_of(node).follower
+    assert follower is not None
+    follower._link = Silent()
+    with pytest.raises(ServerError, match=r"answered eth_call \(no answer in time\); "):
+        node._door().run(follower.call("eth_call", [])).result()
+    lines: Queue[logging.LogRecord] = Queue()
+    listening, logger = QueueHandler(lines), logging.getLogger("zevm.node.replication")
+    logger.addHandler(listening)
+    follower._dial = silent_dial
+    leading.cut()
+    while not lines.get(timeout=WAIT_SECONDS).getMessage().endswith(" is down: no answer in time"):
+        pass
+    logger.removeHandler(listening)
+    with pytest.raises(NodeError, match="no leader answers at one:1: no answer in time; "):
+        with_leaders_genesis(Settings(follow="one:1"), silent_dial, "client")
 
 
 def test_no_leader_at_a_first_start_is_told(opened: Open) -> None:

@@ -347,6 +347,7 @@ async def test_calls_that_fail(client: GraphqlClient) -> None:
     assert error["message"] == "both gasPrice and (maxFeePerGas or maxPriorityFeePerGas) specified"
 
 
+@pytest.mark.lengthy
 async def test_a_webassembly_contract(client: GraphqlClient) -> None:
     node = client.node
     deployed = await node.call(

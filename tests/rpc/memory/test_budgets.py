@@ -79,6 +79,7 @@ async def test_b9_fragments_of_one_message() -> None:
                     assert orjson.loads(await client.message())["result"] == "x"
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("part", [b"", b"["], ids=["empty", "one byte"])
 async def test_b9_a_flood_of_fragments_stops_nobody(part: bytes) -> None:
     async with running_server() as (port, _):
@@ -105,6 +106,7 @@ async def test_b9_pings_in_a_second() -> None:
                 assert await client.close_code() == 1008
 
 
+@pytest.mark.lengthy
 async def test_b9_unread_pongs_are_unread_output() -> None:
     async with (
         running_server(websocket_controls=10**9, websocket_write_seconds=0.5) as (port, services),
@@ -115,6 +117,7 @@ async def test_b9_unread_pongs_are_unread_output() -> None:
         assert services.budgets.input.used_bytes <= 1_000_000
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize(
     "begun",
     [frame(b"[", fin=False), frame(b"[" * 500)[:100], b"\x81", frame(b"", fin=False)],
@@ -198,6 +201,7 @@ async def test_b9_the_input_budget_at_its_edge() -> None:
 # Output
 
 
+@pytest.mark.lengthy
 async def test_b9_unread_bytes_of_one_connection() -> None:
     """B9: a connection with more than the limit unread is cut off by the next notification, not before."""
     large = b"\x01" * 40_000
@@ -274,6 +278,7 @@ async def test_b9_the_output_budget_counts_shared_bytes_once_and_gives_all_back(
     assert budget.used_bytes == one.unread_bytes == two.unread_bytes == 0
 
 
+@pytest.mark.lengthy
 async def test_b9_a_stalled_reader_is_cut_from_the_first_unread_byte_on() -> None:
     """S3: in good time, also while the fan-out goes on feeding it."""
     seconds = 1.0
@@ -333,6 +338,7 @@ async def test_b9_an_http_client_that_reads_nothing_is_cut_off() -> None:
         writer.close()
 
 
+@pytest.mark.lengthy
 async def test_b9_nothing_is_read_from_a_client_that_does_not_read() -> None:
     async with running_server(websocket_write_seconds=NEVER) as (port, services):
         client = await open_raw_websocket(port)

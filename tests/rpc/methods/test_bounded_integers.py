@@ -54,6 +54,7 @@ def check_readable(node: Node) -> None:
         again.close()
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("name", DOORS)
 async def test_b11_no_door_lets_in_what_makes_an_unreadable_block(name: str, node: Node) -> None:
     taken = []
@@ -128,6 +129,7 @@ def test_b11_a_genesis_that_is_taken_has_blocks_after_it(field: str, fork: Fork)
     assert taken
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("name", ["timestamp", "number", "gas_limit", "block_base_fee_per_gas", "chain_id"])
 def test_b11_settings_are_bounded(name: str) -> None:
     for value in EDGES:

@@ -147,6 +147,7 @@ async def quickest(node: Node, method: str, change: Callable[[bool], Awaitable[N
     return min(taken)
 
 
+@pytest.mark.lengthy
 async def test_no_code_holds_the_event_loop() -> None:
     complaints = []
     async with running() as node:
@@ -160,6 +161,7 @@ async def test_no_code_holds_the_event_loop() -> None:
     assert complaints == []
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("method", ["eth_call", "eth_estimateGas", "eth_createAccessList"])
 @pytest.mark.parametrize("body", ["nothing", "slots", "hashes"])
 async def test_no_change_of_the_state_has_a_method_hold_the_event_loop(method: str, body: str) -> None:
@@ -172,6 +174,7 @@ async def test_no_change_of_the_state_has_a_method_hold_the_event_loop(method: s
         assert await quickest(node, method, change) < HELD_SECONDS
 
 
+@pytest.mark.lengthy
 async def test_no_block_of_many_logs_holds_the_event_loop() -> None:
     async with running() as node:
         await node.place(bytes.fromhex("5b5f5fa06113885a11600057"), CODE)

@@ -427,6 +427,7 @@ async def failing_run(name: str, index: int, expected: dict[str, Any], *, full: 
         trial.close()
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("name", CASES)
 async def test_b6_after_any_failed_write_memory_equals_the_disk_and_a_retry_works(name: str) -> None:
     count, expected, _ = await clean_run(*CASES[name])

@@ -172,6 +172,7 @@ async def test_b4_a_bomb_neither_fills_the_memory_nor_holds_others_up() -> None:
         assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 700 * 1024
 
 
+@pytest.mark.lengthy
 async def test_b4_a_state_file_with_too_many_values_is_refused_before_they_are_made() -> None:
     async with limited_node() as node:
         values = gzip.compress(b'{"accounts": [' + b"[]," * 10_000_000 + b"[]]}", 9)

@@ -53,6 +53,7 @@ async def until_still(node: Node) -> int:
                 return before
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("name", LONG)
 async def test_b14_other_writes_come_between_blocks(node: Node, name: str) -> None:
     mining = asyncio.ensure_future(node.ask(name, *LONG[name]))

@@ -104,6 +104,7 @@ async def cyclic_objects(node: Node, call: list[Any], times: int) -> list[Any]:
     return found
 
 
+@pytest.mark.lengthy
 @pytest.mark.usefixtures("uncollected")
 @pytest.mark.parametrize("name", FAILING)
 async def test_b5_what_failed_leaves_no_cycles(node: Node, name: str) -> None:

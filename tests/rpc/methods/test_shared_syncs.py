@@ -199,6 +199,7 @@ class Recorder(Trial):
         self.kept.append((name, list(params)))
 
 
+@pytest.mark.lengthy
 @WAYS
 @pytest.mark.parametrize("name", SHARING)
 async def test_after_a_failed_sync_memory_equals_the_disk_and_all_can_be_sent_again(name: str, way: Way) -> None:
@@ -259,6 +260,7 @@ class DamagedStore(FailingStore):
         return super().get(key)
 
 
+@pytest.mark.lengthy
 @WAYS
 async def test_a_damaged_record_that_one_send_meets_does_not_hurt_the_others(way: Way) -> None:
     store = DamagedStore()

@@ -107,6 +107,7 @@ async def exchange(port: int, parts: list[bytes]) -> bytes:
     return received
 
 
+@pytest.mark.lengthy
 async def test_both_ways_answer_alike() -> None:
     async with (
         running_server(ServerOptions(port=0), http_body_bytes=200_000) as (direct, one_chain),
@@ -129,6 +130,7 @@ def cuts() -> Iterator[list[bytes]]:
         yield [whole[:place], whole[place:]]
 
 
+@pytest.mark.lengthy
 async def test_every_cut_of_a_request_gets_the_same_answers() -> None:
     async with running_server() as (port, _):
         expected = await exchange(port, [post(ECHO) + post(BATCH, "Origin: http://localhost") + post(ECHO)])
@@ -140,6 +142,7 @@ async def test_every_cut_of_a_request_gets_the_same_answers() -> None:
                 assert answer.endswith(b'connection: close\r\n\r\n{"jsonrpc":"2.0","id":1,"result":"x"}')
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("direct", BOTH)
 async def test_only_a_plain_request_goes_without_the_application(monkeypatch: pytest.MonkeyPatch, direct: bool) -> None:
     cycles = 0

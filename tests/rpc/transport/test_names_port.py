@@ -24,7 +24,7 @@ from zevm.zns import NameNotFoundError, ZWalletIntegration
 
 DEEP = b'{"a":' + b"[" * 300 + b"]" * 300 + b"}"
 """JSON that can be read, and not be written."""
-OTHER = {"name": "other.eth", "address": hexadecimal(BOB)}
+OTHER = {"address": hexadecimal(BOB)}
 
 
 class Other(BaseHTTPRequestHandler):
@@ -89,6 +89,7 @@ async def get(port: int, path: str, *headers: str, verb: str = "GET") -> tuple[i
     return int(status.split()[1]), fields, json.loads(body) if is_json else None
 
 
+@pytest.mark.lengthy
 async def test_a_name_of_this_chain() -> None:
     async with served() as (node, port):
         given = {"name": "mytoken.ghost", "address": hexadecimal(ALICE), "contract": hexadecimal(BOB)}
@@ -152,6 +153,7 @@ async def test_a_web_socket_is_refused_as_any_other_method(caplog: pytest.LogCap
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
+@pytest.mark.lengthy
 async def test_unread_answers_count_as_those_of_the_main_port() -> None:
     """A resolver of anybody's may return as much as an execution's gas pays for."""
     returning = bytes.fromhex("6020 5f52 62030d40 6020 52 62030d80 5f f3".replace(" ", ""))  # 200,000 bytes
@@ -245,6 +247,35 @@ async def test_another_resolver_has_one_time_and_one_size_for_all_that_it_sends(
         assert time.monotonic() - started < 2
 
 
+LIES: dict[str, tuple[Any, str | None]] = {
+    "another name": ({"name": "bank.eth"}, "answers for 'bank.eth', it was asked for other.eth"),
+    "no text for a name": ({"name": 5}, "answers for 5, it was asked for other.eth"),
+    "another case": ({"name": "Other.ETH", "address": None, "ttl": 0, "expires": None}, None),
+    "a number for an address": ({"address": 5}, "answers the address 5, which is no address"),
+    "a short address": ({"contract": "0x11"}, "answers the contract '0x11', which is no address"),
+    "a list": ({"owner": []}, "answers the owner [], which is no address"),
+    "an object": ({"resolver": {"a": 1}}, "which is no address"),
+    "a text for a time": ({"expires": "1"}, "answers the expires '1', which is no number"),
+    "a negative time": ({"ttl": -1}, "answers the ttl -1, which is no number"),
+    "a truth for a time": ({"ttl": True}, "answers the ttl True, which is no number"),
+    "fields of its own": ({"avatar": [1, {"a": None}]}, None),
+    "a long lie": ({"address": "x" * 5_000}, "which is no address"),
+}
+
+
+@pytest.mark.parametrize("case", LIES)
+async def test_another_resolver_that_answers_something_else(case: str) -> None:
+    content, told = LIES[case]
+    body = json.dumps(content).encode()
+    raw = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(body) + body
+    async with answering(raw, 0) as url, served(url) as (_, port):
+        status, _, found = await get(port, "/resolve/other.eth")
+        if told is None:
+            assert (status, found) == (200, content)
+        else:
+            assert (status, told in found["error"], len(found["error"]) < 300) == (502, True, True), found
+
+
 async def test_a_proxy_of_the_environment_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
@@ -265,6 +296,7 @@ async def test_kept_answers_of_another_resolver_have_a_number_and_a_time() -> No
             assert Other.asked == [f"/resolve/kept.{label}.eth" for label in ("one", "two", "one")]
 
 
+@pytest.mark.lengthy
 async def test_no_more_calls_of_another_resolver_than_may_be() -> None:
     with other_resolver() as url:
         async with served(url, replace(Limits(), zns_upstream_calls=1)) as (_, port):
@@ -272,6 +304,7 @@ async def test_no_more_calls_of_another_resolver_than_may_be() -> None:
             assert sorted(status for status, _, _ in answers) == [200, 200, 503, 503]
 
 
+@pytest.mark.lengthy
 async def test_the_client_calls_a_contract_by_its_name() -> None:
     """Example 3 of the guide: the balance that a token has of itself."""
     async with served() as (node, port):
@@ -295,6 +328,7 @@ async def test_the_client_calls_a_contract_by_its_name() -> None:
             await asyncio.to_thread(zns.execute_contract_by_domain, "a b.ghost", b"")
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize(("label", "told"), [("list", "is no resolver"), ("text", "no resolver answers")])
 def test_the_client_refuses_what_is_no_resolver(label: str, told: str) -> None:
     with other_resolver() as url, pytest.raises(NodeError, match=told):

@@ -17,6 +17,7 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 CHROMIUM = next((path for path in map(shutil.which, NAMES) if path), None)
 
 
+@pytest.mark.lengthy
 @pytest.mark.skipif(CHROMIUM is None, reason=f"none of {', '.join(NAMES)} is installed")
 async def test_the_page_and_its_calls_in_chromium(tmp_path: Path) -> None:
     assert CHROMIUM is not None

@@ -108,6 +108,7 @@ RESULTS = st.builds(
 )
 
 
+@pytest.mark.lengthy
 @given(REQUESTS, RESULTS)
 def test_every_message_comes_back_from_its_bytes(request: WasmExecutionRequest, result: WasmExecutionResult) -> None:
     assert decode_request(encode_request(request)) == request

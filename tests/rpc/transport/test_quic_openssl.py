@@ -40,6 +40,7 @@ def ask(address: tuple[str, int], authority: Path) -> None:
         assert decode_result(client.exchange(large)[4:]).status is ExecutionStatus.INVALID_MODULE
 
 
+@pytest.mark.lengthy
 async def test_openssl_executes_functions_over_the_post_quantum_group(tmp_path: Path) -> None:
     node = await serving(tmp_path)
     try:

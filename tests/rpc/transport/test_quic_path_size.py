@@ -11,6 +11,8 @@ from tests.rpc.transport.quic_support import dial, exchange, quic_port
 from zevm.rpc.transport.quic import server
 from zevm.rpc.transport.quic.path_size import LOST_PROBES, SIZES, forbid_fragments
 
+pytestmark = pytest.mark.lengthy
+
 DATA = bytes(range(256)) * 2_048
 
 

@@ -216,6 +216,18 @@ async def test_a_port_in_use_is_told() -> None:
                 pass
 
 
+async def test_what_waits_at_a_connection_closed_here_is_told_so() -> None:
+    """It is no stop of the node that the other side serves."""
+    async with quic_port() as port:
+        async with dial(port) as client:
+            stream = client.open_stream()
+            waiting = asyncio.create_task(stream.read(1))
+            await asyncio.sleep(0)
+        with pytest.raises(StreamResetError, match=r"^this side has closed the connection$"):
+            await waiting
+
+
+@pytest.mark.lengthy
 async def test_a_handler_is_cancelled_when_its_client_vanishes_or_gives_up() -> None:
     begun: asyncio.Queue[None] = asyncio.Queue()
     ended: asyncio.Queue[str] = asyncio.Queue()
@@ -261,6 +273,7 @@ async def test_a_failing_handler_resets_its_stream_alone(caplog: pytest.LogCaptu
         assert await exchange(client, b"go on") == b"fine"
 
 
+@pytest.mark.lengthy
 async def test_a_writer_waits_for_a_reader_who_does_not_read() -> None:
     written: list[int] = []
 
@@ -318,6 +331,7 @@ async def client_is_idle(connection: Any) -> int:
     return now
 
 
+@pytest.mark.lengthy
 async def test_connections_are_limited_in_number_and_for_an_address() -> None:
     for limits in ({"quic_connections": 2}, {"quic_connections_per_address": 2}):
         async with quic_port(**limits) as port, dial(port), dial(port):
@@ -358,6 +372,7 @@ async def nobody_is_left(port: Any) -> None:
         await asyncio.sleep(0)
 
 
+@pytest.mark.lengthy
 async def test_unfinished_handshakes_prove_their_address_past_a_limit_and_are_given_up() -> None:
     async with quic_port(quic_half_open=2, quic_handshake_seconds=1.0) as port:
         host, number = port.addresses[0]
@@ -434,6 +449,7 @@ async def test_datagrams_are_as_large_as_the_limit_says() -> None:
             assert cast(Any, connection.quic)._max_datagram_size == size
 
 
+@pytest.mark.lengthy
 async def test_a_client_may_take_any_server_and_keeps_an_idle_connection_by_pings() -> None:
     async with quic_port(quic_idle_seconds=0.6) as port, dial(port, trust=Trust(is_first_use=True)) as client:
         assert client.server_key_hash == port.identity.server_key_hash

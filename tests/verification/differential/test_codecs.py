@@ -121,7 +121,7 @@ def test_proofs_of_py_trie_hold_here_and_ours_there(seed: int) -> None:
     there, nodes, root = HexaryTrie({}), {}, EMPTY_ROOT
     for _ in range(3):
         changes = {key: random.randbytes(random.choice((0, 1, 31, 32, 90))) for key in random.choices(keys, k=12)}
-        update = trie.update(nodes.get, root, changes)
+        update = trie.update(trie.by_hash(nodes), root, changes)
         nodes.update(update.nodes)
         root = update.root
         for key, value in changes.items():
@@ -131,7 +131,7 @@ def test_proofs_of_py_trie_hold_here_and_ours_there(seed: int) -> None:
         expected = there[key] or None
         proof = [reference_rlp.encode(node) for node in there.get_proof(key)]
         assert trie.verify_proof(root, key, proof) == expected
-        ours = trie.prove(nodes.get, root, key)
+        ours = trie.get_with_proof(trie.by_hash(nodes), root, key)[1]
         read = HexaryTrie.get_from_proof(root, key, [reference_rlp.decode(node) for node in ours])
         assert (read or None) == expected
         if ours:

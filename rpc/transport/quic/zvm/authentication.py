@@ -7,22 +7,28 @@ nonce and expiry. The recovered address must be the request's caller_address.
 """
 
 import heapq
+import logging
 import secrets
 import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain
 
 from coincurve import PrivateKey
 
 from zevm.chain.types.transaction import InvalidSignatureError, recover_address
 from zevm.rpc.memory.sources import source_of
+from zevm.rpc.transport.quic.zvm.nonces import KeptNonces, NoncesError
 from zevm.storage.keccak import keccak256
 from zevm.storage.primitives import Address
 
+LOGGER = logging.getLogger("zevm.rpc")
 NONCE_BYTES, EXPIRY_BYTES, SIGNATURE_BYTES = 32, 8, 65
 AUTHENTICATION_BYTES = NONCE_BYTES + EXPIRY_BYTES + SIGNATURE_BYTES
 
+_EARLIER = ""
+"""The source of the nonces that an earlier process has taken."""
 _DOMAIN_TYPE = keccak256(b"EIP712Domain(string name,string version,uint256 chainId)")
 _REQUEST_TYPE = keccak256(b"Request(bytes32 server,bytes32 request,bytes32 nonce,uint64 expiry)")
 _NAME_AND_VERSION = keccak256(b"zvm") + keccak256(b"1")
@@ -75,7 +81,8 @@ class Authenticator:
     """Checks signed requests, each of which passes once. `now`: the wall clock in seconds since 1970.
 
     nonces, nonces_per_source: kept ones of all, and of requests from one place. A signer may make keys without end, and
-    is no measure; an address costs something.
+    is no measure; an address costs something. kept: the file of the nonces; without it, requests that do not expire
+    after `least_expiry` may have been taken by an earlier process, and are refused.
     """
 
     def __init__(
@@ -87,6 +94,8 @@ class Authenticator:
         nonces_per_source: int,
         longest_seconds: float,
         now: Callable[[], float] = time.time,
+        kept: KeptNonces | None = None,
+        least_expiry: int = 0,
     ) -> None:
         self._chain_id = chain_id
         self._server_key_hash = server_key_hash
@@ -98,6 +107,14 @@ class Authenticator:
         self._expiries: list[tuple[int, bytes, str]] = []
         self._per_source: Counter[str] = Counter()
         self._latest = 0.0
+        self._kept = kept
+        self._least_expiry = least_expiry if kept is None else kept.least_expiry
+        if kept is not None and kept.nonces:
+            # no request is taken earlier than that, and a clock that was set back since is wrong
+            self._latest = max(expiry for expiry, _ in kept.nonces) - longest_seconds
+            for expiry, key in kept.nonces:
+                if expiry > self._latest:
+                    self._remember(expiry, key, _EARLIER)
 
     def check(self, request: bytes, caller: Address | None, given: Authentication, host: str) -> None:
         """Raises AuthenticationError unless the caller has signed the request, and this is the first time it comes.
@@ -111,6 +128,11 @@ class Authenticator:
         if given.expiry > now + self._longest_seconds:
             raise AuthenticationError(
                 f"the authentication expires in {given.expiry - now:.0f} s, the limit is {self._longest_seconds:g} s"
+            )
+        if given.expiry <= self._least_expiry:
+            raise AuthenticationError(
+                f"the authentication expires in {given.expiry - now:.0f} s, and the node may have taken it before its "
+                f"start: sign again later, or for more than {self._least_expiry - now:.0f} s"
             )
         signer = self._signer(request, given)
         if signer != caller:
@@ -138,6 +160,16 @@ class Authenticator:
             raise AuthenticationError("the nonce was used before: a signed request is taken once")
         if len(self._seen) >= self._limit or self._per_source[source] >= self._limit_per_source:
             raise NoncesFullError
+        if self._kept is not None:
+            unexpired = ((known, nonce) for known, nonce, _ in chain(self._expiries, ((expiry, key, source),)))
+            try:
+                self._kept.add(expiry, key, unexpired)
+            except NoncesError as error:
+                LOGGER.error("a signed request is refused, since its nonce cannot be kept: %s", error)
+                raise AuthenticationError("the node cannot keep this request's nonce; its log tells why") from error
+        self._remember(expiry, key, source)
+
+    def _remember(self, expiry: int, key: bytes, source: str) -> None:
         self._seen.add(key)
         self._per_source[source] += 1
         heapq.heappush(self._expiries, (expiry, key, source))

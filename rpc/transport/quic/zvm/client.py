@@ -13,7 +13,7 @@ from typing import Any, Self, TypeVar
 
 from coincurve import PrivateKey
 
-from zevm.covenant.wasm import ExecutionOptions, WasmExecutionRequest, WasmExecutionResult
+from zevm.covenant.wasm import ExecutionOptions, ExecutionStatus, WasmExecutionRequest, WasmExecutionResult
 from zevm.rpc.transport.quic.client import ClientConnection, Trust, connect
 from zevm.rpc.transport.quic.codes import code_text
 from zevm.rpc.transport.quic.options import QuicError
@@ -23,8 +23,10 @@ from zevm.rpc.transport.quic.zvm.messages import (
     ALPN,
     CONSTRUCTOR,
     LENGTH_BYTES,
+    RESOLVE,
     STATISTICS,
     MessageError,
+    decode_places,
     decode_result,
     encode_request,
     framed,
@@ -50,6 +52,14 @@ class ServerStatistics:
     total_executions_started: int
     total_gas_consumed: int
     oldest_execution_age_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedName:
+    """The address that a name of the chain has, and the contract that it means: 20 bytes each, None for none."""
+
+    address: bytes | None
+    contract: bytes | None
 
 
 class AsyncZvmQuicClient:
@@ -140,6 +150,16 @@ class AsyncZvmQuicClient:
             return ServerStatistics(*struct.unpack(">4Q", result.return_value))
         except struct.error as error:
             raise QuicError(f"no statistics: {result.error_message or 'an answer of another kind'}") from error
+
+    async def resolve_name(self, name: str) -> ResolvedName | None:
+        """The address and the contract of a name, as mytoken.ghost; None for one that is not registered."""
+        result = await self.execute_function(b"", RESOLVE, name.encode(errors="replace"))
+        if result.status is not ExecutionStatus.SUCCESS:
+            raise QuicError(f"{name} is not resolved: {result.error_message}")
+        try:
+            return ResolvedName(*decode_places(result.return_value)) if result.return_value else None
+        except MessageError as error:
+            raise QuicError(f"the node at {self._host}:{self._port} resolves no name: {error}") from error
 
     def _take_number(self) -> int:
         number = self._next_request_id
@@ -264,6 +284,10 @@ class ZvmQuicClient:
     def statistics(self) -> ServerStatistics:
         """AsyncZvmQuicClient.statistics."""
         return self._run(self._client.statistics())
+
+    def resolve_name(self, name: str) -> ResolvedName | None:
+        """AsyncZvmQuicClient.resolve_name."""
+        return self._run(self._client.resolve_name(name))
 
     def _run(self, work: Coroutine[Any, Any, Result]) -> Result:
         if not self._thread.is_alive():

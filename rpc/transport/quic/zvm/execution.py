@@ -13,6 +13,7 @@ from zevm.contracts.artifact import asks_for_creation
 from zevm.covenant.values import ADDRESS_BYTES
 from zevm.covenant.wasm import ExecutionStatus, WasmExecutionRequest, WasmExecutionResult, encoded_changes
 from zevm.rpc.services import Services
+from zevm.rpc.transport.quic.zvm.messages import encode_places
 from zevm.storage.primitives import Address
 
 
@@ -101,3 +102,20 @@ def deployment_result(request_id: int, reply: bytes, microseconds: int) -> WasmE
         error_message=found["error"] or "",
         modified_state=b"",
     )
+
+
+def name_body(name: str) -> bytes:
+    """The call of zns_resolve for a request of `_resolve`."""
+    return orjson.dumps({"jsonrpc": "2.0", "id": 1, "method": "zns_resolve", "params": [name]})
+
+
+def name_result(request_id: int, reply: bytes, microseconds: int) -> WasmExecutionResult:
+    """The answer of zns_resolve as a result: return_value is two addresses, or empty for a name that is not there."""
+    answer = orjson.loads(reply)
+    if "error" in answer:
+        return refused(request_id, ExecutionStatus.RUNTIME_ERROR, str(answer["error"]["message"]))
+    found = answer["result"]
+    places = b""
+    if found is not None:
+        places = encode_places(*(value and bytes.fromhex(value[2:]) for value in (found["address"], found["contract"])))
+    return WasmExecutionResult(request_id, ExecutionStatus.SUCCESS, places, 0, microseconds, "", b"")

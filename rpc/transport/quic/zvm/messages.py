@@ -14,6 +14,7 @@ import struct
 from collections.abc import Sequence
 from typing import Any
 
+from zevm.covenant.values import ADDRESS_BYTES
 from zevm.covenant.wasm import ExecutionStatus, WasmExecutionRequest, WasmExecutionResult
 
 ALPN = "zvm/1"
@@ -22,6 +23,9 @@ CONSTRUCTOR = "_constructor"
 
 STATISTICS = "_statistics"
 """The function that answers with the server's statistics: four integers of 64 bits; see Statistics."""
+
+RESOLVE = "_resolve"
+"""The function that resolves the name in `arguments` (UTF-8): two addresses of 20 bytes; see encode_places."""
 
 BUSY_MESSAGE = "Server busy, try again later"
 LENGTH_BYTES = 4
@@ -114,6 +118,19 @@ def framed(message: bytes) -> bytes:
 def encode_statistics(values: Sequence[int]) -> bytes:
     """Integers of 64 bits, one after another."""
     return struct.pack(f">{len(values)}Q", *values)
+
+
+def encode_places(address: bytes | None, contract: bytes | None) -> bytes:
+    """The address that a name has, and the contract that it means; 20 zero bytes for none."""
+    return (address or bytes(ADDRESS_BYTES)) + (contract or bytes(ADDRESS_BYTES))
+
+
+def decode_places(data: bytes) -> tuple[bytes | None, bytes | None]:
+    """The inverse. Raises MessageError for another size."""
+    if len(data) != 2 * ADDRESS_BYTES:
+        raise MessageError(f"a resolved name has {2 * ADDRESS_BYTES} bytes, not {len(data)}")
+    address, contract = data[:ADDRESS_BYTES], data[ADDRESS_BYTES:]
+    return address if any(address) else None, contract if any(contract) else None
 
 
 def _encode(fields: Sequence[tuple[int, type]], values: Sequence[Any]) -> bytes:

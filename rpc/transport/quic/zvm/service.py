@@ -21,12 +21,20 @@ from zevm.rpc.transport.quic.zvm.authentication import (
     Authenticator,
     NoncesFullError,
 )
-from zevm.rpc.transport.quic.zvm.execution import deployment_body, deployment_result, execute, refused
+from zevm.rpc.transport.quic.zvm.execution import (
+    deployment_body,
+    deployment_result,
+    execute,
+    name_body,
+    name_result,
+    refused,
+)
 from zevm.rpc.transport.quic.zvm.messages import (
     BUSY_MESSAGE,
     CONSTRUCTOR,
     LEAST_REQUEST_BYTES,
     LENGTH_BYTES,
+    RESOLVE,
     STATISTICS,
     MessageError,
     decode_request,
@@ -50,20 +58,18 @@ class ZvmService:
     """Answers the requests of every connection of a port. Used on the event loop only."""
 
     def __init__(
-        self, services: Services, dispatcher: Dispatcher, server_key_hash: bytes, *, requires_authentication: bool
+        self,
+        services: Services,
+        dispatcher: Dispatcher,
+        authenticator: Authenticator,
+        *,
+        requires_authentication: bool,
     ) -> None:
-        limits = services.limits
         self._services = services
         self._dispatcher = dispatcher
-        self._limits = limits
+        self._limits = services.limits
         self._requires_authentication = requires_authentication
-        self._authenticator = Authenticator(
-            services.chain.chain_id,
-            server_key_hash,
-            nonces=limits.quic_nonces,
-            nonces_per_source=limits.quic_nonces_per_address,
-            longest_seconds=limits.quic_authentication_seconds,
-        )
+        self._authenticator = authenticator
         self._held_bytes = 0
         self.statistics = Statistics()
 
@@ -98,6 +104,7 @@ class ZvmService:
         finally:
             stream.connection.held_bytes -= hold.size
             self._held_bytes -= hold.size
+            self._services.budgets.released.look()
 
     async def _read_frame(self, stream: Stream, hold: "_Hold", most: int, least: int) -> bytes:
         """A length and as many bytes. Raises _RefusedStreamError at the length, before the rest is read."""
@@ -162,6 +169,8 @@ class ZvmService:
     async def _run(self, request: WasmExecutionRequest) -> WasmExecutionResult:
         if request.function_name == CONSTRUCTOR:
             return await self._deploy(request)
+        if request.function_name == RESOLVE and not request.module_bytecode:
+            return await self._resolve(request)
         try:
             result: WasmExecutionResult = await self._dispatcher.workers.run(execute, self._services, request)
         except LimitExceededError:
@@ -177,6 +186,17 @@ class ZvmService:
         reply = await self._dispatcher.answer(body)
         assert reply is not None
         return deployment_result(request.request_id, reply, (time.perf_counter_ns() - began) // 1_000)
+
+    async def _resolve(self, request: WasmExecutionRequest) -> WasmExecutionResult:
+        assert isinstance(request.arguments, bytes)
+        try:
+            name = request.arguments.decode()
+        except UnicodeDecodeError:
+            return refused(request.request_id, ExecutionStatus.RUNTIME_ERROR, "the name is not UTF-8")
+        began = time.perf_counter_ns()
+        reply = await self._dispatcher.answer(name_body(name))
+        assert reply is not None
+        return name_result(request.request_id, reply, (time.perf_counter_ns() - began) // 1_000)
 
     def _busy(self, identifier: int) -> WasmExecutionResult:
         self.statistics.refused_busy += 1
@@ -204,6 +224,7 @@ class ZvmService:
                 stream.write_eof(reply)
         finally:
             connection.pending_bytes -= len(reply)
+            self._services.budgets.released.look()
 
 
 @dataclass(slots=True)

@@ -13,7 +13,8 @@ from zevm.storage import trie
 from zevm.storage.keccak import keccak256
 from zevm.storage.state import StateStore
 from zevm.storage.state_readers import TrieReader
-from zevm.storage.state_update import prepare
+from zevm.storage.state_update import for_every_owner, prepare
+from zevm.storage.trie import by_hash
 
 STORER = assemble("0x20 CALLDATALOAD 0x00 CALLDATALOAD SSTORE")
 """Stores the second word of its call data in the slot that the first one names."""
@@ -260,7 +261,8 @@ async def test_going_back(node: Node) -> None:
 
 def execute_from(witness: dict[str, Any], block: Block, environment: BlockEnvironment) -> Header:
     """Execute a block with nothing but a witness."""
-    nodes = {keccak256(raw): raw for raw in (bytes.fromhex(item[2:]) for item in witness["state"])}
+    held = {keccak256(raw): raw for raw in (bytes.fromhex(item[2:]) for item in witness["state"])}
+    nodes = for_every_owner(by_hash(held))
     codes = {keccak256(code): code for code in (bytes.fromhex(item[2:]) for item in witness["codes"])}
 
     class Given(StateStore):
@@ -268,10 +270,10 @@ def execute_from(witness: dict[str, Any], block: Block, environment: BlockEnviro
             pass
 
         def prepare(self, base: Any, diff: Any) -> Any:
-            return prepare(nodes.get, base, diff)
+            return prepare(nodes, base, diff)
 
     root = bytes.fromhex(witness["headers"][-1]["stateRoot"][2:])
-    execution = BlockExecution(environment, Given(), TrieReader(nodes.get, root, codes.__getitem__))
+    execution = BlockExecution(environment, Given(), TrieReader(nodes, root, codes.__getitem__))
     execute_all(execution, block.transactions)
     return execution.seal(block.header, withdrawals=block.withdrawals or ()).block.header
 

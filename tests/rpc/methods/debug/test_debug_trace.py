@@ -191,6 +191,7 @@ async def test_tracers_that_are_not_there(node: Node) -> None:
         assert (await node.fails("debug_traceCall", call, "latest", wrong)).code == -32602
 
 
+@pytest.mark.lengthy
 async def test_the_time_that_a_trace_may_take() -> None:
     node = await start_node(limits=Limits(trace_seconds=0.3, trace_seconds_limit=0.6, call_gas=10**12))
     try:

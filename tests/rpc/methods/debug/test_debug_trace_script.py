@@ -41,6 +41,7 @@ def processes(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[ScriptProcess]]:
     assert all(script.process.returncode is not None for script in started)
 
 
+@pytest.mark.lengthy
 async def test_transactions_blocks_and_calls(node: Node, processes: list[ScriptProcess]) -> None:
     counter = (await node.send(data=hexadecimal(creation(COUNTER))))["contractAddress"]
     await node.call("evm_setAutomine", False)

@@ -285,6 +285,7 @@ class TestR14:
         node.chain.take_up()
         assert await self.mined(node, hashes) == 3
 
+    @pytest.mark.lengthy
     async def test_r14_a_long_rest_lets_other_writes_between(self, node: Node) -> None:
         hashes = await self.waiting(node, 120, gas=40_000)
         await node.call("evm_setBlockGasLimit", hex(42_000))  # one in a block, which leaves the base fee as it is

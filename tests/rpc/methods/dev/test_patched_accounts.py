@@ -99,7 +99,7 @@ class Patched:
     def check(self) -> None:
         """Flat state and trie say what the model says, and no account is there without anything in it."""
         state = self.chain.head.state
-        for reader in (state, self.database.state.at(state.root)):
+        for reader in (state, self.database.state.by_trie(state.root)):
             for address, expected in self.model.items():
                 account = account_of(reader, address)
                 assert (account.nonce, account.balance) == (expected.nonce, expected.balance)

@@ -55,6 +55,7 @@ async def test_slots_and_accounts(node: Node) -> None:
         assert await listed(node, {"to": CONTRACT, "data": padded(address)}, "latest", looking) == entries
 
 
+@pytest.mark.lengthy
 async def test_the_list_is_that_of_the_final_run(node: Node) -> None:
     """The gas is what a transaction with this very list uses."""
     box = await node.place(COUNTING)

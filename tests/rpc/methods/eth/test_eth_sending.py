@@ -247,6 +247,7 @@ async def test_resend(node: Node) -> None:
     assert error.message == "missing transaction nonce in transaction spec"
 
 
+@pytest.mark.lengthy
 async def test_blob_transactions_need_their_sidecar(node: Node) -> None:
     fields = {"to": hexadecimal(BOB), "blobVersionedHashes": ["0x01" + "00" * 31]}
     error = await node.fails("eth_sendTransaction", fields)

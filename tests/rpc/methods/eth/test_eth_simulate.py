@@ -82,6 +82,7 @@ async def test_a_simulated_block_has_the_roots_of_a_mined_one(node: Node) -> Non
     assert simulated["transactionsRoot"] != mined["transactionsRoot"]
 
 
+@pytest.mark.lengthy
 async def test_gaps_are_filled_with_empty_blocks(node: Node) -> None:
     blocks = await simulate(node, block(number="0x3"), block(number="0x5", time=hex(1_800_000_000)))
     assert [int(item["number"], 16) for item in blocks] == [1, 2, 3, 4, 5]
@@ -296,6 +297,7 @@ async def test_empty_accounts_of_overrides_stay_in_the_state(node: Node) -> None
 FREE = {"maxFeePerGas": hex(10**10), "maxPriorityFeePerGas": "0x0"}
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize(
     ("blocks", "code", "message"),
     [

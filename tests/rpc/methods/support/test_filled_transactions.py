@@ -145,6 +145,7 @@ class TestR7:
             mined = await node.call("eth_sendRawTransaction", signed)
             assert (await node.call("eth_getTransactionReceipt", mined))["status"] == "0x1", name
 
+    @pytest.mark.lengthy
     @pytest.mark.parametrize(
         ("change", "message"),
         [

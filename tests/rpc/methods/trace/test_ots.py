@@ -307,6 +307,7 @@ async def test_s6_a_search_keeps_its_time_and_goes_on_from_where_it_came_to() ->
         await stop_node(late)
 
 
+@pytest.mark.lengthy
 async def test_s6_empty_blocks_are_passed_without_their_headers(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     await node.send(to=HEX_CAROL, value="0x1")
     await node.call("anvil_mine", 300)

@@ -117,6 +117,33 @@ async def test_a_name_given_to_nobody_and_taken_again_expires_all_the_same(node:
     assert await node.call("zns_resolve", "forever.ghost") is None
 
 
+async def test_an_expired_name_below_another_leaves_its_place_to_the_wildcard(node: Node) -> None:
+    """And what has ended says nothing of when the answer ends: neither an earlier life nor another name does."""
+    await register(node, "my.ghost", address=hexadecimal(ALICE))
+    registered = await node.call("zns_resolve", "my.ghost")
+    above = namehash("my.ghost")
+    now = int((await node.call("eth_getBlockByNumber", "latest", False))["timestamp"], 16)
+    for label, seconds, address in (("shop", 100, BOB), ("*", 1_000, STRANGER)):
+        hashed, own = keccak256(label.encode()), namehash(f"{label}.my.ghost")
+        signature = "setSubnodeRecord(bytes32,bytes32,address,address,uint64)"
+        for to, call in (
+            (REGISTRY_ADDRESS, data(signature, above, hashed, ALICE, RESOLVER_ADDRESS, 0)),
+            (REGISTRY_ADDRESS, data("setSubnodeExpiry(bytes32,bytes32,uint64)", above, hashed, now + seconds)),
+            (RESOLVER_ADDRESS, data("setAddr(bytes32,address)", own, address)),
+        ):
+            await node.send(to=hexadecimal(to), data=call)
+    answers: tuple[tuple[int, bytes | None, int], ...] = (
+        (0, BOB, now + 100),
+        (200, STRANGER, now + 1_000),
+        (1_000, None, registered["expires"]),
+    )
+    for passed, wanted, expires in answers:
+        await node.call("evm_increaseTime", passed)
+        await node.call("evm_mine")
+        found = await node.call("zns_resolve", "shop.my.ghost")
+        assert (found["address"], found["expires"]) == (wanted and hexadecimal(wanted), expires)
+
+
 def data(signature: str, *arguments: Any) -> str:
     return hexadecimal(call_data(signature, *arguments))
 
@@ -162,6 +189,7 @@ async def test_the_tables_of_names_are_loaded_beside_the_writer(node: Node, monk
     assert not {*writers, threading.current_thread()} & {*threads}
 
 
+@pytest.mark.lengthy
 async def test_no_write_waits_for_what_resolvers_execute(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     """A name whose resolver never ends stands in the place of an address of a registration."""
     await register(node, "loop.ghost", address=hexadecimal(ALICE))

@@ -49,6 +49,7 @@ async def test_limits() -> None:
         assert sorted(answer.get("error", {"code": 0})["code"] for answer in answers) == [-32005, 0]
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("code", ["0x5b600056", "0x" + "5b600056" + "00" * 40])
 async def test_a_creation_without_an_end_leaves_time_for_the_code(code: str) -> None:
     async with limited_node(audit_seconds=2.0) as node:

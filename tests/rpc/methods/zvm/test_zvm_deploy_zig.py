@@ -24,6 +24,8 @@ from zevm.node.zig_compiler import check_compiler, compile_service
 from zevm.rpc.limits import Limits
 from zevm.storage.keccak import keccak256
 
+pytestmark = pytest.mark.lengthy
+
 METHOD = "zvm_deployZigContract"
 ADDER = """const covenant = @import("covenant");
 pub const Adder = struct {

@@ -48,6 +48,7 @@ async def next_request_is_answered(node: Node, blocks: int) -> None:
     assert int(await node.call("eth_getBalance", hexadecimal(ALICE)), 16) > 0
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("name", RUNS)
 async def test_what_runs_badly(node: Node, name: str) -> None:
     code, status = RUNS[name]

@@ -1,0 +1,114 @@
+"""Past states by what changed: an index from each account and slot to the reverse differences that hold its old values.
+
+A value at a version is the old value that the first change after it replaced, or the latest one where none came.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from zevm.storage.errors import CorruptionError, StorageProblem
+from zevm.storage.rlp import Item, RlpError, decode, encode_bytes, item_at, split_list, wrap_list
+from zevm.storage.schema import HISTORY, UNDO, VERSION_SIZE, history_key, range_of, undo_key
+from zevm.storage.store import Batch, Reader
+
+Version = tuple[int, int]
+"""Block number, and patch: 0 for the block itself, from 1 for development patches on it."""
+
+LAST_VERSION = (2**64 - 1, 2**32 - 1)
+_OFFSET_SIZE = 4
+
+
+def put_difference(
+    batch: Batch, version: Version, before: bytes, after: bytes, old_values: Sequence[tuple[bytes, bytes]]
+) -> None:
+    """Put a reverse difference into `batch`: the roots before and after, the old values (b"": none), their index."""
+    items = [encode_bytes(before), encode_bytes(after)]
+    for flat_key, old in old_values:
+        items += (encode_bytes(flat_key), encode_bytes(old))
+    record = wrap_list(b"".join(items))
+    batch.put(undo_key(*version), record)
+    batch.put_all(_postings(undo_key(*version), [flat_key for flat_key, _ in old_values], items, len(record)))
+
+
+def postings_of(key: bytes, record: bytes) -> list[tuple[bytes, bytes]]:
+    """Keys and values of the index that belong to a stored difference. Raises CorruptionError."""
+    flat_keys = read_difference(key, record)[2][::2]
+    return _postings(key, flat_keys, split_list(record), len(record))
+
+
+def _postings(key: bytes, flat_keys: Sequence[bytes], items: list[bytes], size: int) -> list[tuple[bytes, bytes]]:
+    """items: of the record, encoded: two roots, then each flat key before its old value. size: of the record."""
+    position = size - sum(map(len, items)) + len(items[0]) + len(items[1])
+    postings = []
+    for index, flat_key in enumerate(flat_keys):
+        position += len(items[2 + 2 * index])
+        postings.append((HISTORY.prefix + flat_key + key[1:], position.to_bytes(_OFFSET_SIZE, "big")))
+        position += len(items[3 + 2 * index])
+    return postings
+
+
+def delete_difference(batch: Batch, key: bytes, flat_keys: Sequence[bytes]) -> None:
+    """Put into `batch` the removal of the reverse difference under `key`, which names `flat_keys`."""
+    batch.delete(key)
+    for flat_key in flat_keys:
+        batch.delete(HISTORY.prefix + flat_key + key[1:])
+
+
+def forget_differences(reader: Reader, batch: Batch) -> None:
+    """Put into `batch` the removal of all of them."""
+    for family in (UNDO, HISTORY):
+        for key, _ in reader.iterate(*range_of(family), fill_cache=False):
+            batch.delete(key)
+
+
+def read_difference(key: bytes, record: bytes) -> tuple[bytes, bytes, list[bytes]]:
+    """Root before, root after, and the flat keys each followed by its old value (b"" for none)."""
+    try:
+        fields = decode(record)
+    except RlpError as error:
+        raise _damaged(key, f": {error}") from None
+    items: list[Item] = fields if isinstance(fields, list) else []
+    strings = [field for field in items if isinstance(field, bytes)]
+    if len(strings) < 2 or len(strings) & 1 or len(strings) != len(items):
+        raise _damaged(key)
+    return strings[0], strings[1], strings[2:]
+
+
+def changes_between(
+    reader: Reader, after: Version, upto: Version = LAST_VERSION
+) -> Iterator[tuple[bytes, list[bytes]]]:
+    """Key and fields (as `read_difference`'s last) of each difference after one version, up to another, ascending."""
+    start, stop = undo_key(*after) + b"\x00", undo_key(*upto) + b"\x00"
+    for key, record in reader.iterate(start, stop, fill_cache=False):
+        yield key, read_difference(key, record)[2]
+
+
+def roots_of(reader: Reader, number: int) -> Iterator[tuple[Version, bytes]]:
+    """Each version of a block, with the root of the state after it."""
+    for key, record in reader.iterate(undo_key(number), undo_key(number + 1), fill_cache=False):
+        yield (number, int.from_bytes(key[9:], "big")), read_difference(key, record)[1]
+
+
+def value_at(reader: Reader, flat_key: bytes, version: Version) -> bytes | None:
+    """The value of a flat key after `version`, None for none. Raises CorruptionError where the history is damaged."""
+    start = history_key(flat_key, version[0], version[1]) + b"\x00"
+    stop = history_key(flat_key, *LAST_VERSION) + b"\x00"
+    changed = next(reader.iterate(start, stop), None)
+    if changed is None:
+        return reader.get(flat_key)
+    key = UNDO.prefix + changed[0][-VERSION_SIZE:]
+    record = reader.get(key)
+    if record is None:
+        raise CorruptionError(f"reverse state diff of {version_name(key)} is missing", StorageProblem.RECORD_DAMAGED)
+    try:
+        return item_at(record, int.from_bytes(changed[1], "big")) or None
+    except RlpError as error:
+        raise _damaged(key, f": {error}") from None
+
+
+def version_name(key: bytes) -> str:
+    """A version as messages name it, from the key of its difference."""
+    return f"block {int.from_bytes(key[1:9], 'big')}, patch {int.from_bytes(key[9:], 'big')}"
+
+
+def _damaged(key: bytes, why: str = "") -> CorruptionError:
+    return CorruptionError(f"reverse state diff of {version_name(key)} is damaged{why}", StorageProblem.RECORD_DAMAGED)

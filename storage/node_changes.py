@@ -1,0 +1,98 @@
+"""The difference between the nodes of two states, path by path; what both have is never read.
+
+A subtree keeps its path while a branch above it appears or goes, so that nodes of both tries meet where they agree.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+
+from zevm.storage import trie
+from zevm.storage.account import EMPTY_ROOT, decode_account
+from zevm.storage.schema import path_key
+from zevm.storage.state_update import NodesOf
+
+_HASH_REFERENCE_SIZE = 33
+
+
+@dataclass(slots=True)
+class NodeChanges:
+    """removed: hash -> node that the new state does not have where the old one had it.
+
+    entries: key of the store -> new node, or None where there is none any more.
+    """
+
+    removed: dict[bytes, bytes] = field(default_factory=dict)
+    entries: dict[bytes, bytes | None] = field(default_factory=dict)
+
+
+def node_changes(nodes: NodesOf, old_root: bytes, new_root: bytes) -> NodeChanges:
+    """The way from a state to another. Raises MissingNodeError and CorruptionError."""
+    changes = NodeChanges()
+    accounts = _TrieChanges(nodes(b""), b"", changes)
+    accounts.run(old_root, new_root)
+    for key in accounts.old_values.keys() | accounts.new_values.keys():
+        before = _storage_root(accounts.old_values.get(key))
+        after = _storage_root(accounts.new_values.get(key))
+        if before != after:
+            _TrieChanges(nodes(key), key, changes).run(before, after)
+    return changes
+
+
+def _storage_root(record: bytes | None) -> bytes:
+    return EMPTY_ROOT if record is None else decode_account(record).storage_root
+
+
+class _TrieChanges:
+    """One trie's part. Shallow paths come first, so that both sides of a path are known when it is opened."""
+
+    def __init__(self, nodes: trie.Nodes, owner: bytes, changes: NodeChanges) -> None:
+        self._nodes = nodes
+        self._owner = owner
+        self._changes = changes
+        self._waiting: dict[str, list[bytes | None]] = {}
+        self._order: list[tuple[int, str]] = []
+        self.old_values: dict[bytes, bytes] = {}
+        self.new_values: dict[bytes, bytes] = {}
+
+    def run(self, old_root: bytes, new_root: bytes) -> None:
+        """Gather the changes, and the values of the leaves that were opened on either side."""
+        for side, root in enumerate((old_root, new_root)):
+            if root != EMPTY_ROOT:
+                self._expect("", side, b"\xa0" + root)
+        while self._order:
+            path = heappop(self._order)[1]
+            old, new = self._waiting.pop(path)
+            if old == new:
+                continue
+            before = None if old is None else self._open(path, old, 0, self.old_values)
+            after = None if new is None else self._open(path, new, 1, self.new_values)
+            if before is not None:
+                self._changes.removed[before[0]] = before[1]
+            if before is not None or after is not None:
+                key = path_key(self._owner, path)
+                self._changes.entries[key] = None if after is None else after[1]
+
+    def _expect(self, path: str, side: int, reference: bytes) -> None:
+        sides = self._waiting.get(path)
+        if sides is None:
+            self._waiting[path] = sides = [None, None]
+            heappush(self._order, (len(path), path))
+        sides[side] = reference
+
+    def _open(self, path: str, reference: bytes, side: int, values: dict[bytes, bytes]) -> tuple[bytes, bytes] | None:
+        """Hash and bytes of a node, None where it lies within its parent; what it leads to waits for its turn."""
+        held = None
+        if len(reference) == _HASH_REFERENCE_SIZE:
+            held = reference[1:], trie.node_at(self._nodes, path, reference[1:])
+        for below, item, is_value in trie.parts(path, reference if held is None else held[1]):
+            if is_value:
+                values[bytes.fromhex(below)] = item
+            else:
+                self._expect(below, side, item)
+        return held
+
+
+def nodes_of_state(nodes: NodesOf, root: bytes) -> Iterator[tuple[bytes, bytes | None]]:
+    """Key of the store and bytes of every node of a state."""
+    yield from node_changes(nodes, EMPTY_ROOT, root).entries.items()

@@ -1,0 +1,148 @@
+"""A database of the schema before becomes one of this, whenever it is interrupted."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.storage.test_state import ALL, Model, account_diff, contract_diff
+from zevm.storage import directory, schema
+from zevm.storage.account import EMPTY_ROOT, StateDiff
+from zevm.storage.database import Database
+from zevm.storage.errors import ForeignDatabaseError, StorageProblem
+from zevm.storage.migration import OLD_SCHEMA, migrate
+from zevm.storage.schema import HISTORY, NODE, STATE_NODE, range_of
+from zevm.storage.store import Batch
+
+BLOCKS = 40
+
+
+def old_database(path: Path) -> list[tuple[bytes, Model]]:
+    """A chain of states as schema 1 keeps it: every node under its hash, no index. Root and model of each state."""
+    states, root, model = [], EMPTY_ROOT, Model()
+    with Database.open(path, node_limits=ALL) as database:
+        for number in range(BLOCKS):
+            diff = contract_diff() if number == 0 else account_diff(**{"abc"[number % 3]: number})
+            batch = Batch()
+            update = database.state.prepare(root, diff)
+            database.state.apply(batch, update, (number, 0))
+            for key, value in [*batch.operations]:
+                if key.startswith(HISTORY.prefix):
+                    batch.operations.remove((key, value))
+            database.write(batch)
+            root, model = update.root, model.after(diff)
+            states.append((root, model))
+    directory.write_format(path, OLD_SCHEMA)
+    return states
+
+
+def silent(_part: str, _done: int, _total: int) -> None:
+    """No progress is told."""
+
+
+def check(path: Path, states: list[tuple[bytes, Model]]) -> None:
+    with Database.open(path) as database:
+        database.state.recover((BLOCKS - 1, 0), states[-1][0])
+        view = database.store.snapshot()
+        for number, (root, model) in enumerate(states):
+            reader = database.state.at(view, (number, 0), root)
+            model.check(reader)
+            assert reader.base == root
+            model.check(database.state.by_trie(root))
+        assert database.state.verify(states[-1][0], view) == []
+        # without blocks, every number is past the head
+        assert [line for line in database.scrub() if "history" in line and "past the head" not in line] == []
+
+
+def test_every_state_reads_as_before(tmp_path: Path) -> None:
+    states = old_database(tmp_path / "data")
+    with pytest.raises(ForeignDatabaseError, match="has schema 1") as caught:
+        Database.open(tmp_path / "data")
+    assert caught.value.problem is StorageProblem.OLDER_SCHEMA
+    with Database.open_older(tmp_path / "data", OLD_SCHEMA) as database:
+        migrate(database, silent)
+        assert not list(database.store.iterate(*range_of(NODE)))
+    check(tmp_path / "data", states)
+
+
+def test_nodes_of_all_states_stay_where_they_are_asked_for(tmp_path: Path) -> None:
+    states = old_database(tmp_path / "data")
+    with Database.open_older(tmp_path / "data", OLD_SCHEMA) as database:
+        migrate(database, silent, keep_nodes=True)
+    with Database.open(tmp_path / "data", node_limits=ALL) as database:
+        assert database.state.recover((BLOCKS - 1, 0), states[-1][0]) is None
+        for root, model in states:
+            assert database.state.holds(root)
+            model.check(database.state.by_trie(root))
+        assert not list(database.store.iterate(*range_of(STATE_NODE)))
+
+
+def test_nodes_that_have_begun_to_go_cannot_be_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zevm.storage.migration.STEP_OPERATIONS", 10)
+    states = old_database(tmp_path / "data")
+    with Database.open_older(tmp_path / "data", OLD_SCHEMA) as database:
+        interrupted_writes(database, 16, monkeypatch)
+        with pytest.raises(InterruptedMigrationError):
+            migrate(database, silent)
+        assert list(database.store.iterate(*range_of(HISTORY)))
+        left = len(list(database.store.iterate(*range_of(NODE))))
+    with Database.open_older(tmp_path / "data", OLD_SCHEMA) as database:
+        assert 0 < left < 3 * BLOCKS
+        migrate(database, silent, keep_nodes=True)
+        assert not list(database.store.iterate(*range_of(NODE)))
+    check(tmp_path / "data", states)
+
+
+class InterruptedMigrationError(Exception):
+    """The process ends here."""
+
+
+def interrupted_writes(database: Database, after: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    write, done = database.write, iter(range(after))
+
+    def counted(batch: Batch, *, sync: bool = True) -> None:
+        if next(done, None) is None:
+            raise InterruptedMigrationError
+        write(batch, sync=sync)
+
+    monkeypatch.setattr(database, "write", counted)
+
+
+def test_an_interrupted_migration_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After each write in turn; the schema changes with the last."""
+    monkeypatch.setattr("zevm.storage.migration.STEP_OPERATIONS", 10)
+    states = old_database(tmp_path / "data")
+    for after in _numbers():
+        with Database.open_older(tmp_path / "data", OLD_SCHEMA) as database:
+            interrupted_writes(database, after, monkeypatch)
+            try:
+                migrate(database, silent)
+            except InterruptedMigrationError:
+                continue
+        break
+    assert after > 4
+    check(tmp_path / "data", states)
+
+
+def _numbers() -> Iterator[int]:
+    yield from range(1, 1_000)
+
+
+def test_a_migrated_database_is_not_migrated_again(tmp_path: Path) -> None:
+    old_database(tmp_path / "data")
+    with Database.open_older(tmp_path / "data", OLD_SCHEMA) as database:
+        migrate(database, silent)
+    with pytest.raises(ForeignDatabaseError):
+        Database.open_older(tmp_path / "data", OLD_SCHEMA)
+    assert schema.SCHEMA_VERSION == OLD_SCHEMA + 1
+
+
+def test_the_first_state_of_an_empty_chain(tmp_path: Path) -> None:
+    with Database.open(tmp_path / "data", node_limits=ALL) as database:
+        update, batch = database.state.prepare(EMPTY_ROOT, StateDiff()), Batch()
+        database.state.apply(batch, update, (0, 0))
+        database.write(batch)
+    directory.write_format(tmp_path / "data", OLD_SCHEMA)
+    with Database.open_older(tmp_path / "data", OLD_SCHEMA) as database:
+        migrate(database, silent)
+    Database.open(tmp_path / "data").close()

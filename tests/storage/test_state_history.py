@@ -1,0 +1,361 @@
+"""Past states by what changed since, and trie nodes written behind the blocks, against models of every state."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.storage.test_state import ADDRESSES, SLOTS, History, Model, account_diff, contract_diff, diffs
+from zevm.storage import trie
+from zevm.storage.account import EMPTY_ROOT, StateDiff, decode_account
+from zevm.storage.errors import CorruptionError, NodesNotKeptError
+from zevm.storage.history import Version, value_at
+from zevm.storage.keccak import keccak256
+from zevm.storage.memory import MemoryStore
+from zevm.storage.overlay import GroupedStore
+from zevm.storage.schema import HISTORY, SLOT_NODE, STATE_NODE, UNDO, account_key, history_key, range_of, undo_key
+from zevm.storage.state import StateStore
+from zevm.storage.state_nodes import NodeLimits, Written
+from zevm.storage.store import Batch
+
+TIGHT = NodeLimits(states=2, bytes=1 << 20, entries=4, blocks=3)
+"""Nodes turn, and are written, every few states."""
+
+
+class Grouping(GroupedStore):
+    """A store in memory that takes batches alone and in groups."""
+
+    def __init__(self) -> None:
+        self.medium = MemoryStore()
+        super().__init__(self.medium)
+
+    def write(self, batch: Batch) -> None:
+        """Apply a batch, or take it into the group."""
+        if self.is_open_here:
+            self.add(batch, sync=True)
+        else:
+            self.medium.write(batch)
+
+
+class Behind(History):
+    """A history whose store keeps nodes of the newest states alone, and that stops and starts."""
+
+    def __init__(self, limits: NodeLimits = TIGHT) -> None:
+        super().__init__(Grouping(), limits=limits)
+        self._limits = limits
+
+    def write(self, batch: Batch, reached: Version | None = None, *, fails_behind: bool = False) -> None:
+        """As the canonical chain: nodes with the batch where it goes back behind the written ones, else after it."""
+        version, root, _ = self.versions[-1]
+        written = self.states.put_nodes_behind(batch, version if reached is None else reached, version, root)
+        self.store.write(batch)
+        written()
+        self.settle(fails_behind)
+
+    def settle(self, fails: bool) -> None:
+        """Write nodes behind the last state, where it is time to. fails: the medium refuses."""
+        version, root, _ = self.versions[-1]
+        behind = self.states.settle(version, root)
+        if behind is not None and not fails:
+            self.store.write(behind)
+            self.states.settled(version)
+
+    def group(self, blocks: list[StateDiff], *, fails: bool) -> None:
+        """Several blocks that share a sync, which succeeds or fails."""
+        before = self.versions
+        self.versions = [*before]
+        self.store.begin()
+        for diff in blocks:
+            batch = Batch()
+            self.add(batch, diff)
+            self.store.write(batch)
+        together, _ = self.store.taken()
+        self.store.end()
+        if fails:
+            self.versions = before
+            self.states.forget_cached()
+        else:
+            self.store.write(together)
+            self.settle(fails=False)
+
+    def grow(self, diff: StateDiff) -> None:
+        """A block."""
+        batch = Batch()
+        self.add(batch, diff)
+        self.write(batch)
+
+    def rewind(self, back: int) -> None:
+        """Go back by so many states."""
+        reached, batch = self.versions[len(self.versions) - 1 - back][0], Batch()
+        self.drop_after(reached)
+        assert self.states.rewind(batch, reached) == self.root
+        self.write(batch, reached)
+
+    def restart(self) -> None:
+        self.states = StateStore(self.store, limits=self._limits)
+        if self.versions:
+            self.states.recover(*self.versions[-1][:2])
+
+    def check_past(self) -> None:
+        view = self.store.snapshot()
+        for _, root, model in self.versions:
+            if self.states.holds(root):
+                model.check(self.states.by_trie(root))
+        for version, root, model in self.versions:
+            reader = self.states.at(view, version, root)
+            model.check(reader)
+            assert reader.base == root
+            model.check(self.states.by_trie(root))
+            self.check_proofs(root, model)
+
+    def check_proofs(self, root: bytes, model: Model) -> None:
+        for address in ADDRESSES:
+            proof = self.states.prove_account(root, address, SLOTS)
+            record = trie.verify_proof(root, keccak256(address), proof.proof)
+            assert (None if record is None else decode_account(record)) == proof.account
+            assert (proof.account is None) == (address not in model.accounts)
+
+    def check_all(self) -> None:
+        if self.versions:
+            self.check()
+            self.check_past()
+        self.check_written()
+
+    def check_written(self) -> None:
+        """The store holds exactly the nodes of the state that it says."""
+        written = Written.read(self.store)
+        held = {key for family in (STATE_NODE, SLOT_NODE) for key, _ in self.store.iterate(*range_of(family))}
+        if written is None:
+            assert not held
+            return
+        asked: set[bytes] = set()
+        fresh = StateStore(self.store, limits=self._limits)
+        for owner, root in [(b"", written.root), *_storage_roots(fresh, written.root)]:
+            for _ in trie.iterate(_asking(fresh, owner, asked), root):
+                pass
+        assert asked == held
+
+
+def _storage_roots(states: StateStore, root: bytes) -> Iterator[tuple[bytes, bytes]]:
+    for key, account in states.accounts_at(root):
+        yield key, account.storage_root
+
+
+def _asking(states: StateStore, owner: bytes, asked: set[bytes]) -> trie.Nodes:
+    def find(path: str, node_hash: bytes) -> bytes | None:
+        asked.add((SLOT_NODE.prefix + owner if owner else STATE_NODE.prefix) + path.encode())
+        return states.nodes(owner)(path, node_hash)
+
+    return find
+
+
+STEPS = st.lists(
+    st.tuples(st.just("block"), diffs())
+    | st.tuples(st.just("patch"), diffs())
+    | st.tuples(st.just("rewind"), st.integers(0, 5))
+    | st.tuples(st.just("reorganise"), st.tuples(st.integers(0, 3), st.lists(diffs(), min_size=1, max_size=3)))
+    | st.tuples(st.just("unsettled"), diffs())
+    | st.tuples(st.sampled_from(["group", "failed group"]), st.lists(diffs(), min_size=1, max_size=4))
+    | st.tuples(st.just("restart"), st.none()),
+    min_size=1,
+    max_size=12,
+)
+
+
+@pytest.mark.slow
+@settings(max_examples=25, deadline=None)
+@given(STEPS)
+def test_every_past_state_reads_and_proves_as_its_model(steps: list[tuple[str, Any]]) -> None:
+    history = Behind()
+    for kind, argument in steps:
+        batch, reached = Batch(), None
+        if kind in ("block", "patch", "unsettled"):
+            history.add(batch, argument, is_patch=kind == "patch")
+        elif kind == "restart":
+            history.restart()
+            continue
+        elif kind in ("group", "failed group"):
+            history.group(argument, fails=kind == "failed group")
+            history.check_all()
+            continue
+        elif history.versions:
+            back, replacements = (argument, []) if kind == "rewind" else argument
+            reached = history.versions[max(0, len(history.versions) - 1 - back)][0]
+            history.drop_after(reached)
+            assert history.states.rewind(batch, reached) == history.root
+            base = None
+            for diff in replacements:
+                base = history.add(batch, diff, base)
+        if not history.versions:
+            continue
+        history.write(batch, reached, fails_behind=kind == "unsettled")
+        history.check_all()
+    history.restart()
+    if history.versions:
+        history.check()
+        history.check_past()
+
+
+def grown(*balances: int, limits: NodeLimits = TIGHT) -> Behind:
+    """A history of one account that has these balances one after another."""
+    history = Behind(limits=limits)
+    for balance in balances:
+        history.grow(account_diff(a=balance))
+    return history
+
+
+def test_states_upon_one_of_before_the_last_turn_stay_whole() -> None:
+    """A rewind goes back over a turn, and the chain on from there: what the old states had lives as long as the new."""
+    history = Behind(limits=NodeLimits(states=4, entries=1 << 20, blocks=1 << 20))
+    for number in range(4):
+        history.grow(account_diff(**dict.fromkeys("abc", 10 * number + 1)))
+    history.rewind(2)
+    for number in range(4):
+        history.grow(account_diff(**{"abc"[number % 3]: 100 + number}))
+    held = [(root, model) for _, root, model in history.versions if history.states.holds(root)]
+    assert len(held) >= 4
+    for root, model in held:
+        model.check(history.states.by_trie(root))
+
+
+def test_states_that_were_made_again_take_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zevm.storage.rebuilt_states.MOST_STATES", 3)
+    history = grown(*range(1, 40))
+    view = history.store.snapshot()
+    for version, root, model in history.versions:
+        assert history.states.at(view, version, root).base == root
+        model.check(history.states.by_trie(root))
+    newest = [history.states.holds(root) for _, root, _ in history.versions]
+    assert newest[-2:] == [True, True]
+    assert sum(newest) <= 3 + 2 * 2 + 1
+
+
+def test_a_state_that_was_made_again_can_be_gone_back_to_and_built_upon() -> None:
+    history = grown(*range(1, 20))
+    (version, root, _), view = history.versions[4], history.store.snapshot()
+    assert history.states.at(view, version, root).base == root
+    history.rewind(14)
+    for balance in range(50, 60):
+        history.grow(account_diff(b=balance))
+        history.check_past()
+        history.check_written()
+    history.restart()
+    history.check()
+    history.check_past()
+
+
+def test_a_rebuild_of_which_the_base_has_passed_says_so() -> None:
+    """A reader keeps the view of long ago, of which the trie has passed."""
+    history = grown(1, 2, 3, 4, 5)
+    version, root, _ = history.versions[0]
+    reader = history.states.at(history.store.snapshot(), version, root)
+    for balance in range(6, 20):
+        history.grow(account_diff(a=balance))
+    with pytest.raises(NodesNotKeptError, match="after block 0 is not kept, and the chain grew too fast"):
+        _ = reader.base
+
+
+def test_a_rebuild_ends_at_its_deadline() -> None:
+    history = grown(*range(1, 20), limits=TIGHT._replace(rebuild_seconds=0))
+    version, root, model = history.versions[2]
+    reader = history.states.at(history.store.snapshot(), version, root)
+    with pytest.raises(
+        NodesNotKeptError, match=r"after block 2 is not kept, and making it again .* takes more than 0 s"
+    ):
+        _ = reader.base
+    model.check(reader)
+
+
+def test_a_rebuild_from_too_many_values_is_refused() -> None:
+    history = Behind(limits=TIGHT._replace(rebuild_values=2))
+    for number in range(12):
+        history.grow(account_diff(**dict.fromkeys("abc", number + 1)))
+    version, root, _ = history.versions[2]
+    with pytest.raises(NodesNotKeptError, match="more than 2 accounts and slots have changed since"):
+        _ = history.states.at(history.store.snapshot(), version, root).base
+
+
+def test_a_rebuild_waits_for_another_no_longer_than_its_deadline() -> None:
+    history = grown(*range(1, 20), limits=TIGHT._replace(rebuild_seconds=0.01))
+    version, root, _ = history.versions[2]
+    with history.states._rebuilding, pytest.raises(NodesNotKeptError, match=r"takes more than 0\.01 s"):
+        _ = history.states.at(history.store.snapshot(), version, root).base
+
+
+def test_many_small_blocks_are_read_at_each_height() -> None:
+    """Sixty states: the values at each, and the index that leads there."""
+    history = Behind()
+    for number in range(60):
+        batch = Batch()
+        history.add(batch, account_diff(**{"abc"[number % 3]: number + 1}))
+        history.write(batch)
+    history.check_past()
+    history.check_written()
+    view = history.store.snapshot()
+    a = account_key(b"a".ljust(20, b"\x00"))
+    balances = [decode_account(value_at(view, a, (number, 0)) or b"").balance for number in range(60)]
+    assert balances == [number - number % 3 + 1 for number in range(60)]
+    assert sum(1 for _ in view.iterate(*range_of(HISTORY))) == 60
+
+
+def test_states_before_the_first_have_nothing() -> None:
+    history = Behind()
+    batch = Batch()
+    history.add(batch, contract_diff())
+    history.write(batch)
+    view = history.store.snapshot()
+    assert value_at(view, account_key(ADDRESSES[2]), (0, 0)) is not None
+    assert next(iter(view.iterate(*range_of(UNDO))))[0] == undo_key(0)
+
+
+def test_a_start_that_finds_other_records_than_the_root_says_is_refused() -> None:
+    history = Behind(limits=NodeLimits())
+    for diff in (contract_diff(), account_diff(a=1)):
+        batch = Batch()
+        history.add(batch, diff)
+        history.write(batch)
+    lost = Batch()
+    lost.delete(account_key(b"a".ljust(20, b"\x00")))
+    history.store.write(lost)
+    with pytest.raises(CorruptionError, match="lead to"):
+        history.restart()
+
+
+@pytest.mark.parametrize("damage", [None, b"\xc1", b"\xc0"], ids=["missing", "cut", "empty"])
+def test_a_damaged_difference_is_told_where_a_read_meets_it(damage: bytes | None) -> None:
+    history = Behind()
+    for balance in (1, 2, 3):
+        batch = Batch()
+        history.add(batch, account_diff(a=balance))
+        history.write(batch)
+    broken = Batch()
+    broken.operations.append((undo_key(2), damage))
+    history.store.write(broken)
+    reader = history.states.at(history.store.snapshot(), (1, 0), history.versions[1][1])
+    with pytest.raises(CorruptionError, match=r"block 2, patch 0 is (missing|damaged)"):
+        reader.account(b"a".ljust(20, b"\x00"))
+
+
+def test_written_nodes_of_a_later_state_are_made_again_from_the_records() -> None:
+    """What an offline rewind leaves: the records of an earlier state, and no nodes."""
+    history = Behind()
+    for balance in range(1, 12):
+        batch = Batch()
+        history.add(batch, account_diff(a=balance))
+        history.write(batch)
+    assert Written.read(history.store) is not None
+    beyond = history.states.nodes_beyond((2, 0))
+    assert beyond is not None
+    history.store.write(beyond)
+    batch = Batch()
+    root = history.states.rewind_records(batch, (2, 0))
+    history.store.write(batch)
+    history.drop_after((2, 0))
+    history.restart()
+    assert history.states.by_trie(root).account(b"a".ljust(20, b"\x00")).balance == 3
+    history.check()
+    history.check_past()
+    assert history.states.root() != EMPTY_ROOT
+    assert history.store.get(history_key(account_key(b"a".ljust(20, b"\x00")), 3)) is None
