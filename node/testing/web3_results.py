@@ -9,12 +9,10 @@ from functools import lru_cache
 from importlib import import_module
 from typing import Any, Final
 
-from hexbytes import HexBytes
-
 from zevm.node.testing.web3_encoding import REMEMBERED
 
-_LEAVES: Final = frozenset((str, int, bool, float, bytes, HexBytes, type(None)))
-"""Types that hold no other values."""
+_LEAVES: Final = frozenset((str, int, bool, float, bytes, type(None)))
+"""Types that hold no other values; so does web3.py's HexBytes."""
 
 _OF_TEXTS: Final = (
     ("RECEIPT_FORMATTERS", ("blockHash", "transactionHash", "contractAddress", "from", "to")),
@@ -26,15 +24,16 @@ _OF_TEXTS: Final = (
 def of_plain(recursive: Callable[..., Any]) -> Any:
     """AttributeDict.recursive, which need not ask what is a mapping or a sequence of values of JSON's types."""
     original = recursive.__func__  # type: ignore[attr-defined]
+    leaves = _LEAVES | {getattr(import_module("web3.types"), "HexBytes", bytes)}
 
     def quick(cls: Any, value: Any) -> Any:
         kind = type(value)
-        if kind in _LEAVES:
+        if kind in leaves:
             return value
         if kind is dict:
-            return cls({key: item if type(item) in _LEAVES else cls.recursive(item) for key, item in value.items()})
+            return cls({key: item if type(item) in leaves else cls.recursive(item) for key, item in value.items()})
         if kind is list:
-            return [item if type(item) in _LEAVES else cls.recursive(item) for item in value]
+            return [item if type(item) in leaves else cls.recursive(item) for item in value]
         return original(cls, value)
 
     return classmethod(quick)

@@ -36,10 +36,12 @@ from zevm.storage.state_nodes import NodeLimits, PathNodes
 from zevm.storage.store import Batch
 
 A, B = hexadecimal(ALICE), hexadecimal(BOB)
-PATIENT_US = 50_000
+PATIENT_US = 5_000_000
 """A budget that only the bounds exceed, however busy the machine is."""
-GAS = hex(200_000)
-"""Four milliseconds of the cheapest instructions."""
+BUDGET_US = 4_000
+"""Enough to get to the code also on a slow machine; what comes beside it has HELD_SECONDS, as in the default budget."""
+GAS = hex(1_000_000)
+"""Twenty milliseconds of the cheapest instructions."""
 PAYMENT = {"from": A, "to": B, "value": "0x1"}
 
 
@@ -85,8 +87,8 @@ async def hold_of(node: Node, selector: int) -> float:
 
 
 async def test_no_code_holds_the_event_loop_as_a_transaction() -> None:
-    complaints = []
-    async with running() as node:
+    complaints, limit = [], BUDGET_US / 1e6 + HELD_SECONDS
+    async with running(brief_execution_us=BUDGET_US) as node:
         await node.place(b"\x5b" * 24_000 + b"\x56", COLD)
         await node.place(wasm_contract("(loop $again (br $again))"), WASM)
         for name, body in BODIES.items():
@@ -94,9 +96,9 @@ async def test_no_code_holds_the_event_loop_as_a_transaction() -> None:
             taken = []
             for attempt in range(ATTEMPTS):
                 taken.append(await hold_of(node, attempt))
-                if taken[-1] < HELD_SECONDS:
+                if taken[-1] < limit:
                     break
-            if min(taken) > HELD_SECONDS:
+            if min(taken) > limit:
                 complaints.append(f"{name}: {1_000 * min(taken):.2f} ms")
     assert complaints == []
 
@@ -234,6 +236,8 @@ async def test_clients_read_what_they_have_written_while_others_write() -> None:
         async def client(number: int) -> None:
             receiver = receivers[number]
             for turn in range(rounds):
+                if number == 0:
+                    await idle(node)
                 sent = await node.call(
                     "eth_sendTransaction", {"from": (A, B)[number % 2], "to": receiver, "value": "0x1"}
                 )
