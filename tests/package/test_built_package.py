@@ -54,7 +54,7 @@ OF_EXTRAS = (
 )  # fmt: skip
 """What is loaded only where an extra, or pytest, is there."""
 
-PART_OF = {"pydantic_core": "pydantic", "starlette": "fastapi", "click": "typer", "hexbytes": "web3"}
+PART_OF = {"pydantic_core": "pydantic", "starlette": "fastapi", "click": "typer"}
 """Packages that one of ours brings along and that its interface is made of."""
 
 
