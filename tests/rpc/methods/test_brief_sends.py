@@ -84,6 +84,7 @@ async def hold_of(node: Node, selector: int) -> float:
     return taken
 
 
+@pytest.mark.lengthy
 async def test_no_code_holds_the_event_loop_as_a_transaction() -> None:
     complaints = []
     async with running() as node:
