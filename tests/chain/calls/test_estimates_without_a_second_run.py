@@ -82,6 +82,7 @@ def random_code(source: random.Random) -> str:
     return "".join(source.choice(kinds).format(source.randrange(256)) for _ in range(source.randrange(1, 8)))
 
 
+@pytest.mark.lengthy
 def test_the_estimate_of_random_code_is_that_of_two_runs(chain: Chain) -> None:
     source, saved = random.Random(7), 0
     for _ in range(300):

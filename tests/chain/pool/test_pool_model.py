@@ -3,6 +3,7 @@
 from typing import Any
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
@@ -171,5 +172,5 @@ class PoolMachine(RuleBasedStateMachine):
         assert stats.pending + stats.queued == len(self.slow.entries())
 
 
-TestPoolMachine = PoolMachine.TestCase
+TestPoolMachine = pytest.mark.lengthy(PoolMachine.TestCase)
 TestPoolMachine.settings = settings(max_examples=30, stateful_step_count=40, deadline=None)

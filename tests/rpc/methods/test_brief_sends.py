@@ -86,6 +86,7 @@ async def hold_of(node: Node, selector: int) -> float:
     return taken
 
 
+@pytest.mark.lengthy
 async def test_no_code_holds_the_event_loop_as_a_transaction() -> None:
     complaints, limit = [], BUDGET_US / 1e6 + HELD_SECONDS
     async with running(brief_execution_us=BUDGET_US) as node:

@@ -164,6 +164,7 @@ class TestR7:
         for method in FILLING:
             assert (await node.fails(method, request)).message.startswith(message)
 
+    @pytest.mark.lengthy
     async def test_r7_a_false_proof_is_refused_when_it_is_sent(self, node: Node) -> None:
         request = {"from": ALICE_, "to": BOB_} | self.forms()["cast"]
         request["cellProofs"] = request["cellProofs"][::-1]
