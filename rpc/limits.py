@@ -224,6 +224,10 @@ class Limits:
     )
     replica_behind_blocks: int = _limit(64, "a follower that is further behind its leader answers /health with 503")
     zns_records: int = _limit(64, "records of one zns_records or zns_register; one more gets -32602")
+    zns_cache: int = _limit(
+        1_024, "answers of the names port that are kept while the head stays; one more evicts the oldest"
+    )
+    zns_cache_bytes: int = _limit(16 * 1024, "a name and its answer that are longer are not kept")
     zns_upstream_seconds: float = _limit(3.0, "time for the whole exchange with the upstream name resolver; then 504")
     zns_upstream_head_bytes: int = _limit(
         16 * 1024, "longer headers of the upstream name resolver are refused with 502"

@@ -22,8 +22,8 @@ from zevm.storage.rlp import encode_bytes, encode_uint, wrap_list
 Nodes = Callable[[str, bytes], bytes | None]
 """Looks a node up by its path, in hexadecimal digits, and its 32-byte hash; None where it is not held."""
 
-_EMPTY = b"\x80"
-_EMPTY_BRANCH = [_EMPTY] * 17
+_BLANK = b"\x80"
+_EMPTY_BRANCH = [_BLANK] * 17
 _DIGITS = "0123456789abcdef"
 _INDEX = {digit: index for index, digit in enumerate(_DIGITS)}
 _AFTER = {digit: chr(ord(digit) + 1) for digit in _DIGITS}
@@ -33,7 +33,7 @@ _FIRST_PATH = encode_uint(0).hex()
 """Of the first item of an ordered trie."""
 # A branch of sixteen hashes has its item headers at every 33rd byte: one strided slice proves it.
 _FULL_BRANCH_SIZE = 3 + 16 * 33 + 1
-_FULL_BRANCH_HEADERS = b"\xa0" * 16 + _EMPTY
+_FULL_BRANCH_HEADERS = b"\xa0" * 16 + _BLANK
 _unpack_full_branch = Struct("33s" * 16 + "s").unpack_from
 # Most other branches hold hashes and gaps, so that each hash adds 32 bytes to the 17 of an empty one; that the lengths
 # add up proves that nothing was skipped.
@@ -77,7 +77,7 @@ def get(nodes: Nodes, root: bytes, key: bytes) -> bytes | None:
                 return None
             child = items[1]
             depth += len(part)
-        if child == _EMPTY:
+        if child == _BLANK:
             return None
         raw = node_at(nodes, path[:depth], child[1:]) if len(child) == 33 else child
 
@@ -95,11 +95,11 @@ def update(nodes: Nodes, root: bytes, changes: Mapping[bytes, bytes]) -> TrieUpd
     values = [changes[key] for key in keys]
     paths = [key.hex() for key in keys]
     writer = _Writer(nodes)
-    top = _EMPTY if root == EMPTY_ROOT else node_at(nodes, "", root)
+    top = _BLANK if root == EMPTY_ROOT else node_at(nodes, "", root)
     raw = writer.change(top, paths, values, 0, len(paths), 0)
     if raw is None:
         return TrieUpdate(root, {})
-    if raw == _EMPTY:
+    if raw == _BLANK:
         return TrieUpdate(EMPTY_ROOT, {})
     new_root = keccak256(raw)
     writer.fresh[new_root] = raw
@@ -146,9 +146,9 @@ def parts(path: str, raw: bytes) -> Iterator[tuple[str, bytes, bool]]:
     items = _decode(raw)
     if len(items) == 17:
         for digit, item in zip(_DIGITS, items, strict=False):
-            if item != _EMPTY:
+            if item != _BLANK:
                 yield path + digit, item, False
-        if items[16] != _EMPTY:
+        if items[16] != _BLANK:
             yield path, _payload(items[16]), True
         return
     part, is_leaf = read_path(items[0])
@@ -188,8 +188,8 @@ def _walk(load: Callable[[str, bytes], list[bytes] | None], root: bytes, bound: 
         if items is None:
             continue
         if len(items) == 17:
-            pending += [(path + _DIGITS[i], items[i]) for i in range(15, -1, -1) if items[i] != _EMPTY]
-            is_leaf, value = items[16] != _EMPTY, items[16]
+            pending += [(path + _DIGITS[i], items[i]) for i in range(15, -1, -1) if items[i] != _BLANK]
+            is_leaf, value = items[16] != _BLANK, items[16]
         else:
             part, is_leaf = read_path(items[0])
             path, value = path + part, items[1]
@@ -255,7 +255,7 @@ class _Writer:
         self, child: bytes, paths: list[str], values: list[bytes], low: int, high: int, depth: int
     ) -> bytes | None:
         """The node that replaces `child` (a reference or a node), or None when nothing changes."""
-        if child == _EMPTY:
+        if child == _BLANK:
             return self._join(None, paths, values, low, high, depth)
         is_reference = len(child) == 33 and child[0] == 0xA0
         raw = node_at(self.nodes, paths[low][:depth], child[1:]) if is_reference else child
@@ -268,12 +268,12 @@ class _Writer:
         if not is_leaf:
             return self._change_extension(part, items[1], paths, values, low, high, depth)
         if high - low == 1 and paths[low].endswith(part) and len(paths[low]) == depth + len(part):
-            new = _leaf(part, values[low]) if values[low] else _EMPTY
+            new = _leaf(part, values[low]) if values[low] else _BLANK
         else:
             leaf = (paths[low][:depth] + part, _payload(items[1]))
             joined = self._join(leaf, paths, values, low, high, depth)
             if joined is None:
-                return _EMPTY
+                return _BLANK
             new = joined
         return None if new == raw else new
 
@@ -304,8 +304,8 @@ class _Writer:
         if raw is None:
             return None
         children[index] = raw
-        if raw == _EMPTY:
-            if children.count(_EMPTY) >= 16:
+        if raw == _BLANK:
+            if children.count(_BLANK) >= 16:
                 return self._collapse(children, paths[low][:depth])
         elif len(raw) >= 32 and raw[0] != 0xA0:
             children[index] = self.refer(raw)
@@ -330,7 +330,7 @@ class _Writer:
             value = encode_bytes(values[low])
             touched = value != children[16]
             children[16] = value
-            may_collapse = may_collapse or value == _EMPTY
+            may_collapse = may_collapse or value == _BLANK
             low += 1
         while low < high:
             digit = paths[low][depth]
@@ -344,11 +344,11 @@ class _Writer:
                 touched = True
                 children[index] = raw
                 changed.append(index)
-                if raw == _EMPTY:
+                if raw == _BLANK:
                     may_collapse = True
         if not touched:
             return None
-        if may_collapse and children.count(_EMPTY) >= 16:
+        if may_collapse and children.count(_BLANK) >= 16:
             return self._collapse(children, prefix)
         fresh = self.fresh
         for index in changed:
@@ -361,12 +361,12 @@ class _Writer:
 
     def _collapse(self, children: list[bytes], path: str) -> bytes:
         """The remainder of the branch at `path`, which has one item or none."""
-        if children[16] != _EMPTY:
+        if children[16] != _BLANK:
             return wrap_list(b"\x20" + children[16])
         for index, child in enumerate(children):
-            if child != _EMPTY:
+            if child != _BLANK:
                 return self._prepend(path, _DIGITS[index], child)
-        return _EMPTY
+        return _BLANK
 
     def _prepend(self, path: str, prefix: str, child: bytes) -> bytes:
         """The node at `path` for `child` (a reference or a new node), which stood `prefix` further down."""
@@ -384,13 +384,13 @@ class _Writer:
         first, last = paths[low], paths[high - 1]
         if first.startswith(part, depth) and last.startswith(part, depth):
             raw = self.change(child, paths, values, low, high, stop)
-            return raw if raw is None or raw == _EMPTY else self._prepend(first[:depth], part, raw)
+            return raw if raw is None or raw == _BLANK else self._prepend(first[:depth], part, raw)
         shared = min(_shared(part, first, depth), _shared(part, last, depth))
         children = _EMPTY_BRANCH.copy()
         index = _INDEX[part[shared]]
         children[index] = _extension(part[shared + 1 :], child) if shared + 1 < len(part) else child
         raw = self._change_branch(children, paths, values, low, high, depth + shared, index)
-        return raw if raw is None or raw == _EMPTY or not shared else self._prepend(first[:depth], part[:shared], raw)
+        return raw if raw is None or raw == _BLANK or not shared else self._prepend(first[:depth], part[:shared], raw)
 
 
 def by_hash(held: Mapping[bytes, bytes]) -> Nodes:
@@ -477,7 +477,7 @@ def _split(raw: bytes, size: int) -> list[bytes]:
         raise IndexError
     if (payload_size - 17) & 31 == 0 and (raw[position] == 0x80 or raw[position] == 0xA0):
         items = _find_hashes(raw, position)
-        if len(items) == 17 and payload_size == 17 * 33 - 32 * items.count(_EMPTY):
+        if len(items) == 17 and payload_size == 17 * 33 - 32 * items.count(_BLANK):
             return items
     items = []
     while position < size:

@@ -33,13 +33,15 @@ STORING = "60005460010160005500"
 
 def calls_of(work: Callable[[], Any], *functions: Any) -> dict[str, list[tuple[Any, ...]]]:
     """The arguments of each call of the functions while the work is done, on this thread, by the functions' names."""
-    names = {function.__code__: function.__qualname__ for function in functions}
+    # a function of the core has no code, and tells no arguments
+    names = {getattr(function, "__code__", function): function.__qualname__ for function in functions}
     calls: dict[str, list[tuple[Any, ...]]] = {name: [] for name in names.values()}
 
-    def watch(frame: FrameType, event: str, _argument: object) -> None:
-        name = names.get(frame.f_code)
-        if event == "call" and name is not None:
-            calls[name].append(tuple(frame.f_locals.values()))
+    def watch(frame: FrameType, event: str, argument: object) -> None:
+        if event == "call" and frame.f_code in names:
+            calls[names[frame.f_code]].append(tuple(frame.f_locals.values()))
+        elif event == "c_call" and argument in names:
+            calls[names[argument]].append(())
 
     sys.setprofile(watch)
     try:

@@ -166,7 +166,8 @@ def test_what_the_core_allocates_is_counted_bounded_and_given_back() -> None:
             assert library.memory()[0] == 0
     finally:
         library.limit_memory(before)
-    assert 0 < library.memory()[1] < 10_000_000
+    # of the whole process, so that other tests count too
+    assert 0 < library.memory()[1] <= before
 
 
 def test_well_formed_input_is_the_cores_own() -> None:

@@ -1,12 +1,17 @@
-"""GET /resolve/NAME: the address, the contract and the records of a name as JSON, for clients that speak HTTP alone."""
+"""GET /resolve/NAME: the address, the contract and the records of a name as JSON, for clients that speak HTTP alone.
+
+An answer is kept until the chain has another head, so that many who ask for one name cost one execution.
+"""
 
 import hashlib
 from dataclasses import dataclass
 from urllib.parse import unquote
 
 import orjson
+from lru import LRU
 
 from zevm.chain.calls.names import NameReader
+from zevm.chain.canonical.chain import Head
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import InvalidNameError
 from zevm.chain.rules.name_service import TOP_LEVEL_NAMES, normalised
@@ -18,7 +23,7 @@ from zevm.rpc.execution.workers import Workers
 from zevm.rpc.services import Services
 from zevm.rpc.transport.asgi import Receive, Scope, Send
 from zevm.rpc.transport.guard import Guard, Refusal, header
-from zevm.rpc.transport.http_bodies import JSON_TYPE, refuse, respond, send_json
+from zevm.rpc.transport.http_bodies import JSON_TYPE, refuse, respond, send_json, unless_left
 from zevm.rpc.transport.names.options import NamesPortOptions
 from zevm.rpc.transport.names.upstream import Upstream, UpstreamError
 from zevm.rpc.transport.websocket import refuse_websocket
@@ -63,6 +68,8 @@ class NamesApplication:
         self._workers = workers
         self._guard = Guard(options.allow_origins, options.allow_hosts)
         self._upstream = None if options.upstream is None else Upstream(options.upstream, services.limits)
+        self._kept: LRU[str, Answer] = LRU(services.limits.zns_cache)
+        self._kept_of: Head | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -77,8 +84,12 @@ class NamesApplication:
         if scope["path"] == "/health":
             await respond(send, 200, [JSON_TYPE], b'{"status":"ok"}')
             return
-        answer = await self._answer(unquote(scope["raw_path"].decode("latin-1"), errors="replace")[len(PATH) :])
-        await self._send(scope, send, answer)
+        name = unquote(scope["raw_path"].decode("latin-1"), errors="replace")[len(PATH) :]
+        answer = self._kept_for(self._services.chain.head).get(name)
+        if answer is None:
+            _, answer = await unless_left(self._answer(name), receive)
+        if answer is not None:
+            await self._send(scope, send, answer)
 
     def _refusal(self, scope: Scope) -> Refusal | None:
         refusal = self._guard.check(scope["headers"])
@@ -95,7 +106,7 @@ class NamesApplication:
             name = await self._workers.read(normalised, text)
             if self._upstream is not None and name.rpartition(".")[2] not in TOP_LEVEL_NAMES:
                 return Answer(200, *await self._upstream.resolve(name))
-            answer: Answer = await self._workers.run(self._resolve, name)
+            found: tuple[Head | None, Answer] = await self._workers.run(self._resolve, name)
         except InvalidNameError as error:
             return _refused(400, error.message)
         except UpstreamError as error:
@@ -103,9 +114,30 @@ class NamesApplication:
         except Exception as error:  # whatever an execution may raise, in words for the client
             refusal = to_rpc_error(self._services, PATH, error)
             return _refused(503 if refusal.code == _TOO_BUSY else 500, refusal.message)
-        return answer
+        self._keep(text, *found)
+        return found[1]
 
-    def _resolve(self, name: str, *, deadline: Deadline) -> Answer:
+    def _kept_for(self, head: Head) -> "LRU[str, Answer]":
+        if self._kept_of is not head:
+            self._kept.clear()
+            self._kept_of = head
+        return self._kept
+
+    def _keep(self, text: str, head: Head | None, answer: Answer) -> None:
+        """Keep an answer that was read at a head; None where that is not known."""
+        is_short = (
+            len(text.encode(errors="surrogatepass")) + len(answer.content) <= self._services.limits.zns_cache_bytes
+        )
+        if head is not None and head is self._services.chain.head and is_short:
+            self._kept_for(head)[text] = answer
+
+    def _resolve(self, name: str, *, deadline: Deadline) -> tuple[Head | None, Answer]:
+        """The answer, and the head at which it was read if that did not change meanwhile."""
+        head = self._services.chain.head
+        answer = self._resolved(name, deadline)
+        return (head if self._services.chain.head is head else None), answer
+
+    def _resolved(self, name: str, deadline: Deadline) -> Answer:
         frame = self._services.chain.frame_at(LATEST)
         reader = NameReader(frame, gas_limit=self._services.limits.call_gas, deadline=deadline)
         found = reader.resolve(name)

@@ -15,11 +15,13 @@ from typing import Any, ClassVar
 import pytest
 
 from tests.rpc.methods.memory_node import ALICE, BOB, Node, hexadecimal, start_node, stop_node
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.rules.name_service import REGISTRY_ADDRESS, RESOLVER_ADDRESS, namehash
 from zevm.node.errors import NodeError
 from zevm.rpc.limits import Limits
 from zevm.rpc.server import ServerOptions
 from zevm.rpc.transport.names.options import NamesPortOptions
+from zevm.rpc.transport.names.port import Answer, NamesApplication
 from zevm.rpc.transport.protocols import JoiningTransport
 from zevm.zns import NameNotFoundError, ZWalletIntegration
 
@@ -119,6 +121,58 @@ async def test_a_name_of_this_chain() -> None:
             # and never for longer than the name is theirs
             kept_seconds = min(seconds, content["expires"] - node.chain.head.header.timestamp)
             assert headers["cache-control"] == f"public, max-age={kept_seconds}"
+
+
+async def test_an_answer_is_kept_until_the_chain_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    executed: list[str] = []
+
+    def resolved(application: NamesApplication, name: str, deadline: Deadline) -> Answer:
+        executed.append(name)
+        return plain(application, name, deadline)
+
+    plain = NamesApplication._resolved
+    monkeypatch.setattr(NamesApplication, "_resolved", resolved)
+    async with served(limits=replace(Limits(), zns_cache=2, zns_cache_bytes=2_000)) as (node, port):
+        await node.call("zns_register", {"name": "mytoken.ghost", "address": hexadecimal(ALICE)})
+        for _ in range(3):
+            assert (await get(port, "/resolve/mytoken.ghost"))[2]["address"] == hexadecimal(ALICE)
+            assert (await get(port, "/resolve/nobody.ghost"))[0] == 404
+        assert executed == ["mytoken.ghost", "nobody.ghost"]
+        # a block, and a change outside of blocks
+        await node.call("zns_register", {"name": "nobody.ghost", "address": hexadecimal(BOB)})
+        assert (await get(port, "/resolve/nobody.ghost"))[2]["address"] == hexadecimal(BOB)
+        await node.call("anvil_setCode", hexadecimal(RESOLVER_ADDRESS), "0x")
+        assert (await get(port, "/resolve/nobody.ghost"))[2] != hexadecimal(BOB)
+        assert executed[2:] == ["nobody.ghost"] * 2
+        # one more name than are kept
+        executed.clear()
+        for label in "abca":
+            await get(port, f"/resolve/{label}.ghost")
+        assert executed == ["a.ghost", "b.ghost", "c.ghost", "a.ghost"]
+    async with served(limits=replace(Limits(), zns_cache_bytes=30)) as (_, port):
+        executed.clear()
+        for _ in range(2):
+            assert (await get(port, "/resolve/longer.ghost"))[0] == 404
+        assert executed == ["longer.ghost"] * 2
+
+
+async def test_who_leaves_ends_the_execution(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, ended = threading.Event(), threading.Event()
+
+    def resolved(_application: NamesApplication, _name: str, deadline: Deadline) -> Answer:
+        begun.set()
+        while not deadline.expired():
+            time.sleep(0.001)
+        ended.set()
+        raise AssertionError
+
+    monkeypatch.setattr(NamesApplication, "_resolved", resolved)
+    async with served(limits=replace(Limits(), evm_timeout_seconds=60)) as (_, port):
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /resolve/a.ghost HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert await asyncio.to_thread(begun.wait, 30)
+        writer.close()
+        assert await asyncio.to_thread(ended.wait, 30)
 
 
 REFUSED = [
