@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -41,10 +42,11 @@ class Start(NamedTuple):
 class ForkedProcess:
     """A process whose parent is another; its methods are those of subprocess.Popen."""
 
-    def __init__(self, process_id: int, end: int) -> None:
+    def __init__(self, process_id: int, process: int, end: int) -> None:
         self.pid = process_id
         self.stdout: IO[str] | None = None
         self.returncode: int | None = None
+        self._process = process
         self._end = end
         self._reaping = threading.Lock()
 
@@ -65,13 +67,16 @@ class ForkedProcess:
                 if end.poll(None if seconds is None else 1_000 * seconds):
                     how = os.read(self._end, 4)
                     os.close(self._end)
+                    os.close(self._process)
                     assert how, _GONE
                     self.returncode = os.waitstatus_to_exitcode(int.from_bytes(how))
         return self.returncode
 
     def send_signal(self, sig: int) -> None:
+        # its parent may have reaped it already, and its number be another process's
         if self.poll() is None:
-            os.kill(self.pid, sig)
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._process, sig)
 
     def terminate(self) -> None:
         self.send_signal(signal.SIGTERM)
@@ -109,11 +114,11 @@ class _Parent:
         try:
             with self._asking:
                 socket.send_fds(self._socket, [message], [*standard, far_end])
-                process_id = self._socket.recv(4)
+                process_id, processes, _, _ = socket.recv_fds(self._socket, 4, 1)
         finally:
             os.close(far_end)
         assert process_id, _GONE
-        return ForkedProcess(int.from_bytes(process_id), end)
+        return ForkedProcess(int.from_bytes(process_id), *processes, end)
 
 
 _parent = cache(_Parent)

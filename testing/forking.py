@@ -37,7 +37,7 @@ def imported() -> None:
 
 
 class Forking:
-    """Answers each request with a process id, and tells each process's end on a pipe of its own."""
+    """Answers each request with a process id and its pidfd, and tells each process's end on a pipe of its own."""
 
     def __init__(self, requests: socket.socket) -> None:
         self._requests = requests
@@ -75,7 +75,7 @@ class Forking:
             os.close(descriptor)
         end = os.pidfd_open(process)
         self._selector.register(end, selectors.EVENT_READ, partial(self._ended, process, end, status))
-        self._requests.send(process.to_bytes(4))
+        socket.send_fds(self._requests, [process.to_bytes(4)], [end])
 
     def _ended(self, process: int, end: int, status: int) -> None:
         self._selector.unregister(end)

@@ -60,6 +60,7 @@ FAILING = {
     "check": "db check",
     "stats": "db stats",
     "rewind": "db rewind 0",
+    "migration": "db migrate",
     "import of an account that is none": "account import bad.json --password-file password",
     "an account without a password": "account new --password-file absent",
 }

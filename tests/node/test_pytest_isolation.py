@@ -21,11 +21,14 @@ with zevm.Node():
 ALONE = ("-q", "-p", "no:asyncio", "-p", "no:cacheprovider", "-p", "no:randomly", "-p", "no:faulthandler")
 """The inner run of faulthandler would take wasmtime's signal handlers away: the next trap would end the process."""
 
+IMPORTED = ("-W", "ignore:Module already imported:pytest.PytestAssertRewriteWarning")
+"""Where the tests are measured, zEVM is imported with probes, and not rewritten."""
+
 
 def run(pytester: pytest.Pytester, source: str, *arguments: str) -> pytest.RunResult:
     """The result of a module of tests."""
     pytester.makepyfile(source)
-    return pytester.runpytest_inprocess(*ALONE, *arguments)
+    return pytester.runpytest_inprocess(*ALONE, *arguments, *IMPORTED)
 
 
 def test_each_test_begins_with_what_the_wider_fixtures_left(pytester: pytest.Pytester) -> None:

@@ -17,6 +17,7 @@ def test_every_twin_has_a_scenario() -> None:
     assert set(SCENARIOS) == set(TWINS)
 
 
+@pytest.mark.timeout(600)
 def test_a_short_campaign_finds_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--rounds", "1", "--seed", "5", "--sequences", "2", "--steps", "20"]) == 0
     printed = capsys.readouterr().out
