@@ -118,7 +118,7 @@ class _Parent:
         finally:
             os.close(far_end)
         assert process_id, _GONE
-        return ForkedProcess(int.from_bytes(process_id), *processes, end)
+        return ForkedProcess(int.from_bytes(process_id), processes[0], end)
 
 
 _parent = cache(_Parent)
