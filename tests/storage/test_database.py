@@ -160,7 +160,9 @@ def test_a_kill_at_any_moment_loses_nothing_acknowledged(tmp_path: Path) -> None
         writer = run_python(WRITER, path)
         try:
             for _ in range(1 + kill * 7 % 40):
-                acknowledged = int(writer.stdout.readline())
+                line = writer.stdout.readline()
+                assert line, writer.stderr.read()
+                acknowledged = int(line)
         finally:
             writer.send_signal(signal.SIGKILL)
             rest, errors = writer.stdout.read(), writer.stderr.read()
