@@ -1,6 +1,6 @@
 """Plugin of pytest: how much of the code the measured tests reach, as [tool.coverage] of pyproject.toml asks.
 
-slipcover's probes find it at next to no cost, where a trace function triples a test's time; coverage.py reports it.
+slipcover's probes find it, at a lower cost than a trace function; coverage.py reports it.
 Each worker of pytest-xdist hands over what its tests reached.
 """
 
