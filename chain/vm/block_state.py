@@ -1,7 +1,7 @@
 """The state while a block is executed: dict overlays over a StateReader, with an undo log.
 
 Every mutable thing is a dict, and every change appends (dict, key, previous value) to one journal;
-going back is popping. A checkpoint is the journal's length, so `record` and `commit` cost nothing
+going back is popping. A checkpoint is the journal's length, so `record` costs nothing
 and `discard` costs what it undoes. Checkpoints may span transactions.
 
 Reads cache what the reader answered. `diff` compares with that cache, so it is the net change.
@@ -304,6 +304,10 @@ class BlockState(ExecutionState):
         """Whether the transaction accessed the slot (EIP-2929)."""
         return (address, slot) in self._warm_slots
 
+    def accessed(self) -> tuple[frozenset[Address], frozenset[tuple[Address, int]]]:
+        """The addresses and the slots that the transaction accessed so far."""
+        return frozenset(self._warm_addresses), frozenset(self._warm_slots)
+
     def touch(self, address: Address) -> None:
         """Note that the account goes at the end of the transaction if it is empty then (EIP-161)."""
         if address not in self._touched:
@@ -377,9 +381,6 @@ class BlockState(ExecutionState):
     def record(self) -> int:
         """A checkpoint to go back to."""
         return len(self._journal)
-
-    def commit(self, checkpoint: int) -> None:
-        """Keep what happened since; outer checkpoints can still undo it."""
 
     def discard(self, checkpoint: int) -> None:
         """Undo everything since the checkpoint."""
@@ -481,4 +482,18 @@ class BlockState(ExecutionState):
 
     def fork_reader(self) -> OverlayReader:
         """A live reader of this state, for another BlockState to stand on."""
-        return OverlayReader(self)
+        return OverlayReader(self, self._reader.root)
+
+    def storage_root(self, address: Address) -> bytes:
+        """An existing account's storage root, UNSETTLED_ROOT where its slots have changed."""
+        base = self._base[address]
+        if self._changed_slots(address):
+            return UNSETTLED_ROOT
+        return EMPTY_ROOT if base is None or address in self._wiped else base.storage_root
+
+    def code_of(self, code_hash: bytes) -> bytes:
+        """Code by hash, of this state or beneath."""
+        for codes in (self._codes, self._new_codes):
+            if code_hash in codes:
+                return codes[code_hash]
+        return self._reader.code(code_hash)

@@ -173,6 +173,10 @@ class ExecutionState(Protocol):
         """Whether the transaction accessed the slot (EIP-2929)."""
         ...
 
+    def accessed(self) -> tuple[frozenset[Address], frozenset[tuple[Address, int]]]:
+        """The addresses and the slots that the transaction accessed so far."""
+        ...
+
     def touch(self, address: Address) -> None:
         """Note that the account goes at the end of the transaction if it is empty then (EIP-161)."""
         ...

@@ -4,7 +4,7 @@ from __future__ import annotations  # the state makes its readers
 
 from typing import TYPE_CHECKING
 
-from zevm.storage.account import EMPTY_ROOT, Account
+from zevm.storage.account import Account
 from zevm.storage.primitives import Address, Wei
 
 if TYPE_CHECKING:
@@ -21,28 +21,23 @@ class OverlayReader:
     UNSETTLED_ROOT as its storage root.
     """
 
-    __slots__ = ("_state",)
+    __slots__ = ("_root", "_state")
 
-    def __init__(self, state: BlockState) -> None:
+    def __init__(self, state: BlockState, root: bytes) -> None:
         self._state = state
+        self._root = root
 
     @property
     def root(self) -> bytes:
         """The root beneath the overlay: the overlay itself has none until it is prepared."""
-        return self._state._reader.root
+        return self._root
 
     def account(self, address: Address) -> Account | None:
         """The account as the overlay has it."""
-        state = self._state
-        fields = state._fields(address)
+        fields = self._state.account_fields(address)
         if fields is None:
             return None
-        base = state._base[address]
-        if state._changed_slots(address):
-            root = UNSETTLED_ROOT
-        else:
-            root = EMPTY_ROOT if base is None or address in state._wiped else base.storage_root
-        return Account(fields[0], Wei(fields[1]), root, fields[2])
+        return Account(fields[0], Wei(fields[1]), self._state.storage_root(address), fields[2])
 
     def storage(self, address: Address, slot: int) -> int:
         """The slot's value as the overlay has it."""
@@ -50,8 +45,4 @@ class OverlayReader:
 
     def code(self, code_hash: bytes) -> bytes:
         """Code by hash, of the overlay or beneath."""
-        state = self._state
-        for codes in (state._codes, state._new_codes):
-            if code_hash in codes:
-                return codes[code_hash]
-        return state._reader.code(code_hash)
+        return self._state.code_of(code_hash)

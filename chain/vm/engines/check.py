@@ -30,10 +30,11 @@ def run_on_both(
         differences.append(f"console: native {native_console}, py-evm {context.console}")
     if not differences:
         return ending
-    from zevm.chain.vm.engines.case import write_case  # only where it is needed
+    from zevm.chain.vm.engines import replay  # it stands on this module
+    from zevm.chain.vm.engines.case import Case
 
     state.discard(checkpoint)
-    file = write_case(frames, evm_state, message, context, differences)
+    file = replay.write(Case.of(evm_state, message, context), differences)
     raise EngineDifferenceError(f"the engines do not agree: {'; '.join(differences)[:1_000]}; {file} replays it")
 
 
