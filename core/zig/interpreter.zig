@@ -18,6 +18,7 @@ pub const Exit = union(enum) {
 
 /// Run the innermost frame from where it is.
 pub fn run(machine: *Machine, frame: *Frame) Failure!Exit {
+    @setEvalBranchQuota(10_000);
     var step: Step = .of(machine, frame);
     loop: switch (step.code[step.counter]) {
         inline else => |opcode| {

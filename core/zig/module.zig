@@ -5,6 +5,7 @@
 
 const std = @import("std");
 const Error = @import("errors.zig").Error;
+const code = @import("code.zig");
 const host_objects = @import("host_objects.zig");
 const keccak = @import("keccak.zig");
 const python = @import("python.zig");
@@ -174,7 +175,9 @@ fn initialize() Error!*Object {
     keccak.start();
     try transaction_objects.start();
     try host_objects.start();
-    state.start(try python.entropy());
+    const entropy = try python.entropy();
+    state.start(entropy);
+    code.start(memory.allocator(), entropy);
     refused = try python.made(python.PyErr_NewException("zevm.core._core.RefusedError", python.PyExc_ValueError, null));
     const module = try python.made(python.PyModule_Create2(&definition, python.api_version));
     errdefer python.drop(module);
