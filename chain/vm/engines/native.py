@@ -196,7 +196,7 @@ def _opcode_text(frames: type[Frame], opcode: int) -> str:
 _SENTRY = "out of gas: not enough gas for reentrancy sentry"
 
 _TEXTS = {
-    VmErrorKind.OUT_OF_GAS: lambda _, detail: VmErrorKind.OUT_OF_GAS.value if detail is None else _SENTRY,
+    VmErrorKind.OUT_OF_GAS: lambda _, detail: _SENTRY if detail == "sentry" else VmErrorKind.OUT_OF_GAS.value,
     VmErrorKind.STACK_UNDERFLOW: lambda _, detail: f"stack underflow ({detail[0]} <=> {detail[1]})",
     VmErrorKind.STACK_OVERFLOW: lambda _, detail: f"stack limit reached {detail[0]} ({detail[1]})",
     VmErrorKind.OUT_OF_MEMORY: lambda _, detail: str(MemoryWordsError(*detail)),
