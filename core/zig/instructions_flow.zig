@@ -11,7 +11,7 @@ const Quick = *const fn (*Step) Failure!void;
 pub fn push(comptime size: usize) Quick {
     return struct {
         fn run(step: *Step) Failure!void {
-            const Short = std.meta.Int(.unsigned, 8 * size);
+            const Short = @Int(.unsigned, 8 * size);
             step.push(if (size == 0) 0 else std.mem.readInt(Short, step.code[step.counter..][0..size], .big));
             step.counter += size;
         }
