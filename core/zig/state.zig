@@ -24,8 +24,14 @@ const ripemd160: Address = @as([19]u8, @splat(0)) ++ [1]u8{3};
 /// An account's place among those that the run has met.
 pub const Account = enum(u32) { _ };
 
-/// What an account holds; `code` once somebody asked for it.
-const Held = struct { nonce: u64 = 0, balance: Word = 0, code_hash: Hash = empty_hash, code: ?*const Code = null };
+/// What an account holds; `code` once somebody asked for it, or set it.
+pub const Held = struct {
+    nonce: u64 = 0,
+    balance: Word = 0,
+    code_hash: Hash = empty_hash,
+    code: ?*const Code = null,
+    has_new_code: bool = false,
+};
 
 const Warmth = enum(u8) { unknown, cold, warm };
 
@@ -227,6 +233,7 @@ pub const State = struct {
         var held = try self.held_or_new(account);
         held.code_hash = keccak.hash(bytes);
         held.code = if (bytes.len == 0) null else try self.kept_code(&held.code_hash, bytes);
+        held.has_new_code = held.code != null;
         try self.put(account, held);
     }
 
