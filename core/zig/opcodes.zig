@@ -15,7 +15,7 @@ const Failure = @import("faults.zig").Failure;
 const Fork = forks.Fork;
 const Step = frames.Step;
 
-/// What a row does. quick: part of the interpreter's loop. slow: outside of it. calling: whether it has opened a frame.
+/// What a row does. quick: may be part of the interpreter's loop. slow: is not. calling: whether it has opened a frame.
 /// ending: leaves the frame.
 pub const Body = union(enum) {
     none,
