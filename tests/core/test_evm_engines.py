@@ -18,6 +18,7 @@ from verification.differential import engines as differential
 from zevm.chain.concurrency.deadline import BriefDeadline, Deadline, ExecutionTimeoutError, NotBriefError
 from zevm.chain.errors import EngineDifferenceError
 from zevm.chain.rules.forks import Fork
+from zevm.chain.tracing.tracer import QuietTracer
 from zevm.chain.vm import transition
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.engines import choice, engine, native, replay
@@ -26,6 +27,7 @@ from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.fork_table import FRAME_CLASSES
 from zevm.chain.vm.frame import Frame
 from zevm.chain.vm.interface import CallRequest, Outcome, VmErrorKind
+from zevm.chain.vm.program import program_cache
 from zevm.core import CORE
 from zevm.core.loading import Core
 from zevm.storage.account import Account
@@ -117,8 +119,6 @@ def with_dearer_add(fork: Fork) -> type[Frame]:
     frames = FRAME_CLASSES[fork]
     operations = list(frames.operations)
     operations[1] = operations[1]._replace(gas=operations[1].gas + 1)
-    from zevm.chain.vm.program import program_cache
-
     members = {"operations": tuple(operations), "program_of": staticmethod(program_cache(tuple(operations)))}
     return type("Dearer", (frames,), {"__slots__": (), **members})
 
@@ -239,10 +239,8 @@ def test_console_lines_are_told_once_by_whoever_ends(ran: Counter[str]) -> None:
 
 
 def test_a_watched_message_runs_on_py_evm(ran: Counter[str]) -> None:
-    from zevm.chain.tracing.struct_log import StructLogTracer
-
     executor, _ = executor_on(Engine.NATIVE, returning("1 2 ADD"))
-    executor.call(CallRequest(sender=SENDER, to=CONTRACT), tracer=StructLogTracer())
+    executor.call(CallRequest(sender=SENDER, to=CONTRACT), tracer=QuietTracer())
     assert (ran["native"], ran["py-evm"]) == (0, 1)
 
 
