@@ -24,7 +24,7 @@ pub fn of(arena: std.mem.Allocator, state: *State) Error!*Object {
     });
 }
 
-/// What has a change that was not undone, even if it is what it was before.
+/// What has a change that was not undone, even if it is what it was before; and what is not, if no change says so.
 const Changed = struct {
     accounts: std.DynamicBitSetUnmanaged,
     slots: std.DynamicBitSetUnmanaged,
@@ -39,6 +39,12 @@ const Changed = struct {
             .slot => result.slots.set(change.index),
             else => {},
         };
+        for (state.accounts.items, 0..) |*entry, place| {
+            if (!entry.is_as_it_was()) result.accounts.set(place);
+        }
+        for (state.slots.items, 0..) |*slot, place| {
+            if (slot.value != slot.original) result.slots.set(place);
+        }
         return result;
     }
 };

@@ -31,6 +31,10 @@ pub const Held = struct {
     code_hash: Hash = empty_hash,
     code: ?*const Code = null,
     has_new_code: bool = false,
+
+    fn equals(self: *const Held, other: *const Held) bool {
+        return self.nonce == other.nonce and self.balance == other.balance and std.mem.eql(u8, &self.code_hash, &other.code_hash);
+    }
 };
 
 const Warmth = enum(u8) { unknown, cold, warm };
@@ -40,12 +44,21 @@ pub const Entry = struct {
     is_loaded: bool = false,
     /// Null where the state has no such account; read once loaded.
     held: ?Held = null,
+    /// As the host gave it.
+    original: ?Held = null,
     warmth: Warmth = .unknown,
     is_touched: bool = false,
     is_created: bool = false,
     is_destroyed: bool = false,
     /// Place of the newest slot met, whose `next` leads on.
     last_slot: ?u32 = null,
+
+    /// Whether it is what the host gave.
+    pub fn is_as_it_was(self: *const Entry) bool {
+        const now = if (self.held) |*held| held else return self.original == null;
+        const before = if (self.original) |*held| held else return false;
+        return now.equals(before);
+    }
 };
 
 pub const Slot = struct {
@@ -141,6 +154,7 @@ pub const State = struct {
         if (fields) |found| {
             known.held = .{ .nonce = found.nonce, .balance = found.balance, .code_hash = found.code_hash };
         }
+        known.original = known.held;
         known.is_loaded = true;
         return known;
     }
