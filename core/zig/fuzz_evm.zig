@@ -147,6 +147,8 @@ const Writer = struct {
     random: Random,
     buffer: []u8,
     size: usize = 0,
+    /// The newest jump destination.
+    target: ?usize = null,
 
     fn room(self: *const Writer) usize {
         return self.buffer.len - self.size;
@@ -219,59 +221,83 @@ const Writer = struct {
         self.op(if (is_salted) 0xf5 else 0xf0);
     }
 
+    /// A jump to a destination that is there, or, sometimes, anywhere.
+    fn jump(self: *Writer) void {
+        const random = self.random;
+        const is_wild = self.target == null or random.uintLessThan(u8, 16) == 0;
+        self.push_any();
+        self.push(if (is_wild) random.uintLessThan(u16, most_code) else self.target.?);
+        self.op(if (is_wild or random.uintLessThan(u8, 4) > 0) 0x57 else 0x56);
+    }
+
     fn piece(self: *Writer) void {
         const random = self.random;
-        switch (random.uintLessThan(u8, 20)) {
+        switch (random.uintLessThan(u8, 24)) {
             0...5 => self.push_any(),
-            6 => self.op(0x5b),
-            7 => {
-                self.push_any();
-                self.push(random.uintLessThan(u16, most_code));
-                self.op(0x56 + random.uintLessThan(u8, 2));
+            6 => {
+                self.target = self.size;
+                self.op(0x5b);
             },
-            8, 9 => self.call(),
-            10 => self.creation(),
-            11 => {
+            7 => self.jump(),
+            8...10 => self.call(),
+            11 => self.creation(),
+            12, 13 => {
                 if (random.boolean()) self.push_any();
                 self.memory_place();
                 self.op(0x51 + random.uintLessThan(u8, 3));
             },
-            12 => {
+            14 => {
                 self.push(random.uintLessThan(u8, 3));
                 self.push(random.uintLessThan(u8, 3));
                 const opcodes = [_]u8{ 0x54, 0x55, 0x5c, 0x5d };
                 self.op(opcodes[random.uintLessThan(usize, opcodes.len)]);
             },
-            13 => {
+            15 => {
                 for (0..3) |_| self.memory_place();
                 const opcodes = [_]u8{ 0x37, 0x39, 0x3e, 0x5e, 0x20, 0xa1, 0xf3, 0xfd };
                 self.op(opcodes[random.uintLessThan(usize, opcodes.len)]);
             },
-            14, 15 => self.op(0x80 + random.uintLessThan(u8, 32)),
-            16 => self.op(random.int(u8)),
-            else => self.op(random.uintLessThan(u8, 0x60)),
+            16, 17 => self.op(0x80 + random.uintLessThan(u8, 32)),
+            18 => {
+                self.push(World.first_with_code + random.uintLessThan(u8, 8));
+                const opcodes = [_]u8{ 0x31, 0x3b, 0x3f, 0x40, 0x49, 0xff };
+                self.op(opcodes[random.uintLessThan(usize, if (random.uintLessThan(u8, 4) == 0) opcodes.len else 5)]);
+            },
+            19 => if (random.uintLessThan(u8, 8) == 0) self.op(random.int(u8)) else self.op(0x30 + random.uintLessThan(u8, 0x1b)),
+            else => {
+                self.push_any();
+                self.push_any();
+                self.op(0x01 + random.uintLessThan(u8, 0x1e));
+            },
         }
     }
 };
 
 fn write_program(random: Random, buffer: []u8) usize {
     var writer: Writer = .{ .random = random, .buffer = buffer[0 .. 1 + random.uintLessThan(usize, buffer.len)] };
+    for (0..random.uintLessThan(usize, 17)) |_| writer.push(random.uintLessThan(u16, 400));
     while (writer.room() > 0) writer.piece();
     return writer.size;
 }
 
 // Runs -----------------------------------------------------------------------------------------------------------
 
-const Summary = struct { status: host.Status, gas_left: u64, output: u64, balances: Word, changes: usize };
+const Summary = struct { status: host.Status, gas_left: u64, output: u64, wei_before: u512, wei_after: u512, changes: usize };
 
-fn summarize(state: *const states.State, result: *const host.Result) Summary {
-    var balances: Word = 0;
-    for (state.accounts.items) |entry| balances +%= if (entry.held) |held| held.balance else 0;
+fn summarize(world: *World, state: *const states.State, result: *const host.Result) Error!Summary {
+    var before: u512 = 0;
+    var after: u512 = 0;
+    for (state.accounts.items) |entry| {
+        if (!entry.is_loaded) continue;
+        if (try Ask.account(world, &entry.address)) |fields| before += fields.balance;
+        if (entry.held) |held| after += held.balance;
+    }
     return .{
         .status = result.status,
         .gas_left = result.gas_left,
         .output = std.hash.Wyhash.hash(1, result.output),
-        .balances = balances,
+        .wei_before = before,
+        .wei_after = after,
         .changes = state.record().length,
     };
 }
@@ -291,12 +317,12 @@ fn run_once(memory: Allocator, world: *World, block: *const host.Block, message:
     defer machine.deinit();
     const transaction: host.Transaction = .{ .origin = address_of(1), .gas_price = 1, .blob_hashes = &.{@splat(1)} };
     const result = try machines.run(&machine, &state, block, &transaction, message);
-    return summarize(&state, &result);
+    return summarize(world, &state, &result);
 }
 
 fn random_block(random: Random) Error!host.Block {
     return .{
-        .fork = random.uintLessThan(u8, forks.count),
+        .fork = if (random.boolean()) forks.count - 1 else random.uintLessThan(u8, forks.count),
         .coinbase = address_of(0xcb),
         .number = 300,
         .timestamp = random.int(u32),
@@ -341,8 +367,8 @@ pub fn fuzz(random: Random, memory: Allocator) WrongError!void {
         error.Raised => return if (patience == std.math.maxInt(usize)) error.Wrong else {},
         error.OutOfMemory => return failure,
     };
-    if (first.gas_left > gas) return error.Wrong;
-    if (first.status != .success and first.changes != 0) return error.Wrong;
+    if (first.gas_left > gas or first.wei_after > first.wei_before) return error.Wrong;
+    if (first.status != .success and (first.changes != 0 or first.wei_after != first.wei_before)) return error.Wrong;
     world.patience = patience;
     const again = try run_once(memory, &world, &block, &message);
     if (!std.meta.eql(first, again)) return error.Wrong;

@@ -46,13 +46,13 @@ var chosen: usize = 0;
 
 /// Take the best kernel that may run here.
 pub fn start() void {
-    chosen = @min(@intFromEnum(cpu.level()), kernels.len - 1);
+    chosen = @min(@backingInt(cpu.level()), kernels.len - 1);
 }
 
 /// Take a lower kernel, to test it: false where there is none of this name, or the processor has no such level.
 pub fn choose(name: []const u8) bool {
     for (kernels, 0..) |kernel, index| {
-        if (index > @intFromEnum(cpu.level()) or !std.mem.eql(u8, kernel.name, name)) continue;
+        if (index > @backingInt(cpu.level()) or !std.mem.eql(u8, kernel.name, name)) continue;
         chosen = index;
         return true;
     }
@@ -110,6 +110,26 @@ pub fn hash(message: []const u8) [32]u8 {
     var state: [25]u64 = @splat(0);
     return finish(kernels[chosen].one, &state, message);
 }
+
+/// A digest of a long message under way, so that it can be interrupted.
+pub const Digest = struct {
+    state: [25]u64 = @splat(0),
+
+    /// Take the message's next bytes, as many as whole blocks have.
+    pub fn take(self: *Digest, blocks: []const u8) void {
+        std.debug.assert(blocks.len % rate == 0);
+        var rest = blocks;
+        while (rest.len >= rate) : (rest = rest[rate..]) {
+            absorb(&self.state, rest[0..rate]);
+            kernels[chosen].one(&self.state);
+        }
+    }
+
+    /// The digest, after the message's last bytes.
+    pub fn end(self: *Digest, rest: []const u8) [32]u8 {
+        return finish(kernels[chosen].one, &self.state, rest);
+    }
+};
 
 /// The digests of messages, in their order. digests: as many as messages.
 pub fn hash_many(messages: []const []const u8, digests: [][32]u8) void {
