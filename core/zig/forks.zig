@@ -23,7 +23,7 @@ pub const Fork = enum(u8) {
     bpo2,
 
     pub fn from(self: Fork, first: Fork) bool {
-        return @backingInt(self) >= @backingInt(first);
+        return @intFromEnum(self) >= @intFromEnum(first);
     }
 };
 
@@ -66,7 +66,7 @@ pub const Rules = struct {
     has_prev_randao: bool,
 
     pub fn of(fork: Fork) *const Rules {
-        return &all[@backingInt(fork)];
+        return &all[@intFromEnum(fork)];
     }
 };
 
@@ -88,7 +88,7 @@ fn store_prices(fork: Fork) StorePrices {
 const all: [count]Rules = blk: {
     var table: [count]Rules = undefined;
     for (&table, 0..) |*rules, index| {
-        const fork: Fork = @fromBackingInt(@intCast(index));
+        const fork: Fork = @enumFromInt(@intCast(index));
         rules.* = .{
             .fork = fork,
             .has_empty_accounts = !fork.from(.spurious_dragon),

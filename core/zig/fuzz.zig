@@ -301,7 +301,7 @@ fn put_transaction(random: Random, buffer: []u8) usize {
     if (kind != .legacy) position = put_random(random, buffer, position, random.uintAtMost(usize, 32));
     position = close_list(buffer, position, buffer.len);
     if (kind == .legacy) return position;
-    buffer[position - 1] = @backingInt(kind);
+    buffer[position - 1] = @intFromEnum(kind);
     return position - 1;
 }
 

@@ -29,7 +29,7 @@ var names: [std.enums.values(Name).len]*Object = undefined;
 /// Make the names of the methods, once.
 pub fn start() Error!void {
     for (std.enums.values(Name)) |name| {
-        names[@backingInt(name)] = try python.made(python.PyUnicode_InternFromString(@tagName(name)));
+        names[@intFromEnum(name)] = try python.made(python.PyUnicode_InternFromString(@tagName(name)));
     }
 }
 
@@ -74,7 +74,7 @@ const end: ?*Object = null;
 /// Call a method with new references, which are dropped.
 fn call(object: *Object, name: Name, arguments: anytype) Error!*Object {
     defer for (arguments) |argument| python.drop(argument);
-    const method = names[@backingInt(name)];
+    const method = names[@intFromEnum(name)];
     return python.made(switch (arguments.len) {
         0 => python.PyObject_CallMethodObjArgs(object, method, end),
         1 => python.PyObject_CallMethodObjArgs(object, method, arguments[0], end),

@@ -46,13 +46,13 @@ var chosen: usize = 0;
 
 /// Take the best kernel that may run here.
 pub fn start() void {
-    chosen = @min(@backingInt(cpu.level()), kernels.len - 1);
+    chosen = @min(@intFromEnum(cpu.level()), kernels.len - 1);
 }
 
 /// Take a lower kernel, to test it: false where there is none of this name, or the processor has no such level.
 pub fn choose(name: []const u8) bool {
     for (kernels, 0..) |kernel, index| {
-        if (index > @backingInt(cpu.level()) or !std.mem.eql(u8, kernel.name, name)) continue;
+        if (index > @intFromEnum(cpu.level()) or !std.mem.eql(u8, kernel.name, name)) continue;
         chosen = index;
         return true;
     }

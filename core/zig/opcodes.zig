@@ -76,14 +76,14 @@ pub const Admission = struct {
 pub const Admissions = [256]Admission;
 
 pub fn admissions_of(fork: Fork) *const Admissions {
-    return &admissions[@backingInt(fork)];
+    return &admissions[@intFromEnum(fork)];
 }
 
 const admissions: [forks.count]Admissions = blk: {
     @setEvalBranchQuota(1_000_000);
     var table: [forks.count]Admissions = undefined;
     for (&table, 0..) |*of_fork, index| {
-        for (of_fork, &rows) |*admission, *row| admission.* = row.admission(@fromBackingInt(@intCast(index)));
+        for (of_fork, &rows) |*admission, *row| admission.* = row.admission(@enumFromInt(@intCast(index)));
     }
     break :blk table;
 };

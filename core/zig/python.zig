@@ -92,7 +92,7 @@ const Kind = enum(c_ulong) { integer = 1 << 24, list = 1 << 25, tuple = 1 << 26,
 
 /// Whether an object is of a built-in type or a subclass.
 pub fn is(object: *Object, kind: Kind) bool {
-    return PyType_GetFlags(object.type) & @backingInt(kind) != 0;
+    return PyType_GetFlags(object.type) & @intFromEnum(kind) != 0;
 }
 
 pub fn is_none(object: *Object) bool {

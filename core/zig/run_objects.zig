@@ -110,7 +110,7 @@ fn run(arguments: []const *Object) Error!*Object {
 fn answer(arena: std.mem.Allocator, state: *state_of.State, result: *const host_of.Result) Error!*Object {
     const is_spare = result.spare_gas != std.math.maxInt(u64);
     return python.gathered(6, .{
-        python.integer(@backingInt(result.status)),
+        python.integer(@intFromEnum(result.status)),
         python.integer(result.gas_left),
         python.bytes(result.output),
         detail_of(&result.detail),

@@ -89,7 +89,7 @@ const Hashing = struct {
     pub fn hash(_: Hashing, key: anytype) u64 {
         if (@TypeOf(key) == Address) return std.hash.Wyhash.hash(seed, &key);
         var bytes: [36]u8 = undefined;
-        std.mem.writeInt(u32, bytes[0..4], @backingInt(key.account), .little);
+        std.mem.writeInt(u32, bytes[0..4], @intFromEnum(key.account), .little);
         std.mem.writeInt(u256, bytes[4..36], key.slot, .little);
         return std.hash.Wyhash.hash(seed, &bytes);
     }
@@ -135,16 +135,16 @@ pub const State = struct {
             errdefer _ = self.account_places.remove(address.*);
             try self.accounts.append(self.memory, .{ .address = address.* });
         }
-        return @fromBackingInt(@intCast(found.value_ptr.*));
+        return @enumFromInt(found.value_ptr.*);
     }
 
     pub fn address_of(self: *const State, account: Account) Address {
-        return self.accounts.items[@backingInt(account)].address;
+        return self.accounts.items[@intFromEnum(account)].address;
     }
 
     /// Valid until the next call of `at`.
     fn entry(self: *State, account: Account) *Entry {
-        return &self.accounts.items[@backingInt(account)];
+        return &self.accounts.items[@intFromEnum(account)];
     }
 
     fn loaded(self: *State, account: Account) Error!*Entry {
@@ -161,7 +161,7 @@ pub const State = struct {
 
     fn put(self: *State, account: Account, held: ?Held) Error!void {
         const known = try self.loaded(account);
-        try self.journal.account(self.memory, @backingInt(account), known.held);
+        try self.journal.account(self.memory, @intFromEnum(account), known.held);
         known.held = held;
     }
 
@@ -339,7 +339,7 @@ pub const State = struct {
     /// Add to the accessed addresses (EIP-2929); true when it was cold.
     pub fn warm_address(self: *State, account: Account) Error!bool {
         if (try self.is_warm(account)) return false;
-        try self.journal.mark(self.memory, .warm, @backingInt(account));
+        try self.journal.mark(self.memory, .warm, @intFromEnum(account));
         self.entry(account).warmth = .warm;
         return true;
     }
@@ -372,7 +372,7 @@ pub const State = struct {
     pub fn touch(self: *State, account: Account) Error!void {
         const known = self.entry(account);
         if (known.is_touched) return;
-        try self.journal.mark(self.memory, .touched, @backingInt(account));
+        try self.journal.mark(self.memory, .touched, @intFromEnum(account));
         known.is_touched = true;
     }
 
@@ -380,7 +380,7 @@ pub const State = struct {
     pub fn mark_created(self: *State, account: Account) Error!void {
         const known = self.entry(account);
         if (known.is_created) return;
-        try self.journal.mark(self.memory, .created, @backingInt(account));
+        try self.journal.mark(self.memory, .created, @intFromEnum(account));
         known.is_created = true;
     }
 
@@ -392,7 +392,7 @@ pub const State = struct {
     pub fn mark_destroyed(self: *State, account: Account) Error!void {
         const known = self.entry(account);
         if (known.is_destroyed) return;
-        try self.journal.mark(self.memory, .destroyed, @backingInt(account));
+        try self.journal.mark(self.memory, .destroyed, @intFromEnum(account));
         known.is_destroyed = true;
     }
 

@@ -162,8 +162,8 @@ fn typed(kind: Kind, data: []const u8) Error!Fields {
 pub fn decode(data: []const u8) Error!Fields {
     if (data.len < 2) return error.Refused;
     if (data[0] >= 0xc0) return legacy(data);
-    if (data[0] == 0 or data[0] > @backingInt(Kind.set_code)) return error.Refused;
-    return typed(@fromBackingInt(@intCast(data[0])), data[1..]);
+    if (data[0] == 0 or data[0] > @intFromEnum(Kind.set_code)) return error.Refused;
+    return typed(@enumFromInt(data[0]), data[1..]);
 }
 
 fn minimal(buffer: *[32]u8, value: u256) []const u8 {
@@ -188,7 +188,7 @@ pub fn signing_hash(allocator: std.mem.Allocator, fields: *const Fields) Error![
             tail_size += 2;
         }
     } else {
-        buffer[0] = @backingInt(fields.kind);
+        buffer[0] = @intFromEnum(fields.kind);
         start = 1;
     }
     start += rlp.write_list_header(buffer[start..], fields.signed.len + tail_size);

@@ -86,11 +86,11 @@ fn chain_id(value: ?u256) Error!*Object {
 }
 
 fn put(dict: *Object, name: Name, value: Error!*Object) Error!void {
-    return python.put(dict, names[@backingInt(name)], value);
+    return python.put(dict, names[@intFromEnum(name)], value);
 }
 
 fn fill(dict: *Object, fields: *const transactions.Fields) Error!void {
-    try put(dict, .type, python.integer(@backingInt(fields.kind)));
+    try put(dict, .type, python.integer(@intFromEnum(fields.kind)));
     try put(dict, .chain_id, chain_id(fields.chain_id));
     inline for (.{
         .nonce, .max_priority_fee_per_gas, .max_fee_per_gas, .gas_limit, .value, .max_fee_per_blob_gas, .r, .s,
