@@ -19,7 +19,7 @@ pub fn operations(arguments: []const *Object) Error!*Object {
     const list = try python.made(python.PyList_New(0));
     errdefer python.drop(list);
     for (opcodes.rows) |row| {
-        const item = if (row.gas_of(@enumFromInt(@intCast(index)))) |gas| try describe(&row, gas) else python.none();
+        const item = if (row.gas_of(@enumFromInt(index))) |gas| try describe(&row, gas) else python.none();
         defer python.drop(item);
         try python.done(python.PyList_Append(list, item));
     }

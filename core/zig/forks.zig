@@ -88,7 +88,7 @@ fn store_prices(fork: Fork) StorePrices {
 const all: [count]Rules = blk: {
     var table: [count]Rules = undefined;
     for (&table, 0..) |*rules, index| {
-        const fork: Fork = @enumFromInt(@intCast(index));
+        const fork: Fork = @enumFromInt(index);
         rules.* = .{
             .fork = fork,
             .has_empty_accounts = !fork.from(.spurious_dragon),

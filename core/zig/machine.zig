@@ -116,7 +116,7 @@ pub fn run(
     message: *const host.Message,
 ) Error!host.Result {
     if (block.fork >= forks.count or message.gas >> 63 != 0) return error.Refused;
-    const fork: forks.Fork = @enumFromInt(@intCast(block.fork));
+    const fork: forks.Fork = @enumFromInt(block.fork);
     machine.state = state;
     machine.block = block;
     machine.transaction = transaction;

@@ -83,7 +83,7 @@ const admissions: [forks.count]Admissions = blk: {
     @setEvalBranchQuota(1_000_000);
     var table: [forks.count]Admissions = undefined;
     for (&table, 0..) |*of_fork, index| {
-        for (of_fork, &rows) |*admission, *row| admission.* = row.admission(@enumFromInt(@intCast(index)));
+        for (of_fork, &rows) |*admission, *row| admission.* = row.admission(@enumFromInt(index));
     }
     break :blk table;
 };
