@@ -51,6 +51,12 @@ def transaction_fields(data: bytes, /) -> dict[str, Any] | None:
     are refused.
     """
 
+def evm_operations(fork: int, /) -> list[tuple[str, int, int, int] | None]:
+    """The machine's table for a fork's index: by opcode name, constant gas, words taken and given."""
+
+def evm_words(opcode: int, operands: bytes, /) -> bytes:
+    """An instruction from ADD to CLZ on each group of 32-byte operands, the top one first; the 32-byte results."""
+
 def bind(
     name: str, reference: Callable[..., object] | None, result: Callable[..., object] | None, /
 ) -> Callable[..., object] | None:

@@ -54,7 +54,22 @@ pub fn keccak256(step: *Step) Failure!void {
     const size = step.top().*;
     try step.extend(start, size);
     try step.charge_words(keccak_word_gas, size);
-    step.top().* = words.from_bytes(&keccak.hash(try step.bytes(start, size)));
+    step.top().* = words.from_bytes(&try digest_of(step, try step.bytes(start, size)));
+}
+
+/// Bytes that are hashed between two looks at the clock.
+const hashed_between_looks = 512 * keccak.rate;
+
+fn digest_of(step: *Step, data: []const u8) Failure![32]u8 {
+    if (data.len <= hashed_between_looks) return keccak.hash(data);
+    const from = step.machine.state.host;
+    var digest: keccak.Digest = .{};
+    var rest = data;
+    while (rest.len > hashed_between_looks) : (rest = rest[hashed_between_looks..]) {
+        digest.take(rest[0..hashed_between_looks]);
+        try from.table.look(from.context);
+    }
+    return digest.end(rest);
 }
 
 /// Copy into memory; bytes past the end of the source are zero.

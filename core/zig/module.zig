@@ -6,6 +6,7 @@
 const std = @import("std");
 const Error = @import("errors.zig").Error;
 const code = @import("code.zig");
+const evm_objects = @import("evm_objects.zig");
 const host_objects = @import("host_objects.zig");
 const keccak = @import("keccak.zig");
 const python = @import("python.zig");
@@ -47,6 +48,8 @@ const rows = [_]Row{
     row("ordered_root", trie_objects.ordered_root, 1, 1),
     row("transaction_fields", transaction_objects.decode, 1, 1),
     row("run_message", run_objects.run_message, 5, 5),
+    row("evm_operations", evm_objects.operations, 1, 1),
+    row("evm_words", evm_objects.evaluate, 2, 2),
     row("bind", bind, 3, 3),
     row("use_kernel", use_kernel, 1, 1),
     row("kernel", kernel, 0, 0),
