@@ -4,7 +4,6 @@ import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -59,7 +58,7 @@ def call_on(
 
 
 @pytest.fixture
-def ran() -> Iterator[Counter[str]]:
+def ran() -> Counter[str]:
     """Messages by engine since the test began, once it asks."""
     before = Counter(choice.messages)
 
@@ -67,7 +66,7 @@ def ran() -> Iterator[Counter[str]]:
         def __missing__(self, name: str) -> int:
             return choice.messages[name] - before[name]
 
-    yield Since()
+    return Since()
 
 
 # The same tables on both sides
@@ -313,11 +312,11 @@ def test_a_brief_run_ends_as_brief() -> None:
 def test_what_the_reader_raises_comes_through() -> None:
     class Broken(MemoryReader):
         def storage(self, address: Address, slot: int) -> int:
-            raise OSError("the disk is gone")
+            raise OSError(f"the disk with slot {slot} of 0x{address.hex()} is gone")
 
     accounts = {Address(CONTRACT): MemoryAccount(code=assemble("1 SLOAD"), storage={1: 1})}
     executor = Executor(environment_of(engine=Engine.NATIVE), BlockState(Broken(accounts)))
-    with pytest.raises(OSError, match="the disk is gone"):
+    with pytest.raises(OSError, match="the disk with slot 1"):
         executor.call(CallRequest(sender=SENDER, to=CONTRACT))
 
 
@@ -337,12 +336,18 @@ def test_runs_leave_no_memory_behind() -> None:
 
 
 def test_an_engine_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert engine_named(None) is Engine.NATIVE
+    default = engine.default_engine.__wrapped__
+    monkeypatch.delenv(engine.EVM, raising=False)
+    assert default() is Engine.NATIVE
     assert [engine_named(name) for name in ("native", "py-evm", "check")] == [*Engine]
+    monkeypatch.setenv(engine.EVM, "check")
+    assert default() is Engine.CHECK
     monkeypatch.setattr(engine, "CORE", Core(None, "it is gone"))
-    assert engine_named(None) is engine_named("py-evm") is Engine.PY_EVM
-    with pytest.raises(ValueError, match="the engine check wants the native core, and there is none: it is gone"):
-        engine_named("check")
+    for ask in (default, lambda: engine_named("check")):
+        with pytest.raises(ValueError, match="the engine check wants the native core, and there is none: it is gone"):
+            ask()
+    monkeypatch.delenv(engine.EVM)
+    assert default() is engine_named("py-evm") is Engine.PY_EVM
 
 
 @pytest.mark.parametrize("chosen", Engine)

@@ -197,7 +197,7 @@ def _written_state(case: Case) -> dict[str, Any]:
 
 
 def _read_precompiles(entries: bytes, fork: Fork) -> dict[Address, Precompile]:
-    """By the addresses where they answer: the fork's own by their numbers, and of those that have none what is known."""
+    """By the addresses where they answer: the fork's own by their numbers, and those without one by what they are."""
     own, unnumbered = PRECOMPILES[fork], {CONSOLE_ADDRESS: record_console}
     if _P256 in own:
         unnumbered[_P256] = own[_P256]
