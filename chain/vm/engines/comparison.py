@@ -18,10 +18,11 @@ def differences_of(native: NativeRun, reference: NativeRun) -> Iterator[str]:
 
 def effects_differences(native: Effects, reference: Effects) -> Iterator[str]:
     """Each difference in the state; codes by their hashes, which the accounts hold."""
-    for kind, ours, theirs in (
+    changes: tuple[tuple[str, dict[Any, Any], dict[Any, Any]], ...] = (
         ("account", native.accounts, reference.accounts),
         ("slot", native.slots, reference.slots),
-    ):
+    )
+    for kind, ours, theirs in changes:
         for key in ours.keys() | theirs.keys():
             yield from _difference(f"{kind} {_show(key)}", ours.get(key, "unchanged"), theirs.get(key, "unchanged"))
     for name in ("touched", "destroyed", "logs", "refund"):

@@ -198,7 +198,8 @@ def _written_state(case: Case) -> dict[str, Any]:
 
 def _read_precompiles(entries: bytes, fork: Fork) -> dict[Address, Precompile]:
     """By the addresses where they answer: the fork's own by their numbers, and those without one by what they are."""
-    own, unnumbered = PRECOMPILES[fork], {CONSOLE_ADDRESS: record_console}
+    own = PRECOMPILES[fork]
+    unnumbered: dict[Address, Precompile] = {CONSOLE_ADDRESS: record_console}
     if _P256 in own:
         unnumbered[_P256] = own[_P256]
     found: dict[Address, Precompile] = {}
