@@ -15,19 +15,8 @@ from zevm.chain.vm import instructions
 from zevm.core import CORE
 
 WORD = 1 << 256
-EDGES: tuple[int, ...] = (
-    0,
-    1,
-    2,
-    3,
-    31,
-    32,
-    255,
-    256,
-    2**32,
-    2**63,
-    2**64 - 1,
-    2**64,
+EDGES: tuple[int, ...] = (0, 1, 2, 3, 31, 32, 255, 256, 2**32, 2**63, 2**64 - 1, 2**64)
+EDGES += (
     2**127,
     2**128 - 1,
     2**128,
