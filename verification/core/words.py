@@ -91,7 +91,7 @@ def random_word(rng: random.Random) -> int:
 
 
 def results(opcode: int, groups: Sequence[tuple[int, ...]]) -> list[int]:
-    """What the machine gives for each group of operands."""
+    """The machine's result for each group of operands."""
     assert CORE.library is not None
     operands = b"".join(word.to_bytes(32, "big") for group in groups for word in group)
     data = CORE.library.evm_words(opcode, operands)
@@ -99,7 +99,7 @@ def results(opcode: int, groups: Sequence[tuple[int, ...]]) -> list[int]:
 
 
 def random_groups(opcode: int, number: int, rng: random.Random) -> list[tuple[int, ...]]:
-    """So many groups of operands."""
+    """A number of groups of operands."""
     return [tuple(random_word(rng) for _ in range(INSTRUCTIONS[opcode][0])) for _ in range(number)]
 
 
