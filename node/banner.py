@@ -33,7 +33,8 @@ class BannerFacts:
     """The content of the banner and the configuration file.
 
     balances_wei: current balances, in the order of `keys`. base_fee_wei: None before London. data: where the chain is
-    kept. hosts: the listening addresses. engine: what runs the EVM's code. leader: the node that this one follows; None if it makes the blocks.
+    kept. hosts: the listening addresses. engine: of the EVM. leader: the node that this one follows; None if it makes
+    the blocks.
     """
 
     keys: Sequence[PrivateKey]

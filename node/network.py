@@ -27,6 +27,7 @@ from zevm.chain.rules.genesis import (
 from zevm.chain.rules.genesis import load_genesis as read_genesis
 from zevm.chain.rules.schedule import ForkSchedule
 from zevm.chain.types import Header
+from zevm.chain.vm.engines.engine import engine_named
 from zevm.chain.vm.tracer import Watcher
 from zevm.node.errors import NodeError, reason_of
 from zevm.node.mnemonic import derive_keys

@@ -78,8 +78,8 @@ class NextContext:
 class ChainSpec:
     """The schedule with the operator's liberties: another word on the transaction gas cap, or on the code's size.
 
-    watcher, engine: see BlockEnvironment; no engine for the default one. transaction_gas_cap: see ForkSchedule.with_transaction_gas_cap. code_size_limit:
-    bytes; None for the fork's own, 0 for no limit.
+    watcher, engine: see BlockEnvironment; None for no watcher, and for the default engine. transaction_gas_cap: see
+    ForkSchedule.with_transaction_gas_cap. code_size_limit: bytes; None for the fork's own, 0 for no limit.
     """
 
     def __init__(

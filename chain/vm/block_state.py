@@ -17,7 +17,7 @@ from zevm.storage.account import EMPTY_ROOT, MAX_BALANCE, Account, AccountChange
 from zevm.storage.keccak import EMPTY_KECCAK, keccak256
 from zevm.storage.primitives import Address, Hash32, Wei
 
-RIPEMD160: Final = bytes(19) + b"\x03"
+RIPEMD160: Final = Address(bytes(19) + b"\x03")
 """Touched even by a frame that failed, as the main network's block 2,675,119 has it (EIP-161, note on 0x03)."""
 
 _ABSENT: Any = object()
@@ -417,8 +417,9 @@ class BlockState(ExecutionState):
         """The changes of the running transaction since a checkpoint within it, as `absorb` takes them."""
         effects = Effects({}, {}, {}, frozenset(), frozenset(), (), 0)
         # this mark outlives its entry in the journal
-        touched = {RIPEMD160} if RIPEMD160 in self._touched else set()
-        destroyed, first_log, refund = set(), len(self._logs), self._refund[None]
+        touched: set[Address] = {RIPEMD160} if RIPEMD160 in self._touched else set()
+        destroyed: set[Address] = set()
+        first_log, refund = len(self._logs), self._refund[None]
         owners = {id(slots): address for address, slots in self._slots.items()}
         for mapping, key, previous in reversed(self._journal[checkpoint:]):
             if mapping is self._accounts:

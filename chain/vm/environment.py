@@ -1,6 +1,6 @@
 """The block as its transactions see it, and the node's parts that serve them."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from zevm.chain.vm.engines.engine import Engine, default_engine
 from zevm.chain.vm.frame import WasmMachine
@@ -20,7 +20,7 @@ class BlockEnvironment(BlockContext):
     recoveries: tuple[tuple[bytes, bytes], ...] = ()
     wasm_machine: WasmMachine | None = None
     watcher: Watcher | None = None
-    engine: Engine = default_engine()
+    engine: Engine = field(default_factory=default_engine)
 
     def of_pending_state(self) -> "BlockEnvironment":
         """The same for executions of which no block remains: their watcher is told so."""

@@ -1,17 +1,33 @@
 """A BlockState seen as a StateReader."""
 
-from __future__ import annotations  # the state makes its readers
+from typing import Protocol
 
-from typing import TYPE_CHECKING
-
+from zevm.chain.vm.execution_state import Fields
 from zevm.storage.account import Account
 from zevm.storage.primitives import Address, Wei
 
-if TYPE_CHECKING:
-    from zevm.chain.vm.block_state import BlockState
-
 UNSETTLED_ROOT = bytes(32)
 """The storage root that an overlay shows for an account whose slots it changed: not empty, not yet known."""
+
+
+class Overlay(Protocol):
+    """The part of a BlockState that a reader of it asks."""
+
+    def account_fields(self, address: Address) -> Fields | None:
+        """Nonce, balance and code hash; None where the account does not exist."""
+        ...
+
+    def storage_root(self, address: Address) -> bytes:
+        """An existing account's storage root, UNSETTLED_ROOT where its slots have changed."""
+        ...
+
+    def get_storage(self, address: Address, slot: int) -> int:
+        """The slot's present value."""
+        ...
+
+    def code_of(self, code_hash: bytes) -> bytes:
+        """Code by hash."""
+        ...
 
 
 class OverlayReader:
@@ -23,7 +39,7 @@ class OverlayReader:
 
     __slots__ = ("_root", "_state")
 
-    def __init__(self, state: BlockState, root: bytes) -> None:
+    def __init__(self, state: Overlay, root: bytes) -> None:
         self._state = state
         self._root = root
 

@@ -4,7 +4,6 @@ import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from verification.differential import engines as differential
 from zevm.chain.concurrency.deadline import BriefDeadline, Deadline, ExecutionTimeoutError, NotBriefError
 from zevm.chain.errors import EngineDifferenceError
 from zevm.chain.rules.forks import Fork
+from zevm.chain.tracing.tracer import QuietTracer
 from zevm.chain.vm import transition
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.engines import choice, engine, native, replay
@@ -26,6 +26,7 @@ from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.fork_table import FRAME_CLASSES
 from zevm.chain.vm.frame import Frame
 from zevm.chain.vm.interface import CallRequest, Outcome, VmErrorKind
+from zevm.chain.vm.program import program_cache
 from zevm.core import CORE
 from zevm.core.loading import Core
 from zevm.storage.account import Account
@@ -57,7 +58,7 @@ def call_on(
 
 
 @pytest.fixture
-def ran() -> Iterator[Counter[str]]:
+def ran() -> Counter[str]:
     """Messages by engine since the test began, once it asks."""
     before = Counter(choice.messages)
 
@@ -65,7 +66,7 @@ def ran() -> Iterator[Counter[str]]:
         def __missing__(self, name: str) -> int:
             return choice.messages[name] - before[name]
 
-    yield Since()
+    return Since()
 
 
 # The same tables on both sides
@@ -117,8 +118,6 @@ def with_dearer_add(fork: Fork) -> type[Frame]:
     frames = FRAME_CLASSES[fork]
     operations = list(frames.operations)
     operations[1] = operations[1]._replace(gas=operations[1].gas + 1)
-    from zevm.chain.vm.program import program_cache
-
     members = {"operations": tuple(operations), "program_of": staticmethod(program_cache(tuple(operations)))}
     return type("Dearer", (frames,), {"__slots__": (), **members})
 
@@ -239,10 +238,8 @@ def test_console_lines_are_told_once_by_whoever_ends(ran: Counter[str]) -> None:
 
 
 def test_a_watched_message_runs_on_py_evm(ran: Counter[str]) -> None:
-    from zevm.chain.tracing.struct_log import StructLogTracer
-
     executor, _ = executor_on(Engine.NATIVE, returning("1 2 ADD"))
-    executor.call(CallRequest(sender=SENDER, to=CONTRACT), tracer=StructLogTracer())
+    executor.call(CallRequest(sender=SENDER, to=CONTRACT), tracer=QuietTracer())
     assert (ran["native"], ran["py-evm"]) == (0, 1)
 
 
@@ -315,11 +312,11 @@ def test_a_brief_run_ends_as_brief() -> None:
 def test_what_the_reader_raises_comes_through() -> None:
     class Broken(MemoryReader):
         def storage(self, address: Address, slot: int) -> int:
-            raise OSError("the disk is gone")
+            raise OSError(f"the disk with slot {slot} of 0x{address.hex()} is gone")
 
     accounts = {Address(CONTRACT): MemoryAccount(code=assemble("1 SLOAD"), storage={1: 1})}
     executor = Executor(environment_of(engine=Engine.NATIVE), BlockState(Broken(accounts)))
-    with pytest.raises(OSError, match="the disk is gone"):
+    with pytest.raises(OSError, match="the disk with slot 1"):
         executor.call(CallRequest(sender=SENDER, to=CONTRACT))
 
 
@@ -339,12 +336,18 @@ def test_runs_leave_no_memory_behind() -> None:
 
 
 def test_an_engine_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert engine_named(None) is Engine.NATIVE
+    default = engine.default_engine.__wrapped__
+    monkeypatch.delenv(engine.EVM, raising=False)
+    assert default() is Engine.NATIVE
     assert [engine_named(name) for name in ("native", "py-evm", "check")] == [*Engine]
+    monkeypatch.setenv(engine.EVM, "check")
+    assert default() is Engine.CHECK
     monkeypatch.setattr(engine, "CORE", Core(None, "it is gone"))
-    assert engine_named(None) is engine_named("py-evm") is Engine.PY_EVM
-    with pytest.raises(ValueError, match="the engine check wants the native core, and there is none: it is gone"):
-        engine_named("check")
+    for ask in (default, lambda: engine_named("check")):
+        with pytest.raises(ValueError, match="the engine check wants the native core, and there is none: it is gone"):
+            ask()
+    monkeypatch.delenv(engine.EVM)
+    assert default() is engine_named("py-evm") is Engine.PY_EVM
 
 
 @pytest.mark.parametrize("chosen", Engine)

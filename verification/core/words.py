@@ -15,7 +15,14 @@ from zevm.chain.vm import instructions
 from zevm.core import CORE
 
 WORD = 1 << 256
-EDGES = (0, 1, 2, 3, 31, 32, 255, 256, 2**32, 2**63, 2**64 - 1, 2**64, 2**127, 2**128 - 1, 2**128, 2**192 - 1, 2**192)
+EDGES: tuple[int, ...] = (0, 1, 2, 3, 31, 32, 255, 256, 2**32, 2**63, 2**64 - 1, 2**64)
+EDGES += (
+    2**127,
+    2**128 - 1,
+    2**128,
+    2**192 - 1,
+    2**192,
+)
 EDGES += (2**255 - 1, 2**255, 2**255 + 1, WORD - 2**128, WORD - 2**64, WORD - 2, WORD - 1)
 
 GROUPS_AT_ONCE = 20_000
@@ -84,7 +91,7 @@ def random_word(rng: random.Random) -> int:
 
 
 def results(opcode: int, groups: Sequence[tuple[int, ...]]) -> list[int]:
-    """What the machine gives for each group of operands."""
+    """The machine's result for each group of operands."""
     assert CORE.library is not None
     operands = b"".join(word.to_bytes(32, "big") for group in groups for word in group)
     data = CORE.library.evm_words(opcode, operands)
@@ -92,7 +99,7 @@ def results(opcode: int, groups: Sequence[tuple[int, ...]]) -> list[int]:
 
 
 def random_groups(opcode: int, number: int, rng: random.Random) -> list[tuple[int, ...]]:
-    """So many groups of operands."""
+    """A number of groups of operands."""
     return [tuple(random_word(rng) for _ in range(INSTRUCTIONS[opcode][0])) for _ in range(number)]
 
 

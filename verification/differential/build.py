@@ -163,9 +163,7 @@ def _state_diff(case: Case) -> StateDiff:
     return diff
 
 
-def run_here(
-    case: Case, transactions: list[Transaction], *, zvm: bool = False, engine: Engine | None = None
-) -> Result:
+def run_here(case: Case, transactions: list[Transaction], *, zvm: bool = False, engine: Engine | None = None) -> Result:
     """Execute the case with the node's code. engine: None for the default."""
     execution = execute_here(case, transactions, zvm=zvm, engine=engine)
     header = execution.block.header

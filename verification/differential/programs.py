@@ -120,7 +120,7 @@ def _request(random: Random, writer: CodeWriter, fork: Fork) -> CallRequest:
         to = precompile_address(number)
     else:
         to, data = Address(random.choice(CONTRACTS)), random.randbytes(random.choice((0, 4, 36, 100)))
-    entries = ()
+    entries: tuple[AccessListEntry, ...] = ()
     if fork >= Fork.BERLIN and random.random() < 0.3:
         keys = tuple(slot.to_bytes(32, "big") for slot in range(random.randrange(3)))
         entries = (AccessListEntry(Address(writer.target()), keys),)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from zevm.chain.rules.forks import Fork, ForkRules
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.engines import native, py_evm
-from zevm.chain.vm.engines.check import differences_of
+from zevm.chain.vm.engines.comparison import differences_of
 from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.fork_table import FRAME_CLASSES
 from zevm.chain.vm.frame import Precompile, TransactionContext
@@ -55,7 +55,7 @@ class Case:
         )
 
     def differences(self) -> list[str]:
-        """Run the message on both engines, each upon a state of its own; what differs."""
+        """Run the message on both engines, each on a state of its own; the differences."""
         reference = self._on_py_evm()
         found = self._on_core()
         return ["the core refuses the message"] if found is None else list(differences_of(found, reference))

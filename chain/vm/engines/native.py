@@ -59,7 +59,7 @@ class NativeRun(NamedTuple):
 
 
 def takes(evm_state: PyEvmState, message: Message, context: TransactionContext) -> bool:
-    """Whether the core may try the message: nobody watches, and its code is the EVM's."""
+    """Whether the core may try the message: it has no tracer, its state no listener, and its code is the EVM's."""
     machine = context.wasm_machine
     return (
         context.tracer is None
@@ -89,7 +89,7 @@ def precompile_entries(
 
 
 class _Helper:
-    """What the core asks of Python beside the state (core/zig/host_objects.zig)."""
+    """The answers to the core's questions that the state has not (core/zig/host_objects.zig)."""
 
     __slots__ = ("_context", "_evm_state", "_frames", "block_hash", "look")
 
@@ -117,9 +117,7 @@ class _Helper:
             self._context.deadline.bound(size, most)
 
 
-def run(
-    frames: type[Frame], evm_state: PyEvmState, message: Message, context: TransactionContext
-) -> NativeRun | None:
+def run(frames: type[Frame], evm_state: PyEvmState, message: Message, context: TransactionContext) -> NativeRun | None:
     """Run an outermost message without a change of the state; None where the core refuses it.
 
     Raises what the state and the deadline raise.

@@ -197,8 +197,9 @@ def _written_state(case: Case) -> dict[str, Any]:
 
 
 def _read_precompiles(entries: bytes, fork: Fork) -> dict[Address, Precompile]:
-    """By the addresses where they answer: the fork's own by their numbers, and of those that have none what is known."""
-    own, unnumbered = PRECOMPILES[fork], {CONSOLE_ADDRESS: record_console}
+    """By the addresses where they answer: the fork's own by their numbers, and those without one by what they are."""
+    own = PRECOMPILES[fork]
+    unnumbered: dict[Address, Precompile] = {CONSOLE_ADDRESS: record_console}
     if _P256 in own:
         unnumbered[_P256] = own[_P256]
     found: dict[Address, Precompile] = {}

@@ -6,7 +6,8 @@ from typing import Any
 
 from testing.memory_state import MemoryReader
 from tests.chain.vm.support import FakeAccount
-from zevm.chain.vm.block_state import RIPEMD160, UNSETTLED_ROOT, BlockState
+from zevm.chain.vm.block_state import RIPEMD160, BlockState
+from zevm.chain.vm.overlay_reader import UNSETTLED_ROOT
 from zevm.storage.account import EMPTY_ROOT, AccountChange
 from zevm.storage.keccak import EMPTY_KECCAK, keccak256
 
