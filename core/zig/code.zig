@@ -13,8 +13,8 @@ const jumpdest = 0x5b;
 const push1 = 0x60;
 const push32 = 0x7f;
 
-/// Bytes of 0 after the code: as many as the longest instruction reads, and one to stop at.
-pub const padding = 33;
+/// Bytes of 0 after the code: as many as the longest instruction takes, one to stop at, and a limb to read into.
+pub const padding = 41;
 
 pub const Code = struct {
     /// The code, and its padding.

@@ -145,7 +145,7 @@ pub fn take(step: *Step, address: *const host.Address, end: End) Failure!void {
     const is_made = end.status == .success;
     if (!is_made) try step.frame.return_data.appendSlice(step.machine.memory, end.output);
     step.gas += end.gas_left;
-    step.push(if (is_made) words.from_short(address) else 0);
+    step.push(if (is_made) words.from_address(address) else 0);
 }
 
 /// The address of a contract that an account creates with this nonce (Yellow Paper, eq. 88).

@@ -187,7 +187,8 @@ noinline fn grow(machine: *Machine, frame: *Frame, gas: u64, end: Word) Failure!
         machine.detail = .{ .memory = .{ .words = words, .limit = limit } };
         return error.MemoryLimit;
     }
-    if (words * 32 > brief_bytes) try machine.bound(words * 32, brief_bytes);
+    // once for each new room, not for each word in it
+    if (words * 32 > @max(brief_bytes, frame.memory.data.len)) try machine.bound(words * 32, brief_bytes);
     try frame.memory.grow(machine.memory, words * 32);
     return gas - @as(u64, @truncate(price));
 }

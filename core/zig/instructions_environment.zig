@@ -5,6 +5,7 @@ const words = @import("word.zig");
 const Account = @import("state.zig").Account;
 const Failure = @import("faults.zig").Failure;
 const Step = @import("frame.zig").Step;
+const ancestors_kept = @import("machine.zig").ancestors_kept;
 
 const cold_account_gas = 2_600;
 const warm_gas = 100;
@@ -12,11 +13,11 @@ const warm_gas = 100;
 // The message
 
 pub fn address(step: *Step) Failure!void {
-    step.push(words.from_short(&step.frame.message.storage_address));
+    step.push(words.from_address(&step.frame.message.storage_address));
 }
 
 pub fn caller(step: *Step) Failure!void {
-    step.push(words.from_short(&step.frame.message.sender));
+    step.push(words.from_address(&step.frame.message.sender));
 }
 
 pub fn callvalue(step: *Step) Failure!void {
@@ -53,7 +54,7 @@ pub fn returndatasize(step: *Step) Failure!void {
 }
 
 pub fn origin(step: *Step) Failure!void {
-    step.push(words.from_short(&step.machine.transaction.origin));
+    step.push(words.from_address(&step.machine.transaction.origin));
 }
 
 pub fn gasprice(step: *Step) Failure!void {
@@ -114,18 +115,16 @@ pub fn extcodecopy(step: *Step) Failure!void {
 
 // The block
 
-const ancestors = 256;
-
 pub fn blockhash(step: *Step) Failure!void {
     const machine = step.machine;
     const wanted = step.top().*;
     const here = machine.block.number;
-    const is_known = wanted < here and here - wanted <= ancestors;
-    step.top().* = if (is_known) try machine.state.host.table.block_hash(machine.state.host.context, wanted) else 0;
+    const is_known = wanted < here and here - wanted <= ancestors_kept;
+    step.top().* = if (is_known) try machine.ancestor(wanted) else 0;
 }
 
 pub fn coinbase(step: *Step) Failure!void {
-    step.push(words.from_short(&step.machine.block.coinbase));
+    step.push(words.from_address(&step.machine.block.coinbase));
 }
 
 pub fn timestamp(step: *Step) Failure!void {

@@ -1,18 +1,18 @@
 //! The stack's own instructions, and those of the program counter.
 
 const std = @import("std");
+const words = @import("word.zig");
 const Exit = @import("interpreter.zig").Exit;
 const Failure = @import("faults.zig").Failure;
 const Step = @import("frame.zig").Step;
-const Word = @import("word.zig").Word;
 
 const Quick = *const fn (*Step) Failure!void;
 
 pub fn push(comptime size: usize) Quick {
     return struct {
         fn run(step: *Step) Failure!void {
-            const Short = @Int(.unsigned, 8 * size);
-            step.push(if (size == 0) 0 else std.mem.readInt(Short, step.code[step.counter..][0..size], .big));
+            // the code's padding has room for so many bytes
+            step.push(if (size == 0) 0 else words.from_first(size, step.code[step.counter..][0 .. size + 8]));
             step.counter += size;
         }
     }.run;
@@ -31,7 +31,7 @@ pub fn swap(comptime depth: usize) Quick {
         fn run(step: *Step) Failure!void {
             const first = step.top();
             const second = &step.stack[step.height - 1 - depth];
-            std.mem.swap(Word, first, second);
+            std.mem.swap(words.Word, first, second);
         }
     }.run;
 }
@@ -51,7 +51,7 @@ pub fn gas(step: *Step) Failure!void {
 
 pub fn jumpdest(_: *Step) Failure!void {}
 
-inline fn go(step: *Step, target: Word) Failure!void {
+inline fn go(step: *Step, target: words.Word) Failure!void {
     if (!step.frame.code.is_target(target)) return error.InvalidJump;
     step.counter = @truncate(target);
     try step.machine.look_if_due(step.gas);

@@ -1,6 +1,5 @@
 //! Memory: words in and out, copies, hashes, and what a frame gives back.
 
-const std = @import("std");
 const keccak = @import("keccak.zig");
 const words = @import("word.zig");
 const Exit = @import("interpreter.zig").Exit;
@@ -26,7 +25,7 @@ pub fn mload(step: *Step) Failure!void {
 pub fn mstore(step: *Step) Failure!void {
     const start = step.pop();
     const bytes = try word_bytes(step, start);
-    std.mem.writeInt(Word, bytes, step.pop(), .big);
+    words.write(step.pop(), bytes);
 }
 
 pub fn mstore8(step: *Step) Failure!void {

@@ -20,6 +20,9 @@ const Frame = frames.Frame;
 /// How a message ended. `output` is valid until another frame begins.
 pub const End = struct { status: host.Status, gas_left: u64, output: []const u8 = "" };
 
+/// Blocks whose hashes code may ask for.
+pub const ancestors_kept = 256;
+
 pub const Machine = struct {
     memory: Allocator,
     state: *State = undefined,
@@ -32,6 +35,8 @@ pub const Machine = struct {
     depth: usize = 0,
     /// What the last precompile gave.
     answer: std.ArrayList(u8) = .empty,
+    /// Hashes of ancestors that were asked for, by number modulo 256; made when the first one is.
+    ancestors: ?*[ancestors_kept]?host.Word = null,
     detail: host.Detail = .none,
     spare_gas: u64 = std.math.maxInt(u64),
     /// Below so much gas of the innermost frame the clock is looked at.
@@ -47,6 +52,7 @@ pub const Machine = struct {
             self.memory.destroy(frame);
         }
         self.frames.deinit(self.memory);
+        if (self.ancestors) |hashes| self.memory.destroy(hashes);
         self.answer.deinit(self.memory);
     }
 
@@ -86,6 +92,21 @@ pub const Machine = struct {
     /// Note that a message reaches an account; before EIP-161 it comes to be.
     pub fn touch(self: *Machine, account: Account) Error!void {
         if (self.rules.has_empty_accounts) try self.state.create_empty(account) else try self.state.touch(account);
+    }
+
+    /// The hash of one of the last blocks, which the host is asked for once.
+    pub fn ancestor(self: *Machine, number: host.Word) Error!host.Word {
+        const hashes = self.ancestors orelse blk: {
+            const made = try self.memory.create([ancestors_kept]?host.Word);
+            made.* = @splat(null);
+            self.ancestors = made;
+            break :blk made;
+        };
+        const place = &hashes[@as(u8, @truncate(number))];
+        if (place.*) |known| return known;
+        const found = try self.state.host.table.block_hash(self.state.host.context, number);
+        place.* = found;
+        return found;
     }
 
     /// Ahead of a step of this size: Raised where the run has to be brief and the step is not.
