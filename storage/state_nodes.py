@@ -227,20 +227,25 @@ class PathNodes:
             self._young_states += 1
 
     def remember(self, root: bytes, nodes: dict[bytes, bytes], base: bytes, age: int) -> None:
-        """Keep them as long as what they share with newer states, and a few states at a time."""
-        self._rebuilt.add(root, self._rebuilt.nodes(base) | nodes, age)
+        """Keep them as long as what they share with newer states, and a few states at a time.
+
+        Not where that has gone meanwhile.
+        """
+        with self._lock:
+            if age >= self._turns - 1:
+                self._rebuilt.add(root, self._rebuilt.nodes(base) | nodes, age)
 
     def renew(self, batch: Batch, root: bytes) -> None:
         """Keep the nodes of a state as long as new ones."""
         if root == self._turned_root or root in self._young:
             return
-        if root in self._old:
+        if self.age(root) != self._turns:
             # of the states before it too: nothing tells whose a node is
             with self._lock:
                 self._young = self._old | self._young
                 self._young_bytes += self._old_bytes
                 self._young_states += self._limits.states or 0
-        else:
+        if root not in self._young:
             self.add(batch, self._rebuilt.nodes(root))
 
     def past_caches(self, reader: Reader) -> NodesOf:
@@ -316,7 +321,7 @@ class PathNodes:
             self._turned_root = root
             self._young, self._young_bytes, self._young_states = {}, 0, 0
             self._turns += 1
-        self._rebuilt.forget_before(self._turns - 1)
+            self._rebuilt.forget_before(self._turns - 1)
 
     def _find(self, key: bytes, node_hash: bytes) -> bytes | None:
         raw = self._waiting.get(key)
