@@ -125,6 +125,9 @@ class HashNodes:
         self._store = store
         self._cache = ByteCache(cache_bytes)
         self._rebuilt = RebuiltStates()
+        self._batch: Batch | None = None
+        self._unwritten: dict[bytes, bytes] = {}
+        """Nodes in the newest batch: until it is written they may have left the cache."""
 
     def of(self, owner: bytes) -> trie.Nodes:  # noqa: ARG002  a hash says enough
         """The nodes, by their hash."""
@@ -143,6 +146,9 @@ class HashNodes:
         """Put the nodes into `batch`."""
         batch.put_all([(node_key(node_hash), raw) for node_hash, raw in nodes.items()])
         self._cache.put_all(nodes)
+        if batch is not self._batch:
+            self._batch, self._unwritten = batch, {}
+        self._unwritten.update(nodes)
 
     def remember(self, root: bytes, nodes: dict[bytes, bytes], base: bytes, age: int) -> None:
         """Keep them in memory, a few states at a time."""
@@ -158,6 +164,7 @@ class HashNodes:
 
     def clear(self) -> None:
         """Forget nodes of a batch that was not written."""
+        self._batch, self._unwritten = None, {}
         self._cache.clear()
 
     def _find(self, _path: str, node_hash: bytes) -> bytes | None:
@@ -165,7 +172,7 @@ class HashNodes:
         if raw is None:
             raw = self._store.get(node_key(node_hash))
             if raw is None:
-                return self._rebuilt.find(node_hash)
+                return self._unwritten.get(node_hash) or self._rebuilt.find(node_hash)
             self._cache.put(node_hash, raw)
         return raw
 

@@ -268,6 +268,24 @@ def test_a_state_that_was_made_again_before_the_last_turn_stays_whole_once_it_is
                     assert history.states.by_trie(held).account(address).balance == balance
 
 
+def test_nodes_of_an_unwritten_batch_are_found_without_the_cache() -> None:
+    """A reorganisation to before `--proofs all`: it stands on a state that its own batch brings."""
+    history = grown(*range(1, 12))
+    history.states = StateStore(history.store, limits=NodeLimits(states=None), node_cache_bytes=0)
+    recovered = history.states.recover(*history.versions[-1][:2])
+    assert recovered is not None
+    history.store.write(recovered)
+    reached, batch = history.versions[3][0], Batch()
+    history.drop_after(reached)
+    assert history.states.rewind(batch, reached) == history.root
+    base = history.add(batch, account_diff(b=7))
+    history.add(batch, account_diff(c=8), base)
+    history.write(batch, reached)
+    history.check()
+    for _, root, model in history.versions[-3:]:
+        model.check(history.states.by_trie(root))
+
+
 def test_a_state_whose_shared_nodes_have_gone_while_it_was_made_again_is_not_kept() -> None:
     """Two turns pass between the moment that a state's nodes are asked for and the moment that they are there."""
     history = grown(*range(1, 12))
