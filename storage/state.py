@@ -152,6 +152,8 @@ class StateStore:
                 raise limit.passed_by() from None
             raise
         self._nodes.remember(root, _checked(rebuilt, root), base, age)
+        if not self.holds(root):
+            raise limit.passed_by()
 
     def recover(self, version: Version, root: bytes) -> Batch | None:
         """Make the nodes of the latest state, which is at `version`, that were not written before the last stop.

@@ -125,6 +125,9 @@ class HashNodes:
         self._store = store
         self._cache = ByteCache(cache_bytes)
         self._rebuilt = RebuiltStates()
+        self._batch: Batch | None = None
+        self._unwritten: dict[bytes, bytes] = {}
+        """Nodes in the newest batch: until it is written they may have left the cache."""
 
     def of(self, owner: bytes) -> trie.Nodes:  # noqa: ARG002  a hash says enough
         """The nodes, by their hash."""
@@ -143,6 +146,9 @@ class HashNodes:
         """Put the nodes into `batch`."""
         batch.put_all([(node_key(node_hash), raw) for node_hash, raw in nodes.items()])
         self._cache.put_all(nodes)
+        if batch is not self._batch:
+            self._batch, self._unwritten = batch, {}
+        self._unwritten.update(nodes)
 
     def remember(self, root: bytes, nodes: dict[bytes, bytes], base: bytes, age: int) -> None:
         """Keep them in memory, a few states at a time."""
@@ -158,6 +164,7 @@ class HashNodes:
 
     def clear(self) -> None:
         """Forget nodes of a batch that was not written."""
+        self._batch, self._unwritten = None, {}
         self._cache.clear()
 
     def _find(self, _path: str, node_hash: bytes) -> bytes | None:
@@ -165,7 +172,7 @@ class HashNodes:
         if raw is None:
             raw = self._store.get(node_key(node_hash))
             if raw is None:
-                return self._rebuilt.find(node_hash)
+                return self._unwritten.get(node_hash) or self._rebuilt.find(node_hash)
             self._cache.put(node_hash, raw)
         return raw
 
@@ -227,20 +234,25 @@ class PathNodes:
             self._young_states += 1
 
     def remember(self, root: bytes, nodes: dict[bytes, bytes], base: bytes, age: int) -> None:
-        """Keep them as long as what they share with newer states, and a few states at a time."""
-        self._rebuilt.add(root, self._rebuilt.nodes(base) | nodes, age)
+        """Keep them as long as what they share with newer states, and a few states at a time.
+
+        Not where that has gone meanwhile.
+        """
+        with self._lock:
+            if age >= self._turns - 1:
+                self._rebuilt.add(root, self._rebuilt.nodes(base) | nodes, age)
 
     def renew(self, batch: Batch, root: bytes) -> None:
         """Keep the nodes of a state as long as new ones."""
         if root == self._turned_root or root in self._young:
             return
-        if root in self._old:
+        if self.age(root) != self._turns:
             # of the states before it too: nothing tells whose a node is
             with self._lock:
                 self._young = self._old | self._young
                 self._young_bytes += self._old_bytes
                 self._young_states += self._limits.states or 0
-        else:
+        if root not in self._young:
             self.add(batch, self._rebuilt.nodes(root))
 
     def past_caches(self, reader: Reader) -> NodesOf:
@@ -316,7 +328,7 @@ class PathNodes:
             self._turned_root = root
             self._young, self._young_bytes, self._young_states = {}, 0, 0
             self._turns += 1
-        self._rebuilt.forget_before(self._turns - 1)
+            self._rebuilt.forget_before(self._turns - 1)
 
     def _find(self, key: bytes, node_hash: bytes) -> bytes | None:
         raw = self._waiting.get(key)
