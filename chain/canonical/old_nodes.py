@@ -18,7 +18,7 @@ def remove_old_nodes(database: Database, writer: Writer, cancellation: Cancellat
     """
     if not database.state.has_unneeded_nodes:
         return
-    LOGGER.info("the trie nodes of past states, which --proofs all has kept, are removed")
+    LOGGER.info("the trie nodes of past states, which are not kept any more, are removed")
     try:
         removed = writer.submit(_removed, database, cancellation=cancellation).result()
         for first, stop in node_removal.reclaimable():
