@@ -14,6 +14,7 @@ from zevm.storage.errors import CorruptionError, StorageProblem
 from zevm.storage.history import Version
 from zevm.storage.keccak import keccak256
 from zevm.storage.node_changes import NodeChanges, node_changes
+from zevm.storage.node_removal import NODES_KEY
 from zevm.storage.rebuilt_states import RebuiltStates
 from zevm.storage.schema import (
     HASH_SIZE,
@@ -21,8 +22,6 @@ from zevm.storage.schema import (
     SLOT_NODE,
     STATE_NODE,
     VERSION_SIZE,
-    MetaName,
-    meta_key,
     node_key,
     path_key,
     range_of,
@@ -30,7 +29,6 @@ from zevm.storage.schema import (
 from zevm.storage.state_update import NodesOf
 from zevm.storage.store import Batch, Reader
 
-_NODES_KEY = meta_key(MetaName.NODES)
 _NODE_OVERHEAD_BYTES = 200
 _NEAR_BYTES = 512 * 1024
 """More than the nodes that a short block makes."""
@@ -68,7 +66,7 @@ class Written(NamedTuple):
     @classmethod
     def read(cls, reader: Reader) -> "Written | None":
         """The store's record; None where it holds no nodes. Raises CorruptionError."""
-        data = reader.get(_NODES_KEY)
+        data = reader.get(NODES_KEY)
         if data is None:
             return None
         if len(data) != VERSION_SIZE + HASH_SIZE:
@@ -293,7 +291,7 @@ class PathNodes:
         """The way from the written state to that of the last turn, which is the one at `version`."""
         batch = Batch()
         batch.operations += self._waiting.items()
-        batch.put(_NODES_KEY, Written(version, self._turned_root).encode())
+        batch.put(NODES_KEY, Written(version, self._turned_root).encode())
         return batch
 
     def wrote(self, version: Version) -> None:
@@ -304,7 +302,7 @@ class PathNodes:
         """Put the nodes into `batch` that make the state at `version` the written one; `took` follows the write."""
         changes = node_changes(self.of, self._turned_root, root)
         batch.operations += (self._waiting | changes.entries).items()
-        batch.put(_NODES_KEY, Written(version, root).encode())
+        batch.put(NODES_KEY, Written(version, root).encode())
         return changes
 
     def took(self, changes: NodeChanges, version: Version, root: bytes) -> None:
@@ -346,16 +344,7 @@ class PathNodes:
 
 def forget_nodes(reader: Reader, batch: Batch) -> None:
     """Put into `batch` the removal of every node."""
-    for key, _ in reader.iterate(*range_of(NODE), fill_cache=False):
-        batch.delete(key)
-    forget_path_nodes(reader, batch)
-
-
-def forget_path_nodes(reader: Reader, batch: Batch) -> None:
-    """Put into `batch` the removal of the nodes under their paths."""
-    if reader.get(_NODES_KEY) is None:
-        return
-    for family in (STATE_NODE, SLOT_NODE):
+    for family in (NODE, STATE_NODE, SLOT_NODE):
         for key, _ in reader.iterate(*range_of(family), fill_cache=False):
             batch.delete(key)
-    batch.delete(_NODES_KEY)
+    batch.delete(NODES_KEY)

@@ -431,10 +431,7 @@ def _leaf(path: str, value: bytes) -> bytes:
 
 
 def read_path(item: bytes) -> tuple[str, bool]:
-    """The digits of a leaf's or extension's path, and whether it is a leaf.
-
-    Raises CorruptionError, also for an extension without digits: it would lead nowhere, for ever if to itself.
-    """
+    """The digits of a leaf's or extension's path, and whether it is a leaf. Raises CorruptionError."""
     text = _payload(item).hex()
     flag = text[:1]
     if flag == "2" or (flag == "0" and len(text) > 2):
@@ -442,6 +439,7 @@ def read_path(item: bytes) -> tuple[str, bool]:
     if flag == "3" or flag == "1":
         return text[1:], flag == "3"
     if flag == "0":
+        # it may lead to itself, for ever
         raise CorruptionError("trie node is an extension without a path")
     raise CorruptionError(f"trie node has a path with the unknown flag {flag!r}")
 

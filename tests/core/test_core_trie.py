@@ -1,11 +1,10 @@
 """Tries of the core against storage/trie.py: roots, nodes, look-ups, proofs, and errors."""
 
 import random
-from typing import Any
 
 import pytest
 
-from tests.core.support import agree, agree_on_trie, needs_core, outcome
+from tests.core.support import agree, agree_on_trie, needs_core
 from zevm.core import CORE, references
 from zevm.storage import trie
 from zevm.storage.account import EMPTY_ROOT
