@@ -4,6 +4,7 @@ const std = @import("std");
 const Error = @import("errors.zig").Error;
 const python = @import("python.zig");
 const state_of = @import("state.zig");
+const word = @import("word.zig");
 
 const Object = python.Object;
 const State = state_of.State;
@@ -135,9 +136,7 @@ fn logs_of(state: *State) Error!*Object {
 fn topics_of(topics: []const u256) Error!*Object {
     var objects: [4]*Object = undefined;
     for (topics, 0..) |topic, index| {
-        var digits: [32]u8 = undefined;
-        std.mem.writeInt(u256, &digits, topic, .big);
-        objects[index] = python.bytes(&digits) catch |failure| {
+        objects[index] = python.bytes(&word.to_bytes(topic)) catch |failure| {
             for (objects[0..index]) |object| python.drop(object);
             return failure;
         };

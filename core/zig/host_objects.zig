@@ -4,6 +4,7 @@ const std = @import("std");
 const Error = @import("errors.zig").Error;
 const host_of = @import("host.zig");
 const python = @import("python.zig");
+const words = @import("word.zig");
 const memory = &@import("memory.zig").core;
 
 const Address = host_of.Address;
@@ -152,7 +153,7 @@ fn block_hash(context: *anyopaque, number: Word) Error!Word {
     defer python.drop(answer);
     const hash = try python.contents(answer);
     if (hash.len == 0) return 0;
-    return if (hash.len == 32) std.mem.readInt(Word, hash[0..32], .big) else error.Refused;
+    return if (hash.len == 32) words.from_bytes(hash[0..32]) else error.Refused;
 }
 
 /// precompile(address, gas, data) -> (status, gas left, output, text)

@@ -3,6 +3,7 @@
 
 const std = @import("std");
 const Error = @import("errors.zig").Error;
+const words = @import("word.zig");
 
 pub const Size = isize;
 const Type = opaque {};
@@ -181,8 +182,8 @@ pub fn size_of(object: *Object) Error!usize {
 
 /// The integer of a word.
 pub fn integer_of_word(value: u256) Error!*Object {
-    var digits: [32]u8 = undefined;
-    std.mem.writeInt(u256, &digits, value, .big);
+    if (value >> 64 == 0) return integer(@truncate(value));
+    const digits = words.to_bytes(value);
     return integer_of(std.mem.trimStart(u8, &digits, "\x00"));
 }
 

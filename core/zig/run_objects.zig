@@ -9,6 +9,7 @@ const machine_of = @import("machine.zig");
 const python = @import("python.zig");
 const state_of = @import("state.zig");
 const memory_of = @import("memory.zig");
+const word = @import("word.zig");
 
 const Object = python.Object;
 
@@ -21,7 +22,7 @@ fn bytes_of(comptime size: usize, object: *Object) Error![size]u8 {
 }
 
 fn word_of_bytes(object: *Object) Error!host_of.Word {
-    return std.mem.readInt(host_of.Word, &try bytes_of(32, object), .big);
+    return word.from_bytes(&try bytes_of(32, object));
 }
 
 /// A size, or null of None.

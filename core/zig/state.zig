@@ -88,10 +88,7 @@ pub fn start(entropy: u64) void {
 const Hashing = struct {
     pub fn hash(_: Hashing, key: anytype) u64 {
         if (@TypeOf(key) == Address) return std.hash.Wyhash.hash(seed, &key);
-        var bytes: [36]u8 = undefined;
-        std.mem.writeInt(u32, bytes[0..4], @intFromEnum(key.account), .little);
-        std.mem.writeInt(u256, bytes[4..36], key.slot, .little);
-        return std.hash.Wyhash.hash(seed, &bytes);
+        return std.hash.Wyhash.hash(seed +% @as(u64, @intFromEnum(key.account)) *% 0x9e3779b97f4a7c15, std.mem.asBytes(&key.slot));
     }
 
     pub fn eql(_: Hashing, left: anytype, right: @TypeOf(left)) bool {
