@@ -173,6 +173,17 @@ class ChainView:
             return self.pending().state if self.pool.executable_count else self.head.state
         return self.canonical.state_of(self.resolve(reference))
 
+    def is_at_hand(self, reference: BlockReference) -> bool:
+        """Whether the state at a block is read without work before it: not that of the pending block, or of a side
+        block whose trie nodes have to be made again.
+        """
+        if reference.hash is None:
+            return reference.tag is not BlockTag.PENDING
+        header = self.records.header_by_hash(reference.hash)
+        if header is None or self.records.canonical_hash(header.number) == reference.hash:
+            return True
+        return self.database.state.holds(header.state_root)
+
     def base_of(self, reference: BlockReference) -> tuple[Header, StateBase]:
         """A block, and the state after it, which others can stand on. Raises UnknownBlockError."""
         if reference.tag is BlockTag.PENDING:
@@ -185,7 +196,7 @@ class ChainView:
         self, reference: BlockReference, address: Address, slots: list[int], deadline: Deadline
     ) -> AccountProof:
         """Merkle proofs of an account and of its slots at a block. Raises UnknownBlockError, ExecutionTimeoutError."""
-        if reference.tag is BlockTag.PENDING:
+        if not self.is_at_hand(reference):
             deadline.bound(1, 0)
         states, state = self.database.state, self.base_of(reference)[1]
         if not states.holds(state.root):
@@ -214,6 +225,8 @@ class ChainView:
         """
         if reference.tag is BlockTag.PENDING:
             return self._pending_frame(deadline)
+        if deadline is not None and not self.is_at_hand(reference):
+            deadline.bound(1, 0)
         header = self.resolve(reference)
         return CallFrame(self.environment_of(header), watched(self.canonical.state_of(header), deadline))
 

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, closing, contextmanager
+from functools import partial
 
 from coincurve import PrivateKey
 
@@ -13,6 +14,8 @@ from zevm import __version__
 from zevm.analysis.catalogue import Catalogue
 from zevm.analysis.debug_log import DebugLog
 from zevm.chain.blockchain import Chain
+from zevm.chain.canonical.old_nodes import remove_old_nodes
+from zevm.chain.concurrency.deadline import Cancellation
 from zevm.chain.errors import ChainError
 from zevm.chain.vm.engines.engine import engine_named
 from zevm.chain.vm.tracer import Watcher
@@ -102,12 +105,15 @@ class Serving:
         """Go on until the event comes: the start has succeeded, and what it made stays. Raises StorageError."""
         self._chain.database.keep()
         give_up_replaced(self._settings)
-        deletion = asyncio.create_task(asyncio.to_thread(self._forget_replaced))
+        ending = Cancellation()
+        removal = partial(remove_old_nodes, self._chain.database, self._chain.writer, ending)
+        deletions = [asyncio.create_task(asyncio.to_thread(work)) for work in (self._forget_replaced, removal)]
         try:
             self._chain.start()
             await self._state_file.keep_until(stopping)
         finally:
-            await deletion
+            ending.cancel()
+            await asyncio.gather(*deletions)
 
     def _forget_replaced(self) -> None:
         try:

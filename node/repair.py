@@ -1,7 +1,6 @@
 """The work of `zevm db check` and `zevm db rewind` on a chain that may be damaged."""
 
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 
 from zevm.chain.canonical.chain import CanonicalChain, stored_genesis
 from zevm.chain.canonical.integrity import deep_problems, recent_problems
@@ -66,11 +65,11 @@ def migrate_database(settings: NodeSettings, progress: Progress) -> bool:
 
 
 def rewind_database(
-    settings: NodeSettings, number: int, progress: Callable[[int, int], None] = lambda _, __: None
+    settings: NodeSettings, number: int, progress: Progress = lambda _, __, ___: None
 ) -> tuple[int, int]:
     """Make block `number` the head; return the head's number before and after. A damaged database is salvaged first.
 
-    progress: called after each step with the first and the present head.
+    progress: called with each part and its progress.
     """
     try:
         with open_database(settings, create=False) as database:
@@ -80,13 +79,12 @@ def rewind_database(
             return _rewound(database, settings, number, progress)
 
 
-def _rewound(
-    database: Database, settings: NodeSettings, number: int, progress: Callable[[int, int], None]
-) -> tuple[int, int]:
+def _rewound(database: Database, settings: NodeSettings, number: int, progress: Progress) -> tuple[int, int]:
     genesis, head = stored_genesis(database), database.ledger.head()
     if genesis is None or head is None:
         raise NodeError(f"the database at {settings.datadir} holds no chain; `zevm run` creates one")
-    rewind_ledger(database, number, partial(progress, head[0]))
+    rewind_ledger(database, number, progress)
+    progress("trie of the new head", 0, 0)
     return head[0], _checked_head(CanonicalChain(database, genesis))
 
 

@@ -320,13 +320,15 @@ class Database:
         """
         return integrity.scrub(self.store, progress)
 
-    def stats(self, *, count_keys: bool = False) -> DatabaseStats:
-        """Figures per kind of key. `count_keys` reads the whole database."""
+    def stats(
+        self, *, count_keys: bool = False, progress: integrity.Progress = lambda _, __, ___: None
+    ) -> DatabaseStats:
+        """Figures per kind of key. `count_keys` reads the whole database; `progress` is called while it does."""
         sizes = self.store.approximate_sizes([schema.range_of(family) for family in schema.FAMILIES])
         families = []
         for family, size in zip(schema.FAMILIES, sizes, strict=True):
-            pairs = self.store.iterate(*schema.range_of(family), fill_cache=False) if count_keys else ()
-            families.append(FamilyStats(family.name, sum(1 for _ in pairs) if count_keys else None, size))
+            keys = integrity.count_keys(self.store, family, size, progress) if count_keys else None
+            families.append(FamilyStats(family.name, keys, size))
         head = self.ledger.head()
         files = {} if self._files is None else self._files.sizes()
         return DatabaseStats(0 if head is None else head[0] + 1, self._sequence, tuple(families), files)

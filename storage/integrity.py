@@ -147,6 +147,18 @@ def _scan_family(
     return count
 
 
+def count_keys(reader: Reader, family: Family, size: int, progress: Progress) -> int:
+    """Number of keys of a family that takes about `size` bytes."""
+    count = read = next_told = 0
+    for key, value in reader.iterate(*schema.range_of(family), fill_cache=False):
+        if read >= next_told:
+            progress(f"{family.name}, bytes", read, max(size, read))
+            next_told = read + TOLD_EVERY_BYTES
+        count += 1
+        read += len(key) + len(value)
+    return count
+
+
 def _check_pair(family: Family, key: bytes, value: bytes, head: int) -> str | None:
     if family.key_size is not None and len(key) != family.key_size:
         return f"key {key.hex()} has {len(key)} bytes, want {family.key_size}"

@@ -8,7 +8,8 @@ What plyvel leaves to its user, and this module does:
 - After a failed write LevelDB accepts more, behind a record that may be torn; here the first failure is the last write
   until `reopen`, and the snapshots that readers hold then live on.
 - LevelDB does not fsync a log that it leaves for the next one, so that a power failure could take writes out of the
-  middle; `_UnsyncedLogs` does it.
+  middle; `UnsyncedLogs` does it.
+- LevelDB rewrites files that reads have looked into in vain; `RecentValues` spares it those reads.
 """
 
 import os
@@ -16,7 +17,7 @@ import tempfile
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,10 +26,10 @@ from typing import Any
 import plyvel
 
 from zevm.storage.errors import CorruptionError, DatabaseLockedError, StorageError, StorageProblem
+from zevm.storage.recent import RecentValues
+from zevm.storage.schema import ACCOUNT, META, SIDE, SLOT, UNDO
 from zevm.storage.store import CHUNK_PAIRS, Batch
-
-LOOK_BYTES = 256 * 1024
-"""Unsynced bytes after which LevelDB may have begun another log."""
+from zevm.storage.unsynced_logs import UnsyncedLogs
 
 ROOM_BYTES = 1024 * 1024
 """Free space, beyond the size of its log, that a database needs before it is reopened."""
@@ -41,14 +42,19 @@ class LevelOptions:
     """LevelDB's memory and file bounds.
 
     max_open_files: LevelDB maps each open table into memory and keeps ten of these for itself, so that at most
-    (max_open_files - 10) * file_bytes of tables count as resident.
+    (max_open_files - 10) * file_bytes of tables count as resident. recent_bytes, recent_prefixes: see RecentValues.
+    sought_prefixes: of keys that every block looks for and seldom finds. Looking through an iterator takes longer, but
+    does not count towards rewriting a file (storage/recent.py).
     """
 
     cache_bytes: int = 32 * 1024 * 1024
-    write_buffer_bytes: int = 8 * 1024 * 1024
+    write_buffer_bytes: int = 16 * 1024 * 1024
     file_bytes: int = 4 * 1024 * 1024
     max_open_files: int = 26
     bloom_bits_per_key: int = 10
+    recent_bytes: int = 16 * 1024 * 1024
+    recent_prefixes: frozenset[bytes] = frozenset((ACCOUNT.prefix, SLOT.prefix, META.prefix))
+    sought_prefixes: frozenset[bytes] = frozenset((UNDO.prefix, SIDE.prefix))
 
 
 class _GateClosedError(StorageError):
@@ -101,48 +107,6 @@ class _Gate:
         release()
 
 
-class _UnsyncedLogs:
-    """Keeps unsynced writes from being lost before later ones: what a power failure takes is a tail, never a middle."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._bytes = 0
-        self._newest = 0
-
-    def before_synced(self) -> None:
-        """Make unsynced writes durable, in whichever log they are."""
-        if self._bytes:
-            self._sync(self._numbers())
-            self._bytes = 0
-
-    def after_unsynced(self, size: int) -> None:
-        """Count a write; every now and then, make logs durable that LevelDB has left."""
-        looked = self._bytes // LOOK_BYTES
-        self._bytes += size
-        if self._bytes // LOOK_BYTES == looked:
-            return
-        numbers = self._numbers()
-        newest = max(numbers, default=0)
-        if newest != self._newest:
-            self._sync(number for number in numbers if number != newest)
-            self._newest = newest
-
-    def _numbers(self) -> list[int]:
-        names = (name.partition(".") for name in os.listdir(self._path))
-        return [int(stem) for stem, _, kind in names if kind == "log" and stem.isdigit()]
-
-    def _sync(self, numbers: Iterable[int]) -> None:
-        for number in numbers:
-            try:
-                descriptor = os.open(self._path / f"{number:06d}.log", os.O_RDONLY)
-            except FileNotFoundError:
-                continue  # its content is in a table by now
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-
-
 class LevelStore:
     """A LevelDB database in one directory, which this process must hold alone.
 
@@ -161,10 +125,16 @@ class LevelStore:
         self._opened = threading.Event()
         self._handles: weakref.WeakSet[_SnapshotHandle] = weakref.WeakSet()
         self._writes = 0
+        self._recent = RecentValues(self._options.recent_bytes, self._options.recent_prefixes)
         self._publish(self._open(create=create))
 
     def get(self, key: bytes) -> bytes | None:
         """The value, or None. Raises CorruptionError when the stored bytes fail their checksum."""
+        number, recent = self._writes, self._recent.find(key)
+        if recent is not None and recent[0] <= number and not self._closed:
+            return recent[1]
+        if key[:1] in self._options.sought_prefixes:
+            return next((value for _, value in self.iterate(key, key + b"\x00")), None)
         try:
             return _get(self._gate, self._db, key, self.path)
         except _GateClosedError:
@@ -184,6 +154,7 @@ class LevelStore:
         with self._write_lock, self._gate:
             if self._fault is not None:
                 raise StorageError(f"writes are stopped since one failed ({self._fault})")
+            self._recent.note(self._writes + 1, batch.operations)
             native = self._db.write_batch(sync=sync)
             for key, value in batch.operations:
                 if value is None:
@@ -199,6 +170,7 @@ class LevelStore:
             except (plyvel.Error, OSError) as error:
                 translated = _translate(error, self.path)
                 self._fault = str(translated)
+                self._recent.clear()
                 raise translated from error
             self._writes += 1
 
@@ -216,6 +188,7 @@ class LevelStore:
             try:
                 self._gate.close()
                 self._released.wait()
+                self._recent.clear()
                 between()
                 database = self._open(create=False)
                 for handle in list(self._handles):
@@ -228,7 +201,8 @@ class LevelStore:
     def snapshot(self) -> "LevelSnapshot":
         """A frozen view of the store as it is now."""
         with self.entered():
-            return LevelSnapshot(self, self._db.snapshot())
+            number = self._writes
+            return LevelSnapshot(self, self._db.snapshot(), number)
 
     def close(self) -> None:
         """Wait for the operations under way, then release files and lock; idempotent."""
@@ -289,7 +263,7 @@ class LevelStore:
     def _publish(self, database: Any) -> None:
         """Let operations pass to an open LevelDB."""
         self._released.clear()
-        self._unsynced = _UnsyncedLogs(self.path)
+        self._unsynced = UnsyncedLogs(self.path)
         # the gate last: who finds it open finds the database that is behind it
         self._db = database
         self._gate = _Gate(self._close_database)
@@ -338,15 +312,18 @@ class LevelStore:
 class LevelSnapshot:
     """A frozen view of a LevelStore."""
 
-    def __init__(self, store: LevelStore, native: Any) -> None:
+    def __init__(self, store: LevelStore, native: Any, writes: int) -> None:
         self._store = store
-        self._handle: _SnapshotHandle | None = _SnapshotHandle(store, native)
+        self._handle: _SnapshotHandle | None = _SnapshotHandle(store, native, writes)
 
     def get(self, key: bytes) -> bytes | None:
         """The value when the view was taken, or None."""
-        store = self._store
+        store, handle = self._store, self._open_handle()
+        recent = store._recent.find(key)
+        if recent is not None and recent[0] <= handle.writes and not store._closed:
+            return recent[1]
         try:
-            return _get(store._gate, self._open_handle().native, key, store.path)
+            return _get(store._gate, handle.native, key, store.path)
         except _GateClosedError:
             store._await_reopening()
             return _get(store._gate, self._open_handle().native, key, store.path)
@@ -374,14 +351,17 @@ class LevelSnapshot:
 
 
 class _SnapshotHandle:
-    """Owns LevelDB's snapshot, and frees it when the last read that uses it is over."""
+    """Owns LevelDB's snapshot, and frees it when the last read that uses it is over.
+
+    writes: the store's writes that it has for certain; counted before it was taken.
+    """
 
     __slots__ = ("__weakref__", "native", "store", "writes")
 
-    def __init__(self, store: LevelStore, native: Any) -> None:
+    def __init__(self, store: LevelStore, native: Any, writes: int) -> None:
         self.store = store
         self.native = native
-        self.writes = store._writes
+        self.writes = writes
         store._handles.add(self)
 
     def __del__(self) -> None:

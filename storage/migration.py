@@ -1,28 +1,25 @@
 """A database of schema 1 becomes one of schema 2: past states by an index of what changed, in place of all tries.
 
-Every step can be repeated: an interrupted migration begins again, and skips what it has written. The file FORMAT, which
-names the schema, is written last.
+Every step can be repeated: an interrupted migration begins again, and skips what it has written. The file FORMAT names
+the schema; only the mark of the migration goes after it has been written.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from itertools import islice, pairwise
+from itertools import pairwise
 
-from zevm.storage import schema
+from zevm.storage import node_removal, schema
 from zevm.storage.account import encode_account
 from zevm.storage.database import Database
 from zevm.storage.errors import CorruptionError, StorageProblem
 from zevm.storage.history import Version, postings_of, put_difference
 from zevm.storage.rlp import encode_int
-from zevm.storage.schema import MetaName, account_key, encode_number, meta_key, range_of, slot_key
+from zevm.storage.schema import MetaName, account_key, encode_number, range_of, slot_key
 from zevm.storage.state import StateStore
 from zevm.storage.state_nodes import NodeLimits
 from zevm.storage.store import Batch
 
 OLD_SCHEMA = 1
 STEP_OPERATIONS = 20_000
-_MARK = meta_key(MetaName.MIGRATED)
-_DROPPING = b"dropping"
-"""Under the mark once everything is indexed, and nodes go."""
 
 Progress = Callable[[str, int, int], None]
 """Called with a part, what is done of it, and about how much there is."""
@@ -33,37 +30,32 @@ def migrate(database: Database, progress: Progress, *, keep_nodes: bool = False)
 
     keep_nodes: leave the trie nodes of every state where they are, unless an interrupted run has begun to remove them.
     """
-    if database.store.get(_MARK) != _DROPPING:
+    if not node_removal.is_marked(database.store):
         _index_adopted(database)
         _index(database, progress)
-        if not keep_nodes:
-            batch = Batch()
-            batch.put(_MARK, _DROPPING)
-            database.write(batch)
-    if database.store.get(_MARK) == _DROPPING:
+    if not keep_nodes or node_removal.is_marked(database.store):
         _drop_nodes(database, progress)
-    batch = Batch()
-    batch.delete(_MARK)
-    database.write(batch)
+    # in this order: without the mark an old database would be taken for one whose migration has not begun
     database.mark_migrated()
+    database.write(node_removal.unmarked())
 
 
 def _index(database: Database, progress: Progress) -> None:
     """Postings for every reverse difference, from where the last run got."""
     store = database.store
     first, stop = range_of(schema.UNDO)
-    mark = store.get(_MARK)
+    mark = store.get(node_removal.MARK_KEY)
     start = first if mark is None else mark + b"\x00"
     total = schema.decode_number(_last_key(database)[1:9]) + 1
     batch = Batch()
     for key, record in store.iterate(start, stop, fill_cache=False):
         batch.put_all(postings_of(key, record))
         if len(batch.operations) >= STEP_OPERATIONS:
-            batch.put(_MARK, key)
+            batch.put(node_removal.MARK_KEY, key)
             database.write(batch, sync=False)
             progress("history index, blocks", schema.decode_number(key[1:9]), total)
             batch = Batch()
-    batch.put(_MARK, _last_key(database))
+    batch.put(node_removal.MARK_KEY, _last_key(database))
     database.write(batch)
 
 
@@ -75,26 +67,20 @@ def _last_key(database: Database) -> bytes:
 def _drop_nodes(database: Database, progress: Progress) -> None:
     """Remove the nodes under their hashes; those of the latest state are made again at the next start."""
     size = database.store.approximate_sizes([range_of(schema.NODE)])[0]
-    first, stop = start, _ = range_of(schema.NODE)
     done = 0
-    while True:
-        batch = Batch()
-        for key, raw in islice(database.store.iterate(start, stop, fill_cache=False), STEP_OPERATIONS):
-            batch.delete(key)
-            done += len(key) + len(raw)
-            start = key
-        if not batch.operations:
-            break
-        database.write(batch, sync=False)
+    for step in node_removal.hashed_nodes(database.store):
+        database.write(step.batch, sync=False)
+        done += step.size_bytes
         progress("old trie nodes, bytes", done, max(size, done))
-    progress("space of old trie nodes", 0, 1)
-    database.reclaim(first, stop)
+    for part, (first, stop) in enumerate(node_removal.reclaimable()):
+        progress("space of old trie nodes", part, node_removal.RECLAIMED_PARTS)
+        database.reclaim(first, stop)
 
 
 def _index_adopted(database: Database) -> None:
     """Differences between the states that a state file brought, which were kept by their tries alone."""
     adopted = database.ledger.meta(MetaName.ADOPTED)
-    if adopted is None or database.store.get(_MARK) is not None:
+    if adopted is None or database.store.get(node_removal.MARK_KEY) is not None:
         return
     last = schema.decode_number(adopted[:8])
     roots = [

@@ -10,9 +10,7 @@ from operator import itemgetter
 from threading import get_ident
 
 from zevm.storage.errors import StorageError
-from zevm.storage.store import Batch, ReadableStore, Reader, Snapshot
-
-Change = tuple[bytes, bytes | None]
+from zevm.storage.store import Batch, Change, ReadableStore, Reader, Snapshot
 
 
 class Overlay:

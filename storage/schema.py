@@ -84,7 +84,8 @@ class MetaName(Enum):
     ADOPTED          number (8) of the newest block from a state file ‖ number (8) of the first block before it
     INSTANCE_ID      32 bytes by which tools tell chains apart
     SEQUENCE         number (8) of the newest batch
-    MIGRATED         key of the newest reverse state diff that a migration under way has indexed, or "dropping" after it
+    MIGRATED         key of the newest reverse state diff that a migration under way has indexed, or "dropping" while
+                     nodes under their hashes go
     REPLICA_HIGHEST  number (8) of the newest block that a follower had when its leader took blocks back
     COVENANT         empty: the state is a Covenant VM's, which has no chain
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from threading import Lock
 
-from zevm.storage import preimages, state_update, trie
+from zevm.storage import node_removal, preimages, state_update, trie
 from zevm.storage.account import EMPTY_ROOT, Account, StateDiff, StateReader, decode_account
 from zevm.storage.adoption import Earlier, put_adopted
 from zevm.storage.cache import ByteCache
@@ -39,7 +39,6 @@ from zevm.storage.state_nodes import (
     StateNodes,
     Written,
     forget_nodes,
-    forget_path_nodes,
 )
 from zevm.storage.state_readers import HistoryReader, LatestReader, StateBase, TrieReader, UpdateReader
 from zevm.storage.state_record import updates_after
@@ -152,6 +151,8 @@ class StateStore:
                 raise limit.passed_by() from None
             raise
         self._nodes.remember(root, _checked(rebuilt, root), base, age)
+        if not self.holds(root):
+            raise limit.passed_by()
 
     def recover(self, version: Version, root: bytes) -> Batch | None:
         """Make the nodes of the latest state, which is at `version`, that were not written before the last stop.
@@ -173,7 +174,6 @@ class StateStore:
     def _recover_all(self, root: bytes) -> Batch | None:
         """The nodes of the latest state, for a chain that keeps every node from here on, and did not before."""
         batch = Batch()
-        forget_path_nodes(self._store, batch)
         if not self.holds(root):
             self._nodes.add(batch, _checked(rebuild(self.nodes, EMPTY_ROOT, flat_records(self._store)), root))
         return batch if batch.operations else None
@@ -294,14 +294,32 @@ class StateStore:
         """As `rewind`, without nodes: no state is made on this one before it is recovered."""
         return rewind_flat(self._store, batch, to).root
 
-    def nodes_beyond(self, version: Version) -> Batch | None:
-        """The removal of all written nodes, where they are of a state after `version`; None where they are not."""
-        written = None if self._paths is None else Written.read(self._store)
-        if written is None or written.version <= version:
-            return None
-        batch = Batch()
-        forget_nodes(self._store, batch)
-        return batch
+    def nodes_beyond(self, version: Version) -> Iterator[node_removal.Step]:
+        """The removal of all nodes under their paths, where they are of a state after `version`."""
+        written = Written.read(self._store)
+        if written is not None and written.version > version:
+            yield from node_removal.path_nodes(self._store)
+
+    def stray_nodes(self) -> Iterator[node_removal.Step]:
+        """The removal of nodes that `recover` must not find, or need not: what is written before it.
+
+        Those under their paths where all are kept under their hashes, or where no record says of which state they are;
+        those under their hashes where they are to be kept, and have begun to go.
+        """
+        if self._paths is None or Written.read(self._store) is None:
+            yield from node_removal.path_nodes(self._store)
+        if self._paths is None and node_removal.is_marked(self._store):
+            yield from node_removal.hashed_nodes(self._store)
+            yield node_removal.Step(node_removal.unmarked(), 0)
+
+    @property
+    def has_unneeded_nodes(self) -> bool:
+        """Whether there are nodes under their hashes, which `--proofs all` has left, and they are not kept now."""
+        return self._paths is not None and node_removal.has_hashed_nodes(self._store)
+
+    def unneeded_nodes(self) -> Iterator[node_removal.Step]:
+        """Their removal; once it and what else it frees is written, `node_removal.unmarked` follows."""
+        yield from node_removal.hashed_nodes(self._store)
 
     def provide_updates(self, updates: Sequence[StateUpdate]) -> None:
         """See to it that the nodes of the last of them are at hand. Each stands on the one before, the first on a state

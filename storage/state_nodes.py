@@ -14,6 +14,7 @@ from zevm.storage.errors import CorruptionError, StorageProblem
 from zevm.storage.history import Version
 from zevm.storage.keccak import keccak256
 from zevm.storage.node_changes import NodeChanges, node_changes
+from zevm.storage.node_removal import NODES_KEY
 from zevm.storage.rebuilt_states import RebuiltStates
 from zevm.storage.schema import (
     HASH_SIZE,
@@ -21,8 +22,6 @@ from zevm.storage.schema import (
     SLOT_NODE,
     STATE_NODE,
     VERSION_SIZE,
-    MetaName,
-    meta_key,
     node_key,
     path_key,
     range_of,
@@ -30,7 +29,6 @@ from zevm.storage.schema import (
 from zevm.storage.state_update import NodesOf
 from zevm.storage.store import Batch, Reader
 
-_NODES_KEY = meta_key(MetaName.NODES)
 _NODE_OVERHEAD_BYTES = 200
 _NEAR_BYTES = 512 * 1024
 """More than the nodes that a short block makes."""
@@ -68,7 +66,7 @@ class Written(NamedTuple):
     @classmethod
     def read(cls, reader: Reader) -> "Written | None":
         """The store's record; None where it holds no nodes. Raises CorruptionError."""
-        data = reader.get(_NODES_KEY)
+        data = reader.get(NODES_KEY)
         if data is None:
             return None
         if len(data) != VERSION_SIZE + HASH_SIZE:
@@ -125,6 +123,9 @@ class HashNodes:
         self._store = store
         self._cache = ByteCache(cache_bytes)
         self._rebuilt = RebuiltStates()
+        self._batch: Batch | None = None
+        self._unwritten: dict[bytes, bytes] = {}
+        """Nodes in the newest batch: until it is written they may have left the cache."""
 
     def of(self, owner: bytes) -> trie.Nodes:  # noqa: ARG002  a hash says enough
         """The nodes, by their hash."""
@@ -143,6 +144,9 @@ class HashNodes:
         """Put the nodes into `batch`."""
         batch.put_all([(node_key(node_hash), raw) for node_hash, raw in nodes.items()])
         self._cache.put_all(nodes)
+        if batch is not self._batch:
+            self._batch, self._unwritten = batch, {}
+        self._unwritten.update(nodes)
 
     def remember(self, root: bytes, nodes: dict[bytes, bytes], base: bytes, age: int) -> None:
         """Keep them in memory, a few states at a time."""
@@ -158,6 +162,7 @@ class HashNodes:
 
     def clear(self) -> None:
         """Forget nodes of a batch that was not written."""
+        self._batch, self._unwritten = None, {}
         self._cache.clear()
 
     def _find(self, _path: str, node_hash: bytes) -> bytes | None:
@@ -165,7 +170,7 @@ class HashNodes:
         if raw is None:
             raw = self._store.get(node_key(node_hash))
             if raw is None:
-                return self._rebuilt.find(node_hash)
+                return self._unwritten.get(node_hash) or self._rebuilt.find(node_hash)
             self._cache.put(node_hash, raw)
         return raw
 
@@ -227,20 +232,25 @@ class PathNodes:
             self._young_states += 1
 
     def remember(self, root: bytes, nodes: dict[bytes, bytes], base: bytes, age: int) -> None:
-        """Keep them as long as what they share with newer states, and a few states at a time."""
-        self._rebuilt.add(root, self._rebuilt.nodes(base) | nodes, age)
+        """Keep them as long as what they share with newer states, and a few states at a time.
+
+        Not where that has gone meanwhile.
+        """
+        with self._lock:
+            if age >= self._turns - 1:
+                self._rebuilt.add(root, self._rebuilt.nodes(base) | nodes, age)
 
     def renew(self, batch: Batch, root: bytes) -> None:
         """Keep the nodes of a state as long as new ones."""
         if root == self._turned_root or root in self._young:
             return
-        if root in self._old:
+        if self.age(root) != self._turns:
             # of the states before it too: nothing tells whose a node is
             with self._lock:
                 self._young = self._old | self._young
                 self._young_bytes += self._old_bytes
                 self._young_states += self._limits.states or 0
-        else:
+        if root not in self._young:
             self.add(batch, self._rebuilt.nodes(root))
 
     def past_caches(self, reader: Reader) -> NodesOf:
@@ -281,7 +291,7 @@ class PathNodes:
         """The way from the written state to that of the last turn, which is the one at `version`."""
         batch = Batch()
         batch.operations += self._waiting.items()
-        batch.put(_NODES_KEY, Written(version, self._turned_root).encode())
+        batch.put(NODES_KEY, Written(version, self._turned_root).encode())
         return batch
 
     def wrote(self, version: Version) -> None:
@@ -292,7 +302,7 @@ class PathNodes:
         """Put the nodes into `batch` that make the state at `version` the written one; `took` follows the write."""
         changes = node_changes(self.of, self._turned_root, root)
         batch.operations += (self._waiting | changes.entries).items()
-        batch.put(_NODES_KEY, Written(version, root).encode())
+        batch.put(NODES_KEY, Written(version, root).encode())
         return changes
 
     def took(self, changes: NodeChanges, version: Version, root: bytes) -> None:
@@ -316,7 +326,7 @@ class PathNodes:
             self._turned_root = root
             self._young, self._young_bytes, self._young_states = {}, 0, 0
             self._turns += 1
-        self._rebuilt.forget_before(self._turns - 1)
+            self._rebuilt.forget_before(self._turns - 1)
 
     def _find(self, key: bytes, node_hash: bytes) -> bytes | None:
         raw = self._waiting.get(key)
@@ -334,16 +344,7 @@ class PathNodes:
 
 def forget_nodes(reader: Reader, batch: Batch) -> None:
     """Put into `batch` the removal of every node."""
-    for key, _ in reader.iterate(*range_of(NODE), fill_cache=False):
-        batch.delete(key)
-    forget_path_nodes(reader, batch)
-
-
-def forget_path_nodes(reader: Reader, batch: Batch) -> None:
-    """Put into `batch` the removal of the nodes under their paths."""
-    if reader.get(_NODES_KEY) is None:
-        return
-    for family in (STATE_NODE, SLOT_NODE):
+    for family in (NODE, STATE_NODE, SLOT_NODE):
         for key, _ in reader.iterate(*range_of(family), fill_cache=False):
             batch.delete(key)
-    batch.delete(_NODES_KEY)
+    batch.delete(NODES_KEY)

@@ -10,6 +10,9 @@ from typing import Protocol
 CHUNK_PAIRS = 512
 """The most pairs that an iterator reads ahead."""
 
+Change = tuple[bytes, bytes | None]
+"""A key and its new value; None removes it."""
+
 
 class Batch:
     """An ordered list of puts and deletes, applied all at once or not at all."""
@@ -17,7 +20,7 @@ class Batch:
     __slots__ = ("operations",)
 
     def __init__(self) -> None:
-        self.operations: list[tuple[bytes, bytes | None]] = []
+        self.operations: list[Change] = []
 
     def put(self, key: bytes, value: bytes) -> None:
         """Set `key` to `value`."""

@@ -89,11 +89,10 @@ def update(nodes: Nodes, root: bytes, changes: Mapping[bytes, bytes]) -> TrieUpd
     The new root node is among the new nodes even when shorter than 32 bytes. Changes without effect
     give the same root and no nodes. Raises MissingNodeError and CorruptionError as `get`.
     """
-    keys = sorted(changes)
-    if not keys:
+    entries = {key.hex(): changes[key] for key in sorted(changes)}
+    if not entries:
         return TrieUpdate(root, {})
-    values = [changes[key] for key in keys]
-    paths = [key.hex() for key in keys]
+    paths, values = list(entries), list(entries.values())
     writer = _Writer(nodes)
     top = _BLANK if root == EMPTY_ROOT else node_at(nodes, "", root)
     raw = writer.change(top, paths, values, 0, len(paths), 0)
@@ -432,13 +431,16 @@ def _leaf(path: str, value: bytes) -> bytes:
 
 
 def read_path(item: bytes) -> tuple[str, bool]:
-    """The digits of a leaf's or extension's path, and whether it is a leaf."""
+    """The digits of a leaf's or extension's path, and whether it is a leaf. Raises CorruptionError."""
     text = _payload(item).hex()
     flag = text[:1]
-    if flag == "2" or flag == "0":
+    if flag == "2" or (flag == "0" and len(text) > 2):
         return text[2:], flag == "2"
     if flag == "3" or flag == "1":
         return text[1:], flag == "3"
+    if flag == "0":
+        # it may lead to itself, for ever
+        raise CorruptionError("trie node is an extension without a path")
     raise CorruptionError(f"trie node has a path with the unknown flag {flag!r}")
 
 

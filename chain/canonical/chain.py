@@ -433,6 +433,8 @@ class CanonicalChain:
         if header is None or encoded_version is None:
             raise CorruptionError("the head block is missing", StorageProblem.RECORD_DAMAGED)
         root, version = self.root_of(header), Version.decode(encoded_version)
+        for step in self.database.state.stray_nodes():
+            self.database.write(step.batch, sync=False)
         recovered = self.database.state.recover(version, root)
         if recovered is not None:
             self.database.write(recovered)

@@ -22,25 +22,39 @@ STEP_BLOCKS = 256
 STEP_OPERATIONS = 50_000
 """A step ends with the block that reaches either."""
 
-Progress = Callable[[int], None]
-"""Is told the number of the head after each step."""
+Progress = Callable[[str, int, int], None]
+"""Is told after each step of a part: what is done of it, and about how much there is."""
 
 
-def rewind_ledger(database: Database, number: int, progress: Progress | None = None) -> None:
+def _silent(_part: str, _done: int, _total: int) -> None:
+    """Nobody is told."""
+
+
+def rewind_ledger(database: Database, number: int, progress: Progress = _silent) -> None:
     """Make block `number` the head, with all its patches. Raises InvalidRequestError, CorruptionError."""
     head = database.ledger.head()
     if head is None or number > head[0] or database.ledger.canonical_hash(number) is None:
         newest = "none" if head is None else str(head[0])
         raise InvalidRequestError(f"cannot rewind to block {number}: the head is {newest}")
     Adopted.of(database).refuse_before(number)
-    height = head[0]
-    beyond = database.state.nodes_beyond((number, LAST_PATCH))
-    if beyond is not None:
-        database.write(beyond, sync=False)
+    _forget_nodes(database, number, progress)
+    first = height = head[0]
+    progress("blocks", 0, first - number)
     while height != number:
         height = _step(database, height, number)
-        if progress is not None:
-            progress(height)
+        progress("blocks", first - height, first - number)
+
+
+def _forget_nodes(database: Database, number: int, progress: Progress) -> None:
+    """Remove the trie nodes under their paths where they are of a state after block `number`."""
+    sizes = database.store.approximate_sizes([schema.range_of(schema.STATE_NODE), schema.range_of(schema.SLOT_NODE)])
+    done = 0
+    for step in database.state.nodes_beyond((number, LAST_PATCH)):
+        database.write(step.batch, sync=False)
+        done += step.size_bytes
+        progress("trie nodes, bytes", done, max(sum(sizes), done))
+    # nothing of them is at hand any more, even where the state that is gone back to has their root
+    database.state.begin()
 
 
 def _step(database: Database, height: int, number: int) -> int:

@@ -80,6 +80,7 @@ extern fn PyObject_GetBuffer(*Object, *Buffer, c_int) c_int;
 extern fn PyBuffer_Release(*Buffer) void;
 pub extern fn PyErr_SetString(*Object, [*:0]const u8) void;
 pub extern fn PyErr_NewException([*:0]const u8, ?*Object, ?*Object) ?*Object;
+extern fn PyErr_Clear() void;
 pub extern fn PyErr_NoMemory() ?*Object;
 pub extern var PyExc_ValueError: *Object;
 pub extern var PyExc_TypeError: *Object;
@@ -253,9 +254,13 @@ pub const View = struct {
     }
 };
 
+/// Refused where the object has none, so that the function in Python words the error.
 pub fn view(object: *Object) Error!View {
     var result: View = undefined;
-    try done(PyObject_GetBuffer(object, &result.buffer, 0));
+    if (PyObject_GetBuffer(object, &result.buffer, 0) < 0) {
+        PyErr_Clear();
+        return error.Refused;
+    }
     return result;
 }
 

@@ -144,6 +144,10 @@ fn entries_of(arena: std.mem.Allocator, changes: *Object, held: *Held) Error![]u
         try held.add(python.keep(value.?));
     }
     std.sort.pdq(update_of.Entry, entries, {}, update_of.Entry.before);
+    // keys of a class of their own may have the same bytes, and differ
+    for (entries[0..entries.len -| 1], 1..) |entry, next| {
+        if (std.mem.eql(u8, entry.path, entries[next].path)) return error.Refused;
+    }
     return entries;
 }
 

@@ -34,7 +34,9 @@ def check(
     from zevm.node.repair import check_database
 
     count = 0
-    for problem in check_database(settings_of(datadir, config), deep=deep, progress=CheckProgress(), accept=accept):
+    for problem in check_database(
+        settings_of(datadir, config), deep=deep, progress=WorkProgress("checking"), accept=accept
+    ):
         count += 1
         typer.echo(f"problem: {problem}")
     if count:
@@ -54,7 +56,7 @@ def stats(
     from zevm.node.network import open_database
 
     with open_database(settings_of(datadir, config), create=False) as database:
-        figures = database.stats(count_keys=count)
+        figures = database.stats(count_keys=count, progress=WorkProgress("counting"))
     table = Table(
         "kind", title=f"{figures.blocks:,} blocks, {figures.size_bytes:,} bytes in {len(figures.files)} files"
     )
@@ -74,16 +76,9 @@ def rewind(
     config: ConfigOption = None,
 ) -> None:
     """Make an earlier block the head, step by step, and delete the later blocks."""
-    from zevm.node.commands.blocks import progress
     from zevm.node.repair import rewind_database
 
-    with progress() as bar:
-        task = bar.add_task("rewinding", total=None)
-
-        def told(first: int, present: int) -> None:
-            bar.update(task, total=first - number, completed=first - present)
-
-        before, after = rewind_database(settings_of(datadir, config), number, told)
+    before, after = rewind_database(settings_of(datadir, config), number, WorkProgress("rewinding"))
     typer.echo(f"the head was block {before}, and is block {after} now")
 
 
@@ -92,17 +87,17 @@ def migrate(datadir: DatadirOption = None, config: ConfigOption = None) -> None:
     """Take over a database that an older version wrote; an interrupted run goes on where it was."""
     from zevm.node.repair import migrate_database
 
-    progress = CheckProgress("migrating")
+    progress = WorkProgress("migrating")
     if not migrate_database(settings_of(datadir, config), progress):
         typer.echo("nothing to do: the database is this version's")
         return
     typer.echo("migrated")
 
 
-class CheckProgress:
+class WorkProgress:
     """Prints the progress of work on standard error, with an estimate of the remaining time. doing: the work."""
 
-    def __init__(self, doing: str = "checking", clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, doing: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._doing = doing
         self._console = Console(stderr=True)
         self._clock = clock

@@ -1,7 +1,9 @@
 """Keccak-256 of the core against pysha3, on every level of the processor; and blooms."""
 
 import random
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from types import ModuleType
 
 import pytest
@@ -50,6 +52,37 @@ def test_what_holds_bytes_is_hashed_and_other_things_are_a_type_error(library: M
             library.keccak256(wrong)
     with pytest.raises(library.RefusedError):
         library.keccak_many([b"", "abc"])
+
+
+def test_what_has_no_bytes_is_the_references_error() -> None:
+    for wrong in ("abc", None, 3, [1], (), object(), memoryview(bytearray(10))[::2]):
+        assert isinstance(agree("keccak256", wrong), tuple)
+
+
+def test_what_other_threads_change_meanwhile_does_no_harm(library: ModuleType) -> None:
+    """The interpreter's lock is free while much is hashed: lists are emptied then, and buffers written to."""
+    messages = [bytes((index,)) * 70_000 for index in range(8)]
+    wanted = [sha3.keccak_256(message).digest() for message in messages]
+    buffer, listed, stop = bytearray(1 << 20), [], threading.Event()
+
+    def disturb() -> None:
+        while not stop.is_set():
+            listed.clear()
+            buffer[0] = (buffer[0] + 1) & 0xFF
+            with suppress(BufferError):
+                buffer.extend(b"x")
+                del buffer[-1:]
+
+    thread = threading.Thread(target=disturb)
+    thread.start()
+    try:
+        for _ in range(30):
+            listed[:] = [bytes((index,)) * 70_000 for index in range(8)]
+            assert library.keccak_many(listed) in (wanted, [])
+            assert len(library.keccak256(buffer)) == 32
+    finally:
+        stop.set()
+        thread.join()
 
 
 def test_blooms_are_those_of_the_receipts() -> None:

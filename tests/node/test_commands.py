@@ -79,15 +79,18 @@ def test_rewind(zevm: Command, start: Start) -> None:
     assert "9" in refused.stderr
     rewound = zevm("db", "rewind", "1", process=True)
     assert rewound.stdout == "the head was block 3, and is block 1 now\n"
+    assert "rewinding blocks" in rewound.stderr
     assert zevm("db", "check", "--deep").returncode == 0
     assert _call(start(), "eth_blockNumber") == "0x1"
 
 
 @pytest.mark.usefixtures("three_blocks")
 def test_stats(zevm: Command) -> None:
-    told = zevm("db", "stats", "--count").stdout
-    assert "4 blocks" in told
-    assert "keys" in told
+    told = zevm("db", "stats", "--count")
+    assert "4 blocks" in told.stdout
+    assert "keys" in told.stdout
+    assert "counting headers, bytes" in told.stderr
+    assert "counting" not in zevm("db", "stats").stderr
 
 
 def test_commands_need_a_database(zevm: Command) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.storage.storage_toy import contents, grow, put_block, toy_block
-from zevm.node.commands.database import CheckProgress
+from zevm.node.commands.database import WorkProgress
 from zevm.storage import schema
 from zevm.storage.checksums import (
     FileSum,
@@ -308,7 +308,7 @@ def test_s10_progress_names_the_parts_and_how_far_they_are(database: Database, m
 
 def test_s10_a_check_says_how_long_it_still_takes(capsys: pytest.CaptureFixture[str]) -> None:
     times = iter([0.0, 1.0, 4.0, 5.0])
-    progress = CheckProgress(clock=lambda: next(times))
+    progress = WorkProgress("checking", clock=lambda: next(times))
     for done in (0, 100, 250, 300):
         progress("headers", done, 1_000)
     assert capsys.readouterr().err.splitlines() == ["checking headers", "checking headers: 25%, about 12 s left"]

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from zevm.storage.errors import CorruptionError, DatabaseLockedError, StorageError, StorageProblem
-from zevm.storage.leveldb import LOOK_BYTES, LevelOptions, LevelStore, _UnsyncedLogs, repair
+from zevm.storage.leveldb import LevelOptions, LevelStore, repair
 from zevm.storage.store import Batch
+from zevm.storage.unsynced_logs import LOOK_BYTES, UnsyncedLogs
 
 
 def fill(store, count: int, size: int = 100, *, start=0) -> None:
@@ -256,7 +257,7 @@ def test_unsynced_writes_become_durable_before_a_synced_one(tmp_path: Path, fsyn
 
 def test_logs_that_leveldb_leaves_become_durable(tmp_path: Path, fsynced) -> None:
     """Unsynced, LevelDB goes on to the next log without fsync: a power failure could then take out the middle."""
-    logs = _UnsyncedLogs(tmp_path)
+    logs = UnsyncedLogs(tmp_path)
     (tmp_path / "000003.log").write_bytes(b"")
     (tmp_path / "000004.ldb").write_bytes(b"")
     logs.after_unsynced(LOOK_BYTES)

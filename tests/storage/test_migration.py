@@ -7,11 +7,12 @@ import pytest
 
 from tests.storage.test_state import ALL, Model, account_diff, contract_diff
 from zevm.storage import directory, schema
-from zevm.storage.account import EMPTY_ROOT, StateDiff
+from zevm.storage.account import EMPTY_ROOT, AccountChange, StateDiff
 from zevm.storage.database import Database
 from zevm.storage.errors import ForeignDatabaseError, StorageProblem
+from zevm.storage.keccak import keccak256
 from zevm.storage.migration import OLD_SCHEMA, migrate
-from zevm.storage.schema import HISTORY, NODE, STATE_NODE, range_of
+from zevm.storage.schema import HISTORY, NODE, STATE_NODE, MetaName, encode_number, range_of
 from zevm.storage.store import Batch
 
 BLOCKS = 40
@@ -79,6 +80,7 @@ def test_nodes_of_all_states_stay_where_they_are_asked_for(tmp_path: Path) -> No
 
 def test_nodes_that_have_begun_to_go_cannot_be_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("zevm.storage.migration.STEP_OPERATIONS", 10)
+    monkeypatch.setattr("zevm.storage.node_removal.STEP_NODES", 10)
     states = old_database(tmp_path / "data")
     with Database.open_older(tmp_path / "data", OLD_SCHEMA) as database:
         interrupted_writes(database, 16, monkeypatch)
@@ -111,6 +113,7 @@ def interrupted_writes(database: Database, after: int, monkeypatch: pytest.Monke
 def test_an_interrupted_migration_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After each write in turn; the schema changes with the last."""
     monkeypatch.setattr("zevm.storage.migration.STEP_OPERATIONS", 10)
+    monkeypatch.setattr("zevm.storage.node_removal.STEP_NODES", 10)
     states = old_database(tmp_path / "data")
     for after in _numbers():
         with Database.open_older(tmp_path / "data", OLD_SCHEMA) as database:
@@ -126,6 +129,68 @@ def test_an_interrupted_migration_goes_on(tmp_path: Path, monkeypatch: pytest.Mo
 
 def _numbers() -> Iterator[int]:
     yield from range(1, 1_000)
+
+
+class Adopting:
+    """A database of schema 1 that a state file was loaded into: earlier states are known by their tries alone."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.states: list[tuple[bytes, Model]] = []
+        with Database.open(path, node_limits=ALL) as database:
+            earlier, model = [], Model()
+            for number in range(3):
+                diff = contract_diff() if number == 0 else account_diff(a=number)
+                model = model.after(diff)
+                whole = StateDiff({}, {}, set(), dict(diff.code))
+                for address, (nonce, balance, code, slots) in model.accounts.items():
+                    whole.accounts[address] = AccountChange(nonce, balance, keccak256(code))
+                    whole.code[keccak256(code)] = code
+                    if slots:
+                        whole.storage[address] = slots
+                earlier.append((number, whole, model))
+            batch = Batch()
+            for number, whole, model in earlier:
+                update = database.state.prepare(EMPTY_ROOT, whole)
+                database.state.keep(batch, update)
+                database.ledger.put_working_root(batch, number, update.root)
+                self.states.append((update.root, model))
+            database.state.apply_alone(batch, update, (2, 1))()
+            database.ledger.put_meta(batch, MetaName.ADOPTED, encode_number(2) + encode_number(0))
+            database.write(batch)
+        directory.write_format(path, OLD_SCHEMA)
+
+    def check(self) -> None:
+        with Database.open(self.path) as database:
+            database.state.recover((2, 1), self.states[-1][0])
+            view = database.store.snapshot()
+            for number, (root, model) in enumerate(self.states):
+                reader = database.state.at(view, (number, int(number == 2)), root)
+                model.check(reader)
+                assert reader.base == root
+
+
+@pytest.mark.parametrize("place", ["before", "after"])
+def test_a_stop_around_the_change_of_the_schema_is_made_good(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """A migration that begins anew finds no nodes any more of the states of a state file."""
+    adopting = Adopting(tmp_path / "data")
+    with Database.open_older(adopting.path, OLD_SCHEMA) as database, monkeypatch.context() as patched:
+        mark = database.mark_migrated
+
+        def interrupted() -> None:
+            if place == "after":
+                mark()
+            raise InterruptedMigrationError
+
+        patched.setattr(database, "mark_migrated", interrupted)
+        with pytest.raises(InterruptedMigrationError):
+            migrate(database, silent)
+    if place == "before":
+        with Database.open_older(adopting.path, OLD_SCHEMA) as database:
+            migrate(database, silent)
+    adopting.check()
 
 
 def test_a_migrated_database_is_not_migrated_again(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from zevm.storage.history import Version, value_at
 from zevm.storage.keccak import keccak256
 from zevm.storage.memory import MemoryStore
 from zevm.storage.overlay import GroupedStore
+from zevm.storage.rebuilding import rebuild
 from zevm.storage.schema import HISTORY, SLOT_NODE, STATE_NODE, UNDO, account_key, history_key, range_of, undo_key
 from zevm.storage.state import StateStore
 from zevm.storage.state_nodes import NodeLimits, Written
@@ -246,6 +247,60 @@ def test_a_state_that_was_made_again_can_be_gone_back_to_and_built_upon() -> Non
     history.check_past()
 
 
+def test_a_state_that_was_made_again_before_the_last_turn_stays_whole_once_it_is_gone_back_to() -> None:
+    """What it shares with states of before the turn must live as long as what is built on it."""
+    history = Behind(limits=NodeLimits(states=3, entries=1 << 20, blocks=1 << 20))
+    names = [chr(97 + number) for number in range(26)]
+    history.grow(account_diff(**dict.fromkeys(names, 1)))
+    for balance in range(2, 9):
+        history.grow(account_diff(a=balance))
+    (version, root, _), view = history.versions[1], history.store.snapshot()
+    assert history.states.at(view, version, root).base == root
+    for balance in range(2):
+        history.grow(account_diff(**dict.fromkeys(names[1:], 50 + balance)))
+    assert history.states.holds(root)
+    history.rewind(len(history.versions) - 2)
+    for number in range(3):
+        history.grow(account_diff(**dict.fromkeys(names[1:], 100 + number)))
+        for _, held, model in history.versions:
+            if history.states.holds(held):
+                for address, (_, balance, _, _) in model.accounts.items():
+                    assert history.states.by_trie(held).account(address).balance == balance
+
+
+def test_nodes_of_an_unwritten_batch_are_found_without_the_cache() -> None:
+    """A reorganisation to before `--proofs all`: it stands on a state that its own batch brings."""
+    history = grown(*range(1, 12))
+    history.states = StateStore(history.store, limits=NodeLimits(states=None), node_cache_bytes=0)
+    recovered = history.states.recover(*history.versions[-1][:2])
+    assert recovered is not None
+    history.store.write(recovered)
+    reached, batch = history.versions[3][0], Batch()
+    history.drop_after(reached)
+    assert history.states.rewind(batch, reached) == history.root
+    base = history.add(batch, account_diff(b=7))
+    history.add(batch, account_diff(c=8), base)
+    history.write(batch, reached)
+    history.check()
+    for _, root, model in history.versions[-3:]:
+        model.check(history.states.by_trie(root))
+
+
+def test_a_state_whose_shared_nodes_have_gone_while_it_was_made_again_is_not_kept() -> None:
+    """Two turns pass between the moment that a state's nodes are asked for and the moment that they are there."""
+    history = grown(*range(1, 12))
+    version, root, _ = history.versions[2]
+    base, age = history.root, history.states._nodes.age(history.root)
+    assert age is not None
+    nodes = rebuild(history.states.nodes, base, {account_key(b"a".ljust(20, b"\x00")): b""}).nodes
+    for balance in range(20, 30):
+        history.grow(account_diff(a=balance))
+    history.states._nodes.remember(root, nodes, base, age)
+    assert not history.states.holds(root)
+    reader = history.states.at(history.store.snapshot(), version, root)
+    assert reader.base == root
+
+
 def test_a_rebuild_of_which_the_base_has_passed_says_so() -> None:
     """A reader keeps the view of long ago, of which the trie has passed."""
     history = grown(1, 2, 3, 4, 5)
@@ -346,9 +401,9 @@ def test_written_nodes_of_a_later_state_are_made_again_from_the_records() -> Non
         history.add(batch, account_diff(a=balance))
         history.write(batch)
     assert Written.read(history.store) is not None
-    beyond = history.states.nodes_beyond((2, 0))
-    assert beyond is not None
-    history.store.write(beyond)
+    for step in history.states.nodes_beyond((2, 0)):
+        history.store.write(step.batch)
+    assert Written.read(history.store) is None
     batch = Batch()
     root = history.states.rewind_records(batch, (2, 0))
     history.store.write(batch)

@@ -211,6 +211,25 @@ def test_a_missing_node_is_named() -> None:
         assert caught.value.node_hash == lost
 
 
+def test_an_extension_without_a_path_is_refused_wherever_it_is_met() -> None:
+    """It may lead back to itself, for ever: at the root, and below a branch."""
+    name = b"\x11" * 32
+    circle = pyrlp.encode([b"\x00", name])
+    branch = pyrlp.encode([b"", name, *[b""] * 15])
+    for held, root in (({name: circle}, name), ({name: circle, b"\x22" * 32: branch}, b"\x22" * 32)):
+        nodes = trie.by_hash(held)
+        for attempt in (
+            lambda nodes=nodes, root=root: trie.get(nodes, root, b"\x10"),
+            lambda nodes=nodes, root=root: trie.get_with_proof(nodes, root, b"\x10"),
+            lambda nodes=nodes, root=root: trie.update(nodes, root, {b"\x10": b"v"}),
+            lambda nodes=nodes, root=root: list(trie.iterate(nodes, root)),
+        ):
+            with pytest.raises(CorruptionError, match="an extension without a path"):
+                attempt()
+    with pytest.raises(CorruptionError, match="an extension without a path"):
+        list(trie.parts("", circle))
+
+
 def test_a_changed_bit_anywhere_breaks_a_proof() -> None:
     pair = filled()
     key = keccak256((7).to_bytes(4, "big"))

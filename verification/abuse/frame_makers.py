@@ -153,13 +153,14 @@ class HttpMaker:
     """Bytes of HTTP/3 clients: (stream id, bytes, whether it ends), of one connection."""
 
     BODIES = (b'{"jsonrpc":"2.0","id":1,"method":"eth_chainId"}', b"[]", b"", b"{", b"x" * 3_000)
-    HEADERS: tuple[dict[str, str], ...] = (
+    HEADERS: tuple[dict[str, str], ...] = (  # of bytes as Latin-1 has them
         {":method": "POST", ":scheme": "https", ":authority": "localhost", ":path": "/"},
         {":method": "GET", ":scheme": "https", ":authority": "localhost", ":path": "/health"},
         {":method": "OPTIONS", ":scheme": "https", ":authority": "evil.example", ":path": "*"},
         {":method": "CONNECT", ":authority": "localhost"},
         {":method": "", ":scheme": "", ":authority": "", ":path": ""},
-        {":method": "POST", ":scheme": "https", ":authority": "localhost", ":path": "/%ff%00?q=\u00e4"},
+        {":method": "POST", ":scheme": "https", ":authority": "localhost", ":path": "/%ff%00?q=%e4"},
+        {":method": "GET", ":scheme": "https", ":authority": "localhost", ":path": "/nothing?q=\u00e4"},
     )
 
     def __init__(self, chance: random.Random, requests: int) -> None:
@@ -175,7 +176,7 @@ class HttpMaker:
         stream_id, body = quic.get_next_available_stream_id(), chance.choice(self.BODIES)
         fields = {"content-type": "application/json", "content-length": str(chance.choice((len(body), 0, 10**12)))}
         headers = chance.choice(self.HEADERS) | (fields if chance.random() < 0.7 else {})
-        http.send_headers(stream_id, [(name.encode(), value.encode()) for name, value in headers.items()])
+        http.send_headers(stream_id, [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()])
         http.send_data(stream_id, body, end_stream=True)
 
     def parts(self) -> list[tuple[int, bytes, bool]]:

@@ -41,6 +41,7 @@ CODES = {TOO_LARGE, BAD_FRAME, BUSY, AUTHENTICATION_REQUIRED, DEADLINE}
 STREAMS = 16
 """Of one connection, before it is closed."""
 MEMORY_MEBIBYTES = 96
+PROGRESS_FRAMES = 100_000
 LIMITS: dict[str, Any] = {
     "rpc_quic_body_seconds": 2.0,
     "rpc_quic_handshake_seconds": 0.5,
@@ -242,6 +243,8 @@ async def attack(server: Any, chance: random.Random, count: int, seconds: float,
             for subject, share in SHARES.items():
                 await subject(subjects, max(1, round(turn * share)))
             given += turn
+            if given % PROGRESS_FRAMES < turn:
+                print(f"{given:,} frames; memory at most {_memory_mebibytes()} MiB", flush=True)
     finally:
         subjects.endpoint.restore()
     return given

@@ -24,10 +24,16 @@ async def get_balance(services: Services, address: Address, block: BlockReferenc
 
 
 @method("eth_getTransactionCount", cost=Cost.LIGHT, any_thread=True, params=(ADDRESS, BLOCK), result="nonce")
-def get_transaction_count(services: Services, address: Address, block: BlockReference) -> str:
+def get_transaction_count(services: Services, address: Address, block: BlockReference) -> str | Later:
     """The nonce of an account; `pending` counts the pool's transactions."""
     if block.tag is BlockTag.PENDING:
         return hex(next_nonce(services, address))
+    if not services.chain.is_at_hand(block):
+        return Later(_nonce_at, services, address, block)
+    return _nonce_at(services, address, block)
+
+
+def _nonce_at(services: Services, address: Address, block: BlockReference) -> str:
     return hex(account_of(services.chain.state_at(block), address).nonce)
 
 

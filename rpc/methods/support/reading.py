@@ -34,9 +34,20 @@ async def on_writer(
 
 
 async def state_at(services: Services, block: BlockReference) -> StateReader:
-    """The state after a block. The writer builds the pending block, which executes the pool."""
+    """The state after a block. The writer builds the pending block, which executes the pool; a worker makes the trie
+    nodes of a side block again.
+    """
+    chain = services.chain
+    if chain.is_at_hand(block):
+        return chain.state_at(block)
     if block.tag is BlockTag.PENDING:
-        return await on_writer(services, services.chain.state_at, block)
+        return await on_writer(services, chain.state_at, block)
+    state: StateReader = await services.executions.run(_state_at, services, block)
+    return state
+
+
+def _state_at(services: Services, block: BlockReference, *, deadline: Deadline) -> StateReader:  # noqa: ARG001
+    """On a worker; the work has a bound of its own."""
     return services.chain.state_at(block)
 
 

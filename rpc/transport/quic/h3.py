@@ -6,6 +6,7 @@ answers are the same. aioquic's state machine reads and writes the frames (RFC 9
 
 import asyncio
 import logging
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 from urllib.parse import unquote_to_bytes
@@ -29,6 +30,8 @@ FRAME_BYTES = 64 * 1024
 _OF_A_CONNECTION = frozenset({b"connection", b"keep-alive", b"transfer-encoding", b"upgrade", b"proxy-connection"})
 """Headers that HTTP/3 forbids (RFC 9114, section 4.2)."""
 
+_PATH = re.compile(rb"[!-~]*")
+_BAD_PATH = Refusal(400, "the path and the query must be visible ASCII: write other bytes as %XX (RFC 3986)")
 _UNREAD = Refusal(503, "this connection leaves too much unread (--rpc-quic-output-bytes): read it, and ask again")
 
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -129,8 +132,11 @@ class H3Protocol:
 
     async def _serve(self, exchange: "_Exchange", scope: Scope) -> None:
         try:
-            await self._application(scope, exchange.receive, exchange.send)
-            exchange.finish()
+            if _PATH.fullmatch(scope["raw_path"] + scope["query_string"]):
+                await self._application(scope, exchange.receive, exchange.send)
+                exchange.finish()
+            else:
+                await refuse(exchange.send, _BAD_PATH)
         except UnreadAnswersError:
             await refuse(exchange.send, _UNREAD)
         except StreamResetError:

@@ -164,6 +164,23 @@ async def test_a_client_that_gives_up_its_request_ends_it(tmp_path: Path, monkey
         assert not node.services.budgets.input.used_bytes
 
 
+@pytest.mark.parametrize("path", [b"/?q=\x19\xa4", b"/\xff", b"/nothing?\xc3\xa4", b"/health?\x7f", b"/ ?"])
+async def test_a_path_of_other_bytes_is_refused(
+    path: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(tmp_path) as node, raw(node, tmp_path, monkeypatch) as client:
+        stream_id = client.connection.quic.get_next_available_stream_id()
+        fields = [*HEADERS[:-1], (b":path", path), (b"content-type", b"application/json")]
+        client.http.send_headers(stream_id, fields)
+        client.http.send_data(stream_id, json.dumps(CALL).encode(), True)
+        client.connection.transmit()
+        while len(client.answers.get(stream_id, ())) < 2 and not client.resets:
+            await client.connection.ping()
+        assert client.statuses() == [b"400"]
+        assert b"RFC 3986" in client.answers[stream_id][1].data
+    assert not caplog.text
+
+
 async def test_trailers_after_the_answer_are_no_request(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

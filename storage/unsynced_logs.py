@@ -1,0 +1,50 @@
+"""Unsynced writes of LevelDB, kept from being lost before later ones."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+LOOK_BYTES = 256 * 1024
+"""Unsynced bytes after which LevelDB may have begun another log."""
+
+
+class UnsyncedLogs:
+    """Makes logs durable, so that what a power failure takes is a tail of the writes, never a middle."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._bytes = 0
+        self._newest = 0
+
+    def before_synced(self) -> None:
+        """Make unsynced writes durable, in whichever log they are."""
+        if self._bytes:
+            self._sync(self._numbers())
+            self._bytes = 0
+
+    def after_unsynced(self, size: int) -> None:
+        """Count a write; every now and then, make logs durable that LevelDB has left."""
+        looked = self._bytes // LOOK_BYTES
+        self._bytes += size
+        if self._bytes // LOOK_BYTES == looked:
+            return
+        numbers = self._numbers()
+        newest = max(numbers, default=0)
+        if newest != self._newest:
+            self._sync(number for number in numbers if number != newest)
+            self._newest = newest
+
+    def _numbers(self) -> list[int]:
+        names = (name.partition(".") for name in os.listdir(self._path))
+        return [int(stem) for stem, _, kind in names if kind == "log" and stem.isdigit()]
+
+    def _sync(self, numbers: Iterable[int]) -> None:
+        for number in numbers:
+            try:
+                descriptor = os.open(self._path / f"{number:06d}.log", os.O_RDONLY)
+            except FileNotFoundError:
+                continue  # its content is in a table by now
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
