@@ -13,6 +13,17 @@ const Word = host.Word;
 pub const stack_limit = 1024;
 pub const Stack = [stack_limit]Word;
 
+/// Room for a stack, of which nothing is written: what safe mode writes into new and freed memory would touch every
+/// page of it, and a deep recursion opens a thousand of them.
+pub fn make_stack(allocator: Allocator) Allocator.Error!*Stack {
+    const room = allocator.rawAlloc(@sizeOf(Stack), .of(Stack), @returnAddress()) orelse return error.OutOfMemory;
+    return @ptrCast(@alignCast(room));
+}
+
+fn free_stack(allocator: Allocator, stack: *Stack) void {
+    allocator.rawFree(std.mem.asBytes(stack), .of(Stack), @returnAddress());
+}
+
 /// Most bytes of a frame's memory, and so of one step's work, of a run that has to be brief.
 const brief_bytes = 256 << 10;
 
@@ -81,7 +92,7 @@ pub const Frame = struct {
         if (self.own_code) |*code| codes.free(allocator, code);
         allocator.free(self.memory.data);
         self.return_data.deinit(allocator);
-        allocator.destroy(self.stack);
+        free_stack(allocator, self.stack);
     }
 };
 

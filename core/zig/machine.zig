@@ -66,7 +66,7 @@ pub const Machine = struct {
             try self.frames.ensureUnusedCapacity(self.memory, 1);
             const frame = try self.memory.create(Frame);
             errdefer self.memory.destroy(frame);
-            frame.* = .{ .stack = try self.memory.create(frames.Stack) };
+            frame.* = .{ .stack = try frames.make_stack(self.memory) };
             self.frames.appendAssumeCapacity(frame);
         }
         self.depth += 1;
