@@ -6,7 +6,7 @@
 # make coverage  run unit and lengthy tests, and fail where less of the code is covered than pyproject.toml says
 # make lint   style, types, import rules, sizes, generated documents
 # make conformance  run the official fixtures, chain and recorded answers (needs CONFORMANCE_DIR)
-# make crash, history, replication, consensus, differential, codecs, core-fuzz, wasm-fuzz, wasm-replay, wasm-compile, twins, audit, plugins, memory, malformed-bodies, malformed-frames, quic-abuse, quic-memory, walk-gas, answers
+# make crash, history, replication, consensus, differential, engines, codecs, core-fuzz, wasm-fuzz, wasm-replay, wasm-compile, twins, audit, plugins, memory, malformed-bodies, malformed-frames, quic-abuse, quic-memory, walk-gas, answers
 #             look for faults: verification/README.md says how (ARGS="--seconds 600")
 # make consensus-network  run a private proof-of-stake network (ARGS="--nodes 4"): docs/consensus.md
 # make bench  measure against Anvil and Hardhat
@@ -35,7 +35,7 @@ test every-test unit coverage check lint: export PYTHONDONTWRITEBYTECODE =
 .PHONY: help install install-dev run tools test every-test unit coverage check lint format bench docs lock package clean
 .PHONY: $(LINTS)
 .PHONY: consensus-network
-.PHONY: conformance answers crash history replication consensus differential codecs core-fuzz wasm-fuzz wasm-replay wasm-compile twins audit plugins memory malformed-bodies malformed-frames quic-abuse quic-memory walk-gas
+.PHONY: conformance answers crash history replication consensus differential engines codecs core-fuzz wasm-fuzz wasm-replay wasm-compile twins audit plugins memory malformed-bodies malformed-frames quic-abuse quic-memory walk-gas
 
 help:
 	@sed -n '/^#/!q; s/^# //p' Makefile
@@ -134,6 +134,9 @@ consensus: install-dev
 differential: install-dev
 	@verification/differential/install.sh
 	@$(BIN)/python -m verification.differential.run $(ARGS)
+
+engines: install-dev
+	@$(BIN)/python -m verification.differential.engines $(ARGS)
 
 codecs: install-dev
 	@verification/differential/install.sh

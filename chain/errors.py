@@ -234,3 +234,7 @@ class NodeFaultError(Exception):
 
     No block may be built or judged on it. The message names what ran out and its limit.
     """
+
+
+class EngineDifferenceError(NodeFaultError):
+    """The two engines of the check mode do not agree on a message. The text names the file that replays it."""

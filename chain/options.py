@@ -8,6 +8,7 @@ from zevm.chain.canonical.group_limits import GroupLimits
 from zevm.chain.canonical.log_search import LogLimits
 from zevm.chain.pool.limits import PoolLimits
 from zevm.chain.rules.fees import MIN_SUGGESTED_TIP_WEI
+from zevm.chain.vm.engines.engine import Engine, default_engine
 from zevm.chain.vm.tracer import Watcher
 from zevm.storage.primitives import ZERO_ADDRESS, Address
 
@@ -28,6 +29,7 @@ class ChainOptions:
     external_consensus: a consensus client makes the chain through the Engine API, and nothing else may change it.
     leader: the address of the node whose chain this one follows; nothing else may change it then.
     zvm_directory: where compiled WebAssembly is kept, None for nowhere. watcher: makes a tracer for each execution.
+    engine: what messages run on.
     """
 
     mining: MiningMode = field(default_factory=MiningMode)
@@ -51,3 +53,4 @@ class ChainOptions:
     logs: LogLimits = field(default_factory=LogLimits)
     write_groups: GroupLimits = field(default_factory=GroupLimits)
     watcher: Watcher | None = None
+    engine: Engine = field(default_factory=default_engine)

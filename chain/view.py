@@ -47,6 +47,7 @@ class ChainView:
             genesis.schedule,
             self.zvm,
             watcher=options.watcher,
+            engine=options.engine,
             transaction_gas_cap=_transaction_gas_cap(options),
             code_size_limit=options.code_size_limit,
         )

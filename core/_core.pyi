@@ -51,6 +51,28 @@ def transaction_fields(data: bytes, /) -> dict[str, Any] | None:
     are refused.
     """
 
+def evm_operations(fork: int, /) -> list[tuple[str, int, int, int] | None]:
+    """The machine's table for a fork's index: by opcode name, constant gas, words taken and given."""
+
+def evm_words(opcode: int, operands: bytes, /) -> bytes:
+    """An instruction from ADD to CLZ on each group of 32-byte operands, the top one first; the 32-byte results."""
+
+def run_message(
+    state: object,
+    helper: object,
+    block: tuple[Any, ...],
+    transaction: tuple[Any, ...],
+    message: tuple[Any, ...],
+    /,
+) -> tuple[int, int, bytes, Any, int | None, tuple[Any, ...]] | None:
+    """Run a transaction's outermost message with all that it calls; None where the core refuses it.
+
+    state: an ExecutionState, of which cold accounts, slots and codes are asked and which does not change. helper: see
+    chain/vm/engines/native.py, whose `_block`, `_transaction` and `_message` make the tuples.
+    Returns status, gas left, output, detail, spare gas (None for no limit) and effects (chain/vm/execution_state.py).
+    What the state and the helper raise goes through.
+    """
+
 def bind(
     name: str, reference: Callable[..., object] | None, result: Callable[..., object] | None, /
 ) -> Callable[..., object] | None:

@@ -139,6 +139,7 @@ class Process:
             genesis_number=genesis.number,
             head_number=chain.head.number,
             hosts=settings.host,
+            engine=chain.options.engine,
             leader=settings.follow,
             data="memory" if settings.memory else str(settings.datadir.absolute()),
         )

@@ -11,6 +11,7 @@ from coincurve import PrivateKey
 
 from zevm import __version__
 from zevm.chain.rules.units import ETHER
+from zevm.chain.vm.engines.engine import Engine
 from zevm.core import CORE
 from zevm.node.mnemonic import DEFAULT_MNEMONIC
 from zevm.node.wallet import address_of, checksum_address
@@ -32,7 +33,8 @@ class BannerFacts:
     """The content of the banner and the configuration file.
 
     balances_wei: current balances, in the order of `keys`. base_fee_wei: None before London. data: where the chain is
-    kept. hosts: the listening addresses. leader: the node that this one follows; None if it makes the blocks.
+    kept. hosts: the listening addresses. engine: of the EVM. leader: the node that this one follows; None if it makes
+    the blocks.
     """
 
     keys: Sequence[PrivateKey]
@@ -49,6 +51,7 @@ class BannerFacts:
     head_number: int
     data: str
     hosts: Sequence[str]
+    engine: Engine
     leader: str | None = None
 
 
@@ -73,7 +76,8 @@ def banner(facts: BannerFacts) -> str:
         ("Genesis Timestamp", ["", str(facts.genesis_timestamp)]),
         ("Genesis Number", ["", str(facts.genesis_number)]),
         ("Chain", [f"Hardfork:          {facts.hardfork}", f"Latest block:      {facts.head_number}",
-                   f"Kept in:           {facts.data}", f"Core:              {CORE.description}", *leader]),
+                   f"Kept in:           {facts.data}", f"Core:              {CORE.description}",
+                   f"EVM:               {facts.engine.value}", *leader]),
     ]  # fmt: skip
     shown = sections if facts.keys else sections[3:]
     text = "\n\n".join("\n".join([title, _RULE, *lines]) for title, lines in shown)

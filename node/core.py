@@ -17,6 +17,7 @@ from zevm.chain.blockchain import Chain
 from zevm.chain.canonical.old_nodes import remove_old_nodes
 from zevm.chain.concurrency.deadline import Cancellation
 from zevm.chain.errors import ChainError
+from zevm.chain.vm.engines.engine import engine_named
 from zevm.chain.vm.tracer import Watcher
 from zevm.contracts.revert_reasons import Decoder
 from zevm.node.colours import painter
@@ -210,7 +211,7 @@ class NodeCore:
             chain=self.chain,
             wallet=self._wallet,
             limits=limits_for(settings, self.chain),
-            client_version=settings.client_version or default_client_version(),
+            client_version=settings.client_version or own_version(settings),
             signs_as_geth=settings.sign_transaction_object,
             throws_on_failure=settings.throw_on_transaction_failure,
             instance_id=load_instance_id(self.chain.database),
@@ -286,7 +287,12 @@ def announced_version(settings: NodeSettings) -> str:
     """
     if settings.client_version is not None:
         return settings.client_version
-    return default_client_version() if settings.external_consensus else f"anvil/{default_client_version()}"
+    return own_version(settings) if settings.external_consensus else f"anvil/{own_version(settings)}"
+
+
+def own_version(settings: NodeSettings) -> str:
+    """The node's own name, and what runs the EVM's code: zEVM/v1.2.3/linux-x86_64/python3.11.7/evm-native."""
+    return f"{default_client_version()}/evm-{engine_named(settings.evm).value}"
 
 
 def default_client_version() -> str:

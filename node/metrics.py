@@ -14,6 +14,7 @@ from prometheus_client.process_collector import ProcessCollector
 from zevm import __version__
 from zevm.chain.blockchain import Chain
 from zevm.chain.events import Event, HeadChanged, TransactionsDropped
+from zevm.chain.vm.engines.choice import messages
 from zevm.core import CORE
 from zevm.node.quic_metrics import QuicCollector
 from zevm.node.replication.service import Replication
@@ -237,6 +238,14 @@ class _NodeCollector:
         core = GaugeMetricFamily("zevm_core_info", "Where the core computes; always 1", labels=("native", "kernel"))
         core.add_metric((str(CORE.library is not None).lower(), CORE.kernel or ""), 1)
         yield core
+        engine = GaugeMetricFamily("zevm_evm_info", "What runs the EVM's code; always 1", labels=("engine",))
+        engine.add_metric((self._chain.options.engine.value,), 1)
+        yield engine
+        about = "Outermost messages that ran native, or on py-evm, the refused ones after the core gave them up"
+        ran = CounterMetricFamily("zevm_evm_messages", about, labels=("engine",))
+        for name in ("native", "py-evm", "refused"):
+            ran.add_metric((name,), messages[name])
+        yield ran
         about = "Memory that the native core has allocated"
         yield GaugeMetricFamily("zevm_core_memory_bytes", about, value=CORE.memory_bytes)
         yield GaugeMetricFamily("zevm_head_number", "Number of the newest block", value=header.number)

@@ -27,6 +27,7 @@ from zevm.chain.rules.genesis import (
 from zevm.chain.rules.genesis import load_genesis as read_genesis
 from zevm.chain.rules.schedule import ForkSchedule
 from zevm.chain.types import Header
+from zevm.chain.vm.engines.engine import engine_named
 from zevm.chain.vm.tracer import Watcher
 from zevm.node.errors import NodeError, reason_of
 from zevm.node.mnemonic import derive_keys
@@ -261,6 +262,7 @@ def chain_options(settings: NodeSettings) -> ChainOptions:
         external_consensus=settings.external_consensus,
         leader=settings.follow,
         auto_impersonate=settings.auto_impersonate,
+        engine=engine_named(settings.evm),
         zvm_directory=None if settings.memory else settings.datadir / COMPILED_NAME,
         minimum_suggested_tip_wei=0 if settings.disable_min_priority_fee else MIN_SUGGESTED_TIP_WEI,
         pool=settings.pool_limits,

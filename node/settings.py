@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from zevm.chain.pool.limits import PoolLimits
 from zevm.chain.rules.units import ETHER
+from zevm.chain.vm.engines.engine import engine_named
 from zevm.node.mnemonic import DEFAULT_DERIVATION_PATH, DEFAULT_MNEMONIC, check_derivation_path, check_mnemonic
 from zevm.node.setting_kinds import (
     ABOUT_PROOFS,
@@ -96,6 +97,11 @@ class NodeSettings(BaseSettings):
     no_direct_http: bool = setting(
         False, "--no-direct-http", panel=SERVER, about="Answer POST / through the FastAPI application, slower."
     )
+    evm: Literal["native", "py-evm", "check"] | None = setting(
+        None, "--evm", panel=SERVER, metavar="ENGINE",
+        about="What runs the EVM's code: native, py-evm, or check, which runs all on both and stops where they differ. "
+        "(default: native where the core is built, else py-evm)",
+    )  # fmt: skip
     client_version: str | None = setting(
         None, "--client-version", panel=SERVER, metavar="TEXT", min_length=1,
         about="The node's name, which web3_clientVersion answers. "
@@ -405,6 +411,7 @@ class NodeSettings(BaseSettings):
             self._check_follower()
         if (self.quic_cert is None) != (self.quic_key is None):
             raise ValueError("--quic-cert and --quic-key belong together: give both, or neither")
+        engine_named(self.evm)
         if self.external_consensus and self.block_time is not None:
             raise ValueError("--block-time cannot be used with --authrpc: the consensus client makes the blocks")
         return self

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from zevm.chain.vm.block_state import UNSETTLED_ROOT
+from zevm.chain.vm.overlay_reader import UNSETTLED_ROOT
 from zevm.storage.account import EMPTY_ROOT, Account, AccountChange, StateDiff
 from zevm.storage.keccak import EMPTY_KECCAK, keccak256
 from zevm.storage.primitives import Address, Hash32, Wei

@@ -9,6 +9,7 @@ from zevm.chain.rules.difficulty import next_difficulty
 from zevm.chain.rules.forks import Fork, ForkRules
 from zevm.chain.rules.schedule import ForkSchedule
 from zevm.chain.types import Header
+from zevm.chain.vm.engines.engine import Engine, default_engine
 from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.frame import WasmMachine
 from zevm.chain.vm.tracer import Watcher
@@ -77,8 +78,8 @@ class NextContext:
 class ChainSpec:
     """The schedule with the operator's liberties: another word on the transaction gas cap, or on the code's size.
 
-    watcher: see BlockEnvironment. transaction_gas_cap: see ForkSchedule.with_transaction_gas_cap. code_size_limit:
-    bytes; None for the fork's own, 0 for no limit.
+    watcher, engine: see BlockEnvironment; None for no watcher, and for the default engine. transaction_gas_cap: see
+    ForkSchedule.with_transaction_gas_cap. code_size_limit: bytes; None for the fork's own, 0 for no limit.
     """
 
     def __init__(
@@ -87,12 +88,14 @@ class ChainSpec:
         wasm_machine: WasmMachine | None = None,
         *,
         watcher: Watcher | None = None,
+        engine: Engine | None = None,
         transaction_gas_cap: bool | None = None,
         code_size_limit: int | None = None,
     ) -> None:
         self.schedule = schedule.with_transaction_gas_cap(transaction_gas_cap)
         self._code_size_limit = _UNLIMITED_CODE_BYTES if code_size_limit == 0 else code_size_limit
         self._wasm_machine, self._watcher = wasm_machine, watcher
+        self._engine = engine or default_engine()
 
     def set_chain_id(self, chain_id: int) -> None:
         """Ask another chain id of the transactions of coming blocks."""
@@ -140,6 +143,7 @@ class ChainSpec:
             recoveries=recoveries,
             wasm_machine=self._wasm_machine,
             watcher=self._watcher,
+            engine=self._engine,
         )
 
     def header_upon(

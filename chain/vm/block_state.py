@@ -1,7 +1,7 @@
 """The state while a block is executed: dict overlays over a StateReader, with an undo log.
 
 Every mutable thing is a dict, and every change appends (dict, key, previous value) to one journal;
-going back is popping. A checkpoint is the journal's length, so `record` and `commit` cost nothing
+going back is popping. A checkpoint is the journal's length, so `record` costs nothing
 and `discard` costs what it undoes. Checkpoints may span transactions.
 
 Reads cache what the reader answered. `diff` compares with that cache, so it is the net change.
@@ -11,18 +11,13 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from zevm.chain.types import Log
-from zevm.chain.vm.execution_state import ExecutionState, StateObserver
+from zevm.chain.vm.execution_state import Effects, ExecutionState, Fields, StateObserver
+from zevm.chain.vm.overlay_reader import UNSETTLED_ROOT, OverlayReader
 from zevm.storage.account import EMPTY_ROOT, MAX_BALANCE, Account, AccountChange, StateDiff, StateReader
 from zevm.storage.keccak import EMPTY_KECCAK, keccak256
 from zevm.storage.primitives import Address, Hash32, Wei
 
-Fields = tuple[int, int, Hash32]
-"""An account's nonce, balance in wei, and code hash."""
-
-UNSETTLED_ROOT = bytes(32)
-"""The storage root that an overlay shows for an account whose slots it changed: not empty, not yet known."""
-
-RIPEMD160: Final = bytes(19) + b"\x03"
+RIPEMD160: Final = Address(bytes(19) + b"\x03")
 """Touched even by a frame that failed, as the main network's block 2,675,119 has it (EIP-161, note on 0x03)."""
 
 _ABSENT: Any = object()
@@ -82,6 +77,11 @@ class BlockState(ExecutionState):
         self._logs: dict[int, Log] = {}
         self._refund: dict[None, int] = {None: 0}
 
+    @property
+    def is_observed(self) -> bool:
+        """Whether it has a StateObserver."""
+        return self._observer is not None
+
     # Accounts
 
     def _load(self, address: Address) -> Fields | None:
@@ -100,6 +100,10 @@ class BlockState(ExecutionState):
     def _put(self, address: Address, previous: Fields | None, fields: Fields | None) -> None:
         self._journal.append((self._accounts, address, previous))
         self._accounts[address] = fields
+
+    def account_fields(self, address: Address) -> Fields | None:
+        """Nonce, balance and code hash at once; None where the account does not exist."""
+        return self._fields(address)
 
     def account_exists(self, address: Address) -> bool:
         """Whether the state has an entry for the account, empty or not."""
@@ -296,6 +300,14 @@ class BlockState(ExecutionState):
         """Whether the transaction accessed the address (EIP-2929)."""
         return address in self._warm_addresses
 
+    def is_warm_slot(self, address: Address, slot: int) -> bool:
+        """Whether the transaction accessed the slot (EIP-2929)."""
+        return (address, slot) in self._warm_slots
+
+    def accessed(self) -> tuple[frozenset[Address], frozenset[tuple[Address, int]]]:
+        """The addresses and the slots that the transaction accessed so far."""
+        return frozenset(self._warm_addresses), frozenset(self._warm_slots)
+
     def touch(self, address: Address) -> None:
         """Note that the account goes at the end of the transaction if it is empty then (EIP-161)."""
         if address not in self._touched:
@@ -370,9 +382,6 @@ class BlockState(ExecutionState):
         """A checkpoint to go back to."""
         return len(self._journal)
 
-    def commit(self, checkpoint: int) -> None:
-        """Keep what happened since; outer checkpoints can still undo it."""
-
     def discard(self, checkpoint: int) -> None:
         """Undo everything since the checkpoint."""
         journal = self._journal
@@ -385,6 +394,55 @@ class BlockState(ExecutionState):
             else:
                 mapping[key] = previous
         self._transaction_start = min(self._transaction_start, checkpoint)
+
+    # Runs on an engine that has a state of its own
+
+    def absorb(self, effects: Effects) -> None:
+        """Make the changes of a run that stood on this state, so that a checkpoint can undo them."""
+        self._new_codes.update(effects.codes)
+        for address, fields in effects.accounts.items():
+            self._put(address, self._fields(address), fields)
+        for (address, slot), value in effects.slots.items():
+            self.set_storage(address, slot, value)
+        for address in effects.touched:
+            self.touch(address)
+        for address in effects.destroyed:
+            self.mark_destroyed(address)
+        for log in effects.logs:
+            self.add_log(log)
+        if effects.refund:
+            self.add_refund(effects.refund)
+
+    def effects_since(self, checkpoint: int) -> Effects:
+        """The changes of the running transaction since a checkpoint within it, as `absorb` takes them."""
+        effects = Effects({}, {}, {}, frozenset(), frozenset(), (), 0)
+        # this mark outlives its entry in the journal
+        touched: set[Address] = {RIPEMD160} if RIPEMD160 in self._touched else set()
+        destroyed: set[Address] = set()
+        first_log, refund = len(self._logs), self._refund[None]
+        owners = {id(slots): address for address, slots in self._slots.items()}
+        for mapping, key, previous in reversed(self._journal[checkpoint:]):
+            if mapping is self._accounts:
+                fields = effects.accounts[key] = self._accounts[key]
+                if fields is not None and fields[2] in self._new_codes:
+                    effects.codes[fields[2]] = self._new_codes[fields[2]]
+            elif id(mapping) in owners:
+                address = owners[id(mapping)]
+                effects.slots[address, key] = self._slots[address][key]
+            elif mapping is self._touched:
+                touched.add(key)
+            elif mapping is self._destroyed:
+                destroyed.add(key)
+            elif mapping is self._logs:
+                first_log = key
+            elif mapping is self._refund:
+                refund = previous
+        return effects._replace(
+            touched=frozenset(touched),
+            destroyed=frozenset(destroyed),
+            logs=self.logs_from(first_log),
+            refund=self._refund[None] - refund,
+        )
 
     # Results
 
@@ -423,49 +481,20 @@ class BlockState(ExecutionState):
         base = self._base_slots.get(address, {})
         return {slot: value for slot, value in slots.items() if value != base[slot]}
 
-    def fork_reader(self) -> "OverlayReader":
+    def fork_reader(self) -> OverlayReader:
         """A live reader of this state, for another BlockState to stand on."""
-        return OverlayReader(self)
+        return OverlayReader(self, self._reader.root)
 
+    def storage_root(self, address: Address) -> bytes:
+        """An existing account's storage root, UNSETTLED_ROOT where its slots have changed."""
+        base = self._base[address]
+        if self._changed_slots(address):
+            return UNSETTLED_ROOT
+        return EMPTY_ROOT if base is None or address in self._wiped else base.storage_root
 
-class OverlayReader:
-    """A BlockState seen as a StateReader; later changes below show through where not yet read.
-
-    `root` is the root of the state beneath. An account whose slots the overlay changed shows
-    UNSETTLED_ROOT as its storage root.
-    """
-
-    __slots__ = ("_state",)
-
-    def __init__(self, state: BlockState) -> None:
-        self._state = state
-
-    @property
-    def root(self) -> bytes:
-        """The root beneath the overlay: the overlay itself has none until it is prepared."""
-        return self._state._reader.root
-
-    def account(self, address: Address) -> Account | None:
-        """The account as the overlay has it."""
-        state = self._state
-        fields = state._fields(address)
-        if fields is None:
-            return None
-        base = state._base[address]
-        if state._changed_slots(address):
-            root = UNSETTLED_ROOT
-        else:
-            root = EMPTY_ROOT if base is None or address in state._wiped else base.storage_root
-        return Account(fields[0], Wei(fields[1]), root, fields[2])
-
-    def storage(self, address: Address, slot: int) -> int:
-        """The slot's value as the overlay has it."""
-        return self._state.get_storage(address, slot)
-
-    def code(self, code_hash: bytes) -> bytes:
-        """Code by hash, of the overlay or beneath."""
-        state = self._state
-        for codes in (state._codes, state._new_codes):
+    def code_of(self, code_hash: bytes) -> bytes:
+        """Code by hash, of this state or beneath."""
+        for codes in (self._codes, self._new_codes):
             if code_hash in codes:
                 return codes[code_hash]
-        return state._reader.code(code_hash)
+        return self._reader.code(code_hash)

@@ -1,7 +1,8 @@
 """The block as its transactions see it, and the node's parts that serve them."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
+from zevm.chain.vm.engines.engine import Engine, default_engine
 from zevm.chain.vm.frame import WasmMachine
 from zevm.chain.vm.interface import BlockContext
 from zevm.chain.vm.tracer import Watcher
@@ -13,12 +14,13 @@ class BlockEnvironment(BlockContext):
 
     recoveries: (65-byte signature, address that the ecrecover precompile shall find in it), for development.
     wasm_machine: the machine of WebAssembly contracts, None where the chain has none. watcher: makes the tracer of each
-    execution that has no other; None for none.
+    execution that has no other; None for none. engine: what messages run on.
     """
 
     recoveries: tuple[tuple[bytes, bytes], ...] = ()
     wasm_machine: WasmMachine | None = None
     watcher: Watcher | None = None
+    engine: Engine = field(default_factory=default_engine)
 
     def of_pending_state(self) -> "BlockEnvironment":
         """The same for executions of which no block remains: their watcher is told so."""

@@ -1,17 +1,37 @@
 """The state of block execution, as executors, checks and tracers see it: methods, and no field.
 
 ExecutionState  what an engine, its tracers and its callers ask of a state
+Effects         what a run on an engine of its own leaves behind
 StateObserver   who listens to what happens to one
 
 Addresses are 20 bytes, slots and values integers below 2**256, balances wei.
 """
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from zevm.chain.types import Log
 from zevm.storage.account import StateDiff, StateReader
 from zevm.storage.primitives import Address, Hash32
+
+Fields = tuple[int, int, Hash32]
+"""An account's nonce, balance in wei, and code hash."""
+
+
+class Effects(NamedTuple):
+    """Changes since a checkpoint that nothing undid, even where they end at what was there before.
+
+    accounts: None where there is none left. slots: by address and slot. codes: of accounts whose code was set, by hash.
+    touched, destroyed: addresses, in any order. refund: what was added to the counter, negative where it sank.
+    """
+
+    accounts: dict[Address, Fields | None]
+    slots: dict[tuple[Address, int], int]
+    codes: dict[bytes, bytes]
+    touched: frozenset[Address]
+    destroyed: frozenset[Address]
+    logs: tuple[Log, ...]
+    refund: int
 
 
 class ExecutionState(Protocol):
@@ -22,7 +42,16 @@ class ExecutionState(Protocol):
 
     __slots__ = ()
 
+    @property
+    def is_observed(self) -> bool:
+        """Whether somebody listens to what happens."""
+        ...
+
     # Accounts
+
+    def account_fields(self, address: Address) -> Fields | None:
+        """Nonce, balance and code hash at once; None where the account does not exist."""
+        ...
 
     def account_exists(self, address: Address) -> bool:
         """Whether the state has an entry for the account, empty or not."""
@@ -140,6 +169,14 @@ class ExecutionState(Protocol):
         """Whether the transaction accessed the address (EIP-2929)."""
         ...
 
+    def is_warm_slot(self, address: Address, slot: int) -> bool:
+        """Whether the transaction accessed the slot (EIP-2929)."""
+        ...
+
+    def accessed(self) -> tuple[frozenset[Address], frozenset[tuple[Address, int]]]:
+        """The addresses and the slots that the transaction accessed so far."""
+        ...
+
     def touch(self, address: Address) -> None:
         """Note that the account goes at the end of the transaction if it is empty then (EIP-161)."""
         ...
@@ -196,6 +233,19 @@ class ExecutionState(Protocol):
 
     def discard(self, checkpoint: int) -> None:
         """Undo everything since the checkpoint."""
+        ...
+
+    # Runs on an engine that has a state of its own
+
+    def absorb(self, effects: Effects) -> None:
+        """Make the changes of a run that stood on this state, so that a checkpoint can undo them.
+
+        Access lists and transient slots are not among them: the run is the last thing that its transaction does.
+        """
+        ...
+
+    def effects_since(self, checkpoint: int) -> Effects:
+        """The changes of the running transaction since a checkpoint within it, as `absorb` takes them."""
         ...
 
     # Results

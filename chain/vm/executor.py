@@ -11,6 +11,7 @@ from zevm.chain.rules.rewards import block_rewards
 from zevm.chain.rules.units import GWEI
 from zevm.chain.types import Header, Log, Transaction, Withdrawal
 from zevm.chain.vm import system, validation
+from zevm.chain.vm.engines.native import precompile_entries
 from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.execution_state import ExecutionState
 from zevm.chain.vm.fork_table import FRAME_CLASSES, PRECOMPILES, precompile_address
@@ -31,18 +32,22 @@ class _Tables(NamedTuple):
     """Precompiles of a fork by address, the same for all its executions: not to be changed.
 
     active: at their own addresses. warm: those addresses, as add_warm_addresses takes them fastest. callable: what
-    answers to calls, the console too.
+    answers to calls, the console too. entries: `callable` for the core (engines/native.py).
     """
 
     active: Mapping[Address, Precompile]
     warm: dict[Address, bool]
     callable: dict[Address, Precompile]
+    entries: bytes
 
     @classmethod
     def of(cls, fork: Fork, machine: WasmMachine | None) -> "_Tables":
         """Those of a fork and a machine."""
-        active = {**PRECOMPILES[fork], **({} if machine is None else machine.precompiles)}
-        return cls(active, dict.fromkeys(active, True), {**active, CONSOLE_ADDRESS: record_console})
+        of_machine = {} if machine is None else machine.precompiles
+        active = {**PRECOMPILES[fork], **of_machine}
+        callable_ = {**active, CONSOLE_ADDRESS: record_console}
+        entries = precompile_entries(PRECOMPILES[fork], of_machine, callable_)
+        return cls(active, dict.fromkeys(active, True), callable_, entries)
 
 
 _TABLES = {fork: _Tables.of(fork, None) for fork in Fork}
@@ -102,6 +107,11 @@ class Executor:
             body = self._precompiles.pop(source, None)
             if target is not None and body is not None:
                 self._precompiles[target] = body
+        self._entries = tables.entries
+        if self._precompiles is not tables.callable:
+            machine = environment.wasm_machine
+            of_machine = {} if machine is None else machine.precompiles
+            self._entries = precompile_entries(PRECOMPILES[environment.rules.fork], of_machine, self._precompiles)
 
     def _new_evm_state(self) -> PyEvmState:
         traits = FRAME_CLASSES[self.environment.rules.fork].traits
@@ -118,7 +128,18 @@ class Executor:
         if tracer is None and watcher is not None:
             tracer = watcher(purpose if isinstance(purpose, str) else f"transaction 0x{purpose.hash.hex()}")
         origin, price, hashes = settled.sender, settled.gas_price, settled.blob_versioned_hashes
-        return TransactionContext(origin, price, hashes, self._precompiles, self._warm, deadline, tracer, machine)
+        return TransactionContext(
+            origin,
+            price,
+            hashes,
+            self._precompiles,
+            self._warm,
+            deadline,
+            tracer,
+            machine,
+            self.environment.engine,
+            self._entries,
+        )
 
     # Transactions and calls
 
@@ -246,7 +267,16 @@ class Executor:
     def _system_context(self) -> TransactionContext:
         machine = self.environment.wasm_machine
         return TransactionContext(
-            system.SYSTEM_ADDRESS, 0, (), self._precompiles, self._warm, self._deadline, None, machine
+            system.SYSTEM_ADDRESS,
+            0,
+            (),
+            self._precompiles,
+            self._warm,
+            self._deadline,
+            None,
+            machine,
+            self.environment.engine,
+            self._entries,
         )
 
     def _system_call(self, target: Address, data: bytes) -> system.SystemCallResult:

@@ -15,6 +15,7 @@ from eth.exceptions import VMError
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.types import Log
 from zevm.chain.vm.console import CONSOLE_BYTES, CONSOLE_CALL_BYTES, CONSOLE_CUT
+from zevm.chain.vm.engines.engine import Engine
 from zevm.chain.vm.faults import GasShortageError, MemoryWordsError
 from zevm.chain.vm.message import Message
 from zevm.chain.vm.opcodes import Operation
@@ -209,6 +210,7 @@ class TransactionContext:
     """The values of ORIGIN, GASPRICE and BLOBHASH, and the run's deadline, tracer, console and precompiles.
 
     warm_precompiles: the fork's precompiles at their own addresses, accessed from the start (EIP-2929).
+    precompile_entries: `precompiles` for the core (engines/native.py). engine: what the outermost message runs on.
     deadline: None for no limit. step_tracer: the tracer, if it wants instructions. host_tracer: if it wants host calls.
     console: inputs of calls to the console address. frames: the open ones, innermost last.
     wasm_machine: None where the chain has none. wasm_scope: what it keeps for the transaction.
@@ -222,11 +224,13 @@ class TransactionContext:
         "blob_versioned_hashes",
         "console",
         "deadline",
+        "engine",
         "frames",
         "gas_price",
         "host_tracer",
         "memory_words",
         "origin",
+        "precompile_entries",
         "precompiles",
         "spare_gas",
         "step_tracer",
@@ -246,7 +250,11 @@ class TransactionContext:
         deadline: Deadline | None = None,
         tracer: Tracer | None = None,
         wasm_machine: WasmMachine | None = None,
+        engine: Engine = Engine.PY_EVM,
+        precompile_entries: bytes = b"",
     ) -> None:
+        self.engine = engine
+        self.precompile_entries = precompile_entries
         self.origin = origin
         self.gas_price = gas_price
         self.blob_versioned_hashes = blob_versioned_hashes
@@ -271,6 +279,11 @@ class TransactionContext:
             return
         self._console_bytes_left -= len(data) + CONSOLE_CALL_BYTES
         self.console.append(CONSOLE_CUT if self._console_bytes_left < 0 else data)
+
+    def take_console(self) -> list[bytes]:
+        """The inputs of console calls so far, which are forgotten: the same message is about to run again."""
+        console, self.console, self._console_bytes_left = self.console, [], CONSOLE_BYTES
+        return console
 
     def abandon(self) -> None:
         """Let go of all after execution was given up: open frames hold the context, and a tracer may hold frames."""

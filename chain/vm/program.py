@@ -68,8 +68,10 @@ class Program:
             return operation, int.from_bytes(data.ljust(size, b"\0"), "big"), min(following + size, len(code))
         if opcode == _JUMPI:
             return operation, following, following
-        if opcode in (_PC, PUSH0):
-            return operation, counter if opcode == _PC else 0, following
+        if opcode == _PC:
+            return operation, counter, following
+        if opcode == PUSH0 and operation.operand is None:  # before Shanghai it is no instruction, and has its name
+            return operation, 0, following
         return operation, operation.operand, following
 
     def is_jumpdest(self, counter: int) -> bool:

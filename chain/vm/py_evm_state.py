@@ -22,6 +22,7 @@ class PyEvmState:
         "coinbase",
         "difficulty",
         "execution_context",
+        "fork",
         "gas_limit",
         "get_balance",
         "get_code",
@@ -43,6 +44,7 @@ class PyEvmState:
         self.get_code_hash = state.get_code_hash
         self.mark_address_warm = state.warm_address
         self.execution_context = SimpleNamespace(chain_id=context.rules.chain_id)
+        self.fork = context.rules.fork
         self.coinbase = context.coinbase
         self.timestamp = context.timestamp
         self.block_number = context.number

@@ -4,16 +4,14 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from zevm.chain.concurrency.recursion import deep_recursion
 from zevm.chain.errors import BlockError, Reason
 from zevm.chain.rules.predeploys import CONSOLIDATION_REQUESTS_ADDRESS, WITHDRAWAL_REQUESTS_ADDRESS
 from zevm.chain.types import Log
+from zevm.chain.vm.engines.choice import run_message
 from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.execution_state import ExecutionState
-from zevm.chain.vm.faults import describe_fault
 from zevm.chain.vm.frame import Frame, TransactionContext
 from zevm.chain.vm.message import Message
-from zevm.chain.vm.message_calls import apply_message
 from zevm.chain.vm.py_evm_state import PyEvmState
 from zevm.chain.vm.system_shortcuts import SHORTCUTS
 from zevm.storage.keccak import keccak256
@@ -51,11 +49,9 @@ def call(
         return SystemCallResult(has_code=False, output=b"", failure=None)
     state.warm_address(target)
     message = Message(SYSTEM_CALL_GAS, target, SYSTEM_ADDRESS, 0, data, code)
-    with deep_recursion:
-        frame = apply_message(frames, evm_state, message, context)
+    ending = run_message(frames, evm_state, message, context)
     state.end_transaction(clear_empty=True)
-    failure = None if frame.error is None else describe_fault(frame.error).message
-    return SystemCallResult(has_code=True, output=frame.output, failure=failure)
+    return SystemCallResult(True, ending.output, None if ending.error is None else ending.error.message)
 
 
 def take_shortcut(

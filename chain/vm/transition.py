@@ -5,22 +5,21 @@ Validation comes before and is chain/vm/validation.py's; nothing here refuses a 
 
 from dataclasses import dataclass, field
 
-from zevm.chain.concurrency.recursion import deep_recursion
 from zevm.chain.rules.forks import Fork
 from zevm.chain.types import AccessListEntry, Authorization, Transaction
 from zevm.chain.types.transaction import BLOB_GAS_PER_BLOB
 from zevm.chain.vm.calls import contract_address, show_refused
 from zevm.chain.vm.console import decode_console
 from zevm.chain.vm.delegation import DELEGATION_PREFIX, delegation_of
+from zevm.chain.vm.engines.choice import run_message
+from zevm.chain.vm.engines.ending import Ending
 from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.execution_state import ExecutionState
-from zevm.chain.vm.faults import describe_fault
 from zevm.chain.vm.fork_table import frames_of
-from zevm.chain.vm.frame import Frame, TransactionContext
+from zevm.chain.vm.frame import TransactionContext
 from zevm.chain.vm.gas_needs import GasNeeds
 from zevm.chain.vm.interface import CallRequest, Outcome, VmError, VmErrorKind
 from zevm.chain.vm.message import NOBODY, Message
-from zevm.chain.vm.message_calls import apply_create_message, apply_message
 from zevm.chain.vm.py_evm_state import PyEvmState
 from zevm.chain.vm.tracer import TransactionStart
 from zevm.storage.account import MAX_NONCE
@@ -109,17 +108,16 @@ def execute(
     _warm_up(transaction, environment, state, context, creates)
     _authorize(transaction, environment.rules.chain_id, state)
     try:
-        frame, error = _run(transaction, environment, evm_state, context, creates)
+        ending = _run(transaction, environment, evm_state, context, creates)
     except BaseException:
         context.abandon()
         raise
-    gas_left = 0 if frame is None else frame.gas_left
-    outcome = _settle(transaction, environment, evm_state, gas_left)
-    outcome.error = error
-    outcome.output = b"" if frame is None else frame.output
+    outcome = _settle(transaction, environment, evm_state, ending.gas_left)
+    outcome.error = ending.error
+    outcome.output = ending.output
     outcome.contract_address = creates
-    if creates is None and error is None:
-        outcome.spare_gas = min(context.spare_gas, gas_left)
+    if creates is None and ending.error is None:
+        outcome.spare_gas = min(context.spare_gas, ending.gas_left)
     if context.console:
         outcome.console = [decode_console(data) for data in context.console]
     if context.tracer is not None:
@@ -172,13 +170,12 @@ def execute_alone(
         state.set_nonce(transaction.sender, (nonce + 1) & MAX_NONCE)
     _warm_up(transaction, environment, state, context, creates)
     try:
-        frame, error = _run(transaction, environment, evm_state, context, creates)
+        ending = _run(transaction, environment, evm_state, context, creates)
     except BaseException:
         context.abandon()
         raise
-    used = transaction.gas_limit - (0 if frame is None else frame.gas_left)
-    output = b"" if frame is None else frame.output
-    outcome = Outcome(used, used, output, state.logs_from(0), error, creates)
+    used = transaction.gas_limit - ending.gas_left
+    outcome = Outcome(used, used, ending.output, state.logs_from(0), ending.error, creates)
     if context.console:
         outcome.console = [decode_console(data) for data in context.console]
     state.end_transaction(clear_empty=not evm_state.has_empty_accounts)
@@ -238,8 +235,8 @@ def _run(
     evm_state: PyEvmState,
     context: TransactionContext,
     creates: Address | None,
-) -> tuple[Frame | None, VmError | None]:
-    """Execution: the outermost frame, and why it failed. No frame where the new address is taken."""
+) -> Ending:
+    """Execution: the outermost message."""
     frames = frames_of(environment.rules.fork, context.deadline)
     gas = transaction.gas_limit - transaction.gas.intrinsic
     if creates is not None:
@@ -256,14 +253,10 @@ def _run(
         if evm_state.has_code_or_nonce(creates):
             kind = VmErrorKind.ADDRESS_COLLISION
             show_refused(context, message, kind, gas)
-            return None, VmError(kind, kind.value)
-        with deep_recursion:
-            frame = apply_create_message(frames, evm_state, message, context)
+            return Ending(0, b"", VmError(kind, kind.value))
     else:
         message = _call_message(transaction, environment, evm_state, gas)
-        with deep_recursion:
-            frame = apply_message(frames, evm_state, message, context)
-    return frame, None if frame.error is None else describe_fault(frame.error)
+    return run_message(frames, evm_state, message, context)
 
 
 def _call_message(

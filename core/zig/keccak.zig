@@ -111,6 +111,26 @@ pub fn hash(message: []const u8) [32]u8 {
     return finish(kernels[chosen].one, &state, message);
 }
 
+/// A digest of a long message under way, so that it can be interrupted.
+pub const Digest = struct {
+    state: [25]u64 = @splat(0),
+
+    /// Take the message's next bytes, as many as whole blocks have.
+    pub fn take(self: *Digest, blocks: []const u8) void {
+        std.debug.assert(blocks.len % rate == 0);
+        var rest = blocks;
+        while (rest.len >= rate) : (rest = rest[rate..]) {
+            absorb(&self.state, rest[0..rate]);
+            kernels[chosen].one(&self.state);
+        }
+    }
+
+    /// The digest, after the message's last bytes.
+    pub fn end(self: *Digest, rest: []const u8) [32]u8 {
+        return finish(kernels[chosen].one, &self.state, rest);
+    }
+};
+
 /// The digests of messages, in their order. digests: as many as messages.
 pub fn hash_many(messages: []const []const u8, digests: [][32]u8) void {
     std.debug.assert(messages.len == digests.len);

@@ -5,9 +5,14 @@
 
 const std = @import("std");
 const Error = @import("errors.zig").Error;
+const code = @import("code.zig");
+const evm_objects = @import("evm_objects.zig");
+const host_objects = @import("host_objects.zig");
 const keccak = @import("keccak.zig");
 const python = @import("python.zig");
 const rlp_objects = @import("rlp_objects.zig");
+const run_objects = @import("run_objects.zig");
+const state = @import("state.zig");
 const transaction_objects = @import("transaction_objects.zig");
 const trie_objects = @import("trie_objects.zig");
 const memory = &@import("memory.zig").core;
@@ -42,6 +47,9 @@ const rows = [_]Row{
     row("trie_update", trie_objects.update, 3, 3),
     row("ordered_root", trie_objects.ordered_root, 1, 1),
     row("transaction_fields", transaction_objects.decode, 1, 1),
+    row("run_message", run_objects.run_message, 5, 5),
+    row("evm_operations", evm_objects.operations, 1, 1),
+    row("evm_words", evm_objects.evaluate, 2, 2),
     row("bind", bind, 3, 3),
     row("use_kernel", use_kernel, 1, 1),
     row("kernel", kernel, 0, 0),
@@ -169,6 +177,10 @@ var definition: python.Module = .{ .name = "_core", .methods = &methods };
 fn initialize() Error!*Object {
     keccak.start();
     try transaction_objects.start();
+    try host_objects.start();
+    const entropy = try python.entropy();
+    state.start(entropy);
+    code.start(memory.allocator(), entropy);
     refused = try python.made(python.PyErr_NewException("zevm.core._core.RefusedError", python.PyExc_ValueError, null));
     const module = try python.made(python.PyModule_Create2(&definition, python.api_version));
     errdefer python.drop(module);

@@ -1,7 +1,9 @@
 //! The functions of CPython's stable ABI (3.11) that the core calls, declared by hand: no headers are needed.
 //! All but the two that hand over the lock are to be called with the lock held.
 
+const std = @import("std");
 const Error = @import("errors.zig").Error;
+const words = @import("word.zig");
 
 pub const Size = isize;
 const Type = opaque {};
@@ -54,6 +56,9 @@ pub extern fn PyUnicode_InternFromString([*:0]const u8) ?*Object;
 extern fn PyLong_FromUnsignedLongLong(c_ulonglong) ?*Object;
 extern fn PyLong_FromString([*:0]const u8, ?*anyopaque, c_int) ?*Object;
 extern fn PyLong_AsLongAndOverflow(*Object, *c_int) c_long;
+extern fn PyLong_AsUnsignedLongLongMask(*Object) c_ulonglong;
+extern fn PyNumber_Rshift(*Object, *Object) ?*Object;
+extern fn PyObject_Hash(*Object) Size;
 pub extern fn PyDict_New() ?*Object;
 pub extern fn PyDict_SetItem(*Object, *Object, *Object) c_int;
 pub extern fn PyDict_Next(*Object, *Size, *?*Object, *?*Object) c_int;
@@ -69,6 +74,8 @@ extern fn PyTuple_GetItem(*Object, Size) ?*Object;
 extern fn PyTuple_Size(*Object) Size;
 pub extern fn PyObject_Call(*Object, *Object, ?*Object) ?*Object;
 pub extern fn PyObject_CallFunctionObjArgs(*Object, ...) ?*Object;
+pub extern fn PyObject_CallMethodObjArgs(*Object, *Object, ...) ?*Object;
+extern fn PyObject_IsTrue(*Object) c_int;
 extern fn PyObject_GetBuffer(*Object, *Buffer, c_int) c_int;
 extern fn PyBuffer_Release(*Buffer) void;
 pub extern fn PyErr_SetString(*Object, [*:0]const u8) void;
@@ -174,6 +181,46 @@ pub fn size_of(object: *Object) Error!usize {
     return if (overflow == 0 and value >= 0) @intCast(value) else error.Refused;
 }
 
+/// The integer of a word.
+pub fn integer_of_word(value: u256) Error!*Object {
+    if (value >> 64 == 0) return integer(@truncate(value));
+    const digits = words.to_bytes(value);
+    return integer_of(std.mem.trimStart(u8, &digits, "\x00"));
+}
+
+/// An integer that is neither negative nor over 256 bits.
+pub fn word_of(object: *Object) Error!u256 {
+    if (!is(object, .integer)) return error.Refused;
+    var overflow: c_int = 0;
+    const small = PyLong_AsLongAndOverflow(object, &overflow);
+    if (overflow == 0) return if (small < 0) error.Refused else @intCast(small);
+    if (overflow < 0) return error.Refused;
+    var word: u256 = PyLong_AsUnsignedLongLongMask(object);
+    const step = try integer(64);
+    defer drop(step);
+    var rest = try made(PyNumber_Rshift(object, step));
+    defer drop(rest);
+    inline for (.{ 64, 128, 192 }) |place| {
+        word |= @as(u256, PyLong_AsUnsignedLongLongMask(rest)) << place;
+        const next = try made(PyNumber_Rshift(rest, step));
+        drop(rest);
+        rest = next;
+    }
+    return if (try is_true(rest)) error.Refused else word;
+}
+
+pub fn is_true(object: *Object) Error!bool {
+    const truth = PyObject_IsTrue(object);
+    return if (truth < 0) error.Raised else truth != 0;
+}
+
+/// A number that nobody outside the process can tell, unless it was started so.
+pub fn entropy() Error!u64 {
+    const text = try string("zevm");
+    defer drop(text);
+    return @bitCast(PyObject_Hash(text));
+}
+
 /// A list's or a tuple's length and items; the items are borrowed.
 pub const Sequence = struct {
     object: *Object,
@@ -215,6 +262,27 @@ pub fn view(object: *Object) Error!View {
         return error.Refused;
     }
     return result;
+}
+
+/// New references, if none of them failed; else those that are there are dropped.
+pub fn all(comptime count: usize, parts: [count]Error!*Object) Error![count]*Object {
+    var there: [count]*Object = undefined;
+    var size: usize = 0;
+    var failure: ?Error = null;
+    for (parts) |part| {
+        if (part) |object| {
+            there[size] = object;
+            size += 1;
+        } else |reason| failure = reason;
+    }
+    const reason = failure orelse return there;
+    for (there[0..size]) |object| drop(object);
+    return reason;
+}
+
+/// A tuple of new references, if none of them failed.
+pub fn gathered(comptime count: usize, parts: [count]Error!*Object) Error!*Object {
+    return tuple(&try all(count, parts));
 }
 
 /// A new tuple of new references, which it takes over.

@@ -60,34 +60,16 @@ fn word(items: *rlp.Items) Error!*Object {
     return python.bytes(try transactions.word(items));
 }
 
-/// A tuple of what parts make, which are dropped where one of them cannot be made.
-fn gathered(comptime count: usize, parts: [count]Error!*Object) Error!*Object {
-    var made: [count]*Object = undefined;
-    var size: usize = 0;
-    var failure: ?Error = null;
-    for (parts) |part| {
-        if (part) |object| {
-            made[size] = object;
-            size += 1;
-        } else |reason| failure = reason;
-    }
-    if (failure) |reason| {
-        for (made[0..size]) |object| python.drop(object);
-        return reason;
-    }
-    return python.tuple(&made);
-}
-
 fn access_entry(items: *rlp.Items) Error!*Object {
     var pair: rlp.Items = .{ .payload = try items.take(true) };
     const address = try transactions.address(&pair);
     const slots = try pair.take(true);
-    return gathered(2, .{ python.bytes(address), tuple_of(slots, word) });
+    return python.gathered(2, .{ python.bytes(address), tuple_of(slots, word) });
 }
 
 fn authorization(items: *rlp.Items) Error!*Object {
     const entry = try transactions.authorization(items);
-    return gathered(6, .{
+    return python.gathered(6, .{
         python.integer_of(entry.chain_id),
         python.bytes(entry.address),
         python.integer_of(entry.nonce),

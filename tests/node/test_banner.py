@@ -2,9 +2,10 @@
 
 from dataclasses import replace
 
+from zevm.chain.vm.engines.engine import Engine
 from zevm.node.banner import BannerFacts, banner
 
-MAKER = BannerFacts([], [], "", "m/", 1, "Osaka", 7, 7, 7, 7, 0, 0, "memory", [])
+MAKER = BannerFacts([], [], "", "m/", 1, "Osaka", 7, 7, 7, 7, 0, 0, "memory", [], Engine.PY_EVM)
 
 
 def test_a_follower_names_its_leader() -> None:

@@ -13,6 +13,7 @@ from zevm.chain.blocks.mining import MiningMode
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.options import ChainOptions
 from zevm.chain.rules.genesis import load_default_genesis
+from zevm.chain.vm.engines.engine import default_engine
 from zevm.core import CORE
 from zevm.node.metrics import METHOD_LIMIT, Metrics
 from zevm.rpc.errors import InvalidParamsError, MethodNotFoundError
@@ -63,7 +64,9 @@ def test_the_chain_is_measured(chain: Chain) -> None:
     assert values["zevm_pool_transactions", ("executable",)] == 0
     assert values["zevm_connections", ()] == 3
     assert values["zevm_core_info", (CORE.kernel or "", str(CORE.library is not None).lower())] == 1
-    assert values["zevm_core_memory_bytes", ()] == 0
+    assert values["zevm_core_memory_bytes", ()] >= 0
+    assert values["zevm_evm_info", (default_engine().value,)] == 1
+    assert sum(values["zevm_evm_messages_total", (name,)] for name in ("native", "py-evm")) >= 1
     assert values["process_resident_memory_bytes", ()] > 0
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from coincurve import PrivateKey
 
+from zevm.chain.vm.engines.engine import Engine
 from zevm.node.banner import BannerFacts, write_config
 from zevm.node.keystore import Keystore
 from zevm.rpc.transport.jwt import JwtSecretError, load_secret
@@ -18,7 +19,7 @@ KEY = PrivateKey(b"\x11" * 32)
 
 def _config(folder: Path) -> None:
     phrase, path = "test " * 11 + "junk", "m/44'/60'/0'/0/"
-    facts = BannerFacts([KEY], [0], phrase, path, 1, "osaka", 7, 7, 7, 7, 0, 0, "memory", [])
+    facts = BannerFacts([KEY], [0], phrase, path, 1, "osaka", 7, 7, 7, 7, 0, 0, "memory", [], Engine.PY_EVM)
     write_config(folder / "config.json", facts)
 
 

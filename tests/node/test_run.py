@@ -15,6 +15,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from testing.node_process import NodeProcess
 from tests.node.conftest import Command, Start
+from zevm.chain.vm.engines.engine import default_engine
 from zevm.core import CORE
 
 ALICE = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
@@ -51,6 +52,7 @@ def test_the_banner_has_anvils_shape(start: Start) -> None:
     assert "Mnemonic:          test test test test test test test test test test test junk" in lines
     assert lines[lines.index("Chain ID") + 3] == "31337"
     assert f"Core:              {CORE.description}" in lines
+    assert f"EVM:               {default_engine().value}" in lines
     assert lines[-1] == f"Listening on 127.0.0.1:{node.port}"
 
 
@@ -122,6 +124,7 @@ def test_n4_what_the_node_calls_itself(start: Start, flags: tuple[str, ...], exp
     version = str(_call(node, "web3_clientVersion"))
     assert version.startswith(expected)
     own = _call(node, "anvil_metadata")["clientVersion"]
+    assert own == expected if "mine" in expected else own.endswith(f"/evm-{default_engine().value}")
     assert version == ("" if flags else "anvil/") + own
 
 

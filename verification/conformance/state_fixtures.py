@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from testing.memory_state import MemoryAccount, MemoryReader, diff_of
-from zevm.chain.errors import TransactionError
+from zevm.chain.errors import EngineDifferenceError, TransactionError
 from zevm.chain.rules.fees import blob_base_fee
 from zevm.chain.rules.forks import BlobParameters, Fork, ForkRules
 from zevm.chain.types import Transaction
 from zevm.chain.vm.block_state import BlockState
+from zevm.chain.vm.engines.engine import Engine, default_engine
 from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.frame import WasmMachine
@@ -66,18 +67,27 @@ def state_before(case: Case) -> MemoryReader:
     return MemoryReader(_accounts(case.test["pre"]))
 
 
-def run_case(case: Case, *, wasm_machine: WasmMachine | None = None, reader: MemoryReader | None = None) -> str | None:
+def run_case(
+    case: Case,
+    *,
+    engine: Engine | None = None,
+    wasm_machine: WasmMachine | None = None,
+    reader: MemoryReader | None = None,
+) -> str | None:
     """None when the outcome is the expected one, else what differs.
 
-    wasm_machine: the machine of WebAssembly contracts. reader: the case's own state, to observe its reads. A case that
-    must be rejected passes only with the recorded reason.
+    engine: what the transaction runs on, None for the default. wasm_machine: the machine of WebAssembly contracts.
+    reader: the case's own state, to observe its reads. A case that must be rejected passes only with the recorded
+    reason.
     """
     state = BlockState(state_before(case) if reader is None else reader)
     expected = case.post.get("expectException")
     try:
         transaction = Transaction.decode(_bytes(case.post["txbytes"]))
-        executor = Executor(_environment(case, wasm_machine), state)
+        executor = Executor(_environment(case, wasm_machine, engine), state)
         outcome = executor.apply(transaction, _int(case.test["env"]["currentGasLimit"]))
+    except EngineDifferenceError as error:
+        return str(error)
     except (TransactionError, rlp.RlpError) as error:
         if expected is None:
             return f"rejected: {error}"
@@ -124,7 +134,7 @@ def _accounts(raw: dict[str, Any]) -> dict[Address, MemoryAccount]:
     }
 
 
-def _environment(case: Case, wasm_machine: WasmMachine | None) -> BlockEnvironment:
+def _environment(case: Case, wasm_machine: WasmMachine | None, engine: Engine | None) -> BlockEnvironment:
     env, config = case.test["env"], case.test.get("config", {})
     schedule = config.get("blobSchedule", {}).get(case.fork.name.title())
     blob = None
@@ -143,6 +153,7 @@ def _environment(case: Case, wasm_machine: WasmMachine | None) -> BlockEnvironme
         prev_randao=_int(env["currentRandom"]).to_bytes(32, "big"),
         blob_base_fee=None if blob is None else blob_base_fee(_int(env["currentExcessBlobGas"]), blob),
         wasm_machine=wasm_machine,
+        engine=engine or default_engine(),
     )
 
 

@@ -1,6 +1,7 @@
 """From a case to what either side runs: signed transactions, the node's block, and the oracle's JSON."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import cache, partial
 from typing import Any, NamedTuple
 
@@ -24,6 +25,7 @@ from zevm.chain.types import (
     Withdrawal,
 )
 from zevm.chain.types.transaction import SECP256K1_ORDER, SET_CODE_MAGIC
+from zevm.chain.vm.engines.engine import Engine
 from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.interface import Outcome
 from zevm.chain.vm.tracer import Tracer
@@ -161,9 +163,9 @@ def _state_diff(case: Case) -> StateDiff:
     return diff
 
 
-def run_here(case: Case, transactions: list[Transaction], *, zvm: bool = False) -> Result:
-    """Execute the case with the node's code."""
-    execution = execute_here(case, transactions, zvm=zvm)
+def run_here(case: Case, transactions: list[Transaction], *, zvm: bool = False, engine: Engine | None = None) -> Result:
+    """Execute the case with the node's code. engine: None for the default."""
+    execution = execute_here(case, transactions, zvm=zvm, engine=engine)
     header = execution.block.header
     assert header.requests_hash is not None
     return Result(
@@ -187,10 +189,17 @@ class Execution(NamedTuple):
 
 
 def execute_here(
-    case: Case, transactions: list[Transaction], *, zvm: bool = False, tracer: Tracer | None = None
+    case: Case,
+    transactions: list[Transaction],
+    *,
+    zvm: bool = False,
+    tracer: Tracer | None = None,
+    engine: Engine | None = None,
 ) -> Execution:
-    """Execute the case with the node's code, watched by a tracer or not."""
+    """Execute the case with the node's code, watched by a tracer or not. engine: None for the default."""
     environment = _environment(case, zvm=zvm)
+    if engine is not None:
+        environment = replace(environment, engine=engine)
     with Database.open(None) as database:
         states = database.state
         before = states.prepare(EMPTY_ROOT, _state_diff(case))

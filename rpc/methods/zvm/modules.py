@@ -234,12 +234,12 @@ def _state_prices(prices: PriceTable) -> dict[str, int]:
     }
 
 
-@method("zvm_status", cost=Cost.EXECUTION, result="{enabled, schedule, limits, programs, wasmtime, core}")
+@method("zvm_status", cost=Cost.EXECUTION, result="{enabled, schedule, limits, programs, wasmtime, core, evm}")
 def zvm_status(services: Services, *, deadline: Deadline) -> Json:  # noqa: ARG001
-    """Whether the chain has WebAssembly contracts; prices, limits, compiled programs; whether the core is native."""
+    """Whether the chain has WebAssembly contracts; prices, limits, compiled programs; the core and the EVM's engine."""
     machine = services.chain.zvm
     core = {"native": CORE.library is not None, "kernel": CORE.kernel, "reason": CORE.reason or None}
-    always = {"wasmtime": wasmtime_version(), "core": core}
+    always = {"wasmtime": wasmtime_version(), "core": core, "evm": services.chain.options.engine.value}
     if machine is None:
         return {"enabled": False, "schedule": None, "limits": None, "programs": None, **always}
     usage = machine.usage()

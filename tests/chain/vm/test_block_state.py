@@ -2,11 +2,14 @@
 
 import copy
 import random
+from collections.abc import Callable
 from typing import Any
 
 from testing.memory_state import MemoryReader
 from tests.chain.vm.support import FakeAccount
-from zevm.chain.vm.block_state import RIPEMD160, UNSETTLED_ROOT, BlockState
+from zevm.chain.types import Log
+from zevm.chain.vm.block_state import RIPEMD160, BlockState
+from zevm.chain.vm.overlay_reader import UNSETTLED_ROOT
 from zevm.storage.account import EMPTY_ROOT, AccountChange
 from zevm.storage.keccak import EMPTY_KECCAK, keccak256
 
@@ -288,3 +291,53 @@ def test_random_histories_agree_with_whole_copies() -> None:
         assert_equal(state, model)
         assert_equal(BlockState(state.fork_reader()), model)
         assert_equal(BlockState(MemoryReader(rebuilt(state))), model)
+
+
+STEPS: list[Callable[[BlockState, bytes, int, int], None]] = [
+    *[lambda state, address, slot, value: state.set_storage(address, slot, value)] * 3,
+    lambda state, address, _, value: state.add_balance(address, value),
+    lambda state, address, _, value: state.set_nonce(address, value),
+    lambda state, address, _, value: state.set_code(address, b"code %d" % value if value else b""),
+    lambda state, address, _, value: state.touch(address if value else RIPEMD160),
+    lambda state, address, slot, _: None if slot else state.mark_destroyed(address),
+    lambda state, _, __, value: state.add_refund(value - 1),
+    lambda state, address, _, value: state.add_log(Log(address, (b"t" * 32,) * value, b"data")),
+]
+
+
+def random_transaction(chooser: random.Random, state: BlockState) -> None:
+    """Changes as a run makes them, some of them undone."""
+    checkpoints: list[int] = []
+    for _ in range(40):
+        choice = chooser.random()
+        if choice < 0.1:
+            checkpoints.append(state.record())
+        elif choice < 0.2 and checkpoints:
+            state.discard(checkpoints.pop())
+        else:
+            chooser.choice(STEPS)(state, chooser.choice((A, B, C)), chooser.randrange(4), chooser.randrange(3))
+
+
+def test_effects_taken_up_elsewhere_are_the_same_changes() -> None:
+    chooser = random.Random(162)
+    for _ in range(200):
+        made, taken = make_state(), make_state()
+        for state in (made, taken):
+            state.set_storage(A, 3, 9)
+            state.add_refund(5)
+            state.add_log(Log(A, (), b"before"))
+        checkpoint = made.record()
+        random_transaction(chooser, made)
+        effects = made.effects_since(checkpoint)
+        begin = taken.record()
+        taken.absorb(effects)
+        assert taken.effects_since(begin)._replace(slots={}, codes={}) == effects._replace(slots={}, codes={})
+        for (address, slot), value in effects.slots.items():
+            assert taken.get_storage(address, slot) == value
+        assert (taken.get_refund(), taken.logs_from(0)) == (made.get_refund(), made.logs_from(0))
+        undone = copy.deepcopy(taken)
+        undone.discard(begin)
+        assert undone.diff().storage == {A: {3: 9}}
+        for state in (made, taken):
+            state.end_transaction(clear_empty=True)
+        assert taken.diff() == made.diff()

@@ -8,6 +8,8 @@ import pytest
 
 from tests.conformance import conformance_path
 from verification.conformance.state_fixtures import load_cases, run_case
+from zevm.chain.vm.engines.engine import Engine
+from zevm.core import CORE
 
 SAMPLE_FILES = 90
 CASES_PER_FILE = 2
@@ -24,8 +26,9 @@ def chosen_files() -> list[Path]:
 
 
 @pytest.mark.lengthy
+@pytest.mark.parametrize("engine", [*Engine] if CORE.library is not None else [Engine.PY_EVM])
 @pytest.mark.timeout(3600 if os.environ.get("ALL_STATE_TESTS") else 120)
-def test_official_state_tests() -> None:
+def test_official_state_tests(engine: Engine) -> None:
     chooser = random.Random(6780)
     failures, count = [], 0
     for file in chosen_files():
@@ -34,7 +37,7 @@ def test_official_state_tests() -> None:
             cases = chooser.sample(cases, min(CASES_PER_FILE, len(cases)))
         for case in cases:
             count += 1
-            difference = run_case(case)
+            difference = run_case(case, engine=engine)
             if difference is not None:
                 failures.append(f"{file.stem} {case.name}: {difference}")
     assert not failures, f"{len(failures)} of {count} differ:\n" + "\n".join(failures)

@@ -217,6 +217,7 @@ async def test_status_counts_programs(tmp_path: Path) -> None:
         assert before["wasmtime"].count(".") == 2
         native = CORE.library is not None
         assert before["core"] == {"native": native, "kernel": CORE.kernel, "reason": CORE.reason or None}
+        assert before["evm"] == ("native" if native else "py-evm")
     finally:
         await stop_node(running)
 

@@ -1,0 +1,42 @@
+"""The differences between what two engines leave of one message."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from zevm.chain.vm.engines.ending import Ending
+from zevm.chain.vm.engines.native import NativeRun
+from zevm.chain.vm.execution_state import Effects
+
+
+def differences_of(native: NativeRun, reference: NativeRun) -> Iterator[str]:
+    """Each difference in a line."""
+    for name in Ending._fields:
+        yield from _difference(name, getattr(native.ending, name), getattr(reference.ending, name))
+    yield from _difference("spare gas", native.spare_gas, reference.spare_gas)
+    yield from effects_differences(native.effects, reference.effects)
+
+
+def effects_differences(native: Effects, reference: Effects) -> Iterator[str]:
+    """Each difference in the state; codes by their hashes, which the accounts hold."""
+    changes: tuple[tuple[str, dict[Any, Any], dict[Any, Any]], ...] = (
+        ("account", native.accounts, reference.accounts),
+        ("slot", native.slots, reference.slots),
+    )
+    for kind, ours, theirs in changes:
+        for key in ours.keys() | theirs.keys():
+            yield from _difference(f"{kind} {_show(key)}", ours.get(key, "unchanged"), theirs.get(key, "unchanged"))
+    for name in ("touched", "destroyed", "logs", "refund"):
+        yield from _difference(name, getattr(native, name), getattr(reference, name))
+
+
+def _difference(name: str, native: Any, reference: Any) -> Iterator[str]:
+    if native != reference:
+        yield f"{name}: native {_show(native)}, py-evm {_show(reference)}"
+
+
+def _show(value: Any) -> str:
+    if isinstance(value, bytes):
+        return "0x" + value.hex()
+    if isinstance(value, tuple | list | frozenset):
+        return f"({', '.join(map(_show, value))})"
+    return str(value)

@@ -1,0 +1,40 @@
+"""Which engine the messages of a chain run on. ZEVM_EVM names it for chains that name none."""
+
+import os
+from enum import Enum
+from functools import cache
+
+from zevm.core import CORE
+
+
+class Engine(Enum):
+    """NATIVE: the core, and py-evm for what it refuses. PY_EVM: py-evm alone. CHECK: both, and they must agree."""
+
+    NATIVE = "native"
+    PY_EVM = "py-evm"
+    CHECK = "check"
+
+    @property
+    def uses_core(self) -> bool:
+        """Whether it asks for the core, which has to be there."""
+        return self is not Engine.PY_EVM
+
+
+EVM = "ZEVM_EVM"
+
+
+@cache
+def default_engine() -> Engine:
+    """The engine of a chain that names none. Raises ValueError as `engine_named`."""
+    named = os.environ.get(EVM)
+    if named:
+        return engine_named(named)
+    return Engine.PY_EVM if CORE.library is None else Engine.NATIVE
+
+
+def engine_named(name: str | None) -> Engine:
+    """The engine of a setting's text, the default for None. Raises ValueError where there is no core for it."""
+    engine = default_engine() if name is None else Engine(name)
+    if engine.uses_core and CORE.library is None:
+        raise ValueError(f"the engine {engine.value} wants the native core, and there is none: {CORE.reason}")
+    return engine

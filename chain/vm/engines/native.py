@@ -1,0 +1,215 @@
+"""The engine in Zig: an outermost message on a state of the core's own, which stands on the ExecutionState."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from eth.exceptions import VMError
+
+from zevm.chain.types import Log
+from zevm.chain.vm.engines.ending import Ending
+from zevm.chain.vm.execution_state import Effects
+from zevm.chain.vm.faults import MemoryWordsError, describe_fault
+from zevm.chain.vm.frame import UNLIMITED_GAS, UNLIMITED_WORDS, Frame, Precompile, TransactionContext
+from zevm.chain.vm.interface import VmError, VmErrorKind
+from zevm.chain.vm.message import NOBODY, Message
+from zevm.chain.vm.py_evm_state import PyEvmState
+from zevm.core import CORE
+from zevm.storage.primitives import Address, Hash32
+
+GAS_LIMIT = 1 << 63
+"""The core counts gas below it."""
+
+ASKED_PRECOMPILE, FOREIGN_PRECOMPILE = 0, 255
+"""One that only Python has; one that works on the state, which the core refuses to call (core/zig/host.zig)."""
+
+_KINDS = ("CALL", "CALLCODE", "DELEGATECALL", "STATICCALL", "CREATE", "CREATE2")
+_STATUSES: tuple[VmErrorKind | None, ...] = (
+    None,
+    VmErrorKind.REVERT,
+    VmErrorKind.OUT_OF_GAS,
+    VmErrorKind.INVALID_OPCODE,
+    VmErrorKind.INVALID_JUMP,
+    VmErrorKind.STACK_UNDERFLOW,
+    VmErrorKind.STACK_OVERFLOW,
+    VmErrorKind.WRITE_PROTECTION,
+    VmErrorKind.DEPTH,
+    VmErrorKind.INSUFFICIENT_BALANCE,
+    VmErrorKind.BALANCE_OVERFLOW,
+    VmErrorKind.ADDRESS_COLLISION,
+    VmErrorKind.CODE_SIZE,
+    VmErrorKind.INITCODE_SIZE,
+    VmErrorKind.CODE_STORE_OUT_OF_GAS,
+    VmErrorKind.INVALID_CODE,
+    VmErrorKind.RETURN_DATA_OUT_OF_BOUNDS,
+    VmErrorKind.NONCE_OVERFLOW,
+    VmErrorKind.PRECOMPILE,
+    VmErrorKind.PRECOMPILE_INPUT_LENGTH,
+    VmErrorKind.OUT_OF_MEMORY,
+)
+"""The order of Status in core/zig/host.zig; None for success."""
+_STATUS_OF = {kind: status for status, kind in enumerate(_STATUSES)}
+
+
+class NativeRun(NamedTuple):
+    """A finished run, whose effects are in no state yet. spare_gas: see TransactionContext."""
+
+    ending: Ending
+    spare_gas: int
+    effects: Effects
+
+
+def takes(evm_state: PyEvmState, message: Message, context: TransactionContext) -> bool:
+    """Whether the core may try the message: it has no tracer, its state no listener, and its code is the EVM's."""
+    machine = context.wasm_machine
+    return (
+        context.tracer is None
+        and not evm_state.block_state.is_observed
+        and message.gas < GAS_LIMIT
+        and (machine is None or not machine.claims(message.code))
+    )
+
+
+def precompile_entries(
+    own: Mapping[Address, Precompile], of_machine: Mapping[Address, Precompile], callable_: Mapping[Address, Precompile]
+) -> bytes:
+    """Precompiles as core/zig/host.zig reads them: 21 bytes each, an address and a number.
+
+    own: the fork's, at their own addresses. of_machine: those that work on the state. callable_: what answers to calls.
+    """
+    numbers = {id(body): int.from_bytes(address, "big") for address, body in own.items()}
+    foreign = {id(body) for body in of_machine.values()}
+
+    def number(body: Precompile) -> int:
+        if id(body) in foreign:
+            return FOREIGN_PRECOMPILE
+        found = numbers.get(id(body), ASKED_PRECOMPILE)
+        return found if found < FOREIGN_PRECOMPILE else ASKED_PRECOMPILE
+
+    return b"".join([address + bytes((number(body),)) for address, body in callable_.items()])
+
+
+class _Helper:
+    """The answers to the core's questions that the state has not (core/zig/host_objects.zig)."""
+
+    __slots__ = ("_context", "_evm_state", "_frames", "block_hash", "look")
+
+    def __init__(self, frames: type[Frame], evm_state: PyEvmState, context: TransactionContext) -> None:
+        self._frames, self._evm_state, self._context = frames, evm_state, context
+        self.look = context.check_deadline
+        self.block_hash = evm_state.get_ancestor_hash
+
+    def precompile(self, address: Address, gas: int, data: bytes) -> tuple[int, int, bytes, str]:
+        """Call one: status, gas left, output, the text of a failure."""
+        message = Message(gas, address, NOBODY, 0, data, b"")
+        frame = self._frames(self._evm_state, message, self._context)
+        self._context.check_deadline()
+        try:
+            frame.run_precompile(self._context.precompiles[address])
+        except VMError as fault:
+            frame.fail(fault)
+            error = describe_fault(fault)
+            return _STATUS_OF[error.kind], frame.gas_left, frame.output, error.message
+        return 0, frame.gas_left, bytes(frame.output), ""
+
+    def bound(self, size: int, most: int) -> None:
+        """See Deadline.bound."""
+        if self._context.deadline is not None:
+            self._context.deadline.bound(size, most)
+
+
+def run(frames: type[Frame], evm_state: PyEvmState, message: Message, context: TransactionContext) -> NativeRun | None:
+    """Run an outermost message without a change of the state; None where the core refuses it.
+
+    Raises what the state and the deadline raise.
+    """
+    assert CORE.library is not None
+    found = CORE.library.run_message(
+        evm_state.block_state,
+        _Helper(frames, evm_state, context),
+        _block(evm_state, context),
+        _transaction(context),
+        _message(message),
+    )
+    if found is None:
+        context.take_console()
+        return None
+    status, gas_left, output, detail, spare_gas, effects = found
+    ending = Ending(gas_left, output, _error(frames, status, detail))
+    return NativeRun(ending, UNLIMITED_GAS if spare_gas is None else spare_gas, _effects(effects))
+
+
+def _block(evm_state: PyEvmState, context: TransactionContext) -> tuple[Any, ...]:
+    return (
+        evm_state.fork,
+        evm_state.coinbase,
+        evm_state.block_number,
+        evm_state.timestamp,
+        evm_state.gas_limit,
+        evm_state.base_fee,
+        evm_state.mix_hash,
+        evm_state.difficulty,
+        evm_state.blob_base_fee,
+        evm_state.execution_context.chain_id,
+        evm_state.code_size_limit,
+        context.precompile_entries,
+        context.wasm_machine is not None,
+    )
+
+
+def _transaction(context: TransactionContext) -> tuple[Any, ...]:
+    words = None if context.memory_words == UNLIMITED_WORDS else context.memory_words
+    return context.origin, context.gas_price, context.blob_versioned_hashes, words
+
+
+def _message(message: Message) -> tuple[Any, ...]:
+    return (
+        _KINDS.index(message.kind),
+        message.gas,
+        message.sender,
+        message.storage_address,
+        message.storage_address if message.is_create else message.code_address,
+        message.value,
+        bytes(message.data),
+        message.code,
+        message.is_static,
+        message.is_delegation,
+    )
+
+
+def _error(frames: type[Frame], status: int, detail: Any) -> VmError | None:
+    """Why the outermost frame failed, with geth's text."""
+    kind = _STATUSES[status]
+    if kind is None:
+        return None
+    text = _TEXTS.get(kind)
+    if text is not None:
+        return VmError(kind, text(frames, detail))
+    return VmError(kind, detail if isinstance(detail, str) and detail else kind.value)
+
+
+def _opcode_text(frames: type[Frame], opcode: int) -> str:
+    return f"invalid opcode: {frames.operations[opcode].operand}"
+
+
+_SENTRY = "out of gas: not enough gas for reentrancy sentry"
+
+_TEXTS = {
+    VmErrorKind.OUT_OF_GAS: lambda _, detail: _SENTRY if detail == "sentry" else VmErrorKind.OUT_OF_GAS.value,
+    VmErrorKind.STACK_UNDERFLOW: lambda _, detail: f"stack underflow ({detail[0]} <=> {detail[1]})",
+    VmErrorKind.STACK_OVERFLOW: lambda _, detail: f"stack limit reached {detail[0]} ({detail[1]})",
+    VmErrorKind.OUT_OF_MEMORY: lambda _, detail: str(MemoryWordsError(*detail)),
+    VmErrorKind.INVALID_OPCODE: _opcode_text,
+}
+
+
+def _effects(found: tuple[Any, ...]) -> Effects:
+    accounts, slots, codes, touched, destroyed, logs, added, taken = found
+    return Effects(
+        accounts,
+        slots,
+        codes,
+        frozenset(touched),
+        frozenset(destroyed),
+        tuple([Log(Address(address), tuple(map(Hash32, topics)), data) for address, topics, data in logs]),
+        added - taken,
+    )

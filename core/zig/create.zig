@@ -1,0 +1,168 @@
+//! CREATE and CREATE2: the new address, the creation's frame, and the code that it returns.
+
+const std = @import("std");
+const calls = @import("calls.zig");
+const codes = @import("code.zig");
+const frames = @import("frame.zig");
+const host = @import("host.zig");
+const keccak = @import("keccak.zig");
+const rlp = @import("rlp.zig");
+const words = @import("word.zig");
+const End = @import("machine.zig").End;
+const Error = @import("errors.zig").Error;
+const Failure = @import("faults.zig").Failure;
+const Frame = frames.Frame;
+const Machine = @import("machine.zig").Machine;
+const Step = frames.Step;
+const Word = words.Word;
+
+const creation_gas = 32_000;
+const keccak_word_gas = 6;
+const initcode_word_gas = 2;
+const deposit_byte_gas = 200;
+const reserved_byte = 0xef;
+const max_nonce = std.math.maxInt(u64);
+
+pub fn create(step: *Step) Failure!bool {
+    return run(step, .create);
+}
+
+pub fn create2(step: *Step) Failure!bool {
+    return run(step, .create2);
+}
+
+fn run(step: *Step, comptime kind: host.Kind) Failure!bool {
+    try step.refuse_static();
+    const value = step.pop();
+    const start = step.pop();
+    const size = step.pop();
+    const salt: ?Word = if (kind == .create2) step.pop() else null;
+    const rules = step.machine.rules;
+    const hashed: u64 = if (kind == .create2) keccak_word_gas else 0;
+    const measured: u64 = if (rules.charges_initcode) initcode_word_gas else 0;
+    try step.charge(creation_gas);
+    try step.charge_words(hashed + measured, size);
+    try step.extend(start, size);
+    return begin_child(step, kind, value, try step.bytes(start, size), salt);
+}
+
+fn begin_child(step: *Step, kind: host.Kind, value: Word, content: []const u8, salt: ?Word) Failure!bool {
+    const machine = step.machine;
+    const state = machine.state;
+    const sender = step.frame.message.storage_address;
+    if (machine.block.is_foreign(content)) return error.Refused;
+    if (is_too_long(machine, content.len)) return error.InitcodeSize;
+    const nonce = try state.nonce(step.frame.account);
+    machine.spare_gas = 0;
+    step.frame.return_data.clearRetainingCapacity();
+    if (try calls.is_refused(step, value) or nonce == max_nonce) {
+        step.push(0);
+        return false;
+    }
+    const gas = if (machine.rules.keeps_64th) step.gas - step.gas / 64 else step.gas;
+    step.gas -= gas;
+    try state.set_nonce(step.frame.account, nonce + 1);
+    const address = if (salt) |word| salted_address(&sender, word, content) else address_of(&sender, nonce);
+    const account = try state.at(&address);
+    if (machine.rules.charges_access) _ = try state.warm_address(account);
+    if (try state.nonce(account) != 0 or (try state.code(account)).size != 0 or try state.has_storage(account)) {
+        step.push(0);
+        return false;
+    }
+    try machine.look_if_due(step.gas + gas);
+    const message: host.Message = .{
+        .kind = kind,
+        .gas = gas,
+        .sender = sender,
+        .storage_address = address,
+        .code_address = @splat(0),
+        .value = value,
+        .data = "",
+        .code = content,
+        .depth = step.frame.message.depth + 1,
+    };
+    if (try begin(machine, &message)) |end| {
+        try take(step, &address, end);
+        return false;
+    }
+    machine.change_frame(step.gas + gas, gas);
+    return true;
+}
+
+/// Whether creation code breaks EIP-3860's limit, or twice the configured one of code.
+fn is_too_long(machine: *const Machine, size: usize) bool {
+    const limit = machine.rules.initcode_size_limit orelse return false;
+    return size > if (machine.block.code_size_limit) |configured| configured *| 2 else limit;
+}
+
+/// Begin a creation: its end where it cannot be paid; else it is the innermost frame.
+pub fn begin(machine: *Machine, message: *const host.Message) Error!?End {
+    const state = machine.state;
+    // of the outermost message; a deeper one was looked at before
+    if (machine.block.is_foreign(message.code) or is_too_long(machine, message.code.len)) return error.Refused;
+    try machine.bound(1, 0);
+    const checkpoint = state.record();
+    const account = try state.at(&message.storage_address);
+    try state.mark_created(account);
+    if (!machine.rules.has_empty_accounts) try state.set_nonce(account, try state.nonce(account) +% 1);
+    if (!try calls.pay(machine, message, account)) {
+        state.discard(checkpoint);
+        return .{ .status = .balance_overflow, .gas_left = 0 };
+    }
+    const code = try codes.prepare(machine.memory, message.code);
+    errdefer codes.free(machine.memory, &code);
+    const frame = try machine.open();
+    frame.own_code = code;
+    frame.begin(message, account, &frame.own_code.?);
+    frame.checkpoint = checkpoint;
+    frame.message.code = "";
+    frame.message.data = "";
+    return null;
+}
+
+/// Store the code that a creation returned, and pay for it; or end it with a fault.
+pub fn store(machine: *Machine, frame: *Frame, end: *End) Error!void {
+    const code = end.output;
+    const rules = machine.rules;
+    if (machine.block.is_foreign(code)) return error.Refused;
+    const limit: ?u64 = if (machine.block.code_size_limit) |configured| configured else rules.code_size_limit;
+    const price = deposit_byte_gas * @as(u64, code.len);
+    if (limit != null and code.len > limit.?) {
+        end.* = .{ .status = .code_size, .gas_left = 0 };
+    } else if (rules.rejects_reserved_code and code.len > 0 and code[0] == reserved_byte) {
+        end.* = .{ .status = .invalid_code, .gas_left = 0 };
+    } else if (price <= end.gas_left) {
+        end.gas_left -= price;
+        try machine.state.set_code(frame.account, code);
+    } else if (rules.code_deposit_must_succeed) {
+        end.* = .{ .status = .code_store_out_of_gas, .gas_left = 0 };
+    }
+}
+
+/// A creation's end in its creator: revert data as return data, the gas left, the address or 0 on the stack.
+pub fn take(step: *Step, address: *const host.Address, end: End) Failure!void {
+    step.machine.detail = .none;
+    const is_made = end.status == .success;
+    if (!is_made) try step.frame.return_data.appendSlice(step.machine.memory, end.output);
+    step.gas += end.gas_left;
+    step.push(if (is_made) words.from_address(address) else 0);
+}
+
+/// The address of a contract that an account creates with this nonce (Yellow Paper, eq. 88).
+fn address_of(sender: *const host.Address, nonce: u64) host.Address {
+    var digits: [8]u8 = undefined;
+    std.mem.writeInt(u64, &digits, nonce, .big);
+    const short = digits[@clz(nonce) / 8 ..];
+    var encoded: [31]u8 = undefined;
+    encoded[1] = 0x80 + 20;
+    @memcpy(encoded[2..22], sender);
+    const size = 22 + rlp.write_string(encoded[22..], short);
+    encoded[0] = @intCast(0xc0 + size - 1);
+    return keccak.hash(encoded[0..size])[12..].*;
+}
+
+/// The address of a CREATE2 contract (EIP-1014).
+fn salted_address(sender: *const host.Address, salt: Word, content: []const u8) host.Address {
+    const message = "\xff".* ++ sender.* ++ words.to_bytes(salt) ++ keccak.hash(content);
+    return keccak.hash(&message)[12..].*;
+}

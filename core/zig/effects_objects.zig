@@ -1,0 +1,145 @@
+//! What a run leaves behind, as Python's objects: chain/vm/execution_state.py's Effects.
+
+const std = @import("std");
+const Error = @import("errors.zig").Error;
+const python = @import("python.zig");
+const state_of = @import("state.zig");
+const word = @import("word.zig");
+
+const Object = python.Object;
+const State = state_of.State;
+
+/// (accounts, slots, codes, touched, destroyed, logs, what was added to the refund counter, and what was taken)
+pub fn of(arena: std.mem.Allocator, state: *State) Error!*Object {
+    const changed = try Changed.of(arena, state);
+    const negative = state.refund_change < 0;
+    return python.gathered(8, .{
+        accounts_of(state, &changed),
+        slots_of(state, &changed),
+        codes_of(state, &changed),
+        addresses_of(state, "is_touched"),
+        addresses_of(state, "is_destroyed"),
+        logs_of(state),
+        python.integer(if (negative) 0 else @intCast(state.refund_change)),
+        python.integer(if (negative) @abs(state.refund_change) else 0),
+    });
+}
+
+/// What has a change that was not undone, even if it is what it was before; and what is not, if no change says so.
+const Changed = struct {
+    accounts: std.DynamicBitSetUnmanaged,
+    slots: std.DynamicBitSetUnmanaged,
+
+    fn of(arena: std.mem.Allocator, state: *const State) Error!Changed {
+        var result: Changed = .{
+            .accounts = try .initEmpty(arena, state.accounts.items.len),
+            .slots = try .initEmpty(arena, state.slots.items.len),
+        };
+        for (state.journal.changes.items) |change| switch (change.kind) {
+            .account => result.accounts.set(change.index),
+            .slot => result.slots.set(change.index),
+            else => {},
+        };
+        for (state.accounts.items, 0..) |*entry, place| {
+            if (!entry.is_as_it_was()) result.accounts.set(place);
+        }
+        for (state.slots.items, 0..) |*slot, place| {
+            if (slot.value != slot.original) result.slots.set(place);
+        }
+        return result;
+    }
+};
+
+/// Address -> (nonce, balance, code hash), or None
+fn accounts_of(state: *State, changed: *const Changed) Error!*Object {
+    const dict = try python.made(python.PyDict_New());
+    errdefer python.drop(dict);
+    var places = changed.accounts.iterator(.{});
+    while (places.next()) |place| {
+        const entry = &state.accounts.items[place];
+        const address = try python.bytes(&entry.address);
+        defer python.drop(address);
+        try python.put(dict, address, fields_of(entry));
+    }
+    return dict;
+}
+
+fn fields_of(entry: *const state_of.Entry) Error!*Object {
+    const held = entry.held orelse return python.none();
+    return python.gathered(3, .{
+        python.integer(held.nonce),
+        python.integer_of_word(held.balance),
+        python.bytes(&held.code_hash),
+    });
+}
+
+/// (address, slot) -> value
+fn slots_of(state: *State, changed: *const Changed) Error!*Object {
+    const dict = try python.made(python.PyDict_New());
+    errdefer python.drop(dict);
+    var places = changed.slots.iterator(.{});
+    while (places.next()) |place| {
+        const slot = &state.slots.items[place];
+        const address = state.address_of(slot.account);
+        const key = try python.gathered(2, .{ python.bytes(&address), python.integer_of_word(slot.key) });
+        defer python.drop(key);
+        try python.put(dict, key, python.integer_of_word(slot.value));
+    }
+    return dict;
+}
+
+/// Code hash -> code, of accounts whose code was set.
+fn codes_of(state: *State, changed: *const Changed) Error!*Object {
+    const dict = try python.made(python.PyDict_New());
+    errdefer python.drop(dict);
+    var places = changed.accounts.iterator(.{});
+    while (places.next()) |place| {
+        const held = state.accounts.items[place].held orelse continue;
+        const code = held.code orelse continue;
+        if (!held.has_new_code) continue;
+        const hash = try python.bytes(&held.code_hash);
+        defer python.drop(hash);
+        try python.put(dict, hash, python.bytes(code.bytes[0..code.size]));
+    }
+    return dict;
+}
+
+/// A list of the addresses with a mark.
+fn addresses_of(state: *State, comptime mark: []const u8) Error!*Object {
+    const list = try python.made(python.PyList_New(0));
+    errdefer python.drop(list);
+    for (state.accounts.items) |*entry| {
+        if (!@field(entry, mark)) continue;
+        const address = try python.bytes(&entry.address);
+        defer python.drop(address);
+        try python.done(python.PyList_Append(list, address));
+    }
+    return list;
+}
+
+/// A list of (address, topics, data)
+fn logs_of(state: *State) Error!*Object {
+    const list = try python.made(python.PyList_New(0));
+    errdefer python.drop(list);
+    for (state.logs.items) |*log| {
+        const object = try python.gathered(3, .{
+            python.bytes(&log.address),
+            topics_of(log.topics[0..log.topic_count]),
+            python.bytes(log.data),
+        });
+        defer python.drop(object);
+        try python.done(python.PyList_Append(list, object));
+    }
+    return list;
+}
+
+fn topics_of(topics: []const u256) Error!*Object {
+    var objects: [4]*Object = undefined;
+    for (topics, 0..) |topic, index| {
+        objects[index] = python.bytes(&word.to_bytes(topic)) catch |failure| {
+            for (objects[0..index]) |object| python.drop(object);
+            return failure;
+        };
+    }
+    return python.tuple(objects[0..topics.len]);
+}

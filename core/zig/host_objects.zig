@@ -1,0 +1,184 @@
+//! The host of a run in Python: its `state` (chain/vm/execution_state.py) and its `helper` (chain/vm/engines/native.py).
+
+const std = @import("std");
+const Error = @import("errors.zig").Error;
+const host_of = @import("host.zig");
+const python = @import("python.zig");
+const words = @import("word.zig");
+const memory = &@import("memory.zig").core;
+
+const Address = host_of.Address;
+const Object = python.Object;
+const Word = host_of.Word;
+
+/// The methods that are called, of `state` and then of `helper`.
+const Name = enum {
+    account_fields,
+    has_storage,
+    get_storage,
+    get_code,
+    is_warm,
+    is_warm_slot,
+    block_hash,
+    precompile,
+    look,
+    bound,
+};
+
+var names: [std.enums.values(Name).len]*Object = undefined;
+
+/// Make the names of the methods, once.
+pub fn start() Error!void {
+    for (std.enums.values(Name)) |name| {
+        names[@intFromEnum(name)] = try python.made(python.PyUnicode_InternFromString(@tagName(name)));
+    }
+}
+
+/// Objects that what was read points into, until the run ends.
+pub const Context = struct {
+    state: *Object,
+    helper: *Object,
+    held: std.ArrayList(*Object) = .empty,
+    /// What the last precompile gave.
+    answer: ?*Object = null,
+
+    pub fn host(self: *Context) host_of.Host {
+        return .{ .context = self, .table = &table };
+    }
+
+    pub fn release(self: *Context) void {
+        for (self.held.items) |object| python.drop(object);
+        self.held.deinit(memory.allocator());
+        if (self.answer) |object| python.drop(object);
+    }
+
+    fn of(context: *anyopaque) *Context {
+        return @ptrCast(@alignCast(context));
+    }
+};
+
+const table: host_of.Table = .{
+    .account = account,
+    .has_storage = has_storage,
+    .storage = storage,
+    .code = code,
+    .is_warm = is_warm,
+    .is_warm_slot = is_warm_slot,
+    .block_hash = block_hash,
+    .precompile = precompile,
+    .look = look,
+    .bound = bound,
+};
+
+const end: ?*Object = null;
+
+/// Call a method with new references, which are dropped.
+fn call(object: *Object, name: Name, arguments: anytype) Error!*Object {
+    defer for (arguments) |argument| python.drop(argument);
+    const method = names[@intFromEnum(name)];
+    return python.made(switch (arguments.len) {
+        0 => python.PyObject_CallMethodObjArgs(object, method, end),
+        1 => python.PyObject_CallMethodObjArgs(object, method, arguments[0], end),
+        2 => python.PyObject_CallMethodObjArgs(object, method, arguments[0], arguments[1], end),
+        3 => python.PyObject_CallMethodObjArgs(object, method, arguments[0], arguments[1], arguments[2], end),
+        else => comptime unreachable,
+    });
+}
+
+fn call_with_address(object: *Object, name: Name, address: *const Address) Error!*Object {
+    return call(object, name, [_]*Object{try python.bytes(address)});
+}
+
+fn call_with_slot(object: *Object, name: Name, address: *const Address, slot: Word) Error!*Object {
+    return call(object, name, try python.all(2, .{ python.bytes(address), python.integer_of_word(slot) }));
+}
+
+fn truth(answer: *Object) Error!bool {
+    defer python.drop(answer);
+    return python.is_true(answer);
+}
+
+fn word(answer: *Object) Error!Word {
+    defer python.drop(answer);
+    return python.word_of(answer);
+}
+
+fn account(context: *anyopaque, address: *const Address) Error!?host_of.Fields {
+    const answer = try call_with_address(Context.of(context).state, .account_fields, address);
+    defer python.drop(answer);
+    if (python.is_none(answer)) return null;
+    const fields = try python.sequence(answer);
+    if (fields.size != 3) return error.Refused;
+    const hash = try python.contents(try fields.at(2));
+    if (hash.len != 32) return error.Refused;
+    return .{
+        .nonce = std.math.cast(u64, try python.word_of(try fields.at(0))) orelse return error.Refused,
+        .balance = try python.word_of(try fields.at(1)),
+        .code_hash = hash[0..32].*,
+    };
+}
+
+fn has_storage(context: *anyopaque, address: *const Address) Error!bool {
+    return truth(try call_with_address(Context.of(context).state, .has_storage, address));
+}
+
+fn storage(context: *anyopaque, address: *const Address, slot: Word) Error!Word {
+    return word(try call_with_slot(Context.of(context).state, .get_storage, address, slot));
+}
+
+fn code(context: *anyopaque, address: *const Address) Error![]const u8 {
+    const self = Context.of(context);
+    const answer = try call_with_address(self.state, .get_code, address);
+    errdefer python.drop(answer);
+    const bytes = try python.contents(answer);
+    // a scan takes time in proportion
+    try bound(context, bytes.len, brief_code_size);
+    try self.held.append(memory.allocator(), answer);
+    return bytes;
+}
+
+/// BRIEF_CODE_BYTES of chain/vm/brief.py.
+const brief_code_size = 64 * 1024;
+
+fn is_warm(context: *anyopaque, address: *const Address) Error!bool {
+    return truth(try call_with_address(Context.of(context).state, .is_warm, address));
+}
+
+fn is_warm_slot(context: *anyopaque, address: *const Address, slot: Word) Error!bool {
+    return truth(try call_with_slot(Context.of(context).state, .is_warm_slot, address, slot));
+}
+
+fn block_hash(context: *anyopaque, number: Word) Error!Word {
+    const answer = try call(Context.of(context).helper, .block_hash, [_]*Object{try python.integer_of_word(number)});
+    defer python.drop(answer);
+    const hash = try python.contents(answer);
+    if (hash.len == 0) return 0;
+    return if (hash.len == 32) words.from_bytes(hash[0..32]) else error.Refused;
+}
+
+/// precompile(address, gas, data) -> (status, gas left, output, text)
+fn precompile(context: *anyopaque, asked: *const host_of.PrecompileCall) Error!host_of.PrecompileAnswer {
+    const self = Context.of(context);
+    const arguments = .{ python.bytes(&asked.address), python.integer(asked.gas), python.bytes(asked.data) };
+    const answer = try call(self.helper, .precompile, try python.all(3, arguments));
+    if (self.answer) |before| python.drop(before);
+    self.answer = answer;
+    const parts = try python.sequence(answer);
+    if (parts.size != 4) return error.Refused;
+    return .{
+        .status = std.enums.fromInt(host_of.Status, try python.size_of(try parts.at(0))) orelse return error.Refused,
+        .gas_left = try python.size_of(try parts.at(1)),
+        .output = try python.contents(try parts.at(2)),
+        .detail = try python.text_of(try parts.at(3)),
+    };
+}
+
+fn look(context: *anyopaque) Error!void {
+    python.drop(try call(Context.of(context).helper, .look, [_]*Object{}));
+}
+
+fn bound(context: *anyopaque, size: usize, most: usize) Error!void {
+    if (size <= most) return;
+    const arguments = try python.all(2, .{ python.integer(size), python.integer(most) });
+    python.drop(try call(Context.of(context).helper, .bound, arguments));
+}
