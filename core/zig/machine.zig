@@ -147,12 +147,14 @@ pub fn run(
     machine.detail = .none;
     machine.spare_gas = std.math.maxInt(u64);
     machine.look_below = @as(i64, @bitCast(message.gas)) - host.gas_between_looks;
-    try state.host.table.look(state.host.context);
     const begun = if (message.is_create())
         try create.begin(machine, message)
     else
         try calls.begin(machine, message, try state.code(try state.at(&message.code_address)));
-    const end = begun orelse try machine.drive();
+    const end = begun orelse blk: {
+        try state.host.table.look(state.host.context);
+        break :blk try machine.drive();
+    };
     return .{
         .status = end.status,
         .gas_left = end.gas_left,

@@ -26,7 +26,7 @@ SIZES = (*range(70), 119, 120, 121, 127, 128, 129, 255, 256, 257, 1_000, 70_000)
 def call_on(engine: Engine, number: int, data: bytes, gas: int) -> Outcome:
     state = BlockState(MemoryReader({Address(SENDER): MemoryAccount(balance=ETHER)}))
     executor = Executor(environment_of(Fork.CANCUN, engine=engine), state)
-    return executor.call(CallRequest(sender=SENDER, to=precompile_address(number), data=data, gas_limit=gas))
+    return executor.call(CallRequest(sender=Address(SENDER), to=precompile_address(number), data=data, gas_limit=gas))
 
 
 def agree(number: int, data: bytes, gas: int = 10_000_000) -> Outcome:
