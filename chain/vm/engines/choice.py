@@ -19,7 +19,9 @@ def run_message(frames: type[Frame], evm_state: PyEvmState, message: Message, co
 
     Raises ExecutionTimeoutError at the deadline, and EngineDifferenceError where both engines run and do not agree.
     """
-    if context.engine is Engine.PY_EVM or not native.takes(evm_state, message, context):
+    takes_core = context.engine is not Engine.PY_EVM and native.takes(evm_state, message, context)
+    # without code there is nothing to run, and frames cost less than the way into the core
+    if not takes_core or (context.engine is Engine.NATIVE and not native.runs(message, context)):
         messages["py-evm"] += 1
         return py_evm.run(frames, evm_state, message, context)
     found = native.run(frames, evm_state, message, context)
