@@ -17,7 +17,7 @@ from zevm.storage.primitives import Address, Hash32
 
 Result = TypeVar("Result")
 LIGHT_POOL_TRANSACTIONS = 50
-"""The event loop shows a pool of at most so many transactions, and of LIGHT_POOL_BYTES together."""
+"""The event loop shows a pool of at most this many transactions, and of LIGHT_POOL_BYTES together."""
 
 LIGHT_POOL_BYTES = 64 * 1024
 
@@ -44,6 +44,7 @@ async def state_at(services: Services, block: BlockReference) -> StateReader:
         return chain.state_at(block)
     if block.tag is BlockTag.PENDING:
         return await on_writer(services, chain.state_at, block)
+    assert services.executions is not None
     state: StateReader = await services.executions.run(_state_at, services, block)
     return state
 
