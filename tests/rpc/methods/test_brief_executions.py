@@ -13,7 +13,9 @@ import pytest
 from tests.rpc.methods.memory_node import ALICE, BOB, Node, hexadecimal, start_node, stop_node
 from tests.rpc.methods.wasm_contracts import wasm_contract
 from zevm.chain.concurrency.deadline import NotBriefError
+from zevm.chain.options import ChainOptions
 from zevm.chain.vm.brief import BRIEF_BYTES
+from zevm.chain.vm.engines.engine import Engine
 from zevm.rpc.dispatch import Call, Dispatcher
 from zevm.rpc.execution.durations import Durations
 from zevm.rpc.execution.turns import TURN_SECONDS, Turns
@@ -87,8 +89,9 @@ def message(selector: int, word: int) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def running(**limits: Any) -> AsyncIterator[Node]:
-    node = await start_node(limits=Limits(**limits))
+async def running(engine: Engine | None = None, **limits: Any) -> AsyncIterator[Node]:
+    options = ChainOptions() if engine is None else ChainOptions(engine=engine)
+    node = await start_node(limits=Limits(**limits), options=options)
     try:
         yield node
     finally:
@@ -215,8 +218,8 @@ async def test_answers_are_the_same_on_the_event_loop_and_on_a_worker() -> None:
 
 
 async def test_what_overran_is_answered_by_a_worker_and_needs_more_proofs_each_time() -> None:
-    """Memory far away is one of the bounds, whatever the time."""
-    async with running(brief_execution_us=50_000) as node:
+    """Memory far away is one of py-evm's bounds, whatever the time."""
+    async with running(Engine.PY_EVM, brief_execution_us=50_000) as node:
         await node.place(bytes.fromhex("5f60043552"), CODE)
         brief = node.server.dispatcher.brief
         far, near = message(1, BRIEF_BYTES), message(1, 0)

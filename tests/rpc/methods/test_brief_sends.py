@@ -29,6 +29,8 @@ from tests.rpc.methods.wasm_contracts import wasm_contract
 from zevm.chain.blocks.brief_sends import BRIEF_CHANGES, BRIEF_LOGS
 from zevm.chain.concurrency.writer import NOT_LENT
 from zevm.chain.rules.predeploys import HISTORY_STORAGE_ADDRESS
+from zevm.chain.vm.engines.engine import Engine
+from zevm.core import CORE
 from zevm.rpc.dispatch import Call, Dispatcher
 from zevm.storage import state
 from zevm.storage.account import EMPTY_ROOT
@@ -119,6 +121,11 @@ LARGE = {
     "cold code": f"5f5f5f5f73{COLD.hex()}5afa",
     "WebAssembly": f"5f5f5f5f73{WASM.hex()}5afa",
 }
+OVERRUNS = [
+    *[(body, Engine.PY_EVM) for body in LARGE],
+    # the core is through with the others in time
+    *[(body, Engine.NATIVE) for body in LARGE if body not in ("memory", "cold code") and CORE.library is not None],
+]
 
 
 async def furnish(node: Node, code: bytes) -> None:
@@ -133,13 +140,13 @@ async def fixed(node: Node, second: int, method: str, *params: Any) -> dict[str,
     return await node.ask(method, *params)
 
 
-@pytest.mark.parametrize("body", LARGE)
+@pytest.mark.parametrize(("body", "engine"), OVERRUNS)
 async def test_what_overruns_leaves_nothing_and_is_done_by_the_writer(
-    body: str, monkeypatch: pytest.MonkeyPatch
+    body: str, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code = bytes.fromhex(BY_DATA + LARGE[body])
     left: list[Any] = []
-    async with running(brief_execution_us=PATIENT_US) as here, running(brief_execution_us=0) as apart:
+    async with running(engine, brief_execution_us=PATIENT_US) as here, running(engine, brief_execution_us=0) as apart:
         for node in (here, apart):
             await furnish(node, code)
         dispatcher, chain = here.server.dispatcher, here.chain
