@@ -28,8 +28,8 @@ LINTS := lint-types lint-documents lint-cycles lint-prose lint-sizes lint-style 
 CONSENSUS_TEST = tests/verification/consensus/test_consensus.py
 COVERED = -p testing.measuring
 export VENV PYTHON
-# keep bytecode, also where the caller says no: the processes that tests start would compile these packages each
-test every-test unit coverage: export PYTHONDONTWRITEBYTECODE =
+# keep bytecode, also where the caller says no: each process of lints and tests would compile these packages
+test every-test unit coverage check lint: export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev run tools test every-test unit coverage check lint format bench docs lock package clean
@@ -70,7 +70,13 @@ unit: install-dev
 coverage: install-dev
 	@$(UNIT) -m "unit or lengthy" $(COVERED) $(ARGS)
 
-check: lint unit
+# types take a cold core longer than all other lints: they are checked while the tests run, and shown last
+check: install-dev
+	@log=$$(mktemp); nice $(MAKE) --no-print-directory lint-types > $$log 2>&1 & background=$$!; \
+	trap 'kill $$background 2> /dev/null; rm -f $$log' EXIT; trap 'exit 130' INT TERM; \
+	$(MAKE) --no-print-directory --keep-going --jobs=$$(nproc) --output-sync=target $(filter-out lint-types,$(LINTS)) \
+		&& $(UNIT) -m unit $(ARGS); tests=$$?; \
+	wait $$background; types=$$?; cat $$log; [ "$$tests$$types" = 00 ]
 
 lint: install-dev
 	@$(MAKE) --no-print-directory --keep-going --jobs=$$(nproc) --output-sync=target $(LINTS)

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from scripts.syntax import functions, run
+
 ROOT = Path(__file__).resolve().parent.parent
 ITEMS = "scripts/guide_items.txt"
 MAP = "docs/guide-map.md"
@@ -58,8 +60,7 @@ def defined_tests(file: Path) -> frozenset[str]:
     text = file.read_text()
     if file.suffix == ".zig":
         return frozenset(_ZIG_TEST.findall(text))
-    functions = (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
-    return frozenset(node.name for node in functions if node.name.startswith("test_"))
+    return frozenset(node.name for node in functions(ast.parse(text)) if node.name.startswith("test_"))
 
 
 def row_faults(row: Row, root: Path) -> Iterator[str]:
@@ -104,4 +105,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    run(main)

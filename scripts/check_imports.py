@@ -8,6 +8,8 @@ import ast
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from scripts.syntax import run, statements
+
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("node", "rpc", "covenant", "analysis", "contracts", "chain", "storage", "core")
 PREFIX = "zevm"
@@ -27,11 +29,11 @@ def module_files(root: Path) -> dict[str, Path]:
     return found
 
 
-def imported(tree: ast.AST, names: Iterable[str]) -> set[str]:
+def imported(tree: ast.Module, names: Iterable[str]) -> set[str]:
     """Which of the named modules a module imports, anywhere in it."""
     known: set[str] = set(names)
     found: set[str] = set()
-    for node in ast.walk(tree):
+    for node in statements(tree):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module is not None:
@@ -73,8 +75,11 @@ def circles(graph: Graph) -> list[list[str]]:
     return found
 
 
-def imports_for_types(tree: ast.AST) -> list[int]:
+def imports_for_types(source: str) -> list[int]:
     """The lines that reach TYPE_CHECKING: `from typing import TYPE_CHECKING`, under any name, or an attribute of it."""
+    if "TYPE_CHECKING" not in source:
+        return []
+    tree = ast.parse(source)
     imports = (node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom))
     lines = {node.lineno for node in imports if any(alias.name == "TYPE_CHECKING" for alias in node.names)}
     reads = (node for node in ast.walk(tree) if isinstance(node, ast.Attribute))
@@ -96,7 +101,7 @@ def findings(root: Path = ROOT) -> Iterator[str]:
     for circle in circles(import_graph(files)):
         yield f"a circle of imports: {' -> '.join((*circle, circle[0]))}"
     for file in files.values():
-        for line in imports_for_types(ast.parse(file.read_text())):
+        for line in imports_for_types(file.read_text()):
             yield f"{file.relative_to(root)}:{line}: an import for types alone; take a Protocol, or import it"
     for package, most in ENTRIES.items():
         if len(held := entries(root / package)) > most:
@@ -112,4 +117,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    run(main)

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from scripts.syntax import functions, run
+
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = (
     "node",
@@ -63,10 +65,9 @@ def check_file(file: Path) -> Iterator[Finding]:
     text = file.read_text()
     name = str(file.relative_to(ROOT))
     yield from judge(name, len(text.splitlines()), FILE_SOFT, FILE_HARD)
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            lines = (node.end_lineno or node.lineno) - node.lineno + 1
-            yield from judge(f"{name}:{node.lineno} {node.name}", lines, FUNCTION_SOFT, FUNCTION_HARD)
+    for node in functions(ast.parse(text)):
+        lines = (node.end_lineno or node.lineno) - node.lineno + 1
+        yield from judge(f"{name}:{node.lineno} {node.name}", lines, FUNCTION_SOFT, FUNCTION_HARD)
 
 
 def findings() -> Iterator[Finding]:
@@ -92,4 +93,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    run(main)

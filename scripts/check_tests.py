@@ -11,6 +11,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
+from scripts.syntax import functions, run
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -43,8 +45,8 @@ def untyped_functions(found: list[Path]) -> list[str]:
     return [
         f"{file.relative_to(ROOT)}:{node.lineno} {node.name}"
         for file in found
-        for node in ast.walk(ast.parse(file.read_text()))
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not is_typed(node)
+        for node in functions(ast.parse(file.read_text()))
+        if not is_typed(node)
     ]
 
 
@@ -68,4 +70,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    run(main)

@@ -301,7 +301,7 @@ class StateStore:
             yield from node_removal.path_nodes(self._store)
 
     def stray_nodes(self) -> Iterator[node_removal.Step]:
-        """The removal of nodes that `recover` must not find, or need not: what is written before it.
+        """The removal of nodes that `recover` must not find, or need not; it comes before `recover`.
 
         Those under their paths where all are kept under their hashes, or where no record says of which state they are;
         those under their hashes where they are to be kept, and have begun to go.

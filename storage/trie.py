@@ -439,8 +439,7 @@ def read_path(item: bytes) -> tuple[str, bool]:
     if flag == "3" or flag == "1":
         return text[1:], flag == "3"
     if flag == "0":
-        # it may lead to itself, for ever
-        raise CorruptionError("trie node is an extension without a path")
+        raise CorruptionError("trie node is an extension without a path, which may lead to itself")
     raise CorruptionError(f"trie node has a path with the unknown flag {flag!r}")
 
 

@@ -27,7 +27,7 @@ Progress = Callable[[str, int, int], None]
 
 
 def _silent(_part: str, _done: int, _total: int) -> None:
-    """Nobody is told."""
+    """Tell no one."""
 
 
 def rewind_ledger(database: Database, number: int, progress: Progress = _silent) -> None:

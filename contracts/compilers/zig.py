@@ -21,6 +21,9 @@ STACK_BYTES = 32_768
 
 WHY_SLOW = "the first compile on a machine also builds parts of the compiler, which takes about ten seconds"
 
+_WITHOUT_CODE = ("-fno-compiler-rt", "-fno-ubsan-rt", "--import-symbols")
+"""A description is data: the run-time library of the compiler, which an empty cache lacks, takes seconds to build."""
+
 _TARGET = ("build-exe", "-target", "wasm32-freestanding", "-fno-entry", "-rdynamic")
 
 
@@ -85,7 +88,7 @@ def _contract_modules(library: Path, path: Path, options: BuildOptions) -> list[
 def _describe(source: Source, library: Path, options: BuildOptions) -> Description | None:
     with tempfile.TemporaryDirectory(prefix="zevm-zig-", dir=options.scratch) as folder:
         modules = [
-            "-O", "ReleaseSmall", "-fstrip",
+            *_WITHOUT_CODE, "-O", "ReleaseSmall", "-fstrip",
             "--dep", "covenant", "--dep", "contract", "--dep", "files", f"-Mroot={library / 'describe.zig'}",
             "--dep", "covenant", f"-Mcontract={source.path}",
             *_other_files(source.path, library, Path(folder).resolve() / "files.zig"),

@@ -181,3 +181,22 @@ def test_parameters_of_bases_in_other_files_of_a_project_have_their_names(tmp_pa
     abi = build(tmp_path / "purse.zig", BuildOptions(cache=CACHE)).abi
     names = {entry["name"]: [item["name"] for item in entry["inputs"]] for entry in abi if "name" in entry}
     assert names == {"limit": ["wei"], "transferOwnership": ["successor"]}
+
+
+OWN_EXPORT = """
+const covenant = @import("covenant");
+const Ratio = struct {
+    pub fn half(of: u256) u256 { return of / 2; }
+};
+comptime {
+    covenant.define(Ratio);
+}
+export fn ratio(of: usize) usize {
+    const long = @as(u256, of) *% 0x123456789abcdef0123456789abcdef0123456789abcdef;
+    return @truncate(long / (of | 3));
+}
+"""
+
+
+def test_code_that_a_source_exports_itself_needs_no_run_time_library_in_its_description() -> None:
+    assert [entry["name"] for entry in artifact(OWN_EXPORT).abi] == ["half"]

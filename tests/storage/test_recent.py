@@ -2,6 +2,7 @@
 
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -29,9 +30,12 @@ def looked_up(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """Keys that LevelDB was asked for."""
     keys: list[bytes] = []
     asked = leveldb._get
-    monkeypatch.setattr(
-        leveldb, "_get", lambda gate, source, key, path: keys.append(key) or asked(gate, source, key, path)
-    )
+
+    def asking(gate: Any, source: Any, key: bytes, path: Path) -> bytes | None:
+        keys.append(key)
+        return asked(gate, source, key, path)
+
+    monkeypatch.setattr(leveldb, "_get", asking)
     return keys
 
 
@@ -39,10 +43,10 @@ def looked_up(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
 @given(
     st.lists(st.one_of(st.tuples(st.sampled_from(KEYS), VALUES), st.sampled_from(["snapshot", "reopen"])), max_size=40)
 )
-def test_every_reader_gets_what_the_store_holds(tmp_path_factory: pytest.TempPathFactory, steps: list) -> None:
+def test_every_reader_gets_what_the_store_holds(tmp_path_factory: pytest.TempPathFactory, steps: list[Any]) -> None:
     store = LevelStore(tmp_path_factory.mktemp("store"), options=SMALL)
     model: dict[bytes, bytes | None] = {}
-    frozen: list[tuple] = []
+    frozen: list[tuple[Any, dict[bytes, bytes | None]]] = []
     since = 0  # the first of them that was taken after the last write
     for step in steps:
         if step == "snapshot":

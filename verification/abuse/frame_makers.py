@@ -176,9 +176,8 @@ class HttpMaker:
         stream_id, body = quic.get_next_available_stream_id(), chance.choice(self.BODIES)
         fields = {"content-type": "application/json", "content-length": str(chance.choice((len(body), 0, 10**12)))}
         headers = chance.choice(self.HEADERS) | (fields if chance.random() < 0.7 else {})
-        http.send_headers(
-            stream_id, [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
-        )
+        encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+        http.send_headers(stream_id, encoded)
         http.send_data(stream_id, body, end_stream=True)
 
     def parts(self) -> list[tuple[int, bytes, bool]]:

@@ -17,7 +17,9 @@ from zevm.storage.primitives import Address, Hash32
 
 Result = TypeVar("Result")
 LIGHT_POOL_TRANSACTIONS = 50
-"""The event loop shows a pool of at most this size."""
+"""The event loop shows a pool of at most this many transactions, and of LIGHT_POOL_BYTES together."""
+
+LIGHT_POOL_BYTES = 64 * 1024
 
 LIGHT_BLOCK_GAS = 1_000_000
 """The event loop encodes a block that used at most this gas: its transactions, logs and data are few."""
@@ -42,6 +44,7 @@ async def state_at(services: Services, block: BlockReference) -> StateReader:
         return chain.state_at(block)
     if block.tag is BlockTag.PENDING:
         return await on_writer(services, chain.state_at, block)
+    assert services.executions is not None
     state: StateReader = await services.executions.run(_state_at, services, block)
     return state
 
@@ -92,9 +95,14 @@ def _show_block(services: Services, block_hash: Hash32, show: Callable[[Block], 
 
 
 def of_pool(services: Services, show: Callable[..., Result], *arguments: Any) -> Result | Later:
-    """The result of `show` for the pool: at once if it has few transactions."""
-    stats = services.chain.pool.stats()
+    """The result of `show` for the pool: at once if it has few and short transactions."""
+    pool = services.chain.pool
+    stats = pool.stats()
     is_large = stats.pending + stats.queued > LIGHT_POOL_TRANSACTIONS
+    if not is_large:
+        waiting = [*pool.pending().values(), *pool.queued().values()]
+        size_bytes = sum([len(transaction.encoded) for transactions in waiting for transaction in transactions])
+        is_large = size_bytes > LIGHT_POOL_BYTES
     return Later(show, services, *arguments) if is_large else show(services, *arguments)
 
 

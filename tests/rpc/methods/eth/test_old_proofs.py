@@ -3,7 +3,7 @@
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -111,11 +111,15 @@ async def test_a_side_blocks_state_is_never_made_again_on_the_event_loop(monkeyp
         assert header is not None
         states = node.chain.database.state
         threads = watched(monkeypatch)
-        monkeypatch.setattr(
-            states, "provide_updates", lambda updates: (threads.append(threading.current_thread()), provide(updates))
-        )
-        provide = type(states).provide_updates.__get__(states)
-        answers = {
+        provide = states.provide_updates
+
+        def noted(*updates: Any) -> None:
+            threads.append(threading.current_thread())
+            provide(*updates)
+
+        monkeypatch.setattr(states, "provide_updates", noted)
+        rebuilt = cast(Any, states)._nodes._rebuilt
+        answers: dict[str, tuple[list[Any], str]] = {
             "eth_getBalance": ([BOB_], hex(balance)),
             "eth_getCode": ([BOB_], "0x"),
             "eth_getStorageAt": ([BOB_, "0x0"], "0x" + "00" * 32),
@@ -123,11 +127,11 @@ async def test_a_side_blocks_state_is_never_made_again_on_the_event_loop(monkeyp
             "eth_call": ([call], "0x"),
         }
         for method, (params, wanted) in answers.items():
-            states._nodes._rebuilt.forget_before(1 << 60)
+            rebuilt.forget_before(1 << 60)
             assert not states.holds(header.state_root)
             await next_round()
             assert await node.call(method, *params, reference) == wanted, method
-        states._nodes._rebuilt.forget_before(1 << 60)
+        rebuilt.forget_before(1 << 60)
         proof = await node.call("eth_getProof", BOB_, [], reference)
         record = proven_account(hexadecimal(header.state_root), proof)
         assert record is not None

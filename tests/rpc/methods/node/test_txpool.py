@@ -3,6 +3,9 @@
 from eth_utils.address import to_checksum_address
 
 from tests.rpc.methods.memory_node import ALICE, BOB, Node, hexadecimal
+from zevm.rpc.codec.later import Later
+from zevm.rpc.methods.eth.transactions import pending_transactions as pending
+from zevm.rpc.methods.node import txpool
 
 
 async def test_pool(node: Node) -> None:
@@ -34,3 +37,16 @@ async def test_creation_in_the_summary(node: Node) -> None:
     await node.call("eth_sendTransaction", {"data": "0x00", "gas": "0x186a0", "gasPrice": hex(10**10)})
     [line] = (await node.call("txpool_inspect"))["pending"][to_checksum_address(ALICE)].values()
     assert line.startswith("contract creation: 0 wei + 100000 gas")
+
+
+async def test_a_pool_of_long_transactions_is_not_shown_on_the_event_loop(node: Node) -> None:
+    """Few of them, each as long as it may be: their answer takes long to encode."""
+    await node.call("evm_setAutomine", False)
+    fields = {"from": hexadecimal(ALICE), "to": hexadecimal(BOB), "gas": hex(10_000_000), "data": "0x" + "11" * 100_000}
+    sent = [await node.call("eth_sendTransaction", fields) for _ in range(2)]
+    for show in (txpool.content, txpool.inspect, lambda services: txpool.content_from(services, ALICE), pending):
+        assert type(show(node.services)) is Later
+    assert [entry["hash"] for entry in await node.call("eth_pendingTransactions")] == sent
+    await node.call("anvil_dropTransaction", sent[0])
+    await node.call("anvil_dropTransaction", sent[1])
+    assert type(txpool.content(node.services)) is dict

@@ -1,0 +1,30 @@
+"""Syntax trees for the checks. `ast.walk` looks at every field of every expression, which takes longer than parsing."""
+
+import ast
+import gc
+from collections.abc import Callable, Iterator
+from typing import NoReturn
+
+_PARTS = ("body", "orelse", "finalbody", "handlers", "cases")
+"""Fields that hold statements, or the clauses that hold them."""
+
+
+def statements(tree: ast.Module) -> Iterator[ast.AST]:
+    """Every statement of a module, with the clauses of `try` and `match`; no expression has a statement in it."""
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        inner = [part for name in _PARTS for part in getattr(node, name, ())]
+        yield from inner
+        waiting += inner
+
+
+def functions(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """Every function of a module, methods and inner functions too."""
+    return (node for node in statements(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+
+
+def run(main: Callable[[], int]) -> NoReturn:
+    """Exit with what `main` returns. Trees are full of objects and free of cycles, so no collector looks for any."""
+    gc.disable()
+    raise SystemExit(main())
