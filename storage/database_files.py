@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from zevm.storage import checksums, directory, integrity, log_tail, schema
+from zevm.storage import checksums, directory, integrity, log_tail, node_removal, schema
 from zevm.storage.checksums import Checksums, FileSum
 from zevm.storage.errors import CorruptionError, StorageError, StorageProblem
 from zevm.storage.leveldb import LevelStore, repair
@@ -266,7 +266,13 @@ def stored_sequence(store: Reader) -> int:
 
 
 def _schema_of(store: Reader) -> int:
-    """The schema version of what a store holds: one without a history index is older, unless nothing has changed."""
+    """The schema version of what a store holds: one without a history index is older, unless nothing has changed.
+
+    So is one whose migration has been interrupted before the index was whole.
+    """
+    mark = store.get(node_removal.MARK_KEY)
+    if mark is not None:
+        return schema.SCHEMA_VERSION if mark == node_removal.DROPPING else schema.SCHEMA_VERSION - 1
     has_changes = next(store.iterate(*schema.range_of(schema.UNDO)), None) is not None
     has_index = next(store.iterate(*schema.range_of(schema.HISTORY)), None) is not None
     return schema.SCHEMA_VERSION if has_index or not has_changes else schema.SCHEMA_VERSION - 1

@@ -93,6 +93,8 @@ def _index_adopted(database: Database) -> None:
     for (_, before, old), (version, after, new) in pairwise(_states(states, roots)):
         changed = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
         put_difference(batch, version, before, after, [(key, old.get(key, b"")) for key in changed])
+    # a whole index is told from one that has only these by the mark
+    batch.put(node_removal.MARK_KEY, schema.UNDO.prefix)
     database.write(batch)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.storage.test_state import ALL, Model, account_diff, contract_diff
-from zevm.storage import directory, schema
+from zevm.storage import directory, node_removal, schema
 from zevm.storage.account import EMPTY_ROOT, AccountChange, StateDiff
 from zevm.storage.database import Database
 from zevm.storage.errors import ForeignDatabaseError, StorageProblem
@@ -190,6 +190,31 @@ def test_a_stop_around_the_change_of_the_schema_is_made_good(
     if place == "before":
         with Database.open_older(adopting.path, OLD_SCHEMA) as database:
             migrate(database, silent)
+    adopting.check()
+
+
+@pytest.mark.parametrize("after", [1, 2, 3])
+def test_a_half_migrated_database_whose_format_is_lost_is_not_taken_for_a_whole_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    """Half an index would show states that never were."""
+    monkeypatch.setattr("zevm.storage.migration.STEP_OPERATIONS", 10)
+    states = old_database(tmp_path / "data")
+    adopting = Adopting(tmp_path / "adopting")
+    for path in (tmp_path / "data", adopting.path):
+        with Database.open_older(path, OLD_SCHEMA) as database, monkeypatch.context() as patched:
+            interrupted_writes(database, after, patched)
+            with pytest.raises(InterruptedMigrationError):
+                migrate(database, silent)
+            is_indexed = node_removal.is_marked(database.store)
+            assert list(database.store.iterate(*range_of(HISTORY)))
+        (path / directory.FORMAT_NAME).unlink()
+        Database.salvage(path).close()
+        if is_indexed:
+            continue
+        with Database.open_older(path, OLD_SCHEMA) as database:
+            migrate(database, silent)
+    check(tmp_path / "data", states)
     adopting.check()
 
 
