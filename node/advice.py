@@ -4,8 +4,6 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 
-from zevm.node.settings import setting_flags
-
 _PROPOSED = re.compile(r"`(zevm (?:run|db|export|import|init|account)\b[^`]*)`")
 _FLAG = re.compile(r"(?<![\w-])--[a-z][a-z0-9.-]*\b")
 _CARRIED_OPTIONS = ("--datadir", "--config")
@@ -30,6 +28,8 @@ def for_a_program(message: str, keywords: Mapping[str, str]) -> str:
 
     keywords: settings that the program knows under another name.
     """
+    from zevm.node.settings import setting_flags
+
     parameters = {
         flag: keywords.get(setting, setting) for setting, row in setting_flags().items() for flag in row.names
     }

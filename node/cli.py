@@ -1,142 +1,95 @@
-"""The command line: `zevm` starts a node; the table of settings defines its flags."""
+"""The command line: `zevm` starts a node. A command imports what it needs, and no other command."""
 
-import gc
-import inspect
+import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
-from typing import Annotated
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib import import_module
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import typer
 
-from zevm import __version__
 from zevm.analysis.printable import printable
 from zevm.chain.errors import ChainError, NodeFaultError
 from zevm.node.advice import for_this_command
-from zevm.node.commands import account, audit, blocks, console, contract, database, profile, quic, wasm, zns
-from zevm.node.commands.options import ConfigOption, DatadirOption
-from zevm.node.commands.wasm_options import NEGATIVE_NUMBERS
-from zevm.node.config import in_own_words, load_settings
 from zevm.node.errors import NodeError, reason_of
-from zevm.node.foreign_flags import translated
-from zevm.node.help import COMMON_PANEL, COMMON_SETTINGS, command_tree, show_limits
-from zevm.node.hints import told
+from zevm.node.help import command_tree
+from zevm.node.own_words import in_own_words
 from zevm.node.secrets import without_secrets
-from zevm.node.setting_kinds import LIMITS, POOL
-from zevm.node.settings import Settings, setting_flags
 from zevm.storage.errors import StorageError
 
 DEFAULT_COMMAND = "run"
 _HELP_HINT = "`zevm --help` lists the commands, `zevm run --help` the flags"
+COMPLETION_VARIABLE = "_ZEVM_COMPLETE"
+"""Set by the shell that asks for completions of a line, which is then no argument."""
+
 _OWN_OPTIONS = frozenset({"--help", "-h", "--version", "-V", "--install-completion", "--show-completion"})
 
-app = typer.Typer(
-    name="zevm",
-    help="An Ethereum JSON-RPC node. Without a command: `run`; `zevm run --help` lists all its flags.",
-    no_args_is_help=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+
+class Command(NamedTuple):
+    """A command's place: its module in zevm.node.commands, and its function there or the Typer of its commands."""
+
+    module: str
+    member: str = "app"
+    context_settings: dict[str, Any] | None = None
+
+
+COMMANDS: Mapping[str, Command] = MappingProxyType(
+    {
+        "db": Command("database"),
+        "account": Command("account"),
+        "contract": Command("contract"),
+        "wasm": Command("wasm"),
+        "quic": Command("quic"),
+        "zns": Command("zns"),
+        "export": Command("blocks", "export_blocks"),
+        "import": Command("blocks", "import_blocks"),
+        "console": Command("console", "console"),
+        "profile": Command("profile", "profile", {"ignore_unknown_options": True}),
+        "audit": Command("audit", "audit"),
+        "run": Command("run", "run"),
+        "init": Command("run", "init"),
+        "version": Command("version", "version"),
+    }
 )
-app.add_typer(database.app, name="db")
-app.add_typer(account.app, name="account")
-app.add_typer(contract.app, name="contract")
-app.add_typer(wasm.app, name="wasm")
-app.add_typer(quic.app, name="quic")
-app.add_typer(zns.app, name="zns")
-app.command("export")(blocks.export_blocks)
-app.command("import")(blocks.import_blocks)
-app.command("console")(console.console)
-app.command("profile", context_settings=NEGATIVE_NUMBERS)(profile.profile)
-app.command("audit")(audit.audit)
+"""In the order of the help."""
 
 
-def _run(**values: object) -> None:
-    """Start the node: on 127.0.0.1:8545, with its chain in .zevm, unless told otherwise.
-
-    Every setting may also come from the environment (ZEVM_PORT=8546) or a TOML file (port = 8546).
-    `--help-limits` shows the flags of limits.
-    """
-    config, _ = values.pop("config"), values.pop("help_limits")
-    given = {name: value for name, value in values.items() if value not in (None, False)}
-    settings = load_settings(given, config if isinstance(config, Path) else None)
-    # the node's rooms take most of a second to import: a wrong setting is told before, and no garbage is made
-    gc.disable()
-    from zevm.node.app import run_node
-
-    raise typer.Exit(run_node(settings))
+def _nothing() -> None:
+    """Make a group of one command too."""
 
 
-def _with_setting_flags(function: Callable[..., None]) -> Callable[..., None]:
-    """Give a function that accepts any keyword a signature with one option for each setting."""
-    limits = typer.Option(
-        "--help-limits", is_eager=True, callback=show_limits, help="Show the flags of limits and exit."
+def app_of(names: Iterable[str], callback: Callable[..., None] = _nothing) -> typer.Typer:
+    """The command line with these commands of the table. callback: its signature has the flags of `zevm` itself."""
+    app = typer.Typer(
+        name="zevm",
+        help="An Ethereum JSON-RPC node. Without a command: `run`; `zevm run --help` lists all its flags.",
+        no_args_is_help=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
     )
-    parameters = [
-        *_parameters(COMMON_SETTINGS, COMMON_PANEL),
-        inspect.Parameter("config", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=ConfigOption),
-        inspect.Parameter(
-            "help_limits", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Annotated[bool, limits]
-        ),
-        *_parameters(name for name in setting_flags() if name not in COMMON_SETTINGS),
-    ]
-    function.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    function.__annotations__ = {}
-    return function
-
-
-def _parameters(names: Iterable[str], panel: str | None = None) -> Iterator[inspect.Parameter]:
-    """Parameters of a command for settings; `panel`: their group in the help, where it is not each one's own."""
     for name in names:
-        flag, field = setting_flags()[name], Settings.model_fields[name]
-        is_switch = field.annotation is bool
-        default = "" if is_switch or field.default in (None, ()) else f" (default: {_shown(field.default)})"
-        option = typer.Option(
-            None,
-            *flag.names,
-            help=(field.description or "") + default,
-            rich_help_panel=panel or flag.panel,
-            metavar="" if is_switch else flag.metavar,
-            show_default=False,
-            hidden=flag.panel in (LIMITS, POOL),
-        )
-        kind = bool | None if is_switch else str | None
-        yield inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=option, annotation=kind)
+        place = COMMANDS[name]
+        member = getattr(import_module(f"zevm.node.commands.{place.module}"), place.member)
+        if isinstance(member, typer.Typer):
+            app.add_typer(member, name=name)
+        else:
+            app.command(name, context_settings=place.context_settings)(member)
+    app.callback()(callback)
+    return app
 
 
-def _shown(value: object) -> str:
-    return ",".join(value) if isinstance(value, tuple) else str(value)
+def whole_app() -> typer.Typer:
+    """The command line with every command, and the most used flags of `run` in its help."""
+    from zevm.node.commands.run import show_common_flags
+
+    return app_of(COMMANDS, show_common_flags)
 
 
-def _show_common_flags(**_: object) -> None:
-    """Appear in the help of `zevm` itself; never called with arguments, since arguments of `zevm` go to `run`."""
-
-
-_show_common_flags.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-    list(_parameters(COMMON_SETTINGS, "Common flags of `run`: zevm --port 8546 is zevm run --port 8546"))
-)
-_show_common_flags.__annotations__ = {}
-app.callback()(_show_common_flags)
-app.command(DEFAULT_COMMAND)(_with_setting_flags(_run))
-
-
-@app.command()
-def init(
-    genesis: Annotated[Path, typer.Option("--genesis", metavar="FILE", help="Genesis file in geth's format.")],
-    datadir: DatadirOption = None,
-    config: ConfigOption = None,
-) -> None:
-    """Create a chain in the data directory from a genesis file."""
-    from zevm.node.network import initialise
-
-    settings = load_settings({"init": str(genesis), **({} if datadir is None else {"datadir": str(datadir)})}, config)
-    header = initialise(settings)
-    typer.echo(f"{settings.datadir}: block {header.number} is 0x{header.hash.hex()}")
-
-
-@app.command()
-def version() -> None:
-    """Print the version."""
-    typer.echo(f"zevm {__version__}")
+def _app_for(arguments: Sequence[str]) -> typer.Typer:
+    """The command line with the command that is asked for; with all of them for help, mistakes and completion."""
+    alone = arguments[0] in COMMANDS and COMPLETION_VARIABLE not in os.environ
+    return app_of(arguments[:1]) if alone else whole_app()
 
 
 def with_default_command(arguments: Sequence[str]) -> list[str]:
@@ -150,32 +103,10 @@ def with_default_command(arguments: Sequence[str]) -> list[str]:
     if not arguments or (arguments[0].startswith("-") and arguments[0].split("=")[0] not in _OWN_OPTIONS):
         arguments = [DEFAULT_COMMAND, *arguments]
     if arguments[0] == DEFAULT_COMMAND:
-        ours, notes = translated(arguments[1:], _own_flags())
-        for note in notes:
-            print(f"zevm: {note}", file=sys.stderr)
-        return [DEFAULT_COMMAND, *_with_bare_values(ours)]
+        from zevm.node.commands.run import in_own_flags
+
+        return [DEFAULT_COMMAND, *in_own_flags(arguments[1:])]
     return list(arguments)
-
-
-def _own_flags() -> dict[str, bool]:
-    """Each flag of `zevm run`, and whether a value follows it."""
-    flags = {"--config": True, "--help": False, "-h": False}
-    for name, flag in setting_flags().items():
-        flags |= dict.fromkeys(flag.names, Settings.model_fields[name].annotation is not bool)
-    return flags
-
-
-def _with_bare_values(arguments: Sequence[str]) -> list[str]:
-    """Complete flags with an optional value, as in `--ipc --port 1`."""
-    bare = {name: flag.bare_value for flag in setting_flags().values() for name in flag.names if flag.bare_value}
-    completed = []
-    for index, argument in enumerate(arguments):
-        completed.append(argument)
-        value = bare.get(argument)
-        follows = arguments[index + 1] if index + 1 < len(arguments) else "-"
-        if value is not None and follows.startswith("-"):
-            completed.append(value)
-    return completed
 
 
 def _help_hint(error: typer.TyperException) -> str:
@@ -190,12 +121,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     chosen = list(sys.argv[1:] if arguments is None else arguments)
     try:
         chosen = with_default_command(chosen)
-        result = command_tree(app).main(chosen, prog_name="zevm", standalone_mode=False)
+        result = command_tree(_app_for(chosen)).main(chosen, prog_name="zevm", standalone_mode=False)
     except typer.TyperException as error:
         _fail(f"{in_own_words(error.format_message())} ({_help_hint(error)})", 2, chosen)
     except NodeError as error:
         _fail(str(error), error.exit_code, chosen)
     except (StorageError, ChainError, NodeFaultError) as error:
+        from zevm.node.hints import told
+
         _fail(told(error), 1, chosen)
     except UnicodeEncodeError:
         wrong = next((text for text in chosen if not _is_text(text)), "an argument")

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 from coincurve import PrivateKey
 
-from zevm.node.commands.options import ConfigOption, DatadirOption, settings_of
+from zevm.node.commands.chosen_settings import settings_of
+from zevm.node.commands.options import ConfigOption, DatadirOption
 from zevm.node.errors import NodeError, reason_of
 from zevm.node.keystore import FOLDER_NAME, KeyFile, Keystore, decrypt
 from zevm.node.passwords import ask_password, read_passwords

@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from zevm.chain.errors import ChainError
-from zevm.node.commands.options import ConfigOption, DatadirOption, settings_of
+from zevm.node.commands.chosen_settings import settings_of
+from zevm.node.commands.options import ConfigOption, DatadirOption
 from zevm.node.errors import NodeError, reason_of
 from zevm.node.hints import told
 from zevm.storage.rlp import RlpError

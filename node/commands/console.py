@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from zevm.node.client import no_answer
-from zevm.node.commands.options import ConfigOption, DatadirOption, node_url, settings_of
+from zevm.node.commands.chosen_settings import settings_of
+from zevm.node.commands.options import ConfigOption, DatadirOption, node_url
 from zevm.node.errors import NodeError
 from zevm.node.extras import of_extra
 
@@ -28,7 +29,7 @@ def console(
 ) -> None:
     """Open a Python prompt with a connected `w3`."""
     settings = settings_of(datadir, config, port=port)
-    names = connect(node_url(url, port, settings))
+    names = connect(node_url(url, port, lambda: settings.port))
     if execute is not None:
         code.InteractiveInterpreter(names).runsource(execute, "<exec>", "single")
         return

@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from zevm.node.advice import for_this_command
-from zevm.node.commands.options import ConfigOption, DatadirOption, settings_of
+from zevm.node.commands.chosen_settings import settings_of
+from zevm.node.commands.options import ConfigOption, DatadirOption
 
 TOLD_EVERY_SECONDS = 2.0
 

@@ -11,7 +11,7 @@ import typer
 
 from zevm.node.commands.module_file import constructor_arguments, module_to_deploy, read_module
 from zevm.node.commands.names import address_of, is_name, resolved
-from zevm.node.commands.options import DatadirOption, settings_of
+from zevm.node.commands.options import DatadirOption
 from zevm.node.commands.sending import PrivateKeyOption
 from zevm.node.commands.wasm_call import ENTRY_POINT, function_fields, tell
 from zevm.node.commands.wasm_options import (
@@ -211,6 +211,8 @@ def _client(
     if server_key is not None and key_hash is None:
         raise NodeError(f"--server-key {server_key}: want 64 hex digits (SHA-256)")
     if authority is None and key_hash is None:
+        from zevm.node.commands.chosen_settings import settings_of
+
         own = settings_of(datadir, None).datadir / AUTHORITY_NAME
         authority = own if own.exists() else None
     options: dict[str, Any] = {

@@ -9,7 +9,7 @@ import typer
 
 from zevm.chain.zvm.price_table import PRICE_TABLES, PriceTable
 from zevm.node.client import Client
-from zevm.node.commands.options import node_url, settings_of
+from zevm.node.commands.options import node_url
 from zevm.node.errors import NodeError
 
 NEGATIVE_NUMBERS = {"ignore_unknown_options": True}
@@ -73,4 +73,10 @@ def price_table_of(name: str) -> PriceTable:
 
 def client_of(rpc: str | None, port: str | None) -> Client:
     """The node that the options name."""
-    return Client(node_url(rpc, port, settings_of(None, None, port=port)))
+
+    def own_port() -> int:
+        from zevm.node.commands.chosen_settings import settings_of
+
+        return settings_of(None, None, port=port).port
+
+    return Client(node_url(rpc, port, own_port))

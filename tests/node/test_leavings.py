@@ -16,7 +16,7 @@ from testing.forked import ForkedNode
 from testing.node_process import NodeProcess
 from tests.node.conftest import Here, Start
 from zevm.node.advice import for_this_command
-from zevm.node.cli import app
+from zevm.node.cli import whole_app
 
 ALICE = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
 BOB = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
@@ -209,7 +209,7 @@ def test_n8_proposed_commands_are_aimed(message: str, arguments: list[str], expe
 
 def test_n8_every_command_with_a_data_directory_is_walked() -> None:
     """A command that can make a data directory, or a file, is among those that fail above."""
-    group = typer.main.get_command(app)
+    group = typer.main.get_command(whole_app())
     commands = {f"{name}": command for name, command in group.commands.items()}  # type: ignore[attr-defined]
     for name in ("db", "account", "wasm"):
         commands |= {f"{name} {inner}": command for inner, command in commands.pop(name).commands.items()}

@@ -12,7 +12,7 @@ import typer
 
 import zevm
 from testing.wasm_modules import box
-from zevm.node.cli import app, main
+from zevm.node.cli import main, whole_app
 
 OWNER, OTHER = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266", "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 TAKER = """{
@@ -68,7 +68,7 @@ def walked(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, str]
 
 
 def test_the_table_is_complete() -> None:
-    assert set(walked(typer.main.get_command(app))) == set(BY_HTTP) | set(BY_QUIC) | WITHOUT_A_NODE
+    assert set(walked(typer.main.get_command(whole_app()))) == set(BY_HTTP) | set(BY_QUIC) | WITHOUT_A_NODE
 
 
 @pytest.fixture(scope="module")

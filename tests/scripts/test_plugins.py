@@ -11,7 +11,7 @@ from packaging.requirements import Requirement
 from typer.main import get_command
 
 import zevm
-from zevm.node.cli import app
+from zevm.node.cli import whole_app
 from zevm.rpc import methods
 from zevm.rpc.registry import REGISTRY
 
@@ -54,6 +54,6 @@ def test_methods_and_flags_exist(file: Path) -> None:
     texts = _texts(file)
     named = {text for text in texts if METHOD.fullmatch(text)}
     assert named - REGISTRY.by_name.keys() == set()
-    run = get_command(app).commands["run"]  # type: ignore[attr-defined]
+    run = get_command(whole_app()).commands["run"]  # type: ignore[attr-defined]
     flags = {flag for parameter in run.params for flag in (*parameter.opts, *parameter.secondary_opts)}
     assert {text for text in texts if re.fullmatch(r"--[a-z-]+", text)} - flags == set()

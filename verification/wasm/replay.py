@@ -36,7 +36,7 @@ from zevm.chain.zvm.runtime import program_cache
 from zevm.chain.zvm.runtime.engine import Engine, Instrumented, Program
 from zevm.chain.zvm.runtime.runtime import RunResult, run
 from zevm.node.commands.blocks import export_blocks, import_blocks
-from zevm.node.commands.options import settings_of
+from zevm.node.commands.chosen_settings import settings_of
 from zevm.node.network import existing_chain, initialise
 from zevm.storage.database import Database
 

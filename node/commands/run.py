@@ -1,0 +1,132 @@
+"""`zevm run` and `zevm init`: their flags are the table of settings."""
+
+import gc
+import inspect
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from zevm.node.commands.options import ConfigOption, DatadirOption
+from zevm.node.config import load_settings
+from zevm.node.foreign_flags import translated
+from zevm.node.help import COMMON_PANEL, COMMON_SETTINGS, show_limits
+from zevm.node.setting_kinds import LIMITS, POOL
+from zevm.node.settings import Settings, setting_flags
+
+
+def _run(**values: object) -> None:
+    """Start the node: on 127.0.0.1:8545, with its chain in .zevm, unless told otherwise.
+
+    Every setting may also come from the environment (ZEVM_PORT=8546) or a TOML file (port = 8546).
+    `--help-limits` shows the flags of limits.
+    """
+    config, _ = values.pop("config"), values.pop("help_limits")
+    given = {name: value for name, value in values.items() if value not in (None, False)}
+    settings = load_settings(given, config if isinstance(config, Path) else None)
+    # the node's rooms take most of a second to import: a wrong setting is told before, and no garbage is made
+    gc.disable()
+    from zevm.node.app import run_node
+
+    raise typer.Exit(run_node(settings))
+
+
+def _with_setting_flags(function: Callable[..., None]) -> Callable[..., None]:
+    """Give a function that accepts any keyword a signature with one option for each setting."""
+    limits = typer.Option(
+        "--help-limits", is_eager=True, callback=show_limits, help="Show the flags of limits and exit."
+    )
+    parameters = [
+        *_parameters(COMMON_SETTINGS, COMMON_PANEL),
+        inspect.Parameter("config", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=ConfigOption),
+        inspect.Parameter(
+            "help_limits", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Annotated[bool, limits]
+        ),
+        *_parameters(name for name in setting_flags() if name not in COMMON_SETTINGS),
+    ]
+    function.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    function.__annotations__ = {}
+    return function
+
+
+def _parameters(names: Iterable[str], panel: str | None = None) -> Iterator[inspect.Parameter]:
+    """Parameters of a command for settings; `panel`: their group in the help, where it is not each one's own."""
+    for name in names:
+        flag, field = setting_flags()[name], Settings.model_fields[name]
+        is_switch = field.annotation is bool
+        default = "" if is_switch or field.default in (None, ()) else f" (default: {_shown(field.default)})"
+        option = typer.Option(
+            None,
+            *flag.names,
+            help=(field.description or "") + default,
+            rich_help_panel=panel or flag.panel,
+            metavar="" if is_switch else flag.metavar,
+            show_default=False,
+            hidden=flag.panel in (LIMITS, POOL),
+        )
+        kind = bool | None if is_switch else str | None
+        yield inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=option, annotation=kind)
+
+
+def _shown(value: object) -> str:
+    return ",".join(value) if isinstance(value, tuple) else str(value)
+
+
+def show_common_flags(**_: object) -> None:
+    """Appear in the help of `zevm` itself; never called with arguments, since arguments of `zevm` go to `run`."""
+
+
+show_common_flags.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+    list(_parameters(COMMON_SETTINGS, "Common flags of `run`: zevm --port 8546 is zevm run --port 8546"))
+)
+show_common_flags.__annotations__ = {}
+
+
+run = _with_setting_flags(_run)
+
+
+def init(
+    genesis: Annotated[Path, typer.Option("--genesis", metavar="FILE", help="Genesis file in geth's format.")],
+    datadir: DatadirOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Create a chain in the data directory from a genesis file."""
+    from zevm.node.network import initialise
+
+    settings = load_settings({"init": str(genesis), **({} if datadir is None else {"datadir": str(datadir)})}, config)
+    header = initialise(settings)
+    typer.echo(f"{settings.datadir}: block {header.number} is 0x{header.hash.hex()}")
+
+
+def in_own_flags(arguments: Sequence[str]) -> list[str]:
+    """The arguments of `zevm run` with our flags in the place of other nodes', and a note of each on standard error.
+
+    Flags with an optional value have one. Raises SettingsError for a flag without an equivalent.
+    """
+    ours, notes = translated(arguments, _own_flags())
+    for note in notes:
+        print(f"zevm: {note}", file=sys.stderr)
+    return _with_bare_values(ours)
+
+
+def _own_flags() -> dict[str, bool]:
+    """Each flag of `zevm run`, and whether a value follows it."""
+    flags = {"--config": True, "--help": False, "-h": False}
+    for name, flag in setting_flags().items():
+        flags |= dict.fromkeys(flag.names, Settings.model_fields[name].annotation is not bool)
+    return flags
+
+
+def _with_bare_values(arguments: Sequence[str]) -> list[str]:
+    """Complete flags with an optional value, as in `--ipc --port 1`."""
+    bare = {name: flag.bare_value for flag in setting_flags().values() for name in flag.names if flag.bare_value}
+    completed = []
+    for index, argument in enumerate(arguments):
+        completed.append(argument)
+        value = bare.get(argument)
+        follows = arguments[index + 1] if index + 1 < len(arguments) else "-"
+        if value is not None and follows.startswith("-"):
+            completed.append(value)
+    return completed
