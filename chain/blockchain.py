@@ -14,6 +14,7 @@ from zevm.chain.blocks.execution import BlockExecution, BodyRoots, SealedBlock
 from zevm.chain.blocks.importer import Verifier
 from zevm.chain.blocks.instant import Built, InstantMining
 from zevm.chain.blocks.mining import Mining
+from zevm.chain.blocks.selection import changed_by
 from zevm.chain.canonical.chain import LAST_PATCH, Addition, Checkpoints, Version
 from zevm.chain.canonical.memory_guard import MemoryGuard
 from zevm.chain.canonical.patches import PatchedState
@@ -38,9 +39,8 @@ from zevm.chain.rules.blobs import check_sidecar
 from zevm.chain.rules.genesis import Genesis
 from zevm.chain.types import Block, Header, Transaction
 from zevm.chain.view import ChainView
-from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.execution_state import ExecutionState
-from zevm.storage.account import StateDiff, StateReader
+from zevm.storage.account import StateDiff
 from zevm.storage.database import Database
 from zevm.storage.primitives import Address, Hash32
 from zevm.storage.store import Batch
@@ -88,7 +88,7 @@ class Chain(ChainView):
         self.impersonated: set[bytes] = set()
         self.auto_impersonate = options.auto_impersonate
         self._waiting = DurablePool(
-            self.pool, database, self.events, self._next_block, takes_unsigned=not options.external_consensus
+            self.pool, database, self.events, self.next_block, takes_unsigned=not options.external_consensus
         )
         self.writer.run(self.follow_disk)
 
@@ -190,7 +190,7 @@ class Chain(ChainView):
         head = self.head
         sealed = self.verify(block, head.header, recoveries=self.settings.recoveries, development=development)
         self._commit(sealed, sync=sync)
-        self._waiting.committed((sealed.block,), changed=_changed(sealed))
+        self._waiting.committed((sealed.block,), changed=changed_by(sealed))
         self.events.publish(HeadChanged((sealed.record,)))
 
     @_writes
@@ -357,7 +357,7 @@ class Chain(ChainView):
                 also(batch, removed)
 
         removed = self.canonical.replace(target, branch, additions, checkpoints, keep_removed=keep_removed)
-        self._waiting.committed(blocks, reversed(removed), _changed(*branch) if branch and not removed else None)
+        self._waiting.committed(blocks, reversed(removed), changed_by(*branch) if branch and not removed else None)
         self.events.publish(HeadChanged(tuple(sealed.record for sealed in branch), removed))
 
     @_writes
@@ -441,6 +441,12 @@ class Chain(ChainView):
         return self._waiting.sidecar_of(transaction_hash)
 
     @_writes
+    def renew_view(self) -> None:
+        """Read the latest state from a new snapshot: what is removed stays on the disk as long as an older one."""
+        self.canonical.renew_view()
+        self._waiting.follow_head()
+
+    @_writes
     def follow_disk(self) -> None:
         """Let the pool hold what the ledger keeps of it: at a start, and after a write failed."""
         self._waiting.follow_disk()
@@ -472,7 +478,7 @@ class Chain(ChainView):
         self._commit(sealed, sync=sync)
         self.clock.take(head.header.timestamp)
         self.settings = self.settings.after_block()
-        self._waiting.committed((sealed.block,), changed=_changed(sealed))
+        self._waiting.committed((sealed.block,), changed=changed_by(sealed))
         # a failure of what comes after does not undo this block
         self._memory.remember()
         return sealed.record, refused
@@ -490,11 +496,3 @@ class Chain(ChainView):
             raise InvalidRequestError(f"rollback depth {depth} is greater than the head's height {self.head.number}")
         self.canonical.refuse_before_adopted(number)
         return header
-
-    def _next_block(self) -> tuple[BlockEnvironment, StateReader]:
-        return self.next_context().environment, self.head.state
-
-
-def _changed(first: SealedBlock, *others: SealedBlock) -> Changed:
-    """The accounts that consecutive blocks have changed."""
-    return Changed(first.update.base_root, [key for sealed in (first, *others) for key in sealed.update.accounts])

@@ -275,6 +275,10 @@ class ChainView:
         self._next_context = kept = NextContext(parent, settings, rules.schedule, header, environment)
         return kept
 
+    def next_block(self) -> tuple[BlockEnvironment, StateReader]:
+        """The environment of the block that would be made now, and the state before it."""
+        return self.next_context().environment, self.head.state
+
     def next_base_fee(self) -> int | None:
         """The base fee of the next block in wei per gas; None before London."""
         return self.next_header().base_fee_per_gas

@@ -106,7 +106,7 @@ class Serving:
         self._chain.database.keep()
         give_up_replaced(self._settings)
         ending = Cancellation()
-        removal = partial(remove_old_nodes, self._chain.database, self._chain.writer, ending)
+        removal = partial(remove_old_nodes, self._chain, ending)
         deletions = [asyncio.create_task(asyncio.to_thread(work)) for work in (self._forget_replaced, removal)]
         try:
             self._chain.start()

@@ -1,10 +1,10 @@
 """Which waiting transactions go into a block: the pool's order, as far as each still executes."""
 
 from zevm.chain.blocks.context import BlockSettings
-from zevm.chain.blocks.execution import BlockExecution
+from zevm.chain.blocks.execution import BlockExecution, SealedBlock
 from zevm.chain.blocks.importer import MAX_BLOCK_BYTES
 from zevm.chain.errors import Reason, TransactionError
-from zevm.chain.pool.pool import Pool
+from zevm.chain.pool.pool import Changed, Pool
 from zevm.chain.rules.forks import Fork
 from zevm.chain.rules.gas import TRANSACTION_GAS
 from zevm.chain.types import Transaction
@@ -54,3 +54,8 @@ def fill_block(
         else:
             bytes_left -= len(transaction.encoded) + _LENGTH_BYTES
     return refused
+
+
+def changed_by(first: SealedBlock, *others: SealedBlock) -> Changed:
+    """The accounts that consecutive blocks have changed, which the pool is to look at."""
+    return Changed(first.update.base_root, [key for sealed in (first, *others) for key in sealed.update.accounts])

@@ -335,9 +335,7 @@ class CanonicalChain:
         *,
         keep_removed: bool = False,
     ) -> tuple[BlockAndReceipts, ...]:
-        """Go back to a state and on from there with a branch, all in one batch.
-
-        The removed blocks are returned, newest first.
+        """Go back to a state and on from there with a branch, in one batch; give the removed blocks, newest first.
 
         target: a patch index beyond the block's last one keeps all its patches.
         also: is given the batch and the removed blocks, and adds what must be written with them.
@@ -459,6 +457,10 @@ class CanonicalChain:
             with suppress(StorageError):
                 self.database.write(batch, sync=False)
                 states.settled(head.version)
+
+    def renew_view(self) -> None:
+        """Read the head from a new snapshot."""
+        self._head = self._head_at(self._head.header, self._head.state.root, self._head.version)
 
     def _head_at(self, header: Header, root: bytes, version: Version) -> Head:
         view = self.database.snapshot()

@@ -1,6 +1,7 @@
 """Trie nodes that `--proofs all` has left behind, removed while the chain goes on."""
 
 import logging
+from typing import Protocol
 
 from zevm.chain.concurrency.deadline import Cancellation
 from zevm.chain.concurrency.writer import AbandonedError, Steps, Turn, Writer, WriterStoppedError
@@ -11,16 +12,29 @@ from zevm.storage.errors import StorageError
 LOGGER = logging.getLogger("zevm.chain")
 
 
-def remove_old_nodes(database: Database, writer: Writer, cancellation: Cancellation) -> None:
+class ServingChain(Protocol):
+    """The parts of a chain (chain.blockchain.Chain) that it goes on with meanwhile."""
+
+    database: Database
+    writer: Writer
+
+    def renew_view(self) -> None:
+        """Read the latest state from a new snapshot, on the writer's thread."""
+        ...
+
+
+def remove_old_nodes(chain: ServingChain, cancellation: Cancellation) -> None:
     """Remove them, where there are any, and give the disk their space; on a thread of its own.
 
     A cancelled or failed removal goes on at the next start.
     """
+    database, writer = chain.database, chain.writer
     if not database.state.has_unneeded_nodes:
         return
     LOGGER.info("the trie nodes of past states, which are not kept any more, are removed")
     try:
         removed = writer.submit(_removed, database, cancellation=cancellation).result()
+        writer.submit(chain.renew_view).result()
         for first, stop in node_removal.reclaimable():
             if cancellation.is_cancelled:
                 return

@@ -1,6 +1,7 @@
 """Trie nodes that nothing needs go: those of `--proofs all` once it is off, those of states beyond a rewind."""
 
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -12,6 +13,7 @@ from zevm.chain.blockchain import Chain
 from zevm.chain.canonical.old_nodes import remove_old_nodes
 from zevm.chain.canonical.rewinding import rewind_ledger
 from zevm.chain.concurrency.deadline import Cancellation, Deadline
+from zevm.chain.events import BlockAndReceipts
 from zevm.chain.rules.forks import Fork
 from zevm.chain.rules.genesis import Genesis
 from zevm.chain.types.block_reference import BlockReference
@@ -70,7 +72,7 @@ def test_what_proofs_all_has_kept_goes_once_it_is_off(path: Path, monkeypatch: p
     monkeypatch.setattr(node_removal, "STEP_NODES", 3)
     with opened(path, FEW) as chain:
         assert count(chain.database, NODE) > BLOCKS
-        remove_old_nodes(chain.database, chain.writer, Cancellation())
+        remove_old_nodes(chain, Cancellation())
         assert count(chain.database, NODE) == 0
         assert not chain.database.state.has_unneeded_nodes
         grow(chain, 3)
@@ -80,6 +82,21 @@ def test_what_proofs_all_has_kept_goes_once_it_is_off(path: Path, monkeypatch: p
         grow(chain, 3)
         check_proofs(chain)
         assert chain.database.state.verify(chain.head.state.root, chain.database.store.snapshot()) == []
+
+
+def test_the_disk_is_given_the_space_of_what_has_gone(tmp_path: Path) -> None:
+    """The head of a node that makes no blocks reads from a snapshot of before the removal."""
+    with opened(tmp_path / "data", ALL) as chain:
+        chain.writer.run(chain.mine, 150)
+    with opened(tmp_path / "data", FEW) as chain:
+        database = chain.database
+        database.store.compact()  # type: ignore[union-attr]
+        before = database.store.approximate_sizes([range_of(NODE)])[0]
+        assert before > 200_000
+        remove_old_nodes(chain, Cancellation())
+        assert database.store.approximate_sizes([range_of(NODE)])[0] < before / 20
+        check_head = chain.head.state.account(ALICE)
+        assert check_head == database.state.by_trie(chain.head.state.root).account(ALICE)
 
 
 @pytest.mark.parametrize("steps", [1, 2, 5])
@@ -95,7 +112,7 @@ def test_a_removal_that_was_cut_short_goes_on(
         left = count(chain.database, NODE)
         assert left > 0
     with opened(path, limits) as chain:
-        remove_old_nodes(chain.database, chain.writer, Cancellation())
+        remove_old_nodes(chain, Cancellation())
         assert not node_removal.is_marked(chain.database.store)
         assert count(chain.database, NODE) < left or limits is ALL
         grow(chain, 2)
@@ -109,7 +126,7 @@ def test_a_removal_ends_with_the_node(path: Path, monkeypatch: pytest.MonkeyPatc
     with opened(path, FEW) as chain:
         ended = Cancellation()
         ended.cancel()
-        remove_old_nodes(chain.database, chain.writer, ended)
+        remove_old_nodes(chain, ended)
         assert count(chain.database, NODE) > 0
         assert chain.database.state.has_unneeded_nodes
         grow(chain, 1)
@@ -120,7 +137,8 @@ def test_blocks_are_made_between_the_steps_of_a_removal(path: Path, monkeypatch:
     monkeypatch.setattr(node_removal, "STEP_NODES", 1)
     monkeypatch.setattr("zevm.chain.canonical.old_nodes.Turn.is_over", True)
     with opened(path, FEW) as chain:
-        left, write = [], chain.database.write
+        left: list[tuple[int, Future[list[BlockAndReceipts]]]] = []
+        write = chain.database.write
 
         def noted(batch: object, *, sync: bool = True) -> None:
             if len(left) < 3:
@@ -128,7 +146,7 @@ def test_blocks_are_made_between_the_steps_of_a_removal(path: Path, monkeypatch:
             write(batch, sync=sync)  # type: ignore[arg-type]
 
         monkeypatch.setattr(chain.database, "write", noted)
-        remove_old_nodes(chain.database, chain.writer, Cancellation())
+        remove_old_nodes(chain, Cancellation())
         assert [len(mined.result()) for _, mined in left] == [1, 1, 1]
         assert left[-1][0] > 0
         assert chain.head.number == BLOCKS + 3
