@@ -21,7 +21,7 @@ TIMES = 50
 @pytest.fixture
 def node() -> Iterator[zevm.Node]:
     """An open node whose executions may last."""
-    with zevm.Node(rpc_evm_timeout_seconds=600.0) as node:
+    with zevm.Node(rpc_evm_timeout_seconds=600.0, rpc_call_gas=2**62) as node:
         node.request("anvil_setCode", CONTRACT, ENDLESS)
         yield node
 

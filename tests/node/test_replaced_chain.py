@@ -31,7 +31,8 @@ async def test_the_node_works_while_the_replaced_chain_is_deleted(
         delete(path)
 
     monkeypatch.setattr("zevm.storage.replaced.shutil.rmtree", wait_and_delete)
-    chain = SimpleNamespace(database=SimpleNamespace(keep=lambda: None), start=started.set)
+    state = SimpleNamespace(has_unneeded_nodes=False)
+    chain = SimpleNamespace(database=SimpleNamespace(keep=lambda: None, state=state), start=started.set, writer=None)
     state_file = SimpleNamespace(keep_until=_kept)
     serving = Serving(NodeSettings(datadir=tmp_path, fresh=True), *cast(Any, (chain, None, state_file)))
     task = asyncio.create_task(serving.until(stopping))

@@ -21,6 +21,7 @@ from verification.differential.cases import FORKS, KEYS, Case, new_case
 from verification.differential.coverage import Coverage
 from verification.differential.shrink import shrink
 from verification.differential.specification import KnownFaultError, Specification
+from zevm.chain.vm.engines.engine import Engine
 
 SHRINK_ATTEMPTS = 400
 
@@ -33,10 +34,15 @@ def run_there(case: Case, specification: Specification, accepted: frozenset[int]
     return result_of(specification.ask(for_oracle(case, transactions)))
 
 
-def differences(case: Case, specification: Specification, *, zvm: bool) -> dict[str, tuple[object, object]]:
-    """Field -> (here, there), for the fields that differ; none where the specification's fault is known."""
+def differences(
+    case: Case, specification: Specification, *, zvm: bool, engine: Engine | None = None
+) -> dict[str, tuple[object, object]]:
+    """Field -> (here, there), for the fields that differ; none where the specification's fault is known.
+
+    engine: that runs it here; None for the default.
+    """
     transactions = transactions_of(case)
-    here = run_here(case, transactions, zvm=zvm)
+    here = run_here(case, transactions, zvm=zvm, engine=engine)
     try:
         there = run_there(case, specification)
     except KnownFaultError:

@@ -64,7 +64,7 @@ SUCCEEDING: dict[str, list[Any]] = {
 
 @pytest.fixture
 async def node() -> AsyncIterator[Node]:
-    running = await start_node(limits=Limits(evm_timeout_seconds=0.1, trace_seconds=0.1))
+    running = await start_node(limits=Limits(evm_timeout_seconds=0.1, trace_seconds=0.1, call_gas=2**62))
     for address, code in (
         (ENDLESS, "again: @again JUMP"),
         (REVERTING, "0x00 0x00 REVERT"),

@@ -21,6 +21,7 @@ from verification.differential.run import Limits, campaign, differences
 from verification.differential.shrink import shrink
 from verification.differential.specification import Specification
 from zevm.chain.vm import calls
+from zevm.chain.vm.engines.engine import Engine
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -84,10 +85,12 @@ def test_a_planted_fault_is_found_and_made_small(specification: Specification, m
     sound = calls._new_account_price
     monkeypatch.setattr(calls, "_new_account_price", lambda *of_call: max(0, sound(*of_call) - 1))
     cases = (new_case(seed, "Osaka", SENDERS) for seed in range(SEED, SEED + 200))
-    case = next(case for case in cases if differences(case, specification, zvm=False))
-    small = shrink(case, lambda candidate: bool(differences(candidate, specification, zvm=False)), 300)
+    case = next(case for case in cases if differences(case, specification, zvm=False, engine=Engine.PY_EVM))
+    small = shrink(
+        case, lambda candidate: bool(differences(candidate, specification, zvm=False, engine=Engine.PY_EVM)), 300
+    )
     small = json.loads(json.dumps(small))
-    assert "gas_used" in differences(small, specification, zvm=False)
+    assert "gas_used" in differences(small, specification, zvm=False, engine=Engine.PY_EVM)
     assert len(small["transactions"]) == 1
     assert code_bytes(small) < code_bytes(case) / 4
     monkeypatch.undo()

@@ -164,7 +164,7 @@ async def test_contradictory_fields(node: Node) -> None:
 
 @pytest.fixture
 async def hurried() -> AsyncIterator[Node]:
-    running = await start_node(limits=Limits(evm_timeout_seconds=0.05))
+    running = await start_node(limits=Limits(evm_timeout_seconds=0.05, call_gas=2**62))
     yield running
     await stop_node(running)
 

@@ -51,7 +51,8 @@ async def test_limits() -> None:
 
 @pytest.mark.lengthy
 @pytest.mark.parametrize("code", ["0x5b600056", "0x" + "5b600056" + "00" * 40])
-async def test_a_creation_without_an_end_leaves_time_for_the_code(code: str) -> None:
+async def test_a_creation_without_an_end_leaves_time_for_the_code(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zevm.analysis.audit.loading.GUESS_GAS", 2**62)
     async with limited_node(audit_seconds=2.0) as node:
         report = (await node.ask("zvm_auditContract", code))["result"]
     assert "examined as deployed code" in report["notes"][0]
