@@ -24,9 +24,10 @@ const ReentrancyGuardReentrantCall = "ReentrancyGuardReentrantCall()";
 /// view, pure, reentrant, internal, overloads, errors, events, bases.
 pub fn define(comptime Given: type) void {
     const Definition = declaration.ContractOf(Given);
+    // the description follows the build of the contract, which has checked it
+    if (hooks.on_chain and @hasDecl(@import("root"), "describes_contract")) return exportDescription(Definition);
     checks.check(Definition);
     if (!hooks.on_chain) return;
-    if (@hasDecl(@import("root"), "describes_contract")) return exportDescription(Definition);
     const Entry = struct {
         fn entry(length: usize) callconv(.c) u32 {
             return dispatch(Definition, length);

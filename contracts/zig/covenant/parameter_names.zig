@@ -24,19 +24,29 @@ const head = "pub fn ";
 /// A public function of a source: its name, and the text behind the parenthesis that opens its parameters.
 const Found = struct { name: []const u8, rest: []const u8 };
 
+/// Functions of a source by a number of their names, in which names differ that only end differently: field1, field21.
+const Index = [128][]const Found;
+
+fn placeOf(name: []const u8) usize {
+    var place = name.len;
+    for (name[name.len -| 3..]) |character| place = 5 * place + character;
+    return place % @typeInfo(Index).array.len;
+}
+
 /// A type for each source, so that the compiler reads it once: it takes microseconds for each character.
 fn Source(comptime length: usize, comptime text: *const [length]u8) type {
     return struct {
-        const functions: []const Found = found: {
+        const functions: Index = found: {
             @setEvalBranchQuota(100_000_000);
-            var list: []const Found = &.{};
+            var list: Index = @splat(&.{});
             var index = 0;
             while (index + head.len < length) : (index += 1) {
                 if (text[index] != 'p' or !std.mem.startsWith(u8, text[index..], head)) continue;
                 const start = index + head.len;
                 var end = start;
                 while (end < length and text[end] != '(') end += 1;
-                list = list ++ .{Found{ .name = text[start..end], .rest = text[@min(end + 1, length)..] }};
+                const place = placeOf(text[start..end]);
+                list[place] = list[place] ++ .{Found{ .name = text[start..end], .rest = text[@min(end + 1, length)..] }};
                 index = end;
             }
             break :found list;
@@ -45,7 +55,7 @@ fn Source(comptime length: usize, comptime text: *const [length]u8) type {
 }
 
 /// The public functions of the source that has a type.
-fn functionsOf(comptime Owner: type) []const Found {
+fn functionsOf(comptime Owner: type) Index {
     inline for (@typeInfo(@TypeOf(bases)).@"struct".field_names) |name| {
         const text = @field(bases, name);
         if (std.mem.startsWith(u8, @typeName(Owner), "bases." ++ name ++ ".")) return Source(text.len, text).functions;
@@ -62,17 +72,12 @@ fn functionsOf(comptime Owner: type) []const Found {
 pub fn namesOf(comptime Owner: type, comptime function: []const u8, comptime count: usize) []const []const u8 {
     @setEvalBranchQuota(100_000_000);
     comptime var names: ?[]const []const u8 = null;
-    for (functionsOf(Owner)) |found| if (isSame(found.name, function)) {
+    for (functionsOf(Owner)[placeOf(function)]) |found| if (std.mem.eql(u8, found.name, function)) {
         if (names != null) return &.{};
         names = split(found.rest);
     };
     const found = names orelse return &.{};
     return if (found.len == count) found else &.{};
-}
-
-/// Whether two names are equal. Most differ at their ends: getFirst, getSecond.
-fn isSame(comptime a: []const u8, comptime b: []const u8) bool {
-    return a.len == b.len and (a.len == 0 or a[a.len - 1] == b[b.len - 1]) and std.mem.eql(u8, a, b);
 }
 
 /// The names in a list of parameters, which ends with the parenthesis that closes it.
