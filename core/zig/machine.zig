@@ -23,6 +23,9 @@ pub const End = struct { status: host.Status, gas_left: u64, output: []const u8 
 /// Blocks whose hashes code may ask for.
 pub const ancestors_kept = 256;
 
+/// Frames of a run on the event loop: the memory of more takes longer than their gas tells.
+const brief_frames = 64;
+
 pub const Machine = struct {
     memory: Allocator,
     state: *State = undefined,
@@ -63,6 +66,7 @@ pub const Machine = struct {
     /// A frame on top, whose message is still to begin.
     pub fn open(self: *Machine) Error!*Frame {
         if (self.depth == self.frames.items.len) {
+            if (self.depth == brief_frames) try self.bound(self.depth + 1, brief_frames);
             try self.frames.ensureUnusedCapacity(self.memory, 1);
             const frame = try self.memory.create(Frame);
             errdefer self.memory.destroy(frame);

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
+from testing.speed import slowness
 from tests.rpc.methods.memory_node import ALICE, BOB, Node, hexadecimal, start_node, stop_node
 from tests.rpc.methods.wasm_contracts import wasm_contract
 from zevm.chain.concurrency.deadline import NotBriefError
@@ -22,7 +23,7 @@ from zevm.rpc.execution.turns import TURN_SECONDS, Turns
 from zevm.rpc.limits import Limits
 
 HELD_SECONDS = 0.002
-ATTEMPTS = 4
+ATTEMPTS = 12
 """The work is what counts, not what else the machine does: the quickest of some attempts is taken."""
 
 CODE, COLD, WASM = bytes.fromhex("c0" * 20), bytes.fromhex("c1" * 20), bytes.fromhex("c2" * 20)
@@ -159,7 +160,7 @@ async def test_no_code_holds_the_event_loop() -> None:
         for name, body in BODIES.items():
             await node.place(bytes.fromhex(again(body)), CODE)
             seconds = await quickest(node, "eth_call")
-            if seconds > HELD_SECONDS:
+            if seconds > HELD_SECONDS * slowness():
                 complaints.append(f"{name}: {1_000 * seconds:.2f} ms")
     assert complaints == []
 
@@ -174,7 +175,7 @@ async def test_no_change_of_the_state_has_a_method_hold_the_event_loop(method: s
         async def change(is_long: bool) -> None:
             await node.call("anvil_setStorageAt", hexadecimal(CODE), "0x0", f"0x{is_long:064x}")
 
-        assert await quickest(node, method, change) < HELD_SECONDS
+        assert await quickest(node, method, change) < HELD_SECONDS * slowness()
 
 
 @pytest.mark.lengthy
@@ -188,9 +189,9 @@ async def test_no_block_of_many_logs_holds_the_event_loop() -> None:
         dispatcher, overran = node.server.dispatcher, node.server.dispatcher.brief.overran
         await next_round()
         logs = request("eth_getLogs", {"fromBlock": "latest", "address": hexadecimal(CODE)})
-        assert held(dispatcher, logs) < HELD_SECONDS
+        assert held(dispatcher, logs) < HELD_SECONDS * slowness()
         await next_round()
-        assert held(dispatcher, request("eth_feeHistory", "0x1", "latest", [50])) < HELD_SECONDS
+        assert held(dispatcher, request("eth_feeHistory", "0x1", "latest", [50])) < HELD_SECONDS * slowness()
         assert dispatcher.brief.overran == overran + 2
 
 
