@@ -157,7 +157,8 @@ class StateStore:
     def recover(self, version: Version, root: bytes) -> Batch | None:
         """Make the nodes of the latest state, which is at `version`, that were not written before the last stop.
 
-        What it gives is to be written. Raises CorruptionError when they do not lead to `root`.
+        `stray_nodes` are removed before; what it gives is to be written. Raises CorruptionError when they do not lead
+        to `root`.
         """
         if self._paths is None:
             return self._recover_all(root)
