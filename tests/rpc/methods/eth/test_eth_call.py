@@ -164,7 +164,7 @@ async def test_contradictory_fields(node: Node) -> None:
 
 @pytest.fixture
 async def hurried() -> AsyncIterator[Node]:
-    running = await start_node(limits=Limits(evm_timeout_seconds=0.05, call_gas=2**62))
+    running = await start_node(limits=Limits(evm_timeout_seconds=0.002, call_gas=2**62))
     yield running
     await stop_node(running)
 
@@ -173,7 +173,7 @@ async def test_time_cap(hurried: Node) -> None:
     contract = await hurried.place(ENDLESS)
     for method in ("eth_call", "eth_estimateGas"):
         error = await hurried.fails(method, {"to": contract})
-        assert (error.code, error.message) == (-32000, "execution aborted (timeout = 0.05s)")
+        assert (error.code, error.message) == (-32000, "execution aborted (timeout = 0.002s)")
 
 
 async def test_estimate_of_a_plain_transfer(node: Node) -> None:

@@ -338,20 +338,20 @@ async def test_without_validation_nonces_and_fees_are_free(node: Node) -> None:
 async def test_the_time_limit_ends_a_simulation(hurried: Node) -> None:
     calls = [call(gas=hex(10_000_000))] * 5
     code, message = await refused(hurried, block(*calls, state=with_code(ENDLESS)))
-    assert (code, message) == (-32000, "execution aborted (timeout = 0.1s)")
+    assert (code, message) == (-32000, "execution aborted (timeout = 0.002s)")
 
 
 async def test_the_time_limit_holds_for_system_contracts_too(hurried: Node) -> None:
     history = "0x0000f90827f1c53a10cb7a02335b175320002935"
     assert await refused(hurried, block(state=with_code(ENDLESS, history))) == (
         -32000,
-        "execution aborted (timeout = 0.1s)",
+        "execution aborted (timeout = 0.002s)",
     )
 
 
 @pytest.fixture
 async def hurried() -> AsyncIterator[Node]:
-    running = await start_node(limits=Limits(evm_timeout_seconds=0.1))
+    running = await start_node(limits=Limits(evm_timeout_seconds=0.002))
     yield running
     await stop_node(running)
 
