@@ -214,7 +214,7 @@ class Pool(PoolContent):
             return AddResult(entry.nonce < account.executable_end, replaced, tuple(dropped))
 
     def lone(self, transaction: Transaction, sender: Address, *, local: bool = False) -> PooledTransaction | None:
-        """A transaction as `add` would admit it, or raise TransactionError, where no other waits and it can execute now.
+        """A transaction as `add` would admit it, where no other waits and it can execute now. Raises TransactionError.
 
         It stays outside: what mines it at once tells `passed`. None where it is to be added.
         """
