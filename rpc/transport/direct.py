@@ -36,7 +36,7 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class KnownHead(NamedTuple):
-    """What the parser and the guard have made of a head's bytes: a direct request with a body of so many bytes."""
+    """The reading of a head whose bytes came before: a direct request with a body of this size."""
 
     headers: Headers
     body_bytes: int
