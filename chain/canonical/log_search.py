@@ -189,7 +189,7 @@ class LogSearch:
     def _recent_blocks(
         self, first: int, last: int, head_number: int, look: Callable[[Header], None]
     ) -> list[RecentBlock]:
-        """The newest blocks of a range whose logs need no index, where its limit on blocks leaves room for them."""
+        """The newest blocks of a range whose logs need no index, where the limit on blocks admits them all."""
         if last <= head_number - RECENT_BLOCKS or 0 < self.limits.max_blocks < RECENT_BLOCKS:
             return []
         head = self._source.header_by_number(head_number)
