@@ -13,6 +13,7 @@ const python = @import("python.zig");
 const rlp_objects = @import("rlp_objects.zig");
 const run_objects = @import("run_objects.zig");
 const state = @import("state.zig");
+const state_objects = @import("state_objects.zig");
 const transaction_objects = @import("transaction_objects.zig");
 const trie_objects = @import("trie_objects.zig");
 const memory = &@import("memory.zig").core;
@@ -46,6 +47,7 @@ const rows = [_]Row{
     row("trie_get_with_proof", trie_objects.get_with_proof, 3, 3),
     row("trie_update", trie_objects.update, 3, 3),
     row("ordered_root", trie_objects.ordered_root, 1, 1),
+    row("state_after", state_objects.after, 6, 6),
     row("transaction_fields", transaction_objects.decode, 1, 1),
     row("run_message", run_objects.run_message, 5, 5),
     row("evm_operations", evm_objects.operations, 1, 1),

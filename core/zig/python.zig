@@ -63,6 +63,9 @@ pub extern fn PyDict_New() ?*Object;
 pub extern fn PyDict_SetItem(*Object, *Object, *Object) c_int;
 pub extern fn PyDict_Next(*Object, *Size, *?*Object, *?*Object) c_int;
 pub extern fn PyDict_Size(*Object) Size;
+extern fn PyDict_GetItemWithError(*Object, *Object) ?*Object;
+extern fn PyErr_Occurred() ?*Object;
+extern fn PySequence_Contains(*Object, *Object) c_int;
 pub extern fn PyList_New(Size) ?*Object;
 pub extern fn PyList_SetItem(*Object, Size, *Object) c_int;
 pub extern fn PyList_Append(*Object, *Object) c_int;
@@ -293,6 +296,31 @@ pub fn tuple(items: []const *Object) Error!*Object {
     };
     for (items, 0..) |item, index| _ = PyTuple_SetItem(result, @intCast(index), item);
     return result;
+}
+
+/// The pairs of a dict that nothing changes meanwhile; they are borrowed.
+pub const Pairs = struct {
+    dict: *Object,
+    place: Size = 0,
+
+    pub fn next(self: *Pairs) ?struct { key: *Object, value: *Object } {
+        var key: ?*Object = null;
+        var value: ?*Object = null;
+        if (PyDict_Next(self.dict, &self.place, &key, &value) == 0) return null;
+        return .{ .key = key.?, .value = value.? };
+    }
+};
+
+/// The item of a dict under a key, borrowed; null where there is none.
+pub fn value_in(dict: *Object, key: *Object) Error!?*Object {
+    const found = PyDict_GetItemWithError(dict, key);
+    return if (found == null and PyErr_Occurred() != null) error.Raised else found;
+}
+
+/// Whether a set or another container has an item.
+pub fn has(container: *Object, object: *Object) Error!bool {
+    const found = PySequence_Contains(container, object);
+    return if (found < 0) error.Raised else found != 0;
 }
 
 /// Set an item of a dict to a new reference, which it takes over.
