@@ -7,6 +7,7 @@ const std = @import("std");
 const Error = @import("errors.zig").Error;
 const code = @import("code.zig");
 const evm_objects = @import("evm_objects.zig");
+const flat_objects = @import("flat_objects.zig");
 const host_objects = @import("host_objects.zig");
 const keccak = @import("keccak.zig");
 const python = @import("python.zig");
@@ -48,6 +49,8 @@ const rows = [_]Row{
     row("trie_update", trie_objects.update, 3, 3),
     row("ordered_root", trie_objects.ordered_root, 1, 1),
     row("state_after", state_objects.after, 6, 6),
+    row("flat_changes", flat_objects.changes, 4, 4),
+    row("difference_operations", flat_objects.difference, 4, 4),
     row("transaction_fields", transaction_objects.decode, 1, 1),
     row("run_message", run_objects.run_message, 5, 5),
     row("evm_operations", evm_objects.operations, 1, 1),

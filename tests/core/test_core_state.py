@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
-from tests.core.support import Looked, needs_core, outcome
+from tests.core.support import Looked, agree, needs_core, outcome
 from zevm.core import CORE, references
 from zevm.storage import state_update, trie
 from zevm.storage.account import EMPTY_ROOT, AccountChange, StateDiff
 from zevm.storage.keccak import EMPTY_KECCAK, keccak256
 from zevm.storage.primitives import Address, Hash32, Wei
+from zevm.storage.rlp import item_at
+from zevm.storage.schema import slot_key, undo_key
 from zevm.storage.state_update import StateUpdate, for_every_owner
 
 pytestmark = needs_core
@@ -129,3 +131,56 @@ def test_unusual_differences_are_the_references(index: int) -> None:
     agree_on_state(held, root, diff)
     UNUSUAL[index](diff, addresses[0])
     agree_on_state(held, root, diff)
+
+
+def test_random_updates_give_the_same_operations_for_the_database() -> None:
+    """Records that come, change, stay and go, over a store that has some of them; and the way back."""
+    rng = random.Random(23)
+    addresses = [Address(rng.randbytes(20)) for _ in range(12)]
+    store: dict[bytes, bytes] = {}
+    seen = set()
+    for number in range(300):
+        accounts = {address: rng.choice((b"", b"record", rng.randbytes(70))) for address in rng.sample(addresses, 4)}
+        storage = {
+            address: {rng.choice((number % 7, random_integer(rng, 256))): random_integer(rng, 256) for _ in range(4)}
+            for address in rng.sample(addresses, 2)
+        }
+        flat = sorted(key for key in store if key[:1] in b"as")
+        removed = rng.sample(flat, min(len(flat), rng.randrange(3)))
+        operations, old_values = agree("flat_changes", store.get, accounts, storage, removed)
+        assert old_values == [(key, store.get(key, b"")) for key, _ in operations if key[:1] in b"as"]
+        seen |= {(value is None, key in store) for key, value in operations}
+        for key, value in operations:
+            store.pop(key, None) if value is None else store.update({key: value})
+        way_back = agree("difference_operations", undo_key(number), rng.randbytes(32), EMPTY_ROOT, old_values)
+        assert [item_at(way_back[0][1], int.from_bytes(offset, "big")) for _, offset in way_back[1:]] == [
+            old for _, old in old_values
+        ]
+    assert seen == {(True, True), (False, True), (False, False)}
+
+
+def test_long_ways_back_have_the_same_index() -> None:
+    old_values = [(slot_key(bytes(20), slot), bytes((slot % 256,)) * (slot % 90)) for slot in range(3_000)]
+    assert len(agree("difference_operations", undo_key(1, 2), bytes(32), bytes(32), old_values)) == 3_001
+    agree("difference_operations", undo_key(1), bytes(32), bytes(32), ())
+
+
+def test_unusual_records_are_the_references() -> None:
+    address = Address(bytes(20))
+
+    def fails(_key: bytes) -> bytes | None:
+        raise OSError("the medium fails")
+
+    for get in (fails, lambda _key: 3, lambda _key: "text"):
+        agree("flat_changes", get, {address: b"record"}, {}, [])
+    for accounts, storage, removed in (
+        ({b"short": b"record"}, {}, []),
+        ({}, {b"short": {1: 2}}, ()),
+        ({}, {address: {1 << 256: 1}}, []),
+        ({}, {address: {1: -1}}, []),
+        ({}, {}, ["text"]),
+        ({address: None}, {}, []),
+    ):
+        agree("flat_changes", {}.get, accounts, storage, removed)
+    for arguments in ((b"key", b"", b"", []), (undo_key(1), b"", b"", [(b"a",)]), (undo_key(1), 1, b"", [])):
+        agree("difference_operations", *arguments)
