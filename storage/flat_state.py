@@ -56,6 +56,11 @@ class BatchView(Overlay):
     def __init__(self, reader: Reader, batch: Batch) -> None:
         super().__init__(reader, dict(batch.operations))
 
+    @property
+    def quick_get(self) -> Callable[[bytes], bytes | None]:
+        """As `get`; the store's own where the batch has nothing yet."""
+        return self.get if self._changes else self._reader.get
+
 
 def apply_flat(reader: Reader, batch: Batch, update: StateUpdate, version: Version) -> None:
     """Put the flat records of `update`, the preimages of new ones and the way back into `batch`.
@@ -81,7 +86,7 @@ def put_flat(view: BatchView, batch: Batch, update: StateUpdate) -> list[tuple[b
     for address in update.wiped:
         prefix = slots_prefix(address)
         removed += [key for key, _ in view.iterate(prefix, end_of(prefix))]
-    operations, old_values = flat_changes(view.get, update.accounts, update.storage, removed)
+    operations, old_values = flat_changes(view.quick_get, update.accounts, update.storage, removed)
     batch.operations += operations
     _put_root(view, batch, update.root)
     return old_values
@@ -94,7 +99,7 @@ def flat_changes(
     storage: dict[Address, dict[int, int]],
     removed: Sequence[bytes],
 ) -> tuple[list[Change], list[tuple[bytes, bytes]]]:
-    """Operations for the records of accounts and slots, with the preimages of new ones; what changes, with its old value.
+    """Operations for the records of accounts and slots and the preimages of new ones; each changed key, its old value.
 
     get: the record under a flat key. accounts, storage: a StateUpdate's. removed: flat keys that go where neither names
     them.

@@ -5,6 +5,7 @@
 
 const std = @import("std");
 const Error = @import("errors.zig").Error;
+const block_objects = @import("block_objects.zig");
 const code = @import("code.zig");
 const evm_objects = @import("evm_objects.zig");
 const flat_objects = @import("flat_objects.zig");
@@ -51,6 +52,10 @@ const rows = [_]Row{
     row("state_after", state_objects.after, 6, 6),
     row("flat_changes", flat_objects.changes, 4, 4),
     row("difference_operations", flat_objects.difference, 4, 4),
+    row("fields_rlp", block_objects.fields_rlp, 1, 1),
+    row("fields_fit", block_objects.fields_fit, 2, 2),
+    row("stored_receipts", block_objects.stored_receipts, 1, 1),
+    row("receipts_summary", block_objects.receipts_summary, 1, 1),
     row("transaction_fields", transaction_objects.decode, 1, 1),
     row("run_message", run_objects.run_message, 5, 5),
     row("evm_operations", evm_objects.operations, 1, 1),
@@ -183,6 +188,7 @@ fn initialize() Error!*Object {
     keccak.start();
     try transaction_objects.start();
     try host_objects.start();
+    try block_objects.start();
     const entropy = try python.entropy();
     state.start(entropy);
     code.start(memory.allocator(), entropy);

@@ -64,6 +64,8 @@ pub extern fn PyDict_SetItem(*Object, *Object, *Object) c_int;
 pub extern fn PyDict_Next(*Object, *Size, *?*Object, *?*Object) c_int;
 pub extern fn PyDict_Size(*Object) Size;
 extern fn PyDict_GetItemWithError(*Object, *Object) ?*Object;
+extern fn PyObject_GetAttr(*Object, *Object) ?*Object;
+extern fn PyBool_FromLong(c_long) ?*Object;
 extern fn PyErr_Occurred() ?*Object;
 extern fn PySequence_Contains(*Object, *Object) c_int;
 pub extern fn PyList_New(Size) ?*Object;
@@ -184,6 +186,14 @@ pub fn size_of(object: *Object) Error!usize {
     return if (overflow == 0 and value >= 0) @intCast(value) else error.Refused;
 }
 
+/// An integer of 63 bits and a sign.
+pub fn small_of(object: *Object) Error!i64 {
+    if (!is(object, .integer)) return error.Refused;
+    var overflow: c_int = 0;
+    const value = PyLong_AsLongAndOverflow(object, &overflow);
+    return if (overflow == 0) value else error.Refused;
+}
+
 /// The integer of a word.
 pub fn integer_of_word(value: u256) Error!*Object {
     if (value >> 64 == 0) return integer(@truncate(value));
@@ -296,6 +306,15 @@ pub fn tuple(items: []const *Object) Error!*Object {
     };
     for (items, 0..) |item, index| _ = PyTuple_SetItem(result, @intCast(index), item);
     return result;
+}
+
+/// A new reference to an object's attribute.
+pub fn attribute(object: *Object, name: *Object) Error!*Object {
+    return made(PyObject_GetAttr(object, name));
+}
+
+pub fn boolean(value: bool) Error!*Object {
+    return made(PyBool_FromLong(@intFromBool(value)));
 }
 
 /// The pairs of a dict that nothing changes meanwhile; they are borrowed.

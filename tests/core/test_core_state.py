@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from tests.core.support import Looked, agree, needs_core, outcome
-from zevm.core import CORE, references
+from zevm.core import references
 from zevm.storage import state_update, trie
 from zevm.storage.account import EMPTY_ROOT, AccountChange, StateDiff
 from zevm.storage.keccak import EMPTY_KECCAK, keccak256
 from zevm.storage.primitives import Address, Hash32, Wei
 from zevm.storage.rlp import item_at
 from zevm.storage.schema import slot_key, undo_key
-from zevm.storage.state_update import StateUpdate, for_every_owner
+from zevm.storage.state_update import StateUpdate, for_every_owner, state_after
 
 pytestmark = needs_core
 
@@ -38,7 +38,9 @@ def random_diff(rng: random.Random, addresses: list[Address], update: StateUpdat
         code_hash = Hash32(rng.randbytes(32)) if rng.random() < 0.3 else EMPTY_KECCAK
         diff.accounts[address] = AccountChange(random_integer(rng, 64), Wei(random_integer(rng, 256)), code_hash)
         if rng.random() < 0.6:
-            slots = [random_integer(rng, 256) if rng.random() < 0.2 else rng.randrange(12) for _ in range(rng.randint(0, 6))]
+            slots = [
+                random_integer(rng, 256) if rng.random() < 0.2 else rng.randrange(12) for _ in range(rng.randint(0, 6))
+            ]
             diff.storage[address] = {slot: rng.choice((0, 1, random_integer(rng, 256))) for slot in slots}
         if rng.random() < 0.1:
             diff.wiped.add(address)
@@ -50,16 +52,15 @@ def random_diff(rng: random.Random, addresses: list[Address], update: StateUpdat
 
 def agree_on_state(held: Nodes, root: bytes, diff: StateDiff) -> Any:
     """What both engines' functions make of a difference, by the same look-ups in the same tries."""
+    assert state_after is not references["state_after"]
     outcomes, asked = [], []
-    for function in (references["state_after"], getattr(CORE.library, "state_after")):
+    for function in (references["state_after"], state_after):
         looked: dict[bytes, Looked] = {}
 
         def nodes_of(owner: bytes, looked: dict[bytes, Looked] = looked) -> Looked:
             return looked.setdefault(owner, Looked(held))
 
-        outcomes.append(
-            outcome(function, nodes_of, root, diff.accounts, diff.storage, diff.wiped, diff.storage_roots)
-        )
+        outcomes.append(outcome(function, nodes_of, root, diff.accounts, diff.storage, diff.wiped, diff.storage_roots))
         asked.append({owner: set(nodes.asked) for owner, nodes in looked.items() if nodes.asked})
     wanted, found = outcomes
     assert found == wanted
@@ -117,7 +118,7 @@ UNUSUAL: list[Callable[[StateDiff, Address], None]] = [
     lambda diff, address: diff.storage.update({address: {-1: 1}}),
     lambda diff, address: diff.storage.update({address: {1: 1 << 300}}),
     lambda diff, address: diff.storage_roots.update({address: keccak256(b"elsewhere")}),
-    lambda diff, address: diff.accounts.clear(),
+    lambda diff, _address: diff.accounts.clear(),
     lambda diff, address: diff.accounts.update({Address(b"any bytes"): diff.accounts[address]}),
 ]
 
