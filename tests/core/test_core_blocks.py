@@ -121,8 +121,8 @@ def test_random_headers_have_the_same_bytes_and_bounds() -> None:
 def test_unusual_fields_are_the_references() -> None:
     for values in ((), (None, None), (None, 1, None), [b"a", -1], ("text",), (1 << 256, 1 << 300, True), 3):
         agree("fields_rlp", values)
-    for values, sizes in (((), ()), ((1,), ()), ((-5,), (-3,)), ((-9,), (-3,)), ((b"ab",), (-8,)), ((1 << 300,), (0,))):
-        agree("fields_fit", values, sizes)
+    for fields, sizes in (((), ()), ((1,), ()), ((-5,), (-3,)), ((-9,), (-3,)), ((b"ab",), (-8,)), ((1 << 300,), (0,))):
+        agree("fields_fit", fields, sizes)
 
 
 def test_the_functions_in_use_are_the_cores() -> None:
