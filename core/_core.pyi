@@ -124,6 +124,12 @@ def bind(
     Returns the reference that was bound before.
     """
 
+def check(exception: type[Exception] | None, /) -> type[Exception] | None:
+    """From now on run a function's reference too, and raise this exception where the results differ; None: no more.
+
+    Returns what was in force before.
+    """
+
 def use_kernel(name: str, /) -> None:
     """Compute with another level than the best one: "baseline", "x86_64_v3", "x86_64_v4". Raises RefusedError."""
 

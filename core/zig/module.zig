@@ -61,6 +61,7 @@ const rows = [_]Row{
     row("evm_operations", evm_objects.operations, 1, 1),
     row("evm_words", evm_objects.evaluate, 2, 2),
     row("bind", bind, 3, 3),
+    row("check", check, 1, 1),
     row("use_kernel", use_kernel, 1, 1),
     row("kernel", kernel, 0, 0),
     row("memory", memory_figures, 0, 0),
@@ -71,6 +72,8 @@ const rows = [_]Row{
 var references: [rows.len]?*Object = @splat(null);
 /// By row: what makes the result out of the core's answer.
 var results: [rows.len]?*Object = @splat(null);
+/// What is raised where a function and its reference differ; null while they are not compared.
+var difference: ?*Object = null;
 /// The exception for a refusal without such a function.
 var refused: *Object = undefined;
 
@@ -84,11 +87,31 @@ fn Wrapped(comptime index: usize) type {
                 error.Raised => null,
                 error.Refused, error.OutOfMemory => refer(index, first, arguments.len, null),
             };
-            const result = results[index] orelse return answer;
-            defer python.drop(answer);
-            return python.PyObject_CallFunctionObjArgs(result, answer, @as(?*Object, null));
+            const found = finished(index, answer) orelse return null;
+            const exception = difference orelse return found;
+            return compared(index, exception, found, arguments) catch null;
         }
     };
+}
+
+/// What the function returns for the core's answer, which it takes over.
+fn finished(index: usize, answer: *Object) ?*Object {
+    const result = results[index] orelse return answer;
+    defer python.drop(answer);
+    return python.PyObject_CallFunctionObjArgs(result, answer, @as(?*Object, null));
+}
+
+/// What was found, which it takes over, where the reference gives the same.
+fn compared(index: usize, exception: *Object, found: *Object, arguments: []const *Object) Error!*Object {
+    errdefer python.drop(found);
+    const reference = references[index] orelse return found;
+    const wanted = try call_reference(reference, arguments.ptr, arguments.len, null);
+    defer python.drop(wanted);
+    if (try python.are_equal(found, wanted)) return found;
+    var text: [128]u8 = undefined;
+    const message = std.fmt.bufPrintSentinel(&text, "the core and Python do not agree on {s}", .{rows[index].name}, 0);
+    python.PyErr_SetString(exception, message catch "the core and Python do not agree");
+    return error.Raised;
 }
 
 fn refer(index: usize, first: [*]const *Object, count: usize, keywords: ?*Object) ?*Object {
@@ -148,6 +171,13 @@ fn bind(arguments: []const *Object) Error!*Object {
         return before orelse python.none();
     }
     return error.Refused;
+}
+
+/// check(exception)
+fn check(arguments: []const *Object) Error!*Object {
+    const before = difference;
+    difference = or_null(arguments[0]);
+    return before orelse python.none();
 }
 
 fn use_kernel(arguments: []const *Object) Error!*Object {

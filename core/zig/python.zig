@@ -64,6 +64,7 @@ pub extern fn PyDict_SetItem(*Object, *Object, *Object) c_int;
 pub extern fn PyDict_Next(*Object, *Size, *?*Object, *?*Object) c_int;
 pub extern fn PyDict_Size(*Object) Size;
 extern fn PyDict_GetItemWithError(*Object, *Object) ?*Object;
+extern fn PyObject_RichCompareBool(*Object, *Object, c_int) c_int;
 extern fn PyObject_GetAttr(*Object, *Object) ?*Object;
 extern fn PyBool_FromLong(c_long) ?*Object;
 extern fn PyErr_Occurred() ?*Object;
@@ -311,6 +312,12 @@ pub fn tuple(items: []const *Object) Error!*Object {
 /// A new reference to an object's attribute.
 pub fn attribute(object: *Object, name: *Object) Error!*Object {
     return made(PyObject_GetAttr(object, name));
+}
+
+/// Whether objects are equal, by Python's ==.
+pub fn are_equal(a: *Object, b: *Object) Error!bool {
+    const equal = PyObject_RichCompareBool(a, b, 2);
+    return if (equal < 0) error.Raised else equal != 0;
 }
 
 pub fn boolean(value: bool) Error!*Object {

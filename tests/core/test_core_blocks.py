@@ -1,14 +1,19 @@
 """Headers and receipts in the core against chain/types' encodings in Python."""
 
 import random
+from contextlib import closing
 
 import pytest
 
+from tests.chain.chain_fixtures import open_chain, transfer
 from tests.core.support import agree, needs_core, outcome
+from zevm.chain.errors import EngineDifferenceError
+from zevm.chain.options import ChainOptions
 from zevm.chain.types import Header, Log, Receipt
 from zevm.chain.types.header import _LIMITS, _values_of
 from zevm.chain.types.receipt import encode_receipts, logs_bloom, root_and_bloom
-from zevm.core import references
+from zevm.chain.vm.engines.engine import Engine
+from zevm.core import CORE, references
 from zevm.storage.primitives import Address, Hash32
 from zevm.storage.rlp import RlpError, decode_list
 
@@ -128,3 +133,32 @@ def test_unusual_fields_are_the_references() -> None:
 def test_the_functions_in_use_are_the_cores() -> None:
     assert encode_receipts is not references["stored_receipts"]
     assert root_and_bloom is not references["receipts_summary"]
+
+
+PLANTED = {
+    "state_after": lambda found: (bytes(32), *found[1:]),
+    "flat_changes": lambda found: (found[0][:-1], found[1]),
+    "difference_operations": lambda found: found[:-1],
+    "receipts_summary": lambda found: (found[0], bytes(255) + b"\1"),
+    "stored_receipts": lambda found: found + b"\0",
+    "fields_rlp": lambda found: found[:-1],
+}
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_the_check_mode_makes_no_block_where_a_function_differs_from_its_reference(name: str) -> None:
+    assert CORE.library is not None
+    reference = references[name]
+    with closing(open_chain(options=ChainOptions(engine=Engine.CHECK))) as chain:
+        chain.writer.run(chain.send_transaction, transfer(0))
+        before = chain.head
+        CORE.library.bind(name, lambda *arguments: PLANTED[name](reference(*arguments)), None)
+        try:
+            with pytest.raises(EngineDifferenceError, match=f"the core and Python do not agree on {name}"):
+                chain.writer.run(chain.send_transaction, transfer(1))
+            assert chain.head == before
+        finally:
+            CORE.library.bind(name, reference, None)
+        chain.writer.run(chain.mine)
+        assert [len(record.transactions) for record in map(chain.block_by_number, (1, 2)) if record] == [1, 1]
+    assert CORE.library.check(None) is None
