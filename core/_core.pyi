@@ -7,6 +7,12 @@ RefusedError. An exception of a callable that was passed goes through. All may b
 from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any
 
+FACE: str
+"""The checksum (SHA-256, in hexadecimal digits) of the stubs that the library was built with."""
+
+SOURCES: str
+"""The checksum of everything that it was built from: `zevm.core.build.sources_checksum`."""
+
 class RefusedError(ValueError):
     """The core does not take these arguments: they are malformed, or of a rare kind."""
 

@@ -21,6 +21,7 @@ from pathlib import Path
 
 ZIG_VERSION = "0.17.1"
 SOURCES = Path(__file__).resolve().parent / "zig"
+FACE = Path(__file__).resolve().parent / "_core.pyi"
 ROOT = "module.zig"
 KERNEL = "keccak_kernel.zig"
 
@@ -68,13 +69,28 @@ def compiler() -> list[str]:
     raise BuildError(f"Zig {ZIG_VERSION} is not installed (pip install ziglang=={ZIG_VERSION})")
 
 
-def checksum(target: str) -> str:
-    """Of everything that decides the library's bytes."""
-    digest = hashlib.sha256(f"{target} {ZIG_VERSION}\n".encode())
-    for file in [Path(__file__), *sorted(SOURCES.glob("*.zig"))]:
+def source_files() -> list[Path]:
+    """Everything that decides the library's bytes, but for the target."""
+    return [Path(__file__), FACE, *sorted(SOURCES.glob("*.zig"))]
+
+
+def sources_checksum() -> str:
+    """Of everything that decides the library's bytes, but for the target: the library carries it."""
+    digest = hashlib.sha256(f"{ZIG_VERSION}\n".encode())
+    for file in source_files():
         content = file.read_bytes()
         digest.update(f"{file.name} {len(content)}\n".encode() + content)
     return digest.hexdigest()
+
+
+def face_checksum() -> str:
+    """Of the stubs, which say how the library is called: the library carries it."""
+    return hashlib.sha256(FACE.read_bytes()).hexdigest()
+
+
+def checksum(target: str) -> str:
+    """Of everything that decides the library's bytes."""
+    return hashlib.sha256(f"{target} {sources_checksum()}".encode()).hexdigest()
 
 
 def kept_library(target: str) -> Path:
@@ -118,9 +134,11 @@ def _compile(zig: Sequence[str], target: str, folder: Path) -> Path:
     for level in LEVELS.get(target.split("-")[0], ()):
         objects.append(str(folder / f"{level}.o"))
         _run([*zig, "build-obj", *common, "-mcpu", level, KERNEL, f"-femit-bin={objects[-1]}"])
-    library = folder / "library.so"
+    library, origin = folder / "library.so", folder / "origin.zig"
+    origin.write_text(f'pub const face = "{face_checksum()}";\npub const sources = "{sources_checksum()}";\n')
     flags = ["-dynamic", "-fallow-shlib-undefined", "-lc"]
-    _run([*zig, "build-lib", *flags, *common, ROOT, *objects, f"-femit-bin={library}"])
+    modules = ["--dep", "origin", f"-Mroot={ROOT}", f"-Morigin={origin}"]
+    _run([*zig, "build-lib", *flags, *common, *objects, *modules, f"-femit-bin={library}"])
     return library
 
 

@@ -20,6 +20,9 @@ const transaction_objects = @import("transaction_objects.zig");
 const trie_objects = @import("trie_objects.zig");
 const memory = &@import("memory.zig").core;
 
+/// What the library was built from; core/build.py writes it.
+const origin = @import("origin");
+
 const Object = python.Object;
 
 pub const panic = @import("panic.zig").panic;
@@ -226,6 +229,8 @@ fn initialize() Error!*Object {
     const module = try python.made(python.PyModule_Create2(&definition, python.api_version));
     errdefer python.drop(module);
     try python.done(python.PyModule_AddObjectRef(module, "RefusedError", refused));
+    try python.add(module, "FACE", origin.face);
+    try python.add(module, "SOURCES", origin.sources);
     return module;
 }
 

@@ -235,6 +235,13 @@ pub fn entropy() Error!u64 {
     return @bitCast(PyObject_Hash(text));
 }
 
+/// Give a module a constant.
+pub fn add(module: *Object, name: [*:0]const u8, text: []const u8) Error!void {
+    const object = try string(text);
+    defer drop(object);
+    try done(PyModule_AddObjectRef(module, name, object));
+}
+
 /// A list's or a tuple's length and items; the items are borrowed.
 pub const Sequence = struct {
     object: *Object,
