@@ -103,6 +103,8 @@ const Ask = struct {
         return World.of(context).draw(&key) % 3 == 0;
     }
 
+    fn hold(_: *anyopaque) void {}
+
     fn block_hash(context: *anyopaque, number: Word) Error!Word {
         return World.of(context).draw(&@as([32]u8, @bitCast(number)));
     }
@@ -135,6 +137,7 @@ const table: host.Table = .{
     .code = Ask.code,
     .is_warm = Ask.is_warm,
     .is_warm_slot = Ask.is_warm_slot,
+    .hold = Ask.hold,
     .block_hash = Ask.block_hash,
     .precompile = Ask.precompile,
     .look = Ask.look,
