@@ -75,16 +75,19 @@ def long_power(deadline: Deadline) -> Outcome:
     return Executor(environment_of(Fork.CANCUN, engine=Engine.NATIVE), state).call(request, deadline=deadline)
 
 
+@pytest.mark.usefixtures("no_forced_switch")
 @pytest.mark.parametrize("run", [loop, long_power])
-def test_other_threads_go_on_beside_a_long_run(run: Callable[[Deadline], object], no_forced_switch: None) -> None:
+def test_other_threads_go_on_beside_a_long_run(run: Callable[[Deadline], object]) -> None:
     assert turns_beside(run, Deadline.after(0.3)) > 100
 
 
-def test_a_run_that_has_to_be_brief_keeps_the_lock(no_forced_switch: None) -> None:
+@pytest.mark.usefixtures("no_forced_switch")
+def test_a_run_that_has_to_be_brief_keeps_the_lock() -> None:
     assert turns_beside(loop, BriefDeadline(time.monotonic() + 0.1, Cancellation())) <= 2
 
 
-def test_a_run_that_asks_python_all_the_time_keeps_the_lock(no_forced_switch: None) -> None:
+@pytest.mark.usefixtures("no_forced_switch")
+def test_a_run_that_asks_python_all_the_time_keeps_the_lock() -> None:
     code = assemble("JUMPDEST GAS SLOAD POP 0 JUMP")  # another cold slot each time
     turns = turns_beside(
         lambda deadline: call_on(Engine.NATIVE, code, gas=ENDLESS_GAS, deadline=deadline), Deadline.after(0.2)
@@ -144,7 +147,7 @@ def test_a_cold_slot_is_one_question_without_an_access_list() -> None:
         request = replace(CallRequest(sender=SENDER, to=CONTRACT), access_list=entries)
         used = []
         for chosen in (Engine.NATIVE, Engine.PY_EVM):
-            state = CountingState(reader)
+            state = CountingState(MemoryReader(accounts))
             used.append(Executor(environment_of(Fork.OSAKA, engine=chosen), state).call(request).gas_used)
             if chosen is Engine.NATIVE:
                 assert state.asked == {"is_warm_slot": 3 if entries else 0, "get_storage": 3}
