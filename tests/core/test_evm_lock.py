@@ -141,9 +141,7 @@ def test_a_cold_slot_is_one_question_without_an_access_list() -> None:
     listed = (AccessListEntry(Address(CONTRACT), (bytes(31) + b"\x01", bytes(31) + b"\x03")),)
     gas = {}
     for entries in ((), listed):
-        reader = MemoryReader(
-            {Address(SENDER): MemoryAccount(balance=ETHER), Address(CONTRACT): MemoryAccount(code=code)}
-        )
+        accounts = {Address(SENDER): MemoryAccount(balance=ETHER), Address(CONTRACT): MemoryAccount(code=code)}
         request = replace(CallRequest(sender=SENDER, to=CONTRACT), access_list=entries)
         used = []
         for chosen in (Engine.NATIVE, Engine.PY_EVM):
