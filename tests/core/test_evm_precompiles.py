@@ -20,6 +20,7 @@ from zevm.storage.primitives import Address
 pytestmark = needs_core
 
 SHA256, RIPEMD160, IDENTITY, MODEXP, BLAKE2F = 2, 3, 4, 5, 9
+SIZES_OF_POWERS = ((0, 0, 0), (1, 0, 1), (0, 1, 32), (32, 32, 32), (33, 33, 1), (1, 40, 64), (65, 2, 64), (200, 32, 3))
 SIZES = (*range(70), 119, 120, 121, 127, 128, 129, 255, 256, 257, 1_000, 70_000)
 
 
@@ -129,8 +130,8 @@ def test_powers_at_the_edges_of_sizes_agree() -> None:
 @pytest.mark.parametrize("fork", [Fork.BYZANTIUM, Fork.ISTANBUL, Fork.BERLIN, Fork.CANCUN, Fork.OSAKA])
 def test_powers_cost_the_same_at_every_fork(fork: Fork) -> None:
     rng = random.Random(fork.value)
-    for sizes in ((0, 0, 0), (1, 0, 1), (0, 1, 32), (32, 32, 32), (33, 33, 1), (1, 40, 64), (65, 2, 64), (200, 32, 3)):
-        agree_on_power(*map(rng.randbytes, sizes), fork)
+    for base, exponent, modulus in SIZES_OF_POWERS:
+        agree_on_power(rng.randbytes(base), rng.randbytes(exponent), rng.randbytes(modulus), fork)
     agree_on_power(bytes(3), bytes(40), bytes(5), fork)
     for data in (b"", b"\x01", powers(b"\x02", b"\x09", b"\x05")[:-1], powers(b"\x02", b"\x09", b"")[:40]):
         agree(MODEXP, data, fork=fork)
