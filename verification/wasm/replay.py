@@ -73,7 +73,7 @@ class Replay:
         return self.head, self.state_root, self.receipts, self.blocks
 
 
-def outcome_of(chain: Chain, **counts: int) -> Replay:
+def outcome_of(chain: Chain) -> Replay:
     """The chain's head, and a digest of every receipt."""
     digest = hashlib.sha256()
     for number in range(1, chain.head.number + 1):
@@ -84,7 +84,7 @@ def outcome_of(chain: Chain, **counts: int) -> Replay:
         for receipt in receipts:
             digest.update(receipt.encode_stored())
     head = chain.head.header
-    return Replay(head.hash.hex(), head.state_root.hex(), digest.hexdigest(), head.number, **counts)
+    return Replay(head.hash.hex(), head.state_root.hex(), digest.hexdigest(), head.number)
 
 
 def count_ends(counts: Counter[str]) -> None:
@@ -139,8 +139,9 @@ def replay(file: Path, genesis: Path, datadir: Path, mode: str) -> Replay:
     compilations = count_and_force(mode)
     import_blocks(file, genesis=genesis, datadir=datadir, config=None)
     with existing_chain(settings_of(datadir, None)) as chain:
-        counts = {"compiled": compilations.count(False), "optimised": compilations.count(True)}
-        return replace(outcome_of(chain, **counts), engine=evm.default_engine().value)
+        compiled, optimised = (compilations.count(is_optimised) for is_optimised in (False, True))
+        engine = evm.default_engine().value
+        return replace(outcome_of(chain), compiled=compiled, optimised=optimised, engine=engine)
 
 
 # The process that compares
