@@ -300,6 +300,10 @@ class BlockState(ExecutionState):
         """Whether the transaction accessed the address (EIP-2929)."""
         return address in self._warm_addresses
 
+    def has_warm_slots(self) -> bool:
+        """Whether the transaction accessed any slot."""
+        return bool(self._warm_slots)
+
     def is_warm_slot(self, address: Address, slot: int) -> bool:
         """Whether the transaction accessed the slot (EIP-2929)."""
         return (address, slot) in self._warm_slots

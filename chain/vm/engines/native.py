@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from eth.exceptions import VMError
 
+from zevm.chain.concurrency.deadline import BriefDeadline
 from zevm.chain.types import Log
 from zevm.chain.vm.engines.ending import Ending
 from zevm.chain.vm.execution_state import Effects
@@ -132,7 +133,7 @@ def run(frames: type[Frame], evm_state: PyEvmState, message: Message, context: T
         evm_state.block_state,
         _Helper(frames, evm_state, context),
         _block(evm_state, context),
-        _transaction(context),
+        _transaction(evm_state, context),
         _message(message),
     )
     if found is None:
@@ -161,9 +162,17 @@ def _block(evm_state: PyEvmState, context: TransactionContext) -> tuple[Any, ...
     )
 
 
-def _transaction(context: TransactionContext) -> tuple[Any, ...]:
+def _transaction(evm_state: PyEvmState, context: TransactionContext) -> tuple[Any, ...]:
     words = None if context.memory_words == UNLIMITED_WORDS else context.memory_words
-    return context.origin, context.gas_price, context.blob_versioned_hashes, words
+    return (
+        context.origin,
+        context.gas_price,
+        context.blob_versioned_hashes,
+        words,
+        evm_state.block_state.has_warm_slots(),
+        # a brief run is over before another thread would have begun
+        not isinstance(context.deadline, BriefDeadline),
+    )
 
 
 def _message(message: Message) -> tuple[Any, ...]:
