@@ -14,6 +14,7 @@ from verification.differential.code import OPCODES, WORD, push
 from zevm.chain.rules.forks import Fork
 from zevm.chain.rules.predeploys import SYSTEM_CONTRACTS
 from zevm.chain.vm.calls import contract_address, salted_address
+from zevm.chain.vm.fork_table import precompile_address
 from zevm.chain.vm.interface import CallRequest
 from zevm.storage.primitives import Address
 
@@ -212,7 +213,7 @@ class NestWriter:
         if kind < 0.25:
             return self.random.choice((_LAST, _LAST, _OWN, _CALLER))
         if kind < 0.32:
-            return self.random.choice([*range(1, 18), 256]).to_bytes(20, "big")
+            return precompile_address(self.random.choice((*range(1, 18), 256)))
         return self.random.choice(INTERPRETERS) if kind < 0.55 else self.random.choice(self.targets)
 
     def value(self) -> bytes:
