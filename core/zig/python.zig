@@ -48,6 +48,7 @@ pub extern fn PyModule_Create2(*Module, c_int) ?*Object;
 pub extern fn PyModule_AddObjectRef(*Object, [*:0]const u8, *Object) c_int;
 extern fn PyType_GetFlags(*Type) c_ulong;
 extern fn PyBytes_FromStringAndSize(?[*]const u8, Size) ?*Object;
+extern fn PyMemoryView_FromMemory([*]const u8, Size, c_int) ?*Object;
 extern fn PyBytes_AsString(*Object) ?[*]u8;
 extern fn PyBytes_Size(*Object) Size;
 extern fn PyUnicode_FromStringAndSize(?[*]const u8, Size) ?*Object;
@@ -132,6 +133,13 @@ pub fn done(status: c_int) Error!void {
 
 pub fn bytes(data: []const u8) Error!*Object {
     return made(PyBytes_FromStringAndSize(data.ptr, @intCast(data.len)));
+}
+
+const buffer_to_read: c_int = 0x100;
+
+/// A memoryview of bytes that Python does not own: who gets it has to release it before they go.
+pub fn shown(data: []const u8) Error!*Object {
+    return made(PyMemoryView_FromMemory(data.ptr, @intCast(data.len), buffer_to_read));
 }
 
 /// A new bytes object, and its memory, which is to be filled before anything else sees it.
