@@ -437,7 +437,7 @@ def children():
     return [pid for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()]
 
 def use(folder):
-    with zevm.Node(folder) as node:
+    with zevm.Node(folder, evm="py-evm") as node:
         w3 = Web3(node.provider)
         sent = w3.eth.send_transaction({{"from": w3.eth.accounts[0], "data": MODULE}})
         box = w3.eth.wait_for_transaction_receipt(sent)["contractAddress"]
