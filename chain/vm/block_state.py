@@ -66,10 +66,11 @@ class BlockState(ExecutionState):
 
     def begin_transaction(self) -> None:
         """Forget what lasts one transaction: access lists, original values, transient slots, logs, refunds."""
-        if len(self._journal) == self._transaction_start:
-            # what the journal does not hold, or what outlives the undoing of its entry
-            if not (self._warm_addresses or self._warm_slots or self._originals or self._touched):
-                return
+        # besides what the journal has: what it does not hold, or what outlives the undoing of its entry
+        if len(self._journal) == self._transaction_start and not (
+            self._warm_addresses or self._warm_slots or self._originals or self._touched
+        ):
+            return
         # undo entries of earlier transactions then work on dicts that no one reads
         self._transaction_start = len(self._journal)
         self._originals: dict[tuple[Address, int], int] = {}
@@ -443,8 +444,6 @@ class BlockState(ExecutionState):
             logs=self.logs_from(first_log),
             refund=self._refund[None] - refund,
         )
-
-    # Results
 
     def diff(self) -> StateDiff:
         """The net change against the reader: accounts, slots, wiped storage, new code."""
