@@ -9,7 +9,8 @@ from zevm.chain.blocks.execution import BlockExecution
 from zevm.chain.blocks.pending import PendingBlock, PendingCache
 from zevm.chain.blocks.selection import Refusals, fill_block
 from zevm.chain.canonical.chain import CanonicalChain, Head
-from zevm.chain.canonical.log_search import LogQuery, LogRecord, LogSearch
+from zevm.chain.canonical.log_records import LogRecord
+from zevm.chain.canonical.log_search import LogQuery, LogSearch
 from zevm.chain.canonical.records import TransactionPosition
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import UnknownBlockError
