@@ -70,11 +70,6 @@ def takes(evm_state: PyEvmState, message: Message, context: TransactionContext) 
     )
 
 
-def runs(message: Message, context: TransactionContext) -> bool:
-    """Whether the message runs anything: code, creation code or a precompile."""
-    return bool(message.code) or message.is_create or message.code_address in context.precompiles
-
-
 def precompile_entries(
     own: Mapping[Address, Precompile], of_machine: Mapping[Address, Precompile], callable_: Mapping[Address, Precompile]
 ) -> bytes:
