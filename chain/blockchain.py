@@ -40,6 +40,7 @@ from zevm.chain.rules.blobs import check_sidecar
 from zevm.chain.rules.genesis import Genesis
 from zevm.chain.types import Block, Header, Transaction
 from zevm.chain.view import ChainView
+from zevm.chain.vm.engines.engine import FUNCTION_CHECKS
 from zevm.chain.vm.execution_state import ExecutionState
 from zevm.storage.account import StateDiff
 from zevm.storage.database import Database
@@ -69,8 +70,7 @@ class Chain(ChainView):
     def __init__(
         self, database: Database, genesis: Genesis, options: ChainOptions | None = None, clock: Clock | None = None
     ) -> None:
-        options = options or ChainOptions()
-        super().__init__(database, genesis, options, clock or Clock())
+        super().__init__(database, genesis, options := options or ChainOptions(), clock or Clock())
         self.clock.least_step = 0 if options.equal_timestamps else 1
         self.events = Events()
         self._memory = MemoryGuard(self)
@@ -92,6 +92,7 @@ class Chain(ChainView):
             self.pool, database, self.events, self.next_block, takes_unsigned=not options.external_consensus
         )
         self.writer.run(self.follow_disk)
+        FUNCTION_CHECKS.begin(self, self.spec.engine)
 
     def start(self) -> None:
         """Begin mining at an interval, where the mode asks for it."""
@@ -109,6 +110,7 @@ class Chain(ChainView):
                 self.writer.run(self.canonical.finish)
         finally:
             self.writer.stop()
+            FUNCTION_CHECKS.end(self)
             if self.zvm is not None:
                 self.zvm.close()
 

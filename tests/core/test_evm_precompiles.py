@@ -14,6 +14,7 @@ from zevm.chain.vm.engines import choice
 from zevm.chain.vm.engines.engine import Engine
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.fork_table import precompile_address
+from zevm.chain.vm.frame import Frame, Precompile
 from zevm.chain.vm.interface import CallRequest, Outcome
 from zevm.storage.primitives import Address
 
@@ -147,3 +148,25 @@ def test_powers_of_absurd_sizes_fail_alike(fork: Fork) -> None:
             header = [1, 1, 1]
             header[place] = size
             agree(MODEXP, b"".join(number.to_bytes(32, "big") for number in header) + b"\x03" * 9, 100_000, fork)
+
+
+LONG = 300_000
+
+
+@pytest.mark.parametrize("number", [1, SHA256, IDENTITY, 6, 8, 10])
+def test_long_input_is_shown_to_a_precompile_and_not_copied(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call pays for its memory once, not for each precompile that it shows it to."""
+    shown: list[bytes | memoryview] = []
+    run_precompile = Frame.run_precompile
+
+    def watch(self: Frame, precompile: Precompile) -> None:
+        shown.append(self.msg.data)
+        run_precompile(self, precompile)
+
+    data = random.Random(number).randbytes(LONG)
+    wanted = agree(number, data)
+    monkeypatch.setattr(Frame, "run_precompile", watch)
+    assert call_on(Engine.NATIVE, number, data, 10_000_000) == wanted
+    assert [type(found) for found in shown] == [memoryview]
+    with pytest.raises(ValueError, match="released"):
+        shown[0][0]

@@ -1,6 +1,7 @@
 """Execute random blocks here and in Ethereum's executable specification until the time is over, and compare.
 
     python -m verification.differential.run --seconds 3600 --seed 1
+    python -m verification.differential.run --seconds 600 --nests                 # calls within creations within calls
     python -m verification.differential.run --case differential-17-Osaka.json     # run a failing case again
     python -m verification.differential.run --evm py-evm     # on the other engine
 
@@ -14,12 +15,14 @@ import os
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 from verification.differential.build import Result, address_of, for_oracle, result_of, run_here, transactions_of
 from verification.differential.cases import FORKS, KEYS, Case, new_case
 from verification.differential.coverage import Coverage
+from verification.differential.nests import nest_case
 from verification.differential.shrink import shrink
 from verification.differential.specification import KnownFaultError, Specification
 from verification.evm_option import add_evm_option
@@ -87,6 +90,7 @@ def campaign(
     zvm: bool,
     coverage: Coverage | None = None,
     engine: Engine | None = None,
+    make_case: Callable[[int, str, list[bytes]], Case] = new_case,
 ) -> int:
     """Run the cases from a seed on; how many of them differed. Failing cases go to the folder.
 
@@ -100,7 +104,7 @@ def campaign(
 
     while seed < stop and time.monotonic() < end:
         for fork in FORKS:
-            case = new_case(seed, fork, senders)
+            case = make_case(seed, fork, senders)
             found = differences(case, specification, zvm=zvm, engine=engine)
             counts["blocks"] += 1
             counts["transactions"] += len(case["transactions"])
@@ -127,6 +131,7 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=sys.maxsize, help="how many at most")
     parser.add_argument("--case", type=Path, metavar="FILE", help="run this case alone")
     parser.add_argument("--zvm", action="store_true", help="with WebAssembly contracts switched on here")
+    parser.add_argument("--nests", action="store_true", help="blocks of trees of calls and creations")
     parser.add_argument("--coverage", action="store_true", help="tell what the cases exercised")
     parser.add_argument("--output", type=Path, default=Path(os.curdir), metavar="FOLDER", help="for failing cases")
     add_evm_option(parser)
@@ -138,7 +143,15 @@ def main() -> int:
             return run_again(specification, arguments.case, **kind)
         coverage = Coverage() if arguments.coverage else None
         limits = Limits(arguments.seconds, arguments.seeds)
-        count = campaign(specification, arguments.seed, limits, arguments.output, coverage=coverage, **kind)
+        count = campaign(
+            specification,
+            arguments.seed,
+            limits,
+            arguments.output,
+            coverage=coverage,
+            make_case=nest_case if arguments.nests else new_case,
+            **kind,
+        )
     if coverage is not None:
         print(coverage.report())
     return int(count > 0)

@@ -104,8 +104,14 @@ class _Helper:
         self.look = context.check_deadline
         self.block_hash = evm_state.get_ancestor_hash
 
-    def precompile(self, address: Address, gas: int, data: bytes) -> tuple[int, int, bytes, str]:
-        """Call one: status, gas left, output, the text of a failure."""
+    def precompile(self, address: Address, gas: int, data: bytes | memoryview) -> tuple[int, int, bytes, str]:
+        """Call one: status, gas left, output, the text of a failure. data: a view only until the call ends."""
+        if isinstance(data, bytes):
+            return self._call(address, gas, data)
+        with data:
+            return self._call(address, gas, data)
+
+    def _call(self, address: Address, gas: int, data: bytes | memoryview) -> tuple[int, int, bytes, str]:
         message = Message(gas, address, NOBODY, 0, data, b"")
         frame = self._frames(self._evm_state, message, self._context)
         self._context.check_deadline()
