@@ -177,7 +177,7 @@ fn changed(arena: std.mem.Allocator, source: Source, root: [32]u8, entries: []tr
         .same => return root,
         .gone => return ordered.empty_root,
         .node => |top| {
-            for (try trie.seal(arena, top, Hasher{})) |node| if (keep) |held| try held.put(arena, node.hash, node.raw);
+            for (try trie.seal(arena, &.{top}, Hasher{})) |node| if (keep) |held| try held.put(arena, node.hash, node.raw);
             return top.hash;
         },
     }
