@@ -5,19 +5,24 @@
 set -eu
 cd "$(dirname "$0")/.."
 python="$(cd "${VENV:-.venv}" && pwd)/bin/python"
-tools=$(mktemp -d)
-trap 'rm -rf "$tools"' EXIT
+dist="$(pwd)/dist"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+# from a copy: in one build folder, two runs would give a wheel the other's library
+"$python" -m build --sdist --no-isolation --outdir "$work" >/dev/null
+mkdir "$work/source"
+tar -xzf "$work"/*.tar.gz -C "$work/source" --strip-components 1
 [ $# -gt 0 ] || set -- $("$python" core/build.py --targets)
+export PYTHONPATH="$work/compiler"
 for target in "$@"; do
     # the compiler, where neither it nor the library is here
-    if ! PYTHONPATH="$tools" "$python" core/build.py --ready "$target"; then
+    if ! "$python" core/build.py --ready "$target"; then
         "$python" -m pip --disable-pip-version-check --quiet install --require-hashes --no-deps --no-compile \
-            --target "$tools" --requirement requirements-core.lock
+            --target "$work/compiler" --requirement requirements-core.lock
     fi
     # what the last target left would go into the next wheel
-    rm -rf build
+    rm -rf "$work/source/build"
     echo "wheels: $target" >&2
-    PYTHONPATH="$tools" ZEVM_CORE_TARGET="$target" ZEVM_NO_CORE='' ZEVM_REQUIRE_CORE=1 \
-        "$python" -m build --wheel --no-isolation --outdir dist >/dev/null
+    ZEVM_CORE_TARGET="$target" ZEVM_NO_CORE='' ZEVM_REQUIRE_CORE=1 \
+        "$python" -m build --wheel --no-isolation --outdir "$dist" "$work/source" >/dev/null
 done
-rm -rf build
