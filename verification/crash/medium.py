@@ -3,8 +3,8 @@
 Assumed of the disk and the file system, as of ext4, XFS and btrfs:
 
 - What was written to a file before a sync of it that has returned is there.
-- Of what was written since, each page, or each sector, is there in any version it has had, or absent: zeros, or whatever
-  the sector held before where the file has grown. A sector of 512 bytes is never mixed.
+- Of what was written since, each page, or each sector, is there in any version it has had, or absent: zeros, or
+  whatever the sector held before where the file has grown. A sector of 512 bytes is never mixed.
 - The file's size is that of the sync, of any later write, or lies within one that makes the file grow.
 - A folder's names (creations, renamings, removals) since its last sync are lost from any one on, in their order, each
   folder for itself. A sync of a file makes its own name durable, and those of the folders above it.

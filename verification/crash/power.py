@@ -159,7 +159,14 @@ class Campaign:
             start.mkdir()
         work = folder / "work"
         shutil.copytree(start, work)
-        words = ["--seed", str(self.random.randrange(2**32)), "--operations", str(self.operations), "--boot", folder.name]
+        words = [
+            "--seed",
+            str(self.random.randrange(2**32)),
+            "--operations",
+            str(self.operations),
+            "--boot",
+            folder.name,
+        ]
         command = [sys.executable, "-m", "verification.crash.power_load", str(work / "data"), *words]
         environment = variables(self.library, folder / "journal", work)
         finished = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
@@ -188,7 +195,7 @@ class Campaign:
 
 
 def try_again(run: Run, seed: int, left: Path, counts: Counter[str]) -> None:
-    """One trial of a run; what it has left and the judgement's own blocks are in the folder `left`. Raises LossError."""
+    """One trial of a run; the folder `left` has what was left, and the judgement's own blocks. Raises LossError."""
     promises = run.lose_power(seed, left)
     with started_at("after", run.folder):
         judge(left / "data", promises, counts)

@@ -13,8 +13,17 @@ import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from testing.load import DEPLOYMENT_GAS, RECORDER_RUNTIME, WRITE_GAS, Signer, contract_address, creation_code
-from testing.load import development_signer, numbered_module, write_data
+from testing.load import (
+    DEPLOYMENT_GAS,
+    RECORDER_RUNTIME,
+    WRITE_GAS,
+    Signer,
+    contract_address,
+    creation_code,
+    development_signer,
+    numbered_module,
+    write_data,
+)
 from verification.crash.losses import CHAIN_OPTIONS, NODE_LIMITS, Note, encode_note, small_files, started_at
 from zevm.chain.blockchain import Chain
 from zevm.chain.concurrency.writer import run_through
