@@ -28,7 +28,7 @@ _TABLE_SUFFIXES = (".ldb", ".sst")
 
 @dataclass
 class Manifest:
-    """What a MANIFEST says up to its first unreadable record, which starts at `end`.
+    """The content of a MANIFEST up to its first unreadable record, which starts at `end`.
 
     log: the number of the oldest log that is still needed; None where no record has told it.
     """

@@ -23,9 +23,17 @@ SYNCED, UNSYNCED = 3, 6
 PAGE_BYTES = 4096
 
 
+def head_number(database: Database) -> int:
+    head = database.ledger.head()
+    assert head is not None
+    return head[0]
+
+
 def write_block(database: Database, *, sync: bool) -> None:
     """A block in a record that is larger than a block of LevelDB's log."""
-    number, parent = database.ledger.head()
+    head = database.ledger.head()
+    assert head is not None
+    number, parent = head
     batch = Batch()
     put_block(database, batch, toy_block(number + 1, parent))
     batch.put(meta_key(MetaName.INSTANCE_ID), random.Random(number).randbytes(40_000))
@@ -66,12 +74,12 @@ def test_a_page_that_is_missing_amid_unsynced_writes_takes_those_behind_it(lost:
     log = log_of(lost)
     zero_page(log, ends_of(log)[SYNCED + 1])
     with Database.open(lost) as database:
-        assert database.ledger.head()[0] == SYNCED + 1
+        assert head_number(database) == SYNCED + 1
         assert "cut an unfinished" in database.warnings[0]
         assert database.scrub() == []
         write_block(database, sync=True)
     with Database.open(lost) as database:
-        assert database.ledger.head()[0] == SYNCED + 2
+        assert head_number(database) == SYNCED + 2
 
 
 def test_a_page_that_is_missing_in_front_of_what_was_written_after_a_sync_is_damage(
@@ -104,7 +112,7 @@ def test_a_log_that_lost_its_end_takes_the_next_one_with_it(lost: Path, missing:
     log.with_name("000099.log").write_bytes(later)
     log.write_bytes(data[: ends[SYNCED + 1] - (100 if missing == "end" else 0)])
     with Database.open(lost) as database:
-        assert database.ledger.head()[0] == SYNCED + (0 if missing == "end" else 1)
+        assert head_number(database) == SYNCED + (0 if missing == "end" else 1)
         assert database.scrub() == []
 
 
@@ -176,7 +184,7 @@ def test_a_new_database_whose_files_were_never_finished_is_made_again(tmp_path: 
     with Database.open(copy) as database:
         grow(database, 2)
     with Database.open(copy) as database:
-        assert database.ledger.head()[0] == 1
+        assert head_number(database) == 1
 
 
 def test_a_clean_stop_syncs_what_it_sums(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

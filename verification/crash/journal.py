@@ -17,7 +17,7 @@ _CREATES, _EMPTIES = 1, 2
 
 
 class Kind(Enum):
-    """What an event does; `NOTE` is the process's own."""
+    """The kinds of events; `NOTE` is the process's own."""
 
     OPEN = b"O"
     CLOSE = b"C"

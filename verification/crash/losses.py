@@ -1,4 +1,4 @@
-"""What the process that loses power and the campaign agree on: its notes, its surroundings, and what they promise."""
+"""The notes of the process that loses power, its surroundings, and the promises that follow from the notes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Contents = dict[bytes, bytes]
 
 
 class Note(Enum):
-    """What the process tells of itself.
+    """The kinds of notes that the process makes.
 
     BEGUN: a write is about to be made, with its changes. KEPT: a synced write has returned. TOLD: an operation of the
     chain has returned, whose last write had this number.
@@ -67,7 +67,7 @@ def started_at(boot: str, folder: Path) -> Iterator[None]:
 
 
 class Promises:
-    """What a disk must hold after the events so far, by the notes among them.
+    """The content that a disk must have after the events so far, by the notes among them.
 
     start: what it held before the first.
     """
@@ -127,7 +127,7 @@ class Promises:
             yield from self._broken(found, self.contents_at(self.told))
 
     def _broken(self, found: Contents, told: Contents) -> Iterator[str]:
-        """What an answer has promised that is not there. Trie nodes, and the absence of old transactions, are not."""
+        """The promises of answers that are not kept. Trie nodes, and the absence of old transactions, are not."""
         if any(found.get(key) != told.get(key) for key in _PROMISED):
             yield f"the head or the state is an older one than that after write {self.told}, which was answered"
         if any(key[:1] == POOLED.prefix and key not in found for key in told):

@@ -1,9 +1,9 @@
-"""What a disk may hold after a loss of power, by the journal of what was done to its files.
+"""The contents that a disk may have after a loss of power, by the journal of the changes to its files.
 
 Assumed of the disk and the file system, as of ext4, XFS and btrfs:
 
-- What was written to a file before a sync of it that has returned is there.
-- Of what was written since, each page, or each sector, is there in any version it has had, or absent: zeros, or
+- The writes to a file before a sync of it that has returned are there.
+- Of the later ones, each page, or each sector, is there in any version it has had, or absent: zeros, or
   whatever the sector held before where the file has grown. A sector of 512 bytes is never mixed.
 - The file's size is that of the sync, of any later write, or lies within one that makes the file grow.
 - A folder's names (creations, renamings, removals) since its last sync are lost from any one on, in their order, each
@@ -132,7 +132,7 @@ Names = dict[bytes, "File | Folder"]
 
 
 _NameChange = dict[bytes, "File | Folder | None"]
-"""Names that change together: what each stands for from then on, None for nothing."""
+"""Names that change together: the file or folder of each from then on, None for nothing."""
 
 
 @dataclass(eq=False)

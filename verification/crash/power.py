@@ -45,7 +45,7 @@ _NAMES = frozenset({Kind.OPEN, Kind.RENAME, Kind.REMOVE, Kind.MAKE_FOLDER})
 
 
 class LossError(Exception):
-    """What was opened is not what it must be."""
+    """A database that was opened is not as it must be."""
 
 
 @dataclass(frozen=True)
@@ -195,7 +195,7 @@ class Campaign:
 
 
 def try_again(run: Run, seed: int, left: Path, counts: Counter[str]) -> None:
-    """One trial of a run; the folder `left` has what was left, and the judgement's own blocks. Raises LossError."""
+    """One trial of a run; the folder `left` has the files, with the blocks of the judgement. Raises LossError."""
     promises = run.lose_power(seed, left)
     with started_at("after", run.folder):
         judge(left / "data", promises, counts)

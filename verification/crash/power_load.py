@@ -12,6 +12,7 @@ import os
 import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from unittest import mock
 
 from testing.load import (
     DEPLOYMENT_GAS,
@@ -33,6 +34,7 @@ from zevm.chain.types import Transaction
 from zevm.storage.database import Database
 from zevm.storage.leveldb import LevelStore
 from zevm.storage.log_tail import SEQUENCE_KEY
+from zevm.storage.primitives import Address
 from zevm.storage.schema import decode_number
 from zevm.storage.store import Batch
 
@@ -104,7 +106,7 @@ class Driver:
 
     def transaction(self, signer: Signer, skipped: int = 0) -> Transaction:
         """The next of an account's, or one that leaves `skipped` nonces free."""
-        address = bytes.fromhex(signer.address[2:])
+        address = Address(bytes.fromhex(signer.address[2:]))
         account = self.chain.head.state.account(address)
         signer.nonce = self.chain.pool.next_nonce(address, account.nonce if account else 0) + skipped
         choice = self.random.random()
@@ -209,7 +211,7 @@ def _begin_notes() -> None:
         _note(Note.BEGUN, _number_of(batch), batch)
         write(store, batch, sync=sync)
 
-    LevelStore.write = noted  # type: ignore[method-assign]
+    mock.patch.object(LevelStore, "write", noted).start()
 
 
 def _number_of(batch: Batch) -> int:
