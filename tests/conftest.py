@@ -33,6 +33,9 @@ UNIT_FILES = tuple(
 )
 """As these folders; they reach code of lower rooms that no test there does. The Makefile names them too."""
 
+CLIENT_FOLDERS = tuple(HERE / name for name in ("clients", "twins"))
+"""They need the npm tools."""
+
 LONGEST_FIRST = (
     "rpc/test_no_method_delays_others.py",
     "verification/abuse",
@@ -64,8 +67,15 @@ def _is_unit(path: Path) -> bool:
     return path.parent == HERE or any(folder in path.parents for folder in UNIT_FOLDERS) or path in UNIT_FILES
 
 
+@cache
+def _is_client(path: Path) -> bool:
+    return any(folder in path.parents for folder in CLIENT_FOLDERS)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
+        if _is_client(item.path):
+            item.add_marker(pytest.mark.clients)
         if _is_unit(item.path) and not _has(item, "slow", "lengthy"):
             item.add_marker(pytest.mark.unit)
     files = {path: number for number, path in enumerate(dict.fromkeys(item.path for item in items))}
