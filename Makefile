@@ -12,6 +12,7 @@
 # make bench  measure against Anvil and Hardhat
 # make docs   rewrite the generated documents
 # make package  build the sdist and the wheel into dist/
+# make wheels   build the wheels with the core for Linux (glibc, musl) and macOS on x86-64 and ARM into dist/
 # make lock   rewrite the lock files
 # First use makes .venv with Python 3.11 or 3.12 (PYTHON=... chooses) and installs the locked packages.
 
@@ -33,7 +34,7 @@ export VENV PYTHON
 test every-test unit coverage check lint lint-others: export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run tools test every-test unit coverage check lint format bench docs lock package clean
+.PHONY: help install install-dev run tools test every-test unit coverage check lint format bench docs lock package wheels clean
 .PHONY: lint-types lint-others $(OTHER_LINTS)
 .PHONY: consensus-network
 .PHONY: conformance answers crash history replication consensus differential engines codecs core-fuzz wasm-fuzz wasm-replay wasm-compile twins audit plugins memory malformed-bodies malformed-frames quic-abuse quic-memory walk-gas
@@ -199,6 +200,9 @@ lock: install-dev
 package: install-dev
 	@rm -rf dist
 	@$(BIN)/python -m build --no-isolation --outdir dist $(ARGS)
+
+wheels: install-dev
+	@scripts/wheels.sh $(ARGS)
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage

@@ -12,7 +12,9 @@ from setuptools.command.build_ext import build_ext
 FOLDER = Path("zevm/core")
 # by path: to import the package is to load the core, which may be required and is not there yet
 _build, _loading = (run_path(str(FOLDER / name)) for name in ("build.py", "loading.py"))
-BuildError, build = _build["BuildError"], _build["build"]
+BuildError, build, chosen_target, PLATFORMS = (
+    _build[name] for name in ("BuildError", "build", "chosen_target", "PLATFORMS")
+)
 NO_CORE, REQUIRE_CORE, is_set = (_loading[name] for name in ("NO_CORE", "REQUIRE_CORE", "is_set"))
 
 
@@ -33,7 +35,7 @@ class BuildCore(build_ext):
 
     def build_extension(self, ext: Extension) -> None:
         """Compile the one extension."""
-        build(Path(self.get_ext_fullpath(ext.name)).resolve())
+        build(Path(self.get_ext_fullpath(ext.name)).resolve(), chosen_target())
 
 
 class Wheel(bdist_wheel):
@@ -44,6 +46,9 @@ class Wheel(bdist_wheel):
         self.run_command("build_ext")
         if self.distribution.ext_modules:
             self.py_limited_api = "cp311"
+            target = chosen_target()
+            if target is not None:
+                self.plat_name = PLATFORMS[target]
         super().finalize_options()
 
 

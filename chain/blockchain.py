@@ -32,6 +32,7 @@ from zevm.chain.errors import (
 )
 from zevm.chain.events import BlockAndReceipts, Events, HeadChanged, StatePatched
 from zevm.chain.options import ChainOptions
+from zevm.chain.pool.account import PooledTransaction
 from zevm.chain.pool.admission import sender_of
 from zevm.chain.pool.durable import DurablePool
 from zevm.chain.pool.pool import Changed
@@ -39,6 +40,7 @@ from zevm.chain.rules.blobs import check_sidecar
 from zevm.chain.rules.genesis import Genesis
 from zevm.chain.types import Block, Header, Transaction
 from zevm.chain.view import ChainView
+from zevm.chain.vm.engines.engine import FUNCTION_CHECKS
 from zevm.chain.vm.execution_state import ExecutionState
 from zevm.storage.account import StateDiff
 from zevm.storage.database import Database
@@ -68,8 +70,7 @@ class Chain(ChainView):
     def __init__(
         self, database: Database, genesis: Genesis, options: ChainOptions | None = None, clock: Clock | None = None
     ) -> None:
-        options = options or ChainOptions()
-        super().__init__(database, genesis, options, clock or Clock())
+        super().__init__(database, genesis, options := options or ChainOptions(), clock or Clock())
         self.clock.least_step = 0 if options.equal_timestamps else 1
         self.events = Events()
         self._memory = MemoryGuard(self)
@@ -91,6 +92,7 @@ class Chain(ChainView):
             self.pool, database, self.events, self.next_block, takes_unsigned=not options.external_consensus
         )
         self.writer.run(self.follow_disk)
+        FUNCTION_CHECKS.begin(self, self.spec.engine)
 
     def start(self) -> None:
         """Begin mining at an interval, where the mode asks for it."""
@@ -108,6 +110,7 @@ class Chain(ChainView):
                 self.writer.run(self.canonical.finish)
         finally:
             self.writer.stop()
+            FUNCTION_CHECKS.end(self)
             if self.zvm is not None:
                 self.zvm.close()
 
@@ -128,6 +131,8 @@ class Chain(ChainView):
             check_sidecar(transaction, self.spec.of(self.next_header()))
         if deadline is not None:
             bound_send(transaction, self.pool, self.database.state, deadline)
+        if self._instant.mine_alone(transaction, sender, deadline, local=local):
+            return transaction.hash
         added = self.pool.add(transaction, sender, local=local)
         try:
             if added.executable:
@@ -467,18 +472,31 @@ class Chain(ChainView):
         self.events.publish(HeadChanged((record,)))
         return record
 
-    def _build(self, deadline: Deadline | None = None, *, sync: bool = True, allow_empty: bool = True) -> Built:
-        """Build a block on the head from pending transactions, and commit it. None for an unwanted empty one."""
+    def _build(
+        self,
+        deadline: Deadline | None = None,
+        *,
+        sync: bool = True,
+        allow_empty: bool = True,
+        lone: PooledTransaction | None = None,
+    ) -> Built:
+        """Build a block on the head from pending transactions, and commit it. None for an unwanted empty one.
+
+        lone: of this transaction instead (Pool.lone).
+        """
         head, context = self.head, self.next_context()
         execution = BlockExecution(context.environment, self.database.state, head.state, deadline=deadline)
-        refused = self.fill_block(execution)
+        refused = self.fill_block(execution, lone)
         if not execution.transactions and not allow_empty:
             return None, refused
         sealed = execution.seal(context.header)
         self._commit(sealed, sync=sync)
         self.clock.take(head.header.timestamp)
         self.settings = self.settings.after_block()
-        self._waiting.committed((sealed.block,), changed=changed_by(sealed))
+        if lone is None:
+            self._waiting.committed((sealed.block,), changed=changed_by(sealed))
+        else:
+            self._waiting.passed(lone)
         # a failure of what comes after does not undo this block
         self._memory.remember()
         return sealed.record, refused

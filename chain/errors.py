@@ -237,4 +237,7 @@ class NodeFaultError(Exception):
 
 
 class EngineDifferenceError(NodeFaultError):
-    """The two engines of the check mode do not agree on a message. The text names the file that replays it."""
+    """The two engines of the check mode do not agree on a message, or the core and Python on a function.
+
+    The text names the file that replays the message, or the function.
+    """

@@ -9,11 +9,14 @@ from zevm.chain.blocks.execution import BlockExecution
 from zevm.chain.blocks.pending import PendingBlock, PendingCache
 from zevm.chain.blocks.selection import Refusals, fill_block
 from zevm.chain.canonical.chain import CanonicalChain, Head
-from zevm.chain.canonical.log_search import LogQuery, LogRecord, LogSearch
+from zevm.chain.canonical.log_records import LogRecord
+from zevm.chain.canonical.log_search import LogQuery, LogSearch
 from zevm.chain.canonical.records import TransactionPosition
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import UnknownBlockError
 from zevm.chain.options import ChainOptions
+from zevm.chain.pool.account import PooledTransaction
+from zevm.chain.pool.ordering import LoneOffer
 from zevm.chain.pool.pool import Pool
 from zevm.chain.rules import fees
 from zevm.chain.rules.genesis import Genesis
@@ -244,14 +247,18 @@ class ChainView:
         """Logs that match, in order; bounded by the options' limits."""
         return self._logs.search(query, self.head.number, deadline=deadline)
 
-    def fill_block(self, execution: BlockExecution) -> Refusals:
-        """Add the pool's ready transactions to a block in the making; see chain.blocks.selection.fill_block."""
-        return fill_block(
-            execution,
-            self.pool,
-            minimum_gas_price=self.settings.minimum_gas_price,
-            max_transactions=self.options.max_transactions,
+    def fill_block(self, execution: BlockExecution, lone: PooledTransaction | None = None) -> Refusals:
+        """Add the pool's ready transactions to a block in the making; see chain.blocks.selection.fill_block.
+
+        lone: this one instead, which never waited.
+        """
+        environment = execution.environment
+        offers = (
+            self.pool.select(environment.base_fee_per_gas, environment.blob_base_fee, self.settings.minimum_gas_price)
+            if lone is None
+            else LoneOffer(lone)
         )
+        return fill_block(execution, offers, max_transactions=self.options.max_transactions)
 
     def pending(self) -> PendingBlock:
         """The block that would be made now."""

@@ -4,8 +4,14 @@ A function that has a reference bound (zevm.core.replaced_by) hands to it what i
 RefusedError. An exception of a callable that was passed goes through. All may be called from any thread.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any
+
+FACE: str
+"""The checksum (SHA-256, in hexadecimal digits) of the stubs that the library was built with."""
+
+SOURCES: str
+"""The checksum of everything that it was built from: `zevm.core.build.sources_checksum`."""
 
 class RefusedError(ValueError):
     """The core does not take these arguments: they are malformed, or of a rare kind."""
@@ -44,6 +50,49 @@ def trie_update(
 def ordered_root(items: Sequence[bytes], /) -> bytes:
     """The root of the trie that holds each item of a list under the RLP of its index."""
 
+def state_after(
+    nodes: Callable[[bytes], Callable[[str, bytes], bytes | None]],
+    root: bytes,
+    accounts: Mapping[bytes, tuple[int, int, bytes] | None],
+    storage: Mapping[bytes, Mapping[int, int]],
+    wiped: Container[bytes],
+    storage_roots: Mapping[bytes, bytes],
+    /,
+) -> tuple[bytes, dict[bytes, bytes], dict[bytes, bytes], dict[bytes, bytes]]:
+    """The root after a difference, records and storage roots by address, new nodes by hash. Mappings are dicts.
+
+    nodes: the key of an account, b"" for the state trie -> that trie's nodes, as `trie_get` asks for them.
+    """
+
+def flat_changes(
+    get: Callable[[bytes], bytes | None],
+    accounts: Mapping[bytes, bytes],
+    storage: Mapping[bytes, Mapping[int, int]],
+    removed: Sequence[bytes],
+    /,
+) -> tuple[list[tuple[bytes, bytes | None]], list[tuple[bytes, bytes]]]:
+    """Operations on flat records, and the old value of each that changes (storage/flat_state.py)."""
+
+def difference_operations(
+    undo_key: bytes, before: bytes, after: bytes, old_values: Sequence[tuple[bytes, bytes]], /
+) -> list[tuple[bytes, bytes]]:
+    """Operations of a reverse difference under a key of 13 bytes, and of its index (storage/history.py)."""
+
+def fields_rlp(values: Sequence[bytes | int | None], /) -> bytes:
+    """The list of strings and of integers of 256 bits; None is the empty string, and left out at the end."""
+
+def fields_fit(values: Sequence[bytes | int | None], sizes: Sequence[int], /) -> bool:
+    """True where each value but None has its positive size in bytes, or its negative one in bits at most.
+
+    Without a reference it is refused otherwise.
+    """
+
+def receipts_summary(receipts: Sequence[object], /) -> tuple[bytes, bytes]:
+    """The root of a block's receipts (chain/types/receipt.py), and the union of their blooms."""
+
+def stored_receipts(receipts: Sequence[object], /) -> bytes:
+    """The list of a block's receipts as the ledger keeps them."""
+
 def transaction_fields(data: bytes, /) -> dict[str, Any] | None:
     """The fields of chain.types.Transaction by name; `type` is a number, entries of lists are tuples.
 
@@ -79,6 +128,12 @@ def bind(
     """Let a function hand to `reference` what it refuses, and pass its own answers through `result`.
 
     Returns the reference that was bound before.
+    """
+
+def check(exception: type[Exception] | None, /) -> type[Exception] | None:
+    """From now on run a function's reference too, and raise this exception where the results differ; None: no more.
+
+    Returns what was in force before.
     """
 
 def use_kernel(name: str, /) -> None:

@@ -1,16 +1,31 @@
 """The extension of the core: found next to this file, or a reason why there is none.
 
-ZEVM_NO_CORE=1 leaves it out. ZEVM_REQUIRE_CORE=1 makes a missing one an error, at the build too.
+ZEVM_NO_CORE=1 leaves it out. ZEVM_REQUIRE_CORE=1 makes a missing one an error, at the build too. A library of other
+stubs or of older sources is never used: it would be called in another way than it was made for.
 """
 
+import hashlib
 import os
+import sys
 from collections.abc import Mapping
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
 NO_CORE = "ZEVM_NO_CORE"
 REQUIRE_CORE = "ZEVM_REQUIRE_CORE"
+
+
+_LIBRARY = "zevm.core._core"
+_FACE = Path(__file__).with_name("_core.pyi")
+_SOURCES = Path(__file__).with_name("zig")
+
+REMEDY = "`make install` builds it"
+
+
+class StaleCoreError(ImportError):
+    """The library was built from other sources than those that lie here."""
 
 
 class Core(NamedTuple):
@@ -45,11 +60,36 @@ def load(environment: Mapping[str, str] = os.environ) -> Core:
     if is_set(environment, NO_CORE):
         return Core(None, f"{NO_CORE} is set")
     try:
-        return Core(import_module("zevm.core._core"), "")
+        library = import_module(_LIBRARY)
+        refuse_stale(library)
+        return Core(library, "")
     except ModuleNotFoundError:
         reason = "it was installed without the core"
+    except StaleCoreError as error:
+        del sys.modules[_LIBRARY]
+        reason = str(error)
     except ImportError as error:
         reason = f"the core does not load: {error}"
     if is_set(environment, REQUIRE_CORE):
-        raise ImportError(f"{REQUIRE_CORE} is set, but {reason}; `scripts/venv.sh run` builds it")
+        raise ImportError(f"{REQUIRE_CORE} is set, but {reason}" + (f"; {REMEDY}" if REMEDY not in reason else ""))
     return Core(None, reason)
+
+
+def refuse_stale(library: ModuleType) -> None:
+    """Raise StaleCoreError where the stubs are not the library's, or sources that changed after it was built.
+
+    The stubs are always compared, by their checksum; the sources only where one of them is newer than the library.
+    """
+    made_at = Path(str(library.__file__))
+    if getattr(library, "FACE", None) != hashlib.sha256(_FACE.read_bytes()).hexdigest():
+        raise StaleCoreError(f"{made_at.name} is of another version than its stubs, _core.pyi: {REMEDY} again")
+    built = made_at.stat().st_mtime
+    newer = [file for file in _SOURCES.glob("*.zig") if file.stat().st_mtime > built]
+    if not newer:
+        return
+    # a checkout renews times without a change
+    from zevm.core.build import sources_checksum
+
+    if sources_checksum() != library.SOURCES:
+        name = max(newer, key=lambda file: file.stat().st_mtime).name
+        raise StaleCoreError(f"{made_at.name} is older than its sources, {name} for one: {REMEDY} again")

@@ -57,11 +57,13 @@ if [ "$kind" = dev ]; then main_lock=requirements-dev.lock; else main_lock=requi
 core=core/_core.abi3.so
 compiler=requirements-core.lock
 # The folder counts: an editable install points at it.
-sum_of() { echo "$(cat pyproject.toml setup.py "$@" $compiler scripts/venv.sh core/build.py core/zig/*.zig | cksum) $(pwd)"; }
+sum_of() { echo "$(cat pyproject.toml setup.py "$@" $compiler scripts/venv.sh core/build.py core/_core.pyi core/zig/*.zig | cksum) $(pwd)"; }
+library_sum() { cksum < $core 2>/dev/null || echo none; }
 wanted=$(sum_of $locks)
 if [ "${ZEVM_REQUIRE_CORE:-0}" != 0 ] && [ ! -f $core ]; then wanted="$wanted, required"; fi
 for stamp in "$venv/.installed-$kind" "$venv/.installed-dev"; do
-    if [ -f "$stamp" ] && [ "$(sed -n "/^$kind /s/^$kind //p" "$stamp")" = "$wanted" ]; then exit 0; fi
+    if [ -f "$stamp" ] && [ "$(sed -n "/^$kind /s/^$kind //p" "$stamp")" = "$wanted" ] &&
+        [ "$(sed -n "/^core /s/^core //p" "$stamp")" = "$(library_sum)" ]; then exit 0; fi
 done
 
 python=$(find_python)
@@ -99,4 +101,6 @@ wanted=$(sum_of $locks)
 {
     echo "run $run_sum"
     if [ "$kind" = dev ]; then echo "dev $wanted"; fi
+    # another library than the one installed here is replaced
+    echo "core $(library_sum)"
 } > "$venv/.installed-$kind"

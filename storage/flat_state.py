@@ -4,14 +4,16 @@ Batches may hold several steps (a reorganisation rewinds and applies many): each
 as it will be after the operations that the batch already has.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
+from zevm.core import replaced_by
 from zevm.storage import preimages
 from zevm.storage.account import EMPTY_ROOT
 from zevm.storage.errors import CorruptionError, StorageProblem
 from zevm.storage.history import Version, delete_difference, put_difference, read_difference, version_name
 from zevm.storage.overlay import Overlay
+from zevm.storage.primitives import Address
 from zevm.storage.rlp import encode_int
 from zevm.storage.schema import (
     ACCOUNT,
@@ -27,7 +29,7 @@ from zevm.storage.schema import (
     undo_key,
 )
 from zevm.storage.state_update import StateUpdate
-from zevm.storage.store import Batch, Reader
+from zevm.storage.store import Batch, Change, Reader
 
 FLAT_ROOT_KEY = meta_key(MetaName.STATE_ROOT)
 
@@ -54,6 +56,11 @@ class BatchView(Overlay):
     def __init__(self, reader: Reader, batch: Batch) -> None:
         super().__init__(reader, dict(batch.operations))
 
+    @property
+    def quick_get(self) -> Callable[[bytes], bytes | None]:
+        """As `get`; the store's own where the batch has nothing yet."""
+        return self.get if self._changes else self._reader.get
+
 
 def apply_flat(reader: Reader, batch: Batch, update: StateUpdate, version: Version) -> None:
     """Put the flat records of `update`, the preimages of new ones and the way back into `batch`.
@@ -75,16 +82,44 @@ def put_flat(view: BatchView, batch: Batch, update: StateUpdate) -> list[tuple[b
     base_root = flat_root(view)
     if base_root != update.base_root:
         raise ValueError(f"update stands on root {update.base_root.hex()}, the latest state is {base_root.hex()}")
-    old_values: list[tuple[bytes, bytes]] = []
-    for flat_key, value in _flat_changes(view, update).items():
-        before = view.get(flat_key)
-        if before != value:
-            old_values.append((flat_key, before or b""))
-            _set(batch, flat_key, value)
-            if before is None:
-                preimages.put(batch, flat_key)
+    removed: list[bytes] = []
+    for address in update.wiped:
+        prefix = slots_prefix(address)
+        removed += [key for key, _ in view.iterate(prefix, end_of(prefix))]
+    operations, old_values = flat_changes(view.quick_get, update.accounts, update.storage, removed)
+    batch.operations += operations
     _put_root(view, batch, update.root)
     return old_values
+
+
+@replaced_by("flat_changes")
+def flat_changes(
+    get: Callable[[bytes], bytes | None],
+    accounts: dict[Address, bytes],
+    storage: dict[Address, dict[int, int]],
+    removed: Sequence[bytes],
+) -> tuple[list[Change], list[tuple[bytes, bytes]]]:
+    """Operations for the records of accounts and slots and the preimages of new ones; each changed key, its old value.
+
+    get: the record under a flat key. accounts, storage: a StateUpdate's. removed: flat keys that go where neither names
+    them.
+    """
+    changes: dict[bytes, bytes | None] = dict.fromkeys(removed)
+    for address, record in accounts.items():
+        changes[account_key(address)] = record or None
+    for address, slots in storage.items():
+        for slot, value in slots.items():
+            changes[slot_key(address, slot)] = encode_int(value) if value else None
+    operations: list[Change] = []
+    old_values: list[tuple[bytes, bytes]] = []
+    for flat_key, new in changes.items():
+        before = get(flat_key)
+        if before != new:
+            old_values.append((flat_key, before or b""))
+            operations.append((flat_key, new))
+            if before is None:
+                operations.append(preimages.operation(flat_key))
+    return operations, old_values
 
 
 def flat_records(reader: Reader) -> dict[bytes, bytes]:
@@ -135,19 +170,6 @@ def last_patch(reader: Reader, number: int) -> int:
     """The newest patch of a block; 0 if there is none."""
     newest = next(reader.iterate(undo_key(number), undo_key(number + 1), reverse=True), None)
     return 0 if newest is None else int.from_bytes(newest[0][9:], "big")
-
-
-def _flat_changes(view: BatchView, update: StateUpdate) -> dict[bytes, bytes | None]:
-    changes: dict[bytes, bytes | None] = {}
-    for address in update.wiped:
-        prefix = slots_prefix(address)
-        changes.update((key, None) for key, _ in view.iterate(prefix, end_of(prefix)))
-    for address, record in update.accounts.items():
-        changes[account_key(address)] = record or None
-    for address, slots in update.storage.items():
-        for slot, value in slots.items():
-            changes[slot_key(address, slot)] = encode_int(value) if value else None
-    return changes
 
 
 def _put_root(view: BatchView, batch: Batch, root: bytes) -> None:

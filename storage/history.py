@@ -6,6 +6,7 @@ A value at a version is the old value that the first change after it replaced, o
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
+from zevm.core import replaced_by
 from zevm.storage.errors import CorruptionError, StorageProblem
 from zevm.storage.rlp import Item, RlpError, decode, encode_bytes, item_at, split_list, wrap_list
 from zevm.storage.schema import HISTORY, UNDO, VERSION_SIZE, history_key, range_of, undo_key
@@ -22,12 +23,19 @@ def put_difference(
     batch: Batch, version: Version, before: bytes, after: bytes, old_values: Sequence[tuple[bytes, bytes]]
 ) -> None:
     """Put a reverse difference into `batch`: the roots before and after, the old values (b"": none), their index."""
+    batch.put_all(difference_operations(undo_key(*version), before, after, old_values))
+
+
+@replaced_by("difference_operations")
+def difference_operations(
+    key: bytes, before: bytes, after: bytes, old_values: Sequence[tuple[bytes, bytes]]
+) -> list[tuple[bytes, bytes]]:
+    """Keys and values of a reverse difference, which is to lie under `key`, and of its index."""
     items = [encode_bytes(before), encode_bytes(after)]
     for flat_key, old in old_values:
         items += (encode_bytes(flat_key), encode_bytes(old))
     record = wrap_list(b"".join(items))
-    batch.put(undo_key(*version), record)
-    batch.put_all(_postings(undo_key(*version), [flat_key for flat_key, _ in old_values], items, len(record)))
+    return [(key, record), *_postings(key, [flat_key for flat_key, _ in old_values], items, len(record))]
 
 
 def postings_of(key: bytes, record: bytes) -> list[tuple[bytes, bytes]]:

@@ -154,7 +154,6 @@ class LevelStore:
         with self._write_lock, self._gate:
             if self._fault is not None:
                 raise StorageError(f"writes are stopped since one failed ({self._fault})")
-            self._recent.note(self._writes + 1, batch.operations)
             native = self._db.write_batch(sync=sync)
             for key, value in batch.operations:
                 if value is None:
@@ -162,6 +161,7 @@ class LevelStore:
                 else:
                     native.put(key, value)
             try:
+                self._recent.note(self._writes + 1, batch.operations)
                 if sync:
                     self._unsynced.before_synced()
                 native.write()
@@ -172,6 +172,10 @@ class LevelStore:
                 self._fault = str(translated)
                 self._recent.clear()
                 raise translated from error
+            except BaseException:
+                # of an interruption: the next write has the same number
+                self._recent.clear()
+                raise
             self._writes += 1
 
     def reopen(self, between: Callable[[], None]) -> None:

@@ -21,8 +21,13 @@ def find(reader: Reader, trie_key: bytes) -> bytes | None:
 
 def put(batch: Batch, flat_key: bytes) -> None:
     """Put into `batch` the preimage of the trie's key of an account or slot record."""
+    batch.operations.append(operation(flat_key))
+
+
+def operation(flat_key: bytes) -> tuple[bytes, bytes]:
+    """Key and value of that preimage."""
     plain = flat_key[1:] if flat_key[:1] == ACCOUNT.prefix else flat_key[_SLOT_START:]
-    batch.put(preimage_key(hashed(plain)), plain)
+    return preimage_key(hashed(plain)), plain
 
 
 def known_root(reader: Reader) -> bytes:

@@ -1,5 +1,6 @@
 """Recursive Length Prefix (Yellow Paper, appendix B): bytes and nested lists, canonical only."""
 
+from collections.abc import Sequence
 from typing import TypeAlias
 
 from zevm.core import replaced_by
@@ -44,6 +45,31 @@ def encode_bytes(data: bytes) -> bytes:
         return _STRING_HEADERS[size] + data
     length = encode_int(size)
     return bytes((0xB7 + len(length),)) + length + data
+
+
+@replaced_by("fields_rlp")
+def encode_fields(values: Sequence[bytes | int | None]) -> bytes:
+    """The RLP list of strings and non-negative integers. None is the empty string, and left out at the end."""
+    items = list(values)
+    while items and items[-1] is None:
+        items.pop()
+    return wrap_list(
+        b"".join(
+            [
+                encode_bytes(item) if isinstance(item, bytes) else b"\x80" if item is None else encode_uint(item)
+                for item in items
+            ]
+        )
+    )
+
+
+@replaced_by("fields_fit")
+def fields_fit(values: Sequence[bytes | int | None], sizes: Sequence[int]) -> bool:
+    """Whether each value but None has its size: a positive one in bytes, a negative one in bits at most, 0 for any."""
+    return all(
+        value is None or size == 0 or (value.bit_length() <= -size if isinstance(value, int) else len(value) == size)
+        for value, size in zip(values, sizes, strict=True)
+    )
 
 
 def wrap_list(payload: bytes) -> bytes:

@@ -1,14 +1,16 @@
 """From a state and a difference to the next state's root and nodes. Writes nothing."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
+from zevm.core import replaced_by
 from zevm.storage import trie
 from zevm.storage.account import (
     EMPTY_ACCOUNT,
     EMPTY_ROOT,
     Account,
+    AccountChange,
     StateDiff,
     decode_account,
     encode_account,
@@ -112,27 +114,49 @@ def prepare(stored: NodesOf, base: bytes | StateUpdate, diff: StateDiff) -> Stat
     if stray:
         raise ValueError(f"storage changes without an account change: 0x{min(stray).hex()}")
     base_root = base if isinstance(base, bytes) else base.root
-    nodes = nodes_over(stored, base)
-    fresh: dict[bytes, bytes] = {}
-    accounts: dict[Address, bytes] = {}
-    decoded: dict[Address, Account | None] = {}
-    for address, change in diff.accounts.items():
-        if change is None:
-            accounts[address], decoded[address] = b"", None
-            continue
-        key = hashed(address)
-        old_root = EMPTY_ROOT if address in diff.wiped else diff.storage_roots.get(address)
-        if old_root is None:
-            old_root = storage_root(nodes, base_root, key)
-        storage = update_storage(nodes(key), old_root, diff.storage.get(address))
-        fresh.update(storage.nodes)
-        decoded[address] = account = Account(change.nonce, change.balance, storage.root, change.code_hash)
-        accounts[address] = encode_account(account)
-    top = trie.update(nodes(b""), base_root, {hashed(address): record for address, record in accounts.items()})
-    fresh.update(top.nodes)
+    root, accounts, roots, fresh = state_after(
+        nodes_over(stored, base), base_root, diff.accounts, diff.storage, diff.wiped, diff.storage_roots
+    )
+    decoded = {
+        address: None if change is None else Account(change.nonce, change.balance, roots[address], change.code_hash)
+        for address, change in diff.accounts.items()
+    }
     deleted = frozenset(address for address, record in accounts.items() if not record)
     slots = {address: dict(values) for address, values in diff.storage.items() if address not in deleted}
-    return StateUpdate(base, top.root, accounts, slots, deleted | diff.wiped, fresh, dict(diff.code), decoded)
+    return StateUpdate(base, root, accounts, slots, deleted | diff.wiped, fresh, dict(diff.code), decoded)
+
+
+@replaced_by("state_after")
+def state_after(
+    nodes: NodesOf,
+    root: bytes,
+    changes: dict[Address, AccountChange | None],
+    storage: dict[Address, dict[int, int]],
+    wiped: Set[bytes],
+    storage_roots: Mapping[bytes, bytes],
+) -> tuple[bytes, dict[Address, bytes], dict[Address, bytes], dict[bytes, bytes]]:
+    """The root after a difference from the state with `root`; by address, records (b"": deleted) and storage roots.
+
+    At last the new nodes by hash. The other arguments are a StateDiff's. Raises as `prepare`.
+    """
+    fresh: dict[bytes, bytes] = {}
+    accounts: dict[Address, bytes] = {}
+    roots: dict[Address, bytes] = {}
+    for address, change in changes.items():
+        if change is None:
+            accounts[address] = b""
+            continue
+        key = hashed(address)
+        old_root = EMPTY_ROOT if address in wiped else storage_roots.get(address)
+        if old_root is None:
+            old_root = storage_root(nodes, root, key)
+        after = update_storage(nodes(key), old_root, storage.get(address))
+        fresh.update(after.nodes)
+        roots[address] = after.root
+        accounts[address] = encode_account(Account(change.nonce, change.balance, after.root, change.code_hash))
+    top = trie.update(nodes(b""), root, {hashed(address): record for address, record in accounts.items()})
+    fresh.update(top.nodes)
+    return top.root, accounts, roots, fresh
 
 
 def with_nodes(stored: NodesOf, update: StateUpdate) -> StateUpdate:

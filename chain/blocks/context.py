@@ -95,7 +95,7 @@ class ChainSpec:
         self.schedule = schedule.with_transaction_gas_cap(transaction_gas_cap)
         self._code_size_limit = _UNLIMITED_CODE_BYTES if code_size_limit == 0 else code_size_limit
         self._wasm_machine, self._watcher = wasm_machine, watcher
-        self._engine = engine or default_engine()
+        self.engine = engine or default_engine()
 
     def set_chain_id(self, chain_id: int) -> None:
         """Ask another chain id of the transactions of coming blocks."""
@@ -143,7 +143,7 @@ class ChainSpec:
             recoveries=recoveries,
             wasm_machine=self._wasm_machine,
             watcher=self._watcher,
-            engine=self._engine,
+            engine=self.engine,
         )
 
     def header_upon(

@@ -10,7 +10,7 @@ from zevm.chain.errors import BlockError, NodeFaultError, Reason, TransactionErr
 from zevm.chain.events import BlockAndReceipts, TransactionReport
 from zevm.chain.rules.forks import Fork
 from zevm.chain.types import Block, Header, Receipt, Transaction, Withdrawal, logs_bloom
-from zevm.chain.types.receipt import merge_blooms
+from zevm.chain.types.receipt import root_and_bloom
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.brief import watched
 from zevm.chain.vm.environment import BlockEnvironment
@@ -153,11 +153,12 @@ class BlockExecution:
             self._executor.pay_block_reward(uncles)
         requests = self._executor.end_block([receipt.logs for receipt in self.receipts])
         update = self._new_state()
+        receipts_root, bloom = root_and_bloom(self.receipts)
         sealed = header.with_changes(
             state_root=update.root,
             transactions_root=roots.transactions,
-            receipts_root=trie.ordered_root([receipt.encode() for receipt in self.receipts]),
-            logs_bloom=merge_blooms(receipt.bloom for receipt in self.receipts),
+            receipts_root=receipts_root,
+            logs_bloom=bloom,
             gas_used=self.gas_used,
             withdrawals_root=roots.withdrawals,
             blob_gas_used=self.blob_gas_used if rules.fork >= Fork.CANCUN else None,

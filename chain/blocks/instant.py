@@ -1,7 +1,6 @@
 """Instant mining: what lies in the pool and fits goes into blocks at once, however it came to be so."""
 
 import logging
-from collections.abc import Callable
 from typing import Protocol
 
 from zevm.chain.blocks.context import BlockSettings, NextContext
@@ -9,12 +8,14 @@ from zevm.chain.blocks.mining import Mining
 from zevm.chain.blocks.selection import Refusals, check_price
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.concurrency.writer import Guard, Steps, Turn, run_through
-from zevm.chain.errors import NodeFaultError, TransactionError
+from zevm.chain.errors import ChainError, NodeFaultError, TransactionError
 from zevm.chain.events import BlockAndReceipts, Events, HeadChanged, TransactionAdded
+from zevm.chain.pool.account import PooledTransaction
 from zevm.chain.pool.pool import Pool
 from zevm.chain.types import Transaction
 from zevm.chain.vm.validation import validate_against_block
 from zevm.storage.errors import StorageError
+from zevm.storage.primitives import Address
 
 LOGGER = logging.getLogger("zevm.chain")
 
@@ -48,17 +49,47 @@ class MiningChain(Protocol):
         ...
 
 
+class Build(Protocol):
+    """Makes a block of the pool's transactions that fit, or of the lone one, and commits it."""
+
+    def __call__(self, deadline: Deadline | None, *, lone: PooledTransaction | None = None) -> Built:
+        """None for the block where nothing fits."""
+        ...
+
+
 class InstantMining:
     """Of one chain; used on its writer's thread alone. It does nothing while the mining mode is another.
 
     build: makes a block of what fits and commits it, by a deadline where there is one.
     """
 
-    def __init__(self, chain: MiningChain, memory: Guard, build: Callable[[Deadline | None], Built]) -> None:
+    def __init__(self, chain: MiningChain, memory: Guard, build: Build) -> None:
         self._chain = chain
         self._memory = memory
         self._build = build
         self._is_under_way = False
+
+    def mine_alone(
+        self, transaction: Transaction, sender: Address, deadline: Deadline | None = None, *, local: bool = False
+    ) -> bool:
+        """Mine a transaction while no other one waits, past the pool; False, and nothing done, where that cannot be.
+
+        The pool is then the place where it is refused, or waits. Raises as `mine_in_steps`.
+        """
+        chain = self._chain
+        entry = chain.pool.lone(transaction, sender, local=local) if chain.mining.automine else None
+        if entry is None:
+            return False
+        least = max(chain.next_context().environment.base_fee_per_gas or 0, chain.settings.minimum_gas_price)
+        try:
+            record = None if transaction.max_fee_per_gas < least else self._build(deadline, lone=entry)[0]
+        except (ChainError, NodeFaultError):
+            return False
+        if record is None:
+            return False
+        chain.events.publish(TransactionAdded(transaction))
+        chain.events.publish(HeadChanged((record,)))
+        return True
 
     def mine(self, transaction: Transaction | None = None, deadline: Deadline | None = None) -> None:
         """Mine at one go; see `mine_in_steps`."""

@@ -4,7 +4,8 @@ from zevm.chain.blocks.context import BlockSettings
 from zevm.chain.blocks.execution import BlockExecution, SealedBlock
 from zevm.chain.blocks.importer import MAX_BLOCK_BYTES
 from zevm.chain.errors import Reason, TransactionError
-from zevm.chain.pool.pool import Changed, Pool
+from zevm.chain.pool.ordering import Offers
+from zevm.chain.pool.pool import Changed
 from zevm.chain.rules.forks import Fork
 from zevm.chain.rules.gas import TRANSACTION_GAS
 from zevm.chain.types import Transaction
@@ -28,19 +29,16 @@ def check_price(transaction: Transaction, settings: BlockSettings) -> None:
         )
 
 
-def fill_block(
-    execution: BlockExecution, pool: Pool, *, minimum_gas_price: int, max_transactions: int | None
-) -> Refusals:
-    """Add the pool's ready transactions until gas, count (where there is a limit) or the pool is exhausted.
+def fill_block(execution: BlockExecution, offers: Offers, *, max_transactions: int | None) -> Refusals:
+    """Add the transactions that are offered until gas, count (where there is a limit) or the offers are exhausted.
 
-    The senders' later transactions are skipped where one did not fit. minimum_gas_price in wei.
+    The senders' later transactions are skipped where one did not fit.
     """
     environment = execution.environment
-    selection = pool.select(environment.base_fee_per_gas, environment.blob_base_fee, minimum_gas_price)
     refused: Refusals = {}
     bytes_left = MAX_BLOCK_BYTES - _HEAD_AND_WITHDRAWAL_BYTES
     is_sized = environment.rules.fork >= Fork.OSAKA
-    for entry in selection:
+    for entry in offers:
         transaction = entry.transaction
         if is_sized and len(transaction.encoded) + _LENGTH_BYTES > bytes_left:
             break
@@ -50,7 +48,7 @@ def fill_block(
             execution.add(transaction, gas=entry.gas)
         except TransactionError as error:
             refused[transaction.hash] = error
-            selection.skip_sender(entry.sender)
+            offers.skip_sender(entry.sender)
         else:
             bytes_left -= len(transaction.encoded) + _LENGTH_BYTES
     return refused

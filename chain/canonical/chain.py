@@ -14,7 +14,7 @@ from zevm.chain.errors import InvalidRequestError, StatesNotKeptError, UnknownBl
 from zevm.chain.events import BlockAndReceipts
 from zevm.chain.rules.genesis import Genesis
 from zevm.chain.types import Block, Header
-from zevm.storage import rlp
+from zevm.chain.types.receipt import encode_receipts
 from zevm.storage.account import EMPTY_ROOT, StateDiff
 from zevm.storage.database import Database
 from zevm.storage.errors import CorruptionError, ForeignDatabaseError, StorageError, StorageProblem
@@ -480,7 +480,7 @@ def put_record(ledger: Ledger, batch: Batch, record: BlockAndReceipts) -> None:
         block_hash=block.hash,
         header=header,
         body=block.encode_body(),
-        receipts=rlp.wrap_list(b"".join([receipt.encode_stored() for receipt in record.receipts])),
+        receipts=encode_receipts(record.receipts),
     )
 
 

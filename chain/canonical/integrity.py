@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from zevm.chain.canonical.chain import CanonicalChain
 from zevm.chain.canonical.records import Records
-from zevm.chain.types.receipt import merge_blooms
+from zevm.chain.types.receipt import root_and_bloom
 from zevm.storage import rlp, trie
 from zevm.storage.errors import StorageError
 from zevm.storage.integrity import TOLD_EVERY_BLOCKS, Progress
@@ -55,12 +55,13 @@ def _block_problems(records: Records, number: int) -> Iterator[str]:
     header = block.header
     parent = records.header_by_number(number - 1)
     withdrawals = block.withdrawals
+    receipts_root, bloom = root_and_bloom(receipts)
     computed = {
         "number": (header.number, number),
         "parent hash": (header.parent_hash, header.parent_hash if parent is None else parent.hash),
         "transactions root": (header.transactions_root, trie.ordered_root([tx.encoded for tx in block.transactions])),
-        "receipts root": (header.receipts_root, trie.ordered_root([receipt.encode() for receipt in receipts])),
-        "logs bloom": (header.logs_bloom, merge_blooms(receipt.bloom for receipt in receipts)),
+        "receipts root": (header.receipts_root, receipts_root),
+        "logs bloom": (header.logs_bloom, bloom),
         "gas used": (header.gas_used, receipts[-1].cumulative_gas_used if receipts else header.gas_used),
         "withdrawals root": (
             header.withdrawals_root,

@@ -5,11 +5,12 @@ The cost follows the number of candidate blocks, not the length of the range.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
+from zevm.chain.canonical.log_records import RECENT_BLOCKS, BlockSource, LogRecord, RecentBlock, RecentLogs, records_of
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import InvalidRequestError, UnknownBlockError
-from zevm.chain.types import Block, Header, Log, Receipt, logs_bloom
+from zevm.chain.types import Header, Log, Receipt, logs_bloom
 from zevm.storage.ledger import log_key
 from zevm.storage.primitives import Address, Hash32
 
@@ -51,38 +52,6 @@ class LogQuery:
     block_hash: Hash32 | None = None
     addresses: tuple[Address, ...] = ()
     topics: tuple[tuple[bytes, ...] | None, ...] = ()
-
-
-class LogRecord(NamedTuple):
-    """A log and where it was found. log_index counts within the block."""
-
-    log: Log
-    block_hash: Hash32
-    block_number: int
-    block_timestamp: int
-    transaction_hash: Hash32
-    transaction_index: int
-    log_index: int
-
-
-class BlockSource(Protocol):
-    """A search's view of blocks. Any thread may call; None for an absent block."""
-
-    def header_by_number(self, number: int) -> Header | None:
-        """The canonical header at a height."""
-        ...
-
-    def header_by_hash(self, block_hash: Hash32) -> Header | None:
-        """The header with this hash."""
-        ...
-
-    def block_by_hash(self, block_hash: Hash32) -> Block | None:
-        """The block with this hash."""
-        ...
-
-    def receipts(self, block_hash: Hash32) -> Sequence[Receipt] | None:
-        """The block's receipts in transaction order."""
-        ...
 
 
 class LogIndex(Protocol):
@@ -141,29 +110,13 @@ def _bloom_of(item: bytes) -> int:
     return int.from_bytes(logs_bloom([Log(Address(item), (), b"")]), "big")
 
 
-def _records(header: Header, block: Block, receipts: Sequence[Receipt], matcher: _Matcher) -> Iterator[LogRecord]:
-    log_index = 0
-    for transaction_index, receipt in enumerate(receipts):
-        for log in receipt.logs:
-            if matcher.matches(log):
-                yield LogRecord(
-                    log=log,
-                    block_hash=header.hash,
-                    block_number=header.number,
-                    block_timestamp=header.timestamp,
-                    transaction_hash=block.transactions[transaction_index].hash,
-                    transaction_index=transaction_index,
-                    log_index=log_index,
-                )
-            log_index += 1
-
-
 class LogSearch:
     """Searches over one chain. Safe to use from any thread."""
 
     def __init__(self, source: BlockSource, index: LogIndex, limits: LogLimits | None = None) -> None:
         self._source = source
         self._index = index
+        self._recent = RecentLogs(source)
         self.limits = limits or LogLimits()
 
     def search(self, query: LogQuery, head_number: int, *, deadline: Deadline | None = None) -> list[LogRecord]:
@@ -180,14 +133,22 @@ class LogSearch:
             if deadline is not None:
                 deadline.check("the search for logs took too long; ask for fewer blocks")
 
-        for count, header in enumerate(self._candidates(query, matcher, head_number, check)):
+        def look(header: Header) -> None:
             check()
             if deadline is not None:
                 deadline.bound(header.gas_used, BRIEF_BLOCK_GAS)
-            if 0 < self.limits.max_blocks <= count:
-                raise self._too_many(query, header.number, f"max blocks {self.limits.max_blocks}")
-            if matcher.may_be_in(header.logs_bloom):
-                found.extend(self._matches_in(header, matcher))
+
+        looked_into = 0
+        for header, records in self._candidates(query, matcher, head_number, check, look):
+            if records is not None:
+                found += [record for record in records if matcher.matches(record.log)]
+            else:
+                look(header)
+                if 0 < self.limits.max_blocks <= looked_into:
+                    raise self._too_many(query, header.number, f"max blocks {self.limits.max_blocks}")
+                looked_into += 1
+                if matcher.may_be_in(header.logs_bloom):
+                    found += [record for record in records_of(self._source, header) if matcher.matches(record.log)]
             if self.limits.max_results and len(found) > self.limits.max_results:
                 raise self._too_many(query, header.number, f"max results {self.limits.max_results}")
         return found
@@ -200,18 +161,40 @@ class LogSearch:
             raise InvalidRequestError("exceed max addresses or topics per search position")
 
     def _candidates(
-        self, query: LogQuery, matcher: _Matcher, head_number: int, check: Callable[[], None]
-    ) -> Iterator[Header]:
+        self,
+        query: LogQuery,
+        matcher: _Matcher,
+        head_number: int,
+        check: Callable[[], None],
+        look: Callable[[Header], None],
+    ) -> Iterator[RecentBlock]:
+        """The blocks that can have a match, in order: old ones by the index, then the newest ones."""
         if query.block_hash is not None:
             header = self._source.header_by_hash(query.block_hash)
             if header is None:
                 raise UnknownBlockError("unknown block")
-            return iter((header,))
+            yield RecentBlock(header, None)
+            return
         first, last = self._range(query, head_number)
-        numbers = self._index.log_blocks(matcher.index_groups(), first, last, check)
-        headers = (self._source.header_by_number(number) for number in numbers)
-        # A block that a reorganisation has just removed is none of the answer.
-        return (header for header in headers if header is not None)
+        recent = self._recent_blocks(first, last, head_number, look)
+        last_old = recent[0].header.number - 1 if recent else last
+        if first <= last_old:
+            for number in self._index.log_blocks(matcher.index_groups(), first, last_old, check):
+                header = self._source.header_by_number(number)
+                # A block that a reorganisation has just removed is none of the answer.
+                if header is not None:
+                    yield RecentBlock(header, None)
+        yield from recent
+
+    def _recent_blocks(
+        self, first: int, last: int, head_number: int, look: Callable[[Header], None]
+    ) -> list[RecentBlock]:
+        """The newest blocks of a range whose logs need no index, where the limit on blocks admits them all."""
+        if last <= head_number - RECENT_BLOCKS or 0 < self.limits.max_blocks < RECENT_BLOCKS:
+            return []
+        head = self._source.header_by_number(head_number)
+        recent = [] if head is None else self._recent.down_to(first, head, look)
+        return recent[: max(0, len(recent) - (head_number - last))]
 
     def _range(self, query: LogQuery, head_number: int) -> tuple[int, int]:
         first = head_number if query.first is None else query.first
@@ -223,12 +206,6 @@ class LogSearch:
         if 0 < self.limits.max_block_range < last - first:
             raise InvalidRequestError(f"exceed maximum block range {self.limits.max_block_range}")
         return first, last
-
-    def _matches_in(self, header: Header, matcher: _Matcher) -> list[LogRecord]:
-        block, receipts = self._source.block_by_hash(header.hash), self._source.receipts(header.hash)
-        if block is None or receipts is None:
-            return []
-        return list(_records(header, block, receipts, matcher))
 
     @staticmethod
     def _too_many(query: LogQuery, reached: int, limit: str) -> InvalidRequestError:

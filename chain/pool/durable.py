@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 
 from zevm.chain.errors import ChainError, Reason, TransactionError
 from zevm.chain.events import BlockAndReceipts, Events, TransactionAdded, TransactionsDropped
+from zevm.chain.pool.account import PooledTransaction
 from zevm.chain.pool.journal import PoolJournal
 from zevm.chain.pool.pool import AddResult, Changed, Pool
 from zevm.chain.types import Block, Transaction
@@ -134,6 +135,10 @@ class DurablePool:
             for transaction in record.block.transactions:
                 if transaction.hash not in mined:
                     self._return(self._with_sidecar(transaction))
+
+    def passed(self, entry: PooledTransaction) -> None:
+        """Follow a head that has mined a transaction that never waited (Pool.lone), and nothing else."""
+        self._pool.passed(entry, *self._next_block())
 
     def sidecar_of(self, transaction_hash: Hash32) -> Transaction | None:
         """A mined or waiting blob transaction with its blobs. Any thread."""

@@ -1,9 +1,9 @@
 """In which order waiting transactions are offered to a block: by fee or by arrival, nonces ascending."""
 
 import heapq
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, Protocol
 
 from zevm.chain.pool.account import PooledTransaction
 from zevm.chain.pool.ready import Level, Price, RankItem, ReadyOrder, TransactionOrder, is_current
@@ -42,6 +42,27 @@ class _Reading:
         if index < len(self._heap):
             item = self._heap[index]
             heapq.heappush(self._next, (item[0] + self._offset, item[1], index))
+
+
+class Offers(Iterable[PooledTransaction], Protocol):
+    """Transactions for a block, in the order in which it tries them."""
+
+    def skip_sender(self, sender: Address) -> None:
+        """Offer no more transactions of the sender of the transaction just returned."""
+        ...
+
+
+class LoneOffer(Offers):
+    """A transaction that comes while no other one waits."""
+
+    def __init__(self, entry: PooledTransaction) -> None:
+        self._entry = entry
+
+    def __iter__(self) -> Iterator[PooledTransaction]:
+        return iter((self._entry,))
+
+    def skip_sender(self, sender: Address) -> None:
+        """Nothing follows."""
 
 
 class Selection(Iterator[PooledTransaction]):

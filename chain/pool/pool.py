@@ -200,16 +200,7 @@ class Pool(PoolContent):
         with self._lock:
             if transaction.hash in self._by_hash:
                 raise TransactionError(Reason.ALREADY_KNOWN, "already known")
-            environment = self._current_environment()
-            entry = pooled(
-                transaction,
-                sender,
-                environment.rules,
-                local=local,
-                arrival=self._arrivals,
-                with_authorities=self.limits.limit_delegated,
-            )
-            check_basics(entry, environment, self.limits)
+            entry = self._checked(transaction, sender, local=local)
             account = self._accounts.get(sender) or self._read_account(sender)
             old = self._check_entry(entry, account)
             victims = self._find_room(entry, old, account)
@@ -221,6 +212,32 @@ class Pool(PoolContent):
             replaced = None if old is None else old.transaction
             dropped = [item for item in self._gone if replaced is None or item != replaced.hash]
             return AddResult(entry.nonce < account.executable_end, replaced, tuple(dropped))
+
+    def lone(self, transaction: Transaction, sender: Address, *, local: bool = False) -> PooledTransaction | None:
+        """A transaction as `add` would admit it, where no other waits and it can execute now. Raises TransactionError.
+
+        It stays outside: what mines it at once tells `passed`. None where it is to be added.
+        """
+        with self._lock:
+            if self._by_hash or transaction.blob_versioned_hashes:
+                return None
+            account = self._read_account(sender)
+            if transaction.nonce != account.state_nonce:
+                return None
+            entry = self._checked(transaction, sender, local=local)
+            self._check_entry(entry, account)
+            fits = local or not self.limits.global_slots or entry.slots <= self.limits.global_slots
+            return entry if fits else None
+
+    def passed(self, entry: PooledTransaction, environment: BlockEnvironment, reader: StateReader) -> None:
+        """Follow a head that has mined a `lone` transaction and nothing else; otherwise as `reset`."""
+        with self._lock:
+            self._begin_change()
+            self._arrivals += 1
+            if self._held is not None:
+                self._held.keep((entry,))
+            self._checked_rules, self._environment, self._reader = environment.rules, environment, reader
+            self._followed_at = self._expired_at = self._clock()
 
     def reset(
         self,
@@ -330,6 +347,20 @@ class Pool(PoolContent):
             for selection in self._selections:
                 selection.detach()
             self._selections.clear()
+
+    def _checked(self, transaction: Transaction, sender: Address, *, local: bool) -> PooledTransaction:
+        """A transaction that could wait, as far as that needs no state. Raises TransactionError."""
+        environment = self._current_environment()
+        entry = pooled(
+            transaction,
+            sender,
+            environment.rules,
+            local=local,
+            arrival=self._arrivals,
+            with_authorities=self.limits.limit_delegated,
+        )
+        check_basics(entry, environment, self.limits)
+        return entry
 
     def _check_entry(self, entry: PooledTransaction, account: PoolAccount) -> PooledTransaction | None:
         """Check against the account; the transaction to be replaced, if any."""

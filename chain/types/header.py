@@ -66,31 +66,14 @@ class Header:
 
         A header of elsewhere may lack a field before one that it has: that is the empty string, as in alloy.
         """
-        values = list(_values_of(self))
-        while values[-1] is None:
-            values.pop()
-        return rlp.wrap_list(
-            b"".join(
-                [
-                    rlp.encode_bytes(value)
-                    if isinstance(value, bytes)
-                    else b"\x80"
-                    if value is None
-                    else rlp.encode_uint(value)
-                    for value in values
-                ]
-            )
-        )
+        return rlp.encode_fields(_values_of(self))
 
     def check_range(self) -> None:
         """Raise rlp.RlpError, naming the field, for a header that `decode` would refuse."""
-        # told of all fields at once where none is out of range, as in every header but an impossible one
-        lengths = tuple(map(len, _first_strings_of(self)))
-        if lengths == _FIRST_SIZES and max(map(int.bit_length, _first_numbers_of(self))) <= 64:
-            names, values = _LAST_NAMES, _last_values_of(self)
-        else:
-            names, values = _FIELD_NAMES, _values_of(self)
-        for name, value in zip(names, values, strict=True):
+        values = _values_of(self)
+        if rlp.fields_fit(values, _LIMITS):
+            return
+        for name, value in zip(_FIELD_NAMES, values, strict=True):
             if isinstance(value, int):
                 _check_bits(name, value)
             elif value is not None:
@@ -139,12 +122,10 @@ _SIZES = {
 _LATER_HASHES = {"withdrawals_root", "parent_beacon_block_root", "requests_hash"}
 _UINT64_FIELDS = {"number", "gas_limit", "gas_used", "timestamp", "blob_gas_used", "excess_blob_gas"}
 """Integers that geth keeps, or checks, in 64 bits; difficulty and base fee have 256."""
-_FIRST_SIZES = tuple(_SIZES[name] for name in _FIELD_NAMES[:15] if name in _SIZES)
-_first_strings_of = attrgetter(*(name for name in _FIELD_NAMES[:15] if name in _SIZES))
-_first_numbers_of = attrgetter(*(name for name in _FIELD_NAMES[:15] if name in _UINT64_FIELDS))
-"""The fields that every header has, but for difficulty and extra data."""
-_LAST_NAMES = ("difficulty", *_FIELD_NAMES[15:])
-_last_values_of = attrgetter(*_LAST_NAMES)
+_LIMITS = tuple(
+    _SIZES.get(name, 0 if name == "extra_data" else -64 if name in _UINT64_FIELDS else -256) for name in _FIELD_NAMES
+)
+"""By field, as rlp.fields_fit takes them."""
 
 
 def _number(name: str, item: rlp.Item) -> int:

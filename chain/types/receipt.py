@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from zevm.core import replaced_by
-from zevm.storage import rlp
+from zevm.storage import rlp, trie
 from zevm.storage.keccak import keccak256
 from zevm.storage.primitives import Address
 
@@ -129,6 +129,19 @@ class Receipt:
             blob_gas_price=None if blob_price is None else rlp.decode_int(blob_price),
             post_state=post_state,
         )
+
+
+@replaced_by("stored_receipts")
+def encode_receipts(receipts: Sequence[Receipt]) -> bytes:
+    """The RLP list of a block's receipts as the ledger keeps them."""
+    return rlp.wrap_list(b"".join([receipt.encode_stored() for receipt in receipts]))
+
+
+@replaced_by("receipts_summary")
+def root_and_bloom(receipts: Sequence[Receipt]) -> tuple[bytes, bytes]:
+    """The root of the trie of a block's receipts, and the union of their blooms: what its header has of them."""
+    root = trie.ordered_root([receipt.encode() for receipt in receipts])
+    return root, merge_blooms(receipt.bloom for receipt in receipts)
 
 
 def _optional_rlp(value: bytes | int | None) -> bytes:

@@ -61,10 +61,16 @@ class BlockState(ExecutionState):
         self._new_codes: dict[bytes, bytes] = {}
         self._wiped: dict[Address, bool] = {}
         self._journal: list[tuple[dict[Any, Any], Any, Any]] = []
+        self._transaction_start = -1
         self.begin_transaction()
 
     def begin_transaction(self) -> None:
         """Forget what lasts one transaction: access lists, original values, transient slots, logs, refunds."""
+        # besides what the journal has: what it does not hold, or what outlives the undoing of its entry
+        if len(self._journal) == self._transaction_start and not (
+            self._warm_addresses or self._warm_slots or self._originals or self._touched
+        ):
+            return
         # undo entries of earlier transactions then work on dicts that no one reads
         self._transaction_start = len(self._journal)
         self._originals: dict[tuple[Address, int], int] = {}
@@ -268,12 +274,8 @@ class BlockState(ExecutionState):
 
     def add_warm_addresses(self, addresses: Iterable[Address]) -> None:
         """Addresses accessed from the transaction's start (EIP-2929, 2930, 3651); no checkpoint undoes it."""
-        warm = self._warm_addresses
-        if isinstance(addresses, dict):
-            warm.update(addresses)  # its table is copied whole, in a fifth of the time
-        else:
-            for address in addresses:
-                warm[address] = True
+        # a dict's table is copied whole, in a fifth of the time
+        self._warm_addresses.update(addresses if isinstance(addresses, dict) else dict.fromkeys(addresses, True))
 
     def add_warm_slots(self, address: Address, slots: Iterable[int]) -> None:
         """Slots accessed from the transaction's start (EIP-2930); no checkpoint undoes it."""
@@ -300,6 +302,10 @@ class BlockState(ExecutionState):
         """Whether the transaction accessed the address (EIP-2929)."""
         return address in self._warm_addresses
 
+    def has_warm_slots(self) -> bool:
+        """Whether the transaction accessed any slot."""
+        return bool(self._warm_slots)
+
     def is_warm_slot(self, address: Address, slot: int) -> bool:
         """Whether the transaction accessed the slot (EIP-2929)."""
         return (address, slot) in self._warm_slots
@@ -310,8 +316,7 @@ class BlockState(ExecutionState):
 
     def touch(self, address: Address) -> None:
         """Note that the account goes at the end of the transaction if it is empty then (EIP-161)."""
-        if address not in self._touched:
-            self._mark(self._touched, address)
+        self._mark(self._touched, address)
 
     def mark_created(self, address: Address) -> None:
         """Note that the contract came to be in this transaction (EIP-6780)."""
@@ -443,8 +448,6 @@ class BlockState(ExecutionState):
             logs=self.logs_from(first_log),
             refund=self._refund[None] - refund,
         )
-
-    # Results
 
     def diff(self) -> StateDiff:
         """The net change against the reader: accounts, slots, wiped storage, new code."""

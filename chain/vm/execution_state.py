@@ -169,6 +169,10 @@ class ExecutionState(Protocol):
         """Whether the transaction accessed the address (EIP-2929)."""
         ...
 
+    def has_warm_slots(self) -> bool:
+        """Whether the transaction accessed any slot."""
+        ...
+
     def is_warm_slot(self, address: Address, slot: int) -> bool:
         """Whether the transaction accessed the slot (EIP-2929)."""
         ...

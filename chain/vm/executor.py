@@ -95,7 +95,7 @@ class Executor:
         self.environment = environment
         self._deadline = deadline
         self.state = state
-        self._evm_state = self._new_evm_state()
+        self._kept_evm_state: PyEvmState | None = None
         tables = _tables(environment)
         self._warm = tables.warm
         self._precompiles = tables.callable
@@ -112,6 +112,13 @@ class Executor:
             machine = environment.wasm_machine
             of_machine = {} if machine is None else machine.precompiles
             self._entries = precompile_entries(PRECOMPILES[environment.rules.fork], of_machine, self._precompiles)
+
+    @property
+    def _evm_state(self) -> PyEvmState:
+        """That of transactions and system calls; calls have one each."""
+        if self._kept_evm_state is None:
+            self._kept_evm_state = self._new_evm_state()
+        return self._kept_evm_state
 
     def _new_evm_state(self) -> PyEvmState:
         traits = FRAME_CLASSES[self.environment.rules.fork].traits

@@ -273,12 +273,12 @@ class TransactionContext:
         self.memory_words = UNLIMITED_WORDS
         self.spare_gas = UNLIMITED_GAS
 
-    def print_console(self, data: bytes) -> None:
-        """Note what a contract prints; past CONSOLE_BYTES one line says so, and the rest is not kept."""
+    def print_console(self, data: bytes | memoryview) -> None:
+        """Note what a contract prints; past CONSOLE_BYTES one line says so, and the rest is neither kept nor copied."""
         if self._console_bytes_left < 0:
             return
         self._console_bytes_left -= len(data) + CONSOLE_CALL_BYTES
-        self.console.append(CONSOLE_CUT if self._console_bytes_left < 0 else data)
+        self.console.append(CONSOLE_CUT if self._console_bytes_left < 0 else bytes(data))
 
     def take_console(self) -> list[bytes]:
         """The inputs of console calls so far, which are forgotten: the same message is about to run again."""

@@ -30,6 +30,26 @@ def apply_message(frames: type[Frame], state: PyEvmState, message: Message, cont
     return frame
 
 
+def runs(message: Message, context: TransactionContext) -> bool:
+    """Whether the message runs anything: code, creation code or a precompile."""
+    return bool(message.code) or message.is_create or message.code_address in context.precompiles
+
+
+def apply_transfer(state: PyEvmState, message: Message) -> bool:
+    """Pay the account of an outermost call that runs nothing: as `apply_message`, without a frame.
+
+    False, with nothing changed, where the frame has to fail.
+    """
+    block_state, recipient, value = state.block_state, message.storage_address, message.value
+    if value:
+        sender = message.sender
+        if block_state.get_balance(sender) < value or not block_state.can_receive(sender, recipient, value):
+            return False
+        block_state.transfer(sender, recipient, value)
+    state.touch_account(recipient)
+    return True
+
+
 def apply_create_message(
     frames: type[Frame], state: PyEvmState, message: Message, context: TransactionContext
 ) -> Frame:

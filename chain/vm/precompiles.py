@@ -180,4 +180,4 @@ def p256verify(frame: Frame) -> None:
 
 def record_console(frame: Frame) -> None:
     """The console address: note the input, answer as an account without code does."""
-    frame.transaction_context.print_console(bytes(frame.msg.data))
+    frame.transaction_context.print_console(frame.msg.data)

@@ -103,6 +103,8 @@ const Ask = struct {
         return World.of(context).draw(&key) % 3 == 0;
     }
 
+    fn hold(_: *anyopaque) void {}
+
     fn block_hash(context: *anyopaque, number: Word) Error!Word {
         return World.of(context).draw(&@as([32]u8, @bitCast(number)));
     }
@@ -135,6 +137,7 @@ const table: host.Table = .{
     .code = Ask.code,
     .is_warm = Ask.is_warm,
     .is_warm_slot = Ask.is_warm_slot,
+    .hold = Ask.hold,
     .block_hash = Ask.block_hash,
     .precompile = Ask.precompile,
     .look = Ask.look,
@@ -338,6 +341,21 @@ fn random_block(random: Random) Error!host.Block {
     };
 }
 
+/// MODEXP's input: operands of any sizes up to its limit, with long runs of equal bytes.
+fn write_powers(random: Random, buffer: []u8) void {
+    random.bytes(buffer);
+    @memset(buffer[0..96], 0);
+    for (0..3) |index| {
+        const size = if (random.uintLessThan(u8, 16) == 0) random.uintLessThan(u16, 1100) else random.uintLessThan(u16, 140);
+        std.mem.writeInt(u16, buffer[32 * index + 30 ..][0..2], size, .big);
+    }
+    for (0..random.uintLessThan(usize, 4)) |_| {
+        const from = 96 + random.uintLessThan(usize, buffer.len - 96);
+        const to = from + random.uintAtMost(usize, buffer.len - from);
+        @memset(buffer[from..to], if (random.boolean()) 0 else 0xff);
+    }
+}
+
 pub fn fuzz(random: Random, memory: Allocator) WrongError!void {
     codes.start(memory, random.int(u64));
     defer codes.cache.deinit();
@@ -347,9 +365,11 @@ pub fn fuzz(random: Random, memory: Allocator) WrongError!void {
     const block = try random_block(random);
     const gas: u64 = if (random.uintLessThan(u8, 64) == 0) 3_000_000 else random.uintLessThan(u64, 150_000);
     const is_creation = random.uintLessThan(u8, 8) == 0;
-    const target = address_of(if (is_creation) 0xcc else World.first_with_code + random.uintLessThan(u8, accounts_of_a_world));
-    var data: [70]u8 = undefined;
-    random.bytes(&data);
+    const is_power = !is_creation and random.uintLessThan(u8, 8) == 0;
+    const called: u8 = if (is_power) 5 else World.first_with_code + random.uintLessThan(u8, accounts_of_a_world);
+    const target = address_of(if (is_creation) 0xcc else called);
+    var data: [600]u8 = undefined;
+    if (is_power) write_powers(random, &data) else random.bytes(&data);
     const message: host.Message = .{
         .kind = if (is_creation) .create else .call,
         .gas = gas,
@@ -357,7 +377,7 @@ pub fn fuzz(random: Random, memory: Allocator) WrongError!void {
         .storage_address = target,
         .code_address = target,
         .value = random.uintLessThan(u8, 2),
-        .data = if (is_creation) "" else &data,
+        .data = if (is_creation) "" else if (is_power) &data else data[0..70],
         .code = if (is_creation) world.codes[0][0..world.sizes[0]] else "",
         .is_static = !is_creation and random.uintLessThan(u8, 8) == 0,
     };

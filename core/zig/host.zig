@@ -25,6 +25,8 @@ pub const Table = struct {
     has_storage: *const fn (context: *anyopaque, address: *const Address) Error!bool,
     /// A slot's value, which is its value at the transaction's start too: the run is the transaction's outermost message.
     storage: *const fn (context: *anyopaque, address: *const Address, slot: Word) Error!Word,
+    /// Before what all runs share is used: no other one uses it until the next question or look.
+    hold: *const fn (context: *anyopaque) void,
     /// The code of an account that has some; it lives as long as the run.
     code: *const fn (context: *anyopaque, address: *const Address) Error![]const u8,
     /// Whether it was accessed before the message began: by the transaction itself, its access list, its coinbase.

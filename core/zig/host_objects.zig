@@ -2,6 +2,7 @@
 
 const std = @import("std");
 const Error = @import("errors.zig").Error;
+const Lock = @import("lock.zig").Lock;
 const host_of = @import("host.zig");
 const python = @import("python.zig");
 const words = @import("word.zig");
@@ -38,6 +39,9 @@ pub fn start() Error!void {
 pub const Context = struct {
     state: *Object,
     helper: *Object,
+    lock: Lock = .{ .is_shared = false },
+    /// Whether the transaction had accessed any slot before the message began: without an access list there is none.
+    has_warm_slots: bool = true,
     held: std.ArrayList(*Object) = .empty,
     /// What the last precompile gave.
     answer: ?*Object = null,
@@ -55,6 +59,13 @@ pub const Context = struct {
     fn of(context: *anyopaque) *Context {
         return @ptrCast(@alignCast(context));
     }
+
+    /// With the interpreter's lock, for a question to Python.
+    fn asking(context: *anyopaque) *Context {
+        const self = of(context);
+        self.lock.take();
+        return self;
+    }
 };
 
 const table: host_of.Table = .{
@@ -64,6 +75,7 @@ const table: host_of.Table = .{
     .code = code,
     .is_warm = is_warm,
     .is_warm_slot = is_warm_slot,
+    .hold = hold,
     .block_hash = block_hash,
     .precompile = precompile,
     .look = look,
@@ -104,7 +116,7 @@ fn word(answer: *Object) Error!Word {
 }
 
 fn account(context: *anyopaque, address: *const Address) Error!?host_of.Fields {
-    const answer = try call_with_address(Context.of(context).state, .account_fields, address);
+    const answer = try call_with_address(Context.asking(context).state, .account_fields, address);
     defer python.drop(answer);
     if (python.is_none(answer)) return null;
     const fields = try python.sequence(answer);
@@ -119,15 +131,15 @@ fn account(context: *anyopaque, address: *const Address) Error!?host_of.Fields {
 }
 
 fn has_storage(context: *anyopaque, address: *const Address) Error!bool {
-    return truth(try call_with_address(Context.of(context).state, .has_storage, address));
+    return truth(try call_with_address(Context.asking(context).state, .has_storage, address));
 }
 
 fn storage(context: *anyopaque, address: *const Address, slot: Word) Error!Word {
-    return word(try call_with_slot(Context.of(context).state, .get_storage, address, slot));
+    return word(try call_with_slot(Context.asking(context).state, .get_storage, address, slot));
 }
 
 fn code(context: *anyopaque, address: *const Address) Error![]const u8 {
-    const self = Context.of(context);
+    const self = Context.asking(context);
     const answer = try call_with_address(self.state, .get_code, address);
     errdefer python.drop(answer);
     const bytes = try python.contents(answer);
@@ -141,25 +153,35 @@ fn code(context: *anyopaque, address: *const Address) Error![]const u8 {
 const brief_code_size = 64 * 1024;
 
 fn is_warm(context: *anyopaque, address: *const Address) Error!bool {
-    return truth(try call_with_address(Context.of(context).state, .is_warm, address));
+    return truth(try call_with_address(Context.asking(context).state, .is_warm, address));
 }
 
 fn is_warm_slot(context: *anyopaque, address: *const Address, slot: Word) Error!bool {
-    return truth(try call_with_slot(Context.of(context).state, .is_warm_slot, address, slot));
+    if (!Context.of(context).has_warm_slots) return false;
+    return truth(try call_with_slot(Context.asking(context).state, .is_warm_slot, address, slot));
+}
+
+fn hold(context: *anyopaque) void {
+    Context.of(context).lock.take();
 }
 
 fn block_hash(context: *anyopaque, number: Word) Error!Word {
-    const answer = try call(Context.of(context).helper, .block_hash, [_]*Object{try python.integer_of_word(number)});
+    const answer = try call(Context.asking(context).helper, .block_hash, [_]*Object{try python.integer_of_word(number)});
     defer python.drop(answer);
     const hash = try python.contents(answer);
     if (hash.len == 0) return 0;
     return if (hash.len == 32) words.from_bytes(hash[0..32]) else error.Refused;
 }
 
+/// Input up to this size is copied for a precompile (COPIED_BYTES of chain/vm/calls.py); of longer one it gets a view,
+/// which the helper releases: a message pays for its memory once, and not for showing it to as many precompiles as it likes.
+const copied_bytes = 4096;
+
 /// precompile(address, gas, data) -> (status, gas left, output, text)
 fn precompile(context: *anyopaque, asked: *const host_of.PrecompileCall) Error!host_of.PrecompileAnswer {
-    const self = Context.of(context);
-    const arguments = .{ python.bytes(&asked.address), python.integer(asked.gas), python.bytes(asked.data) };
+    const self = Context.asking(context);
+    const data = if (asked.data.len > copied_bytes) python.shown(asked.data) else python.bytes(asked.data);
+    const arguments = .{ python.bytes(&asked.address), python.integer(asked.gas), data };
     const answer = try call(self.helper, .precompile, try python.all(3, arguments));
     if (self.answer) |before| python.drop(before);
     self.answer = answer;
@@ -174,11 +196,15 @@ fn precompile(context: *anyopaque, asked: *const host_of.PrecompileCall) Error!h
 }
 
 fn look(context: *anyopaque) Error!void {
-    python.drop(try call(Context.of(context).helper, .look, [_]*Object{}));
+    const self = Context.of(context);
+    if (!self.lock.wants_look()) return;
+    python.drop(try call(self.helper, .look, [_]*Object{}));
+    self.lock.looked();
 }
 
 fn bound(context: *anyopaque, size: usize, most: usize) Error!void {
     if (size <= most) return;
+    const self = Context.asking(context);
     const arguments = try python.all(2, .{ python.integer(size), python.integer(most) });
-    python.drop(try call(Context.of(context).helper, .bound, arguments));
+    python.drop(try call(self.helper, .bound, arguments));
 }

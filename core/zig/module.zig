@@ -5,17 +5,23 @@
 
 const std = @import("std");
 const Error = @import("errors.zig").Error;
+const block_objects = @import("block_objects.zig");
 const code = @import("code.zig");
 const evm_objects = @import("evm_objects.zig");
+const flat_objects = @import("flat_objects.zig");
 const host_objects = @import("host_objects.zig");
 const keccak = @import("keccak.zig");
 const python = @import("python.zig");
 const rlp_objects = @import("rlp_objects.zig");
 const run_objects = @import("run_objects.zig");
 const state = @import("state.zig");
+const state_objects = @import("state_objects.zig");
 const transaction_objects = @import("transaction_objects.zig");
 const trie_objects = @import("trie_objects.zig");
 const memory = &@import("memory.zig").core;
+
+/// What the library was built from; core/build.py writes it.
+const origin = @import("origin");
 
 const Object = python.Object;
 
@@ -46,11 +52,19 @@ const rows = [_]Row{
     row("trie_get_with_proof", trie_objects.get_with_proof, 3, 3),
     row("trie_update", trie_objects.update, 3, 3),
     row("ordered_root", trie_objects.ordered_root, 1, 1),
+    row("state_after", state_objects.after, 6, 6),
+    row("flat_changes", flat_objects.changes, 4, 4),
+    row("difference_operations", flat_objects.difference, 4, 4),
+    row("fields_rlp", block_objects.fields_rlp, 1, 1),
+    row("fields_fit", block_objects.fields_fit, 2, 2),
+    row("stored_receipts", block_objects.stored_receipts, 1, 1),
+    row("receipts_summary", block_objects.receipts_summary, 1, 1),
     row("transaction_fields", transaction_objects.decode, 1, 1),
     row("run_message", run_objects.run_message, 5, 5),
     row("evm_operations", evm_objects.operations, 1, 1),
     row("evm_words", evm_objects.evaluate, 2, 2),
     row("bind", bind, 3, 3),
+    row("check", check, 1, 1),
     row("use_kernel", use_kernel, 1, 1),
     row("kernel", kernel, 0, 0),
     row("memory", memory_figures, 0, 0),
@@ -61,6 +75,10 @@ const rows = [_]Row{
 var references: [rows.len]?*Object = @splat(null);
 /// By row: what makes the result out of the core's answer.
 var results: [rows.len]?*Object = @splat(null);
+/// What is raised where a function and its reference differ; null while they are not compared.
+var difference: ?*Object = null;
+/// Whether this thread is in a reference that is run to be compared.
+threadlocal var is_comparing = false;
 /// The exception for a refusal without such a function.
 var refused: *Object = undefined;
 
@@ -74,11 +92,35 @@ fn Wrapped(comptime index: usize) type {
                 error.Raised => null,
                 error.Refused, error.OutOfMemory => refer(index, first, arguments.len, null),
             };
-            const result = results[index] orelse return answer;
-            defer python.drop(answer);
-            return python.PyObject_CallFunctionObjArgs(result, answer, @as(?*Object, null));
+            const found = finished(index, answer) orelse return null;
+            const exception = difference orelse return found;
+            return compared(index, exception, found, arguments) catch null;
         }
     };
+}
+
+/// What the function returns for the core's answer, which it takes over.
+fn finished(index: usize, answer: *Object) ?*Object {
+    const result = results[index] orelse return answer;
+    defer python.drop(answer);
+    return python.PyObject_CallFunctionObjArgs(result, answer, @as(?*Object, null));
+}
+
+/// What was found, which it takes over, where the reference gives the same.
+fn compared(index: usize, exception: *Object, found: *Object, arguments: []const *Object) Error!*Object {
+    errdefer python.drop(found);
+    // a reference calls functions of the core in its turn, with callables that may count their calls
+    if (is_comparing) return found;
+    is_comparing = true;
+    defer is_comparing = false;
+    const reference = references[index] orelse return found;
+    const wanted = try call_reference(reference, arguments.ptr, arguments.len, null);
+    defer python.drop(wanted);
+    if (try python.are_equal(found, wanted)) return found;
+    var text: [128]u8 = undefined;
+    const message = std.fmt.bufPrintSentinel(&text, "the core and Python do not agree on {s}", .{rows[index].name}, 0);
+    python.PyErr_SetString(exception, message catch "the core and Python do not agree");
+    return error.Raised;
 }
 
 fn refer(index: usize, first: [*]const *Object, count: usize, keywords: ?*Object) ?*Object {
@@ -140,6 +182,13 @@ fn bind(arguments: []const *Object) Error!*Object {
     return error.Refused;
 }
 
+/// check(exception)
+fn check(arguments: []const *Object) Error!*Object {
+    const before = difference;
+    difference = or_null(arguments[0]);
+    return before orelse python.none();
+}
+
 fn use_kernel(arguments: []const *Object) Error!*Object {
     return if (keccak.choose(try python.text_of(arguments[0]))) python.none() else error.Refused;
 }
@@ -178,6 +227,7 @@ fn initialize() Error!*Object {
     keccak.start();
     try transaction_objects.start();
     try host_objects.start();
+    try block_objects.start();
     const entropy = try python.entropy();
     state.start(entropy);
     code.start(memory.allocator(), entropy);
@@ -185,6 +235,8 @@ fn initialize() Error!*Object {
     const module = try python.made(python.PyModule_Create2(&definition, python.api_version));
     errdefer python.drop(module);
     try python.done(python.PyModule_AddObjectRef(module, "RefusedError", refused));
+    try python.add(module, "FACE", origin.face);
+    try python.add(module, "SOURCES", origin.sources);
     return module;
 }
 

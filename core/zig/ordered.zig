@@ -37,7 +37,7 @@ pub fn root(arena: std.mem.Allocator, items: []const []const u8, hasher: anytype
     return switch (try builder.apply(null, entries)) {
         .same, .gone => empty_root,
         .node => |top| {
-            _ = try update.seal(arena, top, hasher);
+            _ = try update.seal(arena, &.{top}, hasher);
             return top.hash;
         },
     };

@@ -4,6 +4,7 @@ const std = @import("std");
 const blake2f = @import("precompile_blake2f.zig");
 const frames = @import("frame.zig");
 const host = @import("host.zig");
+const modexp = @import("precompile_modexp.zig");
 const ripemd160 = @import("precompile_ripemd160.zig");
 const End = @import("machine.zig").End;
 const Error = @import("errors.zig").Error;
@@ -20,6 +21,7 @@ const own = [_]Own{
     .{ .number = 4, .gas = 15, .word_gas = 3, .run = identity },
 };
 
+const modexp_number = 5;
 const blake2f_number = 9;
 
 /// Bytes that are worked on at once at most: the host looks at the clock, and lets others run.
@@ -36,7 +38,11 @@ pub fn run(machine: *Machine, number: u8, message: *const host.Message) Error!En
         try row.run(machine, message.data);
         return .{ .status = .success, .gas_left = message.gas - gas, .output = machine.answer.items };
     }
-    return if (number == blake2f_number) compress(machine, message) else ask(machine, message);
+    return switch (number) {
+        modexp_number => raise(machine, message),
+        blake2f_number => compress(machine, message),
+        else => ask(machine, message),
+    };
 }
 
 fn ask(machine: *Machine, message: *const host.Message) Error!End {
@@ -63,6 +69,15 @@ fn sha256(machine: *Machine, data: []const u8) Error!void {
 fn ripemd(machine: *Machine, data: []const u8) Error!void {
     try machine.answer.appendNTimes(machine.memory, 0, 32 - ripemd160.digest_size);
     try machine.answer.appendSlice(machine.memory, &ripemd160.hash(data));
+}
+
+/// Operands of any size are the host's: their prices have no bound, and EIP-7823 words a fault.
+fn raise(machine: *Machine, message: *const host.Message) Error!End {
+    const input = modexp.Input.of(message.data) orelse return ask(machine, message);
+    const gas = input.gas(machine.rules.fork);
+    if (gas > message.gas) return .{ .status = .out_of_gas, .gas_left = 0 };
+    try input.power(machine, try machine.answer.addManyAsSlice(machine.memory, input.modulus_size));
+    return .{ .status = .success, .gas_left = message.gas - gas, .output = machine.answer.items };
 }
 
 /// One gas a round (EIP-152).

@@ -48,6 +48,7 @@ pub extern fn PyModule_Create2(*Module, c_int) ?*Object;
 pub extern fn PyModule_AddObjectRef(*Object, [*:0]const u8, *Object) c_int;
 extern fn PyType_GetFlags(*Type) c_ulong;
 extern fn PyBytes_FromStringAndSize(?[*]const u8, Size) ?*Object;
+extern fn PyMemoryView_FromMemory([*]const u8, Size, c_int) ?*Object;
 extern fn PyBytes_AsString(*Object) ?[*]u8;
 extern fn PyBytes_Size(*Object) Size;
 extern fn PyUnicode_FromStringAndSize(?[*]const u8, Size) ?*Object;
@@ -63,6 +64,12 @@ pub extern fn PyDict_New() ?*Object;
 pub extern fn PyDict_SetItem(*Object, *Object, *Object) c_int;
 pub extern fn PyDict_Next(*Object, *Size, *?*Object, *?*Object) c_int;
 pub extern fn PyDict_Size(*Object) Size;
+extern fn PyDict_GetItemWithError(*Object, *Object) ?*Object;
+extern fn PyObject_RichCompareBool(*Object, *Object, c_int) c_int;
+extern fn PyObject_GetAttr(*Object, *Object) ?*Object;
+extern fn PyBool_FromLong(c_long) ?*Object;
+extern fn PyErr_Occurred() ?*Object;
+extern fn PySequence_Contains(*Object, *Object) c_int;
 pub extern fn PyList_New(Size) ?*Object;
 pub extern fn PyList_SetItem(*Object, Size, *Object) c_int;
 pub extern fn PyList_Append(*Object, *Object) c_int;
@@ -128,6 +135,13 @@ pub fn bytes(data: []const u8) Error!*Object {
     return made(PyBytes_FromStringAndSize(data.ptr, @intCast(data.len)));
 }
 
+const buffer_to_read: c_int = 0x100;
+
+/// A memoryview of bytes that Python does not own: who gets it has to release it before they go.
+pub fn shown(data: []const u8) Error!*Object {
+    return made(PyMemoryView_FromMemory(data.ptr, @intCast(data.len), buffer_to_read));
+}
+
 /// A new bytes object, and its memory, which is to be filled before anything else sees it.
 pub fn blank(size: usize) Error!struct { *Object, []u8 } {
     const object = try made(PyBytes_FromStringAndSize(null, @intCast(size)));
@@ -181,6 +195,14 @@ pub fn size_of(object: *Object) Error!usize {
     return if (overflow == 0 and value >= 0) @intCast(value) else error.Refused;
 }
 
+/// An integer of 63 bits and a sign.
+pub fn small_of(object: *Object) Error!i64 {
+    if (!is(object, .integer)) return error.Refused;
+    var overflow: c_int = 0;
+    const value = PyLong_AsLongAndOverflow(object, &overflow);
+    return if (overflow == 0) value else error.Refused;
+}
+
 /// The integer of a word.
 pub fn integer_of_word(value: u256) Error!*Object {
     if (value >> 64 == 0) return integer(@truncate(value));
@@ -219,6 +241,13 @@ pub fn entropy() Error!u64 {
     const text = try string("zevm");
     defer drop(text);
     return @bitCast(PyObject_Hash(text));
+}
+
+/// Give a module a constant.
+pub fn add(module: *Object, name: [*:0]const u8, text: []const u8) Error!void {
+    const object = try string(text);
+    defer drop(object);
+    try done(PyModule_AddObjectRef(module, name, object));
 }
 
 /// A list's or a tuple's length and items; the items are borrowed.
@@ -293,6 +322,46 @@ pub fn tuple(items: []const *Object) Error!*Object {
     };
     for (items, 0..) |item, index| _ = PyTuple_SetItem(result, @intCast(index), item);
     return result;
+}
+
+/// A new reference to an object's attribute.
+pub fn attribute(object: *Object, name: *Object) Error!*Object {
+    return made(PyObject_GetAttr(object, name));
+}
+
+/// Whether objects are equal, by Python's ==.
+pub fn are_equal(a: *Object, b: *Object) Error!bool {
+    const equal = PyObject_RichCompareBool(a, b, 2);
+    return if (equal < 0) error.Raised else equal != 0;
+}
+
+pub fn boolean(value: bool) Error!*Object {
+    return made(PyBool_FromLong(@intFromBool(value)));
+}
+
+/// The pairs of a dict that nothing changes meanwhile; they are borrowed.
+pub const Pairs = struct {
+    dict: *Object,
+    place: Size = 0,
+
+    pub fn next(self: *Pairs) ?struct { key: *Object, value: *Object } {
+        var key: ?*Object = null;
+        var value: ?*Object = null;
+        if (PyDict_Next(self.dict, &self.place, &key, &value) == 0) return null;
+        return .{ .key = key.?, .value = value.? };
+    }
+};
+
+/// The item of a dict under a key, borrowed; null where there is none.
+pub fn value_in(dict: *Object, key: *Object) Error!?*Object {
+    const found = PyDict_GetItemWithError(dict, key);
+    return if (found == null and PyErr_Occurred() != null) error.Raised else found;
+}
+
+/// Whether a set or another container has an item.
+pub fn has(container: *Object, object: *Object) Error!bool {
+    const found = PySequence_Contains(container, object);
+    return if (found < 0) error.Raised else found != 0;
 }
 
 /// Set an item of a dict to a new reference, which it takes over.

@@ -50,11 +50,13 @@ fn block_of(object: *Object) Error!host_of.Block {
     };
 }
 
-fn transaction_of(arena: std.mem.Allocator, object: *Object) Error!host_of.Transaction {
+fn transaction_of(arena: std.mem.Allocator, context: *host_objects.Context, object: *Object) Error!host_of.Transaction {
     const parts = try python.sequence(object);
-    if (parts.size != 4) return error.Refused;
+    if (parts.size != 6) return error.Refused;
     const hashes = try python.sequence(try parts.at(2));
     const blob_hashes = try arena.alloc(host_of.Hash, hashes.size);
+    context.has_warm_slots = try python.is_true(try parts.at(4));
+    context.lock.is_shared = try python.is_true(try parts.at(5));
     for (blob_hashes, 0..) |*hash, index| hash.* = try bytes_of(32, try hashes.at(index));
     return .{
         .origin = try bytes_of(20, try parts.at(0)),
@@ -97,13 +99,16 @@ fn run(arguments: []const *Object) Error!*Object {
     var context: host_objects.Context = .{ .state = arguments[0], .helper = arguments[1] };
     defer context.release();
     const block = try block_of(arguments[2]);
-    const transaction = try transaction_of(arena, arguments[3]);
+    const transaction = try transaction_of(arena, &context, arguments[3]);
     const message = try message_of(arguments[4]);
     var state: state_of.State = .{ .memory = arena, .host = context.host() };
     defer state.deinit();
     var machine: machine_of.Machine = .init(counted.allocator());
     defer machine.deinit();
+    // before all that is declared above ends
+    defer context.lock.take();
     const result = try machine_of.run(&machine, &state, &block, &transaction, &message);
+    context.lock.take();
     return answer(arena, &state, &result);
 }
 

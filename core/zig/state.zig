@@ -118,6 +118,7 @@ pub const State = struct {
     /// References that the state keeps until its end.
     code_references: std.ArrayList(*Code) = .empty,
 
+    /// Under the host's `hold`.
     pub fn deinit(self: *State) void {
         for (self.code_references.items) |code_| codes.cache.release(code_);
     }
@@ -235,6 +236,7 @@ pub const State = struct {
 
     fn kept_code(self: *State, hash: *const Hash, bytes: []const u8) Error!*const Code {
         try self.code_references.ensureUnusedCapacity(self.memory, 1);
+        self.host.table.hold(self.host.context);
         const found = codes.cache.get(hash) orelse try codes.cache.put(hash, bytes);
         self.code_references.appendAssumeCapacity(found);
         return found;

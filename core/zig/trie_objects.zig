@@ -29,21 +29,21 @@ pub const Hasher = struct {
 };
 
 /// Objects that must live until a piece of work ends.
-const Held = struct {
+pub const Held = struct {
     objects: std.ArrayList(*Object) = .empty,
 
-    fn add(self: *Held, object: *Object) Error!void {
+    pub fn add(self: *Held, object: *Object) Error!void {
         errdefer python.drop(object);
         try self.objects.append(memory.allocator(), object);
     }
 
-    fn release(self: *Held) void {
+    pub fn release(self: *Held) void {
         for (self.objects.items) |object| python.drop(object);
         self.objects.deinit(memory.allocator());
     }
 };
 
-const Nodes = struct {
+pub const Nodes = struct {
     callable: *Object,
     held: *Held,
 
@@ -121,7 +121,7 @@ pub fn update(arguments: []const *Object) Error!*Object {
         .same => return outcome(root, &.{}),
         .gone => return outcome(&ordered.empty_root, &.{}),
         .node => |top| {
-            const kept = try update_of.seal(arena, top, Hasher{});
+            const kept = try update_of.seal(arena, &.{top}, Hasher{});
             return outcome(&top.hash, kept);
         },
     }
@@ -143,12 +143,8 @@ fn entries_of(arena: std.mem.Allocator, changes: *Object, held: *Held) Error![]u
         entry.* = .{ .path = path, .value = try python.contents(value.?) };
         try held.add(python.keep(value.?));
     }
-    std.sort.pdq(update_of.Entry, entries, {}, update_of.Entry.before);
     // keys of a class of their own may have the same bytes, and differ
-    for (entries[0..entries.len -| 1], 1..) |entry, next| {
-        if (std.mem.eql(u8, entry.path, entries[next].path)) return error.Refused;
-    }
-    return entries;
+    return update_of.sorted(entries);
 }
 
 fn outcome(root: *const [32]u8, kept: []const *node.Node) Error!*Object {
@@ -163,12 +159,17 @@ fn outcome(root: *const [32]u8, kept: []const *node.Node) Error!*Object {
 fn by_hash(kept: []const *node.Node) Error!*Object {
     const nodes = try python.made(python.PyDict_New());
     errdefer python.drop(nodes);
+    try put_by_hash(nodes, kept);
+    return nodes;
+}
+
+/// Put nodes into a dict under their hashes.
+pub fn put_by_hash(nodes: *Object, kept: []const *node.Node) Error!void {
     for (kept) |made| {
         const hash = try python.bytes(&made.hash);
         defer python.drop(hash);
         try python.put(nodes, hash, python.bytes(made.raw));
     }
-    return nodes;
 }
 
 /// ordered_root(items)

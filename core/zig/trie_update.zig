@@ -19,6 +19,15 @@ pub const Entry = struct {
     }
 };
 
+/// Entries in the order that an update takes them. Refused where two have the same path.
+pub fn sorted(entries: []Entry) Error![]Entry {
+    std.sort.pdq(Entry, entries, {}, Entry.before);
+    for (entries[0 .. entries.len -| 1], 1..) |entry, next| {
+        if (std.mem.eql(u8, entry.path, entries[next].path)) return error.Refused;
+    }
+    return entries;
+}
+
 /// What entries make of a part of the trie.
 const Change = union(enum) { same, gone, node: *Node };
 
@@ -218,12 +227,12 @@ pub fn Builder(comptime Source: type) type {
     };
 }
 
-/// Encode and hash a tree of new nodes; the nodes that are known by their hash, children before their parents.
-/// The root, the last of them, is hashed however short it is. hasher: `hash_many(messages, digests) void`.
-pub fn seal(arena: std.mem.Allocator, root: *Node, hasher: anytype) Error![]const *Node {
+/// Encode and hash trees of new nodes; the nodes that are known by their hash, children before their parents.
+/// The roots, the last of them, are hashed however short they are. hasher: `hash_many(messages, digests) void`.
+pub fn seal(arena: std.mem.Allocator, roots: []const *Node, hasher: anytype) Error![]const *Node {
     var order: std.ArrayList(*Node) = .empty;
     var levels: std.ArrayList(usize) = .empty;
-    try order.append(arena, root);
+    try order.appendSlice(arena, roots);
     var begin: usize = 0;
     while (begin < order.items.len) {
         try levels.append(arena, begin);

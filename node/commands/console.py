@@ -1,5 +1,6 @@
 """`zevm console`: a Python prompt with web3.py connected to a node."""
 
+import ast
 import code
 import contextlib
 from pathlib import Path
@@ -23,7 +24,9 @@ def console(
         typer.Argument(metavar="URL", help="The node. (default: by --port, $ETH_RPC_URL, or 127.0.0.1:8545)"),
     ] = None,
     port: Annotated[str | None, typer.Option("--port", "-p", metavar="NUMBER", help="Port of a local node.")] = None,
-    execute: Annotated[str | None, typer.Option("--exec", "-e", metavar="CODE", help="Run this code and exit.")] = None,
+    execute: Annotated[
+        str | None, typer.Option("--exec", "-e", metavar="CODE", help="Run this code and exit: with 1 after an error.")
+    ] = None,
     datadir: DatadirOption = None,
     config: ConfigOption = None,
 ) -> None:
@@ -31,8 +34,7 @@ def console(
     settings = settings_of(datadir, config, port=port)
     names = connect(node_url(url, port, lambda: settings.port))
     if execute is not None:
-        code.InteractiveInterpreter(names).runsource(execute, "<exec>", "single")
-        return
+        raise typer.Exit(run_code(execute, names))
     w3 = names["w3"]
     greeting = (
         f"{w3.client_version} at {w3.provider.endpoint_uri}, chain {w3.eth.chain_id}, block {w3.eth.block_number}\n"
@@ -40,6 +42,22 @@ def console(
     )
     with _history(settings.datadir):
         code.interact(greeting, local=names, exitmsg="")
+
+
+def run_code(source: str, names: dict[str, Any]) -> int:
+    """Run statements as at the prompt, the values of expressions shown: 0, or 1 after an error, which is told."""
+    prompt = code.InteractiveInterpreter(names)
+    try:
+        program = compile(ast.Interactive(ast.parse(source, "<exec>").body), "<exec>", "single")
+    except SyntaxError:
+        prompt.showsyntaxerror("<exec>")
+        return 1
+    try:
+        exec(program, names)
+    except Exception:
+        prompt.showtraceback()
+        return 1
+    return 0
 
 
 def connect(url: str) -> dict[str, Any]:

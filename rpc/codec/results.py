@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from zevm.chain.canonical.log_search import LogRecord
+from zevm.chain.canonical.log_records import LogRecord
 from zevm.chain.types import AccessListEntry, Authorization, Block, Header, Log, Receipt, Transaction, TransactionType
 from zevm.chain.types.block import Withdrawal
 from zevm.storage.primitives import Address, Hash32

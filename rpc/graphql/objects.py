@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from zevm.chain import types
-from zevm.chain.canonical.log_search import LogRecord
+from zevm.chain.canonical.log_records import LogRecord
 from zevm.chain.errors import UnknownBlockError
 from zevm.chain.rules.fees import next_base_fee
 from zevm.chain.types import Header, Receipt

@@ -6,7 +6,7 @@ They are named by their block's hash: what a reorganisation or a revert has remo
 import threading
 from collections.abc import Callable
 
-from zevm.chain.canonical.log_search import LogRecord
+from zevm.chain.canonical.log_records import LogRecord
 
 RECENT_BLOCKS = 256
 """Blocks at the chain's end whose logs are kept; a search through old ones shall not displace them."""

@@ -6,8 +6,9 @@ the application's way (rpc.transport.http). A client gets the same bytes by both
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast
 
+from lru import LRU
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
@@ -20,12 +21,25 @@ from zevm.rpc.transport.asgi import Receive, Scope, Send
 from zevm.rpc.transport.guard import Guard, Headers, Refusal, header
 from zevm.rpc.transport.http_bodies import BODY_TOO_SLOW, PIECE_BYTES, TOO_MUCH_INPUT, Bodies, refuse, send_json
 
+KNOWN_HEADS = 512
+"""Heads of requests that are kept: a client sends the same one for each body of a length."""
+KNOWN_HEAD_BYTES = 1_024
+"""Maximum size of a kept head."""
+_END_OF_HEAD = b"\r\n\r\n"
+
 DIRECT_BODY_BYTES = 65_536
 """Maximum size of a body that arrives in parts; a larger one takes the application's way."""
 
 _HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
 _CLOSE = b"connection: close\r\n\r\n"
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class KnownHead(NamedTuple):
+    """The reading of a head whose bytes came before: a direct request with a body of this size."""
+
+    headers: Headers
+    body_bytes: int
 
 
 class Door:
@@ -37,6 +51,19 @@ class Door:
         self.budget = budget
         self.body_seconds = limits.http_header_seconds
         self._bodies = Bodies(limits, budget)
+        self._heads: LRU[bytes, KnownHead] = LRU(KNOWN_HEADS)
+
+    def known(self, data: bytes) -> tuple[Headers, bytes] | None:
+        """The headers and the body of what is one whole request, if a head of the very same bytes was kept."""
+        end = data.find(_END_OF_HEAD, 0, KNOWN_HEAD_BYTES) + len(_END_OF_HEAD)
+        head: KnownHead | None = self._heads.get(data[:end])
+        return None if head is None or len(data) - end != head.body_bytes else (head.headers, data[end:])
+
+    def keep(self, data: bytes, headers: Headers, body_bytes: int) -> None:
+        """Keep the head of a direct request that came alone, and whole, and whose connection stays open."""
+        size = len(data) - body_bytes
+        if size <= KNOWN_HEAD_BYTES and data.find(_END_OF_HEAD) == size - len(_END_OF_HEAD):
+            self._heads[data[:size]] = KnownHead(headers, body_bytes)
 
     def admits(self, headers: Headers) -> bool:
         """Whether a POST / with these headers may go the direct way. Names are lower case."""

@@ -111,6 +111,8 @@ class HttpProtocol(HttpToolsProtocol):
         self._unfinished_bytes = 0
         self._is_one_request = True
         self._has_begun = False
+        self._is_between = True
+        self._kept: tuple[Headers, int] | None = None
         self._incoming: DirectRequest | None = None
         self._running: DirectRequest | None = None
         self._before: RequestResponseCycle | None = None
@@ -143,9 +145,15 @@ class HttpProtocol(HttpToolsProtocol):
         """Parse; an unfinished head is bounded in bytes and time. Nothing is read behind a refused request."""
         if self._is_ending:
             return
+        if self._is_between and self._take_known(data):
+            return
         self._is_one_request = True
         self._has_begun = False
+        self._kept = None
+        begins = self._is_between
         super().data_received(data)
+        if begins and self._kept is not None and self._shared.door is not None:
+            self._shared.door.keep(data, *self._kept)
         if self._incoming is not None and not self._incoming.hold():
             self._hand_over(self._incoming)
         if not self._in_head:
@@ -162,6 +170,7 @@ class HttpProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """The first byte of a request."""
         self._in_head = True
+        self._is_between = False
         self._has_host = False
         self._head_bytes = self._unfinished_bytes = 0
         self.url = b""
@@ -208,10 +217,13 @@ class HttpProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """The request is complete; further bytes in the same read belong to another."""
         self._is_one_request = False
+        self._is_between = True
         request, self._incoming, self._before = self._incoming, None, None
         if request is None:
             super().on_message_complete()
             return
+        if request.keep_alive:
+            self._kept = self.headers, len(request.body)
         # the further ones of one read are begun one in each turn of the event loop
         at_once, self._has_begun = not self._has_begun, True
         request.complete(at_once=at_once)
@@ -237,6 +249,23 @@ class HttpProtocol(HttpToolsProtocol):
         )
         super()._start_asgi_task(cycle, cast(Any, application))
         return cycle
+
+    def _take_known(self, data: bytes) -> bool:
+        """Begin a request whose head came before, in these very bytes, without the parser; False if it is none.
+
+        The parser stands between two requests, where it keeps nothing of the one before.
+        """
+        door, before = self._shared.door, self.cycle
+        known = None if door is None or (before is not None and not before.response_complete) else door.known(data)
+        if door is None or known is None:
+            return False
+        self._cancel_head_timer()
+        self._unset_keepalive_if_required()
+        request = DirectRequest(self, door, known[0], keep_alive=True, is_turn=True)
+        self.cycle, self._running = cast(Any, request), request
+        request.feed(known[1])
+        request.complete(at_once=True)
+        return True
 
     def _is_plain(self) -> bool:
         return (

@@ -20,12 +20,14 @@ from zevm.chain.rules.fees import fee_history
 from zevm.chain.rules.forks import Fork
 from zevm.chain.rules.genesis import Genesis
 from zevm.chain.rules.schedule import ForkSchedule
-from zevm.chain.types import Block, Header, Receipt, Withdrawal
+from zevm.chain.types import Block, Header, Withdrawal
+from zevm.chain.types.receipt import encode_receipts, root_and_bloom
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.fork_table import precompile_address
 from zevm.chain.vm.gas_needs import GasNeeds, floor_gas, intrinsic_gas
-from zevm.storage import trie
+from zevm.core import CORE
 from zevm.storage.account import encode_account
+from zevm.storage.state_update import state_after
 
 STORING = "60005460010160005500"
 """A contract that counts its calls in its storage."""
@@ -131,11 +133,13 @@ def _mined_elsewhere(*transactions: Any) -> Block:
 def test_each_account_that_a_block_changes_is_encoded_once() -> None:
     chain = open_chain()
     before = chain.canonical.head.version
-    calls = chain.writer.run(calls_of, lambda: chain.send_transaction(transfer(0)), encode_account)
+    calls = chain.writer.run(calls_of, lambda: chain.send_transaction(transfer(0)), encode_account, state_after)
     encoded = Counter(calls["encode_account"])
     assert chain.canonical.head.version > before
-    assert len(encoded) >= 3
-    assert set(encoded.values()) == {1}
+    assert len(calls["state_after"]) == 1
+    # the core encodes them itself
+    assert len(encoded) >= 3 if CORE.library is None else not encoded
+    assert set(encoded.values()) <= {1}
     chain.close()
 
 
@@ -159,17 +163,13 @@ def test_the_roots_of_a_payloads_lists_are_computed_once(consensus: Consensus) -
     block = _payload(consensus)
     call = consensus.call(block)
     calls = consensus.run(
-        calls_of, lambda: consensus.engine.new_payload(call), transactions_root, withdrawals_root, trie.ordered_root
+        calls_of, lambda: consensus.engine.new_payload(call), transactions_root, withdrawals_root, root_and_bloom
     )
-    assert {name: len(found) for name, found in calls.items()} == {
-        "transactions_root": 1,
-        "withdrawals_root": 1,
-        "ordered_root": 3,  # and that of the receipts
-    }
+    assert [len(found) for found in calls.values()] == [1, 1, 1]
     assert consensus.chain.block_by_hash(block.hash) == block
 
 
-ENCODERS = (Header.encode, Block.encode_body, Receipt.encode_stored)
+ENCODERS = (Header.encode, Block.encode_body, encode_receipts)
 
 
 def _moves_to(consensus: Consensus, block: Block) -> dict[str, list[tuple[Any, ...]]]:

@@ -64,8 +64,51 @@ def test_a_missing_core_is_a_reason_and_where_it_is_required_an_error(
         found = loading.load(environment)
         assert (found.library, found.reason, found.kernel, found.memory_bytes) == (None, reason, None, 0)
         assert found.description == f"Python ({reason})"
-    with pytest.raises(ImportError, match=r"ZEVM_REQUIRE_CORE is set, but .*venv.sh run` builds it"):
+    with pytest.raises(ImportError, match=r"ZEVM_REQUIRE_CORE is set, but .*`make install` builds it$"):
         loading.load({loading.REQUIRE_CORE: "1"})
+
+
+@needs_core
+def test_a_library_of_other_stubs_is_not_used_and_the_remedy_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert CORE.library is not None
+    stubs = tmp_path / "_core.pyi"
+    stubs.write_text(build.FACE.read_text() + "\ndef more() -> None: ...\n")
+    monkeypatch.setattr(loading, "_FACE", stubs)
+    monkeypatch.setitem(sys.modules, CORE.library.__name__, CORE.library)
+    found = loading.load({})
+    told = "_core.abi3.so is of another version than its stubs, _core.pyi: `make install` builds it again"
+    assert (found.library, found.reason) == (None, told)
+    assert CORE.library.__name__ not in sys.modules
+    with pytest.raises(ImportError, match=f"^{loading.REQUIRE_CORE} is set, but {told}$"):
+        loading.load({loading.REQUIRE_CORE: "1"})
+    monkeypatch.setattr(loading, "_FACE", build.FACE)
+    assert loading.load({}).reason == ""
+
+
+@needs_core
+def test_a_library_older_than_changed_sources_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert CORE.library is not None
+    sources = tmp_path / "zig"
+    shutil.copytree(build.SOURCES, sources)
+    monkeypatch.setattr(build, "SOURCES", sources)
+    monkeypatch.setattr(loading, "_SOURCES", sources)
+    monkeypatch.setitem(sys.modules, CORE.library.__name__, CORE.library)
+    later = Path(str(CORE.library.__file__)).stat().st_mtime + 10
+    os.utime(sources / "opcodes.zig", (later, later))
+    assert loading.load({}).reason == "", "the time alone is no reason"
+    with (sources / "opcodes.zig").open("a") as file:
+        file.write("// more\n")
+    os.utime(sources / "opcodes.zig", (later, later))
+    told = "_core.abi3.so is older than its sources, opcodes.zig for one: `make install` builds it again"
+    assert loading.load({}) == loading.Core(None, told)
+
+
+@needs_core
+def test_the_library_says_what_it_was_built_from() -> None:
+    assert CORE.library is not None
+    assert (build.face_checksum(), build.sources_checksum()) == (CORE.library.FACE, CORE.library.SOURCES)
 
 
 def test_the_compiler_is_the_one_that_contracts_are_pinned_to() -> None:

@@ -4,6 +4,7 @@ import re
 import threading
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ from testing.memory_state import MemoryAccount, MemoryReader
 from tests.chain.vm.support import CONTRACT, ETHER, SENDER, assemble, environment_of, returning
 from tests.core.support import needs_core
 from verification.differential import engines as differential
+from verification.differential.nests import nest_of
 from zevm.chain.concurrency.deadline import BriefDeadline, Deadline, ExecutionTimeoutError, NotBriefError
-from zevm.chain.errors import EngineDifferenceError
+from zevm.chain.errors import EngineDifferenceError, TransactionError
 from zevm.chain.rules.forks import Fork
 from zevm.chain.tracing.tracer import QuietTracer
 from zevm.chain.vm import transition
@@ -25,7 +27,8 @@ from zevm.chain.vm.engines.engine import Engine, engine_named
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.fork_table import FRAME_CLASSES
 from zevm.chain.vm.frame import Frame
-from zevm.chain.vm.interface import CallRequest, Outcome, VmErrorKind
+from zevm.chain.vm.interface import CallRequest, Outcome, VmError, VmErrorKind
+from zevm.chain.vm.message import FrameStart
 from zevm.chain.vm.program import program_cache
 from zevm.core import CORE
 from zevm.core.loading import Core
@@ -92,6 +95,42 @@ def test_random_programs_agree(ran: Counter[str]) -> None:
         differential.run_program(seed)
     assert ran["native"] > 200
     assert not ran["refused"]
+
+
+def test_nests_of_calls_and_creations_agree(ran: Counter[str]) -> None:
+    for seed in range(40):
+        differential.run_nest(seed)
+    assert ran["native"] > 100
+    assert not ran["refused"]
+
+
+def test_nests_reach_depth_and_every_kind_of_frame() -> None:
+    seen: set[str] = set()
+
+    class Watching(QuietTracer):
+        def on_enter(self, start: FrameStart) -> None:
+            seen.update((start.kind, f"depth {start.depth}"))
+
+        def on_exit(self, gas_used: int, output: bytes, error: VmError | None) -> None:  # noqa: ARG002
+            seen.add("none" if error is None else error.kind.name)
+
+    for seed in range(60):
+        nest = nest_of(seed)
+        executor = Executor(environment_of(nest.fork), BlockState(MemoryReader(nest.accounts)))
+        for request in nest.requests:
+            with suppress(TransactionError):
+                executor.call(request, tracer=Watching())
+    wanted = {"CALL", "CALLCODE", "DELEGATECALL", "STATICCALL", "CREATE", "CREATE2", "SELFDESTRUCT", "depth 6"}
+    faults = {"REVERT", "OUT_OF_GAS", "INSUFFICIENT_BALANCE", "NONCE_OVERFLOW", "WRITE_PROTECTION", "ADDRESS_COLLISION"}
+    assert wanted | faults <= seen
+
+
+def test_effects_that_get_lost_on_their_way_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    absorb = BlockState.absorb
+    monkeypatch.setattr(
+        BlockState, "absorb", lambda self, effects: absorb(self, effects._replace(destroyed=frozenset()))
+    )
+    assert differential.campaign(differential.run_nest, 0, 60, 60, "nest") > 0
 
 
 @pytest.mark.slow

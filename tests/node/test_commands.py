@@ -16,6 +16,7 @@ from tests.node.conftest import Command, Start
 from zevm.chain.rules.genesis import load_default_genesis
 from zevm.chain.types import Block
 from zevm.node.commands.blocks import split_items
+from zevm.node.commands.console import run_code
 from zevm.storage.rlp import RlpError
 
 ALICE = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
@@ -250,6 +251,28 @@ def test_console_runs_code_against_the_node(zevm: Command, start: Start) -> None
     assert told.stdout == "31337 10 0\n", told.stderr
     typed = zevm("console", node.url, stdin="w3.eth.chain_id + 1\n", process=True)
     assert "31338" in typed.stdout
+
+
+@pytest.mark.parametrize(
+    ("source", "code", "out", "err"),
+    [
+        ("for item in range(2): print(item)", 0, "0\n1\n", ""),
+        ("a = 20\na + 1", 0, "21\n", ""),
+        ("1 / 0", 1, "", "ZeroDivisionError: division by zero"),
+        ("print('x'", 1, "", "SyntaxError: '(' was never closed"),
+        ("exit(3)", 3, "", ""),
+    ],
+)
+def test_console_runs_whole_programs_and_tells_of_errors(
+    source: str, code: int, out: str, err: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        ended: object = run_code(source, {})
+    except SystemExit as stop:
+        ended = stop.code
+    told = capsys.readouterr()
+    assert (ended, told.out) == (code, out)
+    assert err in told.err
 
 
 def test_console_without_a_node(zevm: Command) -> None:

@@ -437,7 +437,7 @@ def children():
     return [pid for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()]
 
 def use(folder):
-    with zevm.Node(folder) as node:
+    with zevm.Node(folder, evm="py-evm") as node:
         w3 = Web3(node.provider)
         sent = w3.eth.send_transaction({{"from": w3.eth.accounts[0], "data": MODULE}})
         box = w3.eth.wait_for_transaction_receipt(sent)["contractAddress"]
@@ -544,3 +544,17 @@ def test_a_listener_that_fails_harms_neither_the_chain_nor_other_listeners(node:
 def test_a_mining_mode_is_no_truth_value(mining: bool) -> None:
     with pytest.raises(zevm.SettingsError, match=r"mining: (True|False): want 'auto', 'manual' or seconds"):
         zevm.Node(mining=mining)
+
+
+@pytest.mark.parametrize("fork", ["frontier", "homestead", "tangerinewhistle", "spuriousdragon", "osaka"])
+def test_a_node_of_any_fork_sends_for_its_accounts(fork: str) -> None:
+    """Before EIP-155 (Spurious Dragon) no signature covers the chain's id."""
+    with zevm.Node(fork=fork, accounts=1) as node:
+        own, stranger = node.accounts[0].address, "0x" + "11" * 20
+        node.request("anvil_impersonateAccount", stranger)
+        node.request("anvil_setBalance", stranger, hex(10**18))
+        for sender in (own, stranger):
+            sent = node.request("eth_sendTransaction", {"from": sender, "to": own, "value": "0x1"})
+            assert node.request("eth_getTransactionReceipt", sent)["from"].lower() == sender.lower()
+            named = node.request("eth_getTransactionByHash", sent).get("chainId")
+            assert (named is None) == (fork in ("frontier", "homestead", "tangerinewhistle"))

@@ -98,6 +98,18 @@ def test_a_write_that_failed_leaves_nothing(tmp_path: Path, monkeypatch: pytest.
     store.close()
 
 
+def test_an_interrupted_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = LevelStore(tmp_path)
+    store.write(batch_of((b"a1", b"old")))
+    with monkeypatch.context() as patched:
+        patched.setattr(store._unsynced, "before_synced", lambda: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            store.write(batch_of((b"a1", b"new")))
+    store.write(batch_of((b"a2", b"1")))
+    assert store.get(b"a1") == b"old"
+    store.close()
+
+
 def test_no_reader_mixes_two_states(tmp_path: Path) -> None:
     """Pairs of keys are written together; one of each pair is kept, and the other one's file is asked."""
     store, stop, mixed = LevelStore(tmp_path, options=SMALL), threading.Event(), []

@@ -1,12 +1,14 @@
 """Random RLP, tries and transactions through the core, in Zig's debug mode: no overflow, no wrong free, no leak.
 
     python -m verification.core.run --seconds 3600 --seed 1 --processes 2
+    python -m verification.core.run --subject evm --seed 30064771081 --program fuzz     one case again
 
 Compiles core/zig/fuzz.zig with the pinned compiler and starts it, once a process, with seeds of their own. Ends with 0
-when nothing was found; what is found is told with the seed that shows it.
+when nothing was found; what is found is told with the subject and the seed that show it.
 """
 
 import argparse
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,6 +18,7 @@ from pathlib import Path
 from zevm.core.build import SOURCES, BuildError, compiler
 
 PROGRAM = "fuzz.zig"
+SUBJECTS = ("rlp", "trie", "transactions", "evm")
 ENDING_SECONDS = 120
 """Enough for the last round on a busy machine; a program that goes on hangs."""
 
@@ -48,12 +51,20 @@ def campaign(program: Path, seconds: int, seeds: Sequence[int]) -> tuple[bool, s
     return is_clean, "".join(told)
 
 
+def run_case(program: Path, subject: str, seed: int) -> tuple[bool, str]:
+    """Whether one case finds nothing, and what it tells. seed: as a campaign names it."""
+    finished = subprocess.run([str(program), subject, str(seed)], stderr=subprocess.PIPE, text=True, check=False)
+    return finished.returncode == 0, finished.stderr
+
+
 def main() -> int:
     """Run a campaign; 1 where something was found."""
     parser = argparse.ArgumentParser(description="Fuzz the native core in Zig's debug mode.")
     parser.add_argument("--seconds", type=int, default=60, help="how long (60)")
     parser.add_argument("--seed", type=int, default=1, help="the first process's; the others count on (1)")
     parser.add_argument("--processes", type=int, default=1, help="how many at once (1)")
+    parser.add_argument("--subject", choices=SUBJECTS, help="run the one case of it that --seed names")
+    parser.add_argument("--program", type=Path, metavar="FILE", help="keep the compiled program, for a debugger")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         try:
@@ -61,8 +72,13 @@ def main() -> int:
         except BuildError as error:
             print(f"the program cannot be compiled: {error}", file=sys.stderr)
             return 2
-        seeds = range(arguments.seed, arguments.seed + arguments.processes)
-        is_clean, told = campaign(program, arguments.seconds, seeds)
+        if arguments.program is not None:
+            shutil.copy(program, arguments.program)
+        if arguments.subject is None:
+            seeds = range(arguments.seed, arguments.seed + arguments.processes)
+            is_clean, told = campaign(program, arguments.seconds, seeds)
+        else:
+            is_clean, told = run_case(program, arguments.subject, arguments.seed)
     print(told, end="")
     return not is_clean
 

@@ -56,6 +56,8 @@ from verification.crash.disk import Disk
 from verification.crash.load import KilledError, Load
 from verification.crash.migration import make_older
 from verification.crash.model import Effect, LostError, Model, Operation
+from verification.evm_option import add_evm_option
+from zevm.chain.vm.engines.engine import Engine
 
 KILL_MODES = {"start-up": 12, "timed": 26, "aimed": 38, "reorg": 12, "revert": 12}
 """Kinds of kills and their weights."""
@@ -83,8 +85,9 @@ KILLED_MIGRATIONS = 4
 class Campaign:
     """Kills, restarts and checks on one data directory."""
 
-    def __init__(self, datadir: Path, random: Random, deep_check_every: int, clients: int = 0) -> None:
+    def __init__(self, datadir: Path, random: Random, deep_check_every: int, clients: int, engine: Engine) -> None:
         self.datadir = datadir
+        self.engine = engine
         self.random = random
         self.deep_check_every = deep_check_every
         self.counts: Counter[str] = Counter()
@@ -99,7 +102,7 @@ class Campaign:
             return shlex.split(template.format(datadir=self.datadir))
         accounts = ("--accounts", str(self.load.clients + 1)) if self.load.clients else ()
         proofs = ("--proofs", self.random.choice(PROOFS))
-        return zevm_command("--datadir", str(self.datadir), *accounts, *proofs)
+        return zevm_command("--datadir", str(self.datadir), "--evm", self.engine.value, *accounts, *proofs)
 
     def start(self) -> ForkedNode:
         started = time.monotonic()
@@ -292,6 +295,7 @@ class Campaign:
     def report(self) -> dict[str, object]:
         starts = sorted(self.starts_seconds)
         return {
+            "engine": self.engine.value,
             **self.counts,
             "mid-request share": round(self.counts["mid-request"] / max(1, self.counts["kills"]), 3),
             "blocks": self.model.head + 1,
@@ -316,11 +320,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--datadir", type=Path, help="must not exist yet; kept. Default: temporary, kept on failure")
     parser.add_argument("--seed", type=int, default=None, help="default: random, printed")
     parser.add_argument("--deep-check-every", type=int, default=10, metavar="KILLS")
+    add_evm_option(parser)
     options = parser.parse_args(arguments)
     seed = options.seed if options.seed is not None else Random().randrange(2**32)
     datadir = options.datadir or Path(tempfile.mkdtemp(prefix="zevm-crash-")) / "data"
-    campaign = Campaign(datadir, Random(seed), options.deep_check_every, options.clients)
-    print(f"seed {seed}, data directory {datadir}", flush=True)
+    campaign = Campaign(datadir, Random(seed), options.deep_check_every, options.clients, options.evm)
+    print(f"seed {seed}, engine {options.evm.value}, data directory {datadir}", flush=True)
     disk = Disk(datadir.parent, campaign.random) if options.full_disks else None
     try:
         campaign.prepare()

@@ -2,6 +2,7 @@
 
     python -m verification.differential.engines --programs 1000000     every fork; two hours
     python -m verification.differential.engines --seconds 600 --blocks     blocks of whole transactions too
+    python -m verification.differential.engines --seconds 600 --nests      calls within creations within calls
     python -m verification.differential.engines --program 4711             one of them again
 
 Each program runs with much gas, and again with less than it used, so that it ends anywhere. The engines are compared by
@@ -16,11 +17,13 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from random import Random
+from typing import Any
 
 from bench.time_per_gas import environment_of
 from testing.memory_state import MemoryReader
 from verification.differential.build import address_of, run_here, transactions_of
 from verification.differential.cases import FORKS, KEYS, new_case
+from verification.differential.nests import Nest, nest_of
 from verification.differential.programs import Program, program_of
 from zevm.chain.errors import EngineDifferenceError, TransactionError
 from zevm.chain.vm.block_state import BlockState
@@ -54,6 +57,31 @@ def run_blocks(seed: int) -> None:
         run_here(case, transactions_of(case), engine=Engine.CHECK)
 
 
+def run_nest(seed: int) -> None:
+    """Run messages in a row on one state: with the check mode, and on each engine alone, whose states must be equal.
+
+    Raises EngineDifferenceError.
+    """
+    nest = nest_of(seed)
+    reference = _left_by(nest, Engine.CHECK)
+    if _left_by(nest, Engine.NATIVE) != reference:
+        raise EngineDifferenceError("the messages leave another state where the core alone has run them")
+
+
+def _left_by(nest: Nest, engine: Engine) -> tuple[Any, ...]:
+    """The outcomes and the state's change."""
+    state = BlockState(MemoryReader(nest.accounts))
+    environment = replace(environment_of(nest.fork), engine=engine, number=300, coinbase=nest.coinbase)
+    outcomes: list[Any] = []
+    for request in nest.requests:
+        try:
+            outcome = Executor(environment, state).call(request)
+            outcomes.append((outcome.gas_used, outcome.output, outcome.logs, str(outcome.error)))
+        except TransactionError as error:
+            outcomes.append(str(error))
+    return outcomes, state.diff()
+
+
 def campaign(run: Callable[[int], None], first: int, count: int, seconds: float, name: str) -> int:
     """Run seeds until their number, or the time, is over; how many differed."""
     end, seed, differences = time.monotonic() + seconds, first, 0
@@ -80,11 +108,14 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the first program; later ones follow")
     parser.add_argument("--programs", type=int, default=20_000, help="how many at most")
     parser.add_argument("--blocks", action="store_true", help="run blocks in place of programs")
+    parser.add_argument("--nests", action="store_true", help="run trees of calls and creations in place of programs")
     parser.add_argument("--program", type=int, metavar="SEED", help="run this program alone")
     arguments = parser.parse_args()
     if arguments.program is not None:
         return int(campaign(run_program, arguments.program, 1, sys.maxsize, "program") > 0)
     run, name = (run_blocks, "block") if arguments.blocks else (run_program, "program")
+    if arguments.nests:
+        run, name = run_nest, "nest"
     return int(campaign(run, arguments.seed, arguments.programs, arguments.seconds, name) > 0)
 
 

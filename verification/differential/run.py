@@ -1,7 +1,9 @@
 """Execute random blocks here and in Ethereum's executable specification until the time is over, and compare.
 
     python -m verification.differential.run --seconds 3600 --seed 1
+    python -m verification.differential.run --seconds 600 --nests                 # calls within creations within calls
     python -m verification.differential.run --case differential-17-Osaka.json     # run a failing case again
+    python -m verification.differential.run --evm py-evm     # on the other engine
 
 Every case has transactions that must be refused among good ones; a second run has only the accepted ones, since the
 oracle numbers its receipts with the refused ones. A difference is shrunk and written to a file. Ends with 1 then.
@@ -13,14 +15,17 @@ import os
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 from verification.differential.build import Result, address_of, for_oracle, result_of, run_here, transactions_of
 from verification.differential.cases import FORKS, KEYS, Case, new_case
 from verification.differential.coverage import Coverage
+from verification.differential.nests import nest_case
 from verification.differential.shrink import shrink
 from verification.differential.specification import KnownFaultError, Specification
+from verification.evm_option import add_evm_option
 from zevm.chain.vm.engines.engine import Engine
 
 SHRINK_ATTEMPTS = 400
@@ -84,18 +89,23 @@ def campaign(
     *,
     zvm: bool,
     coverage: Coverage | None = None,
+    engine: Engine | None = None,
+    make_case: Callable[[int, str, list[bytes]], Case] = new_case,
 ) -> int:
-    """Run the cases from a seed on; how many of them differed. Failing cases go to the folder."""
+    """Run the cases from a seed on; how many of them differed. Failing cases go to the folder.
+
+    engine: that runs them here; None for the default.
+    """
     senders, counts = [address_of(key) for key in KEYS], Counter[str]()
     stop, end = seed + limits.seeds, time.monotonic() + limits.seconds
 
     def differ(case: Case) -> bool:
-        return bool(differences(case, specification, zvm=zvm))
+        return bool(differences(case, specification, zvm=zvm, engine=engine))
 
     while seed < stop and time.monotonic() < end:
         for fork in FORKS:
-            case = new_case(seed, fork, senders)
-            found = differences(case, specification, zvm=zvm)
+            case = make_case(seed, fork, senders)
+            found = differences(case, specification, zvm=zvm, engine=engine)
             counts["blocks"] += 1
             counts["transactions"] += len(case["transactions"])
             if coverage is not None:
@@ -104,7 +114,7 @@ def campaign(
                 counts["differences"] += 1
                 print(f"seed {seed}, {fork}: {', '.join(found)}", flush=True)
                 small = shrink(case, differ, SHRINK_ATTEMPTS)
-                report(small, differences(small, specification, zvm=zvm), folder)
+                report(small, differences(small, specification, zvm=zvm, engine=engine), folder)
         seed += 1
     print(
         f"{counts['blocks']} blocks, {counts['transactions']} transactions, {counts['differences']} differences, "
@@ -121,23 +131,35 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=sys.maxsize, help="how many at most")
     parser.add_argument("--case", type=Path, metavar="FILE", help="run this case alone")
     parser.add_argument("--zvm", action="store_true", help="with WebAssembly contracts switched on here")
+    parser.add_argument("--nests", action="store_true", help="blocks of trees of calls and creations")
     parser.add_argument("--coverage", action="store_true", help="tell what the cases exercised")
     parser.add_argument("--output", type=Path, default=Path(os.curdir), metavar="FOLDER", help="for failing cases")
+    add_evm_option(parser)
     arguments = parser.parse_args()
+    print(f"engine {arguments.evm.value}", flush=True)
+    kind = {"zvm": arguments.zvm, "engine": arguments.evm}
     with Specification() as specification:
         if arguments.case is not None:
-            return run_again(specification, arguments.case, zvm=arguments.zvm)
+            return run_again(specification, arguments.case, **kind)
         coverage = Coverage() if arguments.coverage else None
         limits = Limits(arguments.seconds, arguments.seeds)
-        count = campaign(specification, arguments.seed, limits, arguments.output, zvm=arguments.zvm, coverage=coverage)
+        count = campaign(
+            specification,
+            arguments.seed,
+            limits,
+            arguments.output,
+            coverage=coverage,
+            make_case=nest_case if arguments.nests else new_case,
+            **kind,
+        )
     if coverage is not None:
         print(coverage.report())
     return int(count > 0)
 
 
-def run_again(specification: Specification, file: Path, *, zvm: bool) -> int:
+def run_again(specification: Specification, file: Path, *, zvm: bool, engine: Engine) -> int:
     """A case from a file; 1 where it differs."""
-    found = differences(json.loads(file.read_text()), specification, zvm=zvm)
+    found = differences(json.loads(file.read_text()), specification, zvm=zvm, engine=engine)
     for name, (here, there) in found.items():
         print(f"{name}: here {here}, there {there}")
     return int(bool(found))

@@ -8,6 +8,7 @@ from zevm.chain.vm.engines.ending import Ending
 from zevm.chain.vm.engines.engine import Engine
 from zevm.chain.vm.frame import Frame, TransactionContext
 from zevm.chain.vm.message import Message
+from zevm.chain.vm.message_calls import runs
 from zevm.chain.vm.py_evm_state import PyEvmState
 
 messages: Counter[str] = Counter()
@@ -21,7 +22,7 @@ def run_message(frames: type[Frame], evm_state: PyEvmState, message: Message, co
     """
     takes_core = context.engine is not Engine.PY_EVM and native.takes(evm_state, message, context)
     # without code there is nothing to run, and frames cost less than the way into the core
-    if not takes_core or (context.engine is Engine.NATIVE and not native.runs(message, context)):
+    if not takes_core or (context.engine is Engine.NATIVE and not runs(message, context)):
         messages["py-evm"] += 1
         return py_evm.run(frames, evm_state, message, context)
     found = native.run(frames, evm_state, message, context)

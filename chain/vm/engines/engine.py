@@ -3,7 +3,9 @@
 import os
 from enum import Enum
 from functools import cache
+from threading import Lock
 
+from zevm.chain.errors import EngineDifferenceError
 from zevm.core import CORE
 
 
@@ -30,6 +32,35 @@ def default_engine() -> Engine:
     if named:
         return engine_named(named)
     return Engine.PY_EVM if CORE.library is None else Engine.NATIVE
+
+
+class FunctionChecks:
+    """Comparison of the core's functions with their references in Python, while any chain's engine is CHECK.
+
+    It holds for the whole process. A function that gives another result than its reference raises
+    EngineDifferenceError then, so that no block comes of it.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._owners: set[int] = set()
+
+    def begin(self, owner: object, engine: Engine) -> None:
+        """A chain with this engine is open."""
+        if engine is Engine.CHECK and CORE.library is not None:
+            with self._lock:
+                self._owners.add(id(owner))
+                CORE.library.check(EngineDifferenceError)
+
+    def end(self, owner: object) -> None:
+        """The chain is closed; idempotent."""
+        with self._lock:
+            self._owners.discard(id(owner))
+            if not self._owners and CORE.library is not None:
+                CORE.library.check(None)
+
+
+FUNCTION_CHECKS = FunctionChecks()
 
 
 def engine_named(name: str | None) -> Engine:

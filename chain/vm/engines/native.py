@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from eth.exceptions import VMError
 
+from zevm.chain.concurrency.deadline import BriefDeadline
 from zevm.chain.types import Log
 from zevm.chain.vm.engines.ending import Ending
 from zevm.chain.vm.execution_state import Effects
@@ -69,11 +70,6 @@ def takes(evm_state: PyEvmState, message: Message, context: TransactionContext) 
     )
 
 
-def runs(message: Message, context: TransactionContext) -> bool:
-    """Whether the message runs anything: code, creation code or a precompile."""
-    return bool(message.code) or message.is_create or message.code_address in context.precompiles
-
-
 def precompile_entries(
     own: Mapping[Address, Precompile], of_machine: Mapping[Address, Precompile], callable_: Mapping[Address, Precompile]
 ) -> bytes:
@@ -103,8 +99,14 @@ class _Helper:
         self.look = context.check_deadline
         self.block_hash = evm_state.get_ancestor_hash
 
-    def precompile(self, address: Address, gas: int, data: bytes) -> tuple[int, int, bytes, str]:
-        """Call one: status, gas left, output, the text of a failure."""
+    def precompile(self, address: Address, gas: int, data: bytes | memoryview) -> tuple[int, int, bytes, str]:
+        """Call one: status, gas left, output, the text of a failure. data: a view only until the call ends."""
+        if isinstance(data, bytes):
+            return self._call(address, gas, data)
+        with data:
+            return self._call(address, gas, data)
+
+    def _call(self, address: Address, gas: int, data: bytes | memoryview) -> tuple[int, int, bytes, str]:
         message = Message(gas, address, NOBODY, 0, data, b"")
         frame = self._frames(self._evm_state, message, self._context)
         self._context.check_deadline()
@@ -132,7 +134,7 @@ def run(frames: type[Frame], evm_state: PyEvmState, message: Message, context: T
         evm_state.block_state,
         _Helper(frames, evm_state, context),
         _block(evm_state, context),
-        _transaction(context),
+        _transaction(evm_state, context),
         _message(message),
     )
     if found is None:
@@ -161,9 +163,17 @@ def _block(evm_state: PyEvmState, context: TransactionContext) -> tuple[Any, ...
     )
 
 
-def _transaction(context: TransactionContext) -> tuple[Any, ...]:
+def _transaction(evm_state: PyEvmState, context: TransactionContext) -> tuple[Any, ...]:
     words = None if context.memory_words == UNLIMITED_WORDS else context.memory_words
-    return context.origin, context.gas_price, context.blob_versioned_hashes, words
+    return (
+        context.origin,
+        context.gas_price,
+        context.blob_versioned_hashes,
+        words,
+        evm_state.block_state.has_warm_slots(),
+        # a brief run is over before another thread would have begun
+        not isinstance(context.deadline, BriefDeadline),
+    )
 
 
 def _message(message: Message) -> tuple[Any, ...]:

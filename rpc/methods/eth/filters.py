@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import Iterator, Sequence
 
-from zevm.chain.canonical.log_search import LogQuery, LogRecord
+from zevm.chain.canonical.log_records import LogRecord
+from zevm.chain.canonical.log_search import LogQuery
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import InvalidRequestError
 from zevm.chain.tracing.encoded import Encoded, enclosed

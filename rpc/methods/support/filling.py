@@ -8,6 +8,7 @@ from zevm.chain.blocks.context import CallFrame
 from zevm.chain.calls.call import GasEstimation
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.rules.fees import BlockTips, suggested_tip
+from zevm.chain.rules.forks import Fork
 from zevm.chain.rules.gas import TRANSACTION_GAS
 from zevm.chain.types import Transaction, TransactionType
 from zevm.chain.types.block_reference import PENDING
@@ -136,7 +137,7 @@ def fill_transaction(
     price = arguments.gas_price
     return Transaction(
         type=kind,
-        chain_id=services.chain.chain_id,
+        chain_id=_signed_chain_id(services, kind, place.environment),
         nonce=place.nonce_of(arguments.sender or ZERO_ADDRESS) if arguments.nonce is None else arguments.nonce,
         max_priority_fee_per_gas=(arguments.max_priority_fee_per_gas or 0) if price is None else price,
         max_fee_per_gas=(arguments.max_fee_per_gas or 0) if price is None else price,
@@ -150,6 +151,13 @@ def fill_transaction(
         blob_versioned_hashes=arguments.blob_versioned_hashes or (),
         sidecar=sidecar,
     )
+
+
+def _signed_chain_id(services: Services, kind: TransactionType, environment: BlockEnvironment) -> int | None:
+    """The chain id that the signature covers; None of a legacy transaction before EIP-155."""
+    if kind is TransactionType.LEGACY and environment.rules.fork < Fork.SPURIOUS_DRAGON:
+        return None
+    return services.chain.chain_id
 
 
 def _check_authorizations(arguments: TransactionArguments) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 
 from tests.rpc.methods.memory_node import Node, hexadecimal, start_node, stop_node
-from zevm.chain.canonical.log_search import LogRecord
+from zevm.chain.canonical.log_records import LogRecord
 from zevm.chain.types import Log
 from zevm.rpc.codec.results import encoded_log_record
 from zevm.rpc.limits import Limits

@@ -15,6 +15,7 @@ from tests.rpc.test_dispatch import MALFORMED
 from tests.rpc.transport.test_http import GARBAGE
 from zevm.rpc.server import ServerOptions
 from zevm.rpc.transport.direct import DIRECT_BODY_BYTES
+from zevm.rpc.transport.protocols import HttpProtocol
 
 BOTH = (True, False)
 
@@ -116,11 +117,44 @@ async def test_both_ways_answer_alike() -> None:
         tiny(one_chain).gate.set()
         tiny(other_chain).gate.set()
         names = list(CASES)
-        for group in (names[start : start + 16] for start in range(0, len(names), 16)):
+        # the second time the heads of plain requests are known
+        for group in (names[start : start + 16] for start in range(0, len(names), 16) for _ in range(2)):
             answers = await asyncio.gather(*(exchange(port, CASES[name]) for name in group for port in (direct, whole)))
             for name, one, other in zip(group, answers[::2], answers[1::2], strict=True):
                 assert b" 500 " not in one, name
                 assert one == other, name
+
+
+async def test_a_head_that_came_before_is_not_parsed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed: list[bytes] = []
+    on_url = HttpProtocol.on_url
+
+    def counted(self: HttpProtocol, url: bytes) -> None:
+        parsed.append(url)
+        on_url(self, url)
+
+    monkeypatch.setattr(HttpProtocol, "on_url", counted)
+    longer, foreign = orjson.dumps(call("test_echo", "xy")), post(ECHO, "Origin: http://evil.example")
+    async with running_server() as (port, _):
+        first = await exchange(port, [post(ECHO)])
+        assert len(parsed) == 1
+        assert await exchange(port, [post(ECHO)] * 3) == first * 3
+        assert len(parsed) == 1
+        # what differs in a byte, is closing, refused, cut, or not alone, is parsed each time
+        for parts in (
+            [post(longer)[:-3], longer[-3:]],
+            [post(ECHO, "Connection: close")],
+            [post(ECHO, version="1.0")],
+            [foreign],
+            [post(ECHO) * 2],
+            [post(ECHO)[:-1], ECHO[-1:]],
+            [CHUNKED],
+        ):
+            before = len(parsed)
+            answers = [await exchange(port, parts) for _ in range(2)]
+            assert answers[0] == answers[1]
+            assert len(parsed) >= before + 2, parts
+        assert b" 403 " in await exchange(port, [post(ECHO), foreign])
 
 
 def cuts() -> Iterator[list[bytes]]:

@@ -1,11 +1,12 @@
 """The core's campaign: a second of it finds nothing, and it finds planted faults."""
 
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 
-from verification.core.run import campaign, compile_program
+from verification.core.run import SUBJECTS, campaign, compile_program, run_case
 from zevm.core.build import SOURCES
 
 pytestmark = pytest.mark.slow
@@ -19,19 +20,24 @@ FAULTS = {
 
 
 def test_a_second_finds_nothing(tmp_path: Path) -> None:
-    is_clean, told = campaign(compile_program(tmp_path), 1, [7])
+    program = compile_program(tmp_path)
+    is_clean, told = campaign(program, 1, [7])
     assert is_clean, told
-    assert [line.split(":")[0] for line in told.splitlines()] == ["rlp", "trie", "transactions", "evm"]
+    assert tuple(line.split(":")[0] for line in told.splitlines()) == SUBJECTS
+    assert run_case(program, "evm", 7 << 32) == (True, f"evm with seed {7 << 32}: nothing found\n")
 
 
 @pytest.mark.parametrize("subject", FAULTS)
-def test_a_planted_fault_is_found(subject: str, tmp_path: Path) -> None:
+def test_a_planted_fault_is_found_and_found_again_by_its_seed(subject: str, tmp_path: Path) -> None:
     sources = tmp_path / "zig"
     shutil.copytree(SOURCES, sources)
     name, right, wrong = FAULTS[subject]
     text = (sources / name).read_text()
     assert text.count(right) == 1
     (sources / name).write_text(text.replace(right, wrong))
-    is_clean, told = campaign(compile_program(tmp_path, sources), 5, [7])
+    program = compile_program(tmp_path, sources)
+    is_clean, told = campaign(program, 5, [7])
     assert not is_clean
-    assert f"found: {subject} with seed" in told
+    found = re.match(rf"found: {subject} with seed (\d+): ", told)
+    assert found is not None
+    assert run_case(program, subject, int(found[1])) == (False, told)

@@ -16,7 +16,11 @@ from verification.crash.model import Model, Operation
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("load", [("--kills", "6"), ("--kills", "3", "--clients", "32")], ids=["few", "32 clients"])
+@pytest.mark.parametrize(
+    "load",
+    [("--kills", "6"), ("--kills", "3", "--clients", "32"), ("--kills", "3", "--evm", "py-evm")],
+    ids=["few", "32 clients", "py-evm"],
+)
 def test_nothing_acknowledged_is_lost(load: tuple[str, ...], tmp_path: Path) -> None:
     assert crash.main([*load, "--datadir", str(tmp_path / "data")]) == 0
 

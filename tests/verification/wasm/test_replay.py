@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from verification.wasm import replay
+from zevm.chain.vm.engines.engine import default_engine
+from zevm.core import CORE
 
 SEED = 2
 BLOCKS = 40
@@ -14,6 +16,8 @@ ENDS = ("returned", "exited", "trapped", "out of ink", "out of stack", "out of m
 @pytest.mark.slow
 @pytest.mark.clients
 def test_every_replay_gives_the_same_chain(tmp_path: Path) -> None:
-    line, problems = replay.campaign(tmp_path, BLOCKS, SEED)
+    line, problems = replay.campaign(tmp_path, BLOCKS, SEED, default_engine())
     assert problems == []
+    assert line.startswith(f"seed {SEED}, engine {default_engine().value}: ")
+    assert (" py-evm " in line.partition("seconds:")[2]) == (CORE.library is not None)
     assert [end for end in ENDS if f" runs {end}" not in line] == []

@@ -1,0 +1,141 @@
+"""Logs with their place in the chain; those of the newest blocks are kept, as most searches are for these."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from typing import NamedTuple, Protocol
+
+from zevm.chain.types import Block, Header, Log, Receipt
+from zevm.storage.primitives import Hash32
+
+RECENT_BLOCKS = 256
+"""Blocks at the chain's end whose logs are kept."""
+
+RECENT_BLOCK_GAS = 1_000_000
+RECENT_BLOCK_LOGS = 256
+RECENT_BLOCK_BYTES = 65_536
+"""A block that used more gas, or has more logs or data, is read again by each search that its bloom fits."""
+
+_NO_BLOOM = bytes(256)
+
+
+class LogRecord(NamedTuple):
+    """A log and where it was found. log_index counts within the block."""
+
+    log: Log
+    block_hash: Hash32
+    block_number: int
+    block_timestamp: int
+    transaction_hash: Hash32
+    transaction_index: int
+    log_index: int
+
+
+class BlockSource(Protocol):
+    """A search's view of blocks. Any thread may call; None for an absent block."""
+
+    def header_by_number(self, number: int) -> Header | None:
+        """The canonical header at a height."""
+        ...
+
+    def header_by_hash(self, block_hash: Hash32) -> Header | None:
+        """The header with this hash."""
+        ...
+
+    def block_by_hash(self, block_hash: Hash32) -> Block | None:
+        """The block with this hash."""
+        ...
+
+    def receipts(self, block_hash: Hash32) -> Sequence[Receipt] | None:
+        """The block's receipts in transaction order."""
+        ...
+
+
+def records_of(source: BlockSource, header: Header) -> Iterator[LogRecord]:
+    """A block's logs; none where the block has just been removed."""
+    if header.logs_bloom == _NO_BLOOM:
+        return
+    block, receipts = source.block_by_hash(header.hash), source.receipts(header.hash)
+    if block is None or receipts is None:
+        return
+    log_index = 0
+    for transaction_index, receipt in enumerate(receipts):
+        for log in receipt.logs:
+            yield LogRecord(
+                log=log,
+                block_hash=header.hash,
+                block_number=header.number,
+                block_timestamp=header.timestamp,
+                transaction_hash=block.transactions[transaction_index].hash,
+                transaction_index=transaction_index,
+                log_index=log_index,
+            )
+            log_index += 1
+
+
+class RecentBlock(NamedTuple):
+    """A block with its logs; None where they are not kept."""
+
+    header: Header
+    records: tuple[LogRecord, ...] | None
+
+
+class RecentLogs:
+    """The newest blocks below the head of the last call, each the parent of the next. For any thread.
+
+    Whatever has happened to the chain in between, they are found again by their hashes, from the head down.
+    """
+
+    def __init__(self, source: BlockSource) -> None:
+        self._source = source
+        self._lock = threading.Lock()
+        self._blocks: list[RecentBlock] = []
+
+    def down_to(self, lowest: int, head: Header, look: Callable[[Header], None]) -> list[RecentBlock]:
+        """The blocks from `lowest` to the head, in order: without the first ones of a longer range.
+
+        look: is called ahead of each block that is read, and may raise.
+        """
+        lowest = max(lowest, head.number - RECENT_BLOCKS + 1)
+        with self._lock:
+            newer = self._read(head, lowest, look)
+            kept = self._blocks
+            if newer:
+                first = newer[-1].header
+                below = first.number - kept[0].header.number if kept else 0
+                is_linked = 0 < below <= len(kept) and kept[below - 1].header.hash == first.parent_hash
+                kept = [*(kept[:below] if is_linked else ()), *reversed(newer)]
+            else:
+                kept = kept[: head.number - kept[0].header.number + 1]
+            if kept[0].header.number > lowest:
+                kept = [*reversed(self._read_below(kept[0].header, lowest, look)), *kept]
+            self._blocks = kept[-RECENT_BLOCKS:]
+            return self._blocks[max(0, lowest - self._blocks[0].header.number) :]
+
+    def _read_below(self, header: Header, lowest: int, look: Callable[[Header], None]) -> list[RecentBlock]:
+        parent = self._source.header_by_hash(header.parent_hash)
+        return [] if parent is None else self._read(parent, lowest, look)
+
+    def _read(self, head: Header, lowest: int, look: Callable[[Header], None]) -> list[RecentBlock]:
+        """The blocks from a head down to `lowest`, or to one that is kept, which is not among them."""
+        read: list[RecentBlock] = []
+        header: Header | None = head
+        while header is not None and header.number >= lowest and not self._keeps(header):
+            look(header)
+            read.append(RecentBlock(header, self._small(header)))
+            header = self._source.header_by_hash(header.parent_hash)
+        return read
+
+    def _small(self, header: Header) -> tuple[LogRecord, ...] | None:
+        """A block's logs if they may be kept."""
+        if header.gas_used > RECENT_BLOCK_GAS:
+            return None
+        records = tuple(islice(records_of(self._source, header), RECENT_BLOCK_LOGS + 1))
+        size = sum([len(record.log.data) for record in records])
+        return records if len(records) <= RECENT_BLOCK_LOGS and size <= RECENT_BLOCK_BYTES else None
+
+    def _keeps(self, header: Header) -> bool:
+        if not self._blocks:
+            return False
+        index = header.number - self._blocks[0].header.number
+        return 0 <= index < len(self._blocks) and self._blocks[index].header.hash == header.hash

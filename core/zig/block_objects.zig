@@ -1,0 +1,206 @@
+//! Headers and receipts as bytes, for Python: chain/types/header.py's and chain/types/receipt.py's encodings.
+
+const std = @import("std");
+const Error = @import("errors.zig").Error;
+const bloom_of = @import("bloom.zig");
+const ordered = @import("ordered.zig");
+const python = @import("python.zig");
+const rlp = @import("rlp.zig");
+const trie_objects = @import("trie_objects.zig");
+const word = @import("word.zig");
+const memory = &@import("memory.zig").core;
+
+const Object = python.Object;
+const Allocator = std.mem.Allocator;
+const Bytes = std.ArrayList(u8);
+
+/// More than this is left to Python: no sum of sizes passes the end of an integer.
+const largest = 1 << 32;
+
+/// The attributes of receipts and logs.
+const Name = enum {
+    type,
+    cumulative_gas_used,
+    logs,
+    sender,
+    gas_used,
+    effective_gas_price,
+    contract_address,
+    blob_gas_used,
+    blob_gas_price,
+    post_state,
+    status,
+    bloom,
+    address,
+    topics,
+    data,
+};
+var interned: std.EnumArray(Name, *Object) = .initUndefined();
+
+/// Make the names of the attributes.
+pub fn start() Error!void {
+    for (std.enums.values(Name)) |name| {
+        interned.set(name, try python.made(python.PyUnicode_InternFromString(@tagName(name))));
+    }
+}
+
+/// A new reference, which `held` keeps.
+fn attribute(held: *trie_objects.Held, object: *Object, name: Name) Error!*Object {
+    const value = try python.attribute(object, interned.get(name));
+    try held.add(value);
+    return value;
+}
+
+fn append_string(arena: Allocator, out: *Bytes, data: []const u8) Error!void {
+    if (out.items.len +| data.len > largest) return error.Refused;
+    const size = rlp.string_size(data);
+    _ = rlp.write_string(try out.addManyAsSlice(arena, size), data);
+}
+
+fn append_integer(arena: Allocator, out: *Bytes, object: *Object) Error!void {
+    const digits = word.to_bytes(try python.word_of(object));
+    try append_string(arena, out, std.mem.trimStart(u8, &digits, "\x00"));
+}
+
+/// A string or an integer.
+fn append_value(arena: Allocator, out: *Bytes, object: *Object) Error!void {
+    if (python.is(object, .bytes)) return append_string(arena, out, try python.contents(object));
+    return append_integer(arena, out, object);
+}
+
+fn append_list(arena: Allocator, out: *Bytes, payload: []const u8) Error!void {
+    if (out.items.len +| payload.len > largest) return error.Refused;
+    const header = try out.addManyAsSlice(arena, rlp.list_size(payload.len) - payload.len);
+    _ = rlp.write_list_header(header, payload.len);
+    try out.appendSlice(arena, payload);
+}
+
+/// fields_rlp(values): a list of strings, integers, and None, which is b"" and left out at the end
+pub fn fields_rlp(arguments: []const *Object) Error!*Object {
+    var arena_state: std.heap.ArenaAllocator = .init(memory.allocator());
+    defer arena_state.deinit();
+    const arena = arena_state.allocator();
+    const values = try python.sequence(arguments[0]);
+    var count = values.size;
+    while (count > 0 and python.is_none(try values.at(count - 1))) count -= 1;
+    var payload: Bytes = .empty;
+    for (0..count) |index| {
+        const value = try values.at(index);
+        if (python.is_none(value)) try append_string(arena, &payload, "") else try append_value(arena, &payload, value);
+    }
+    var out: Bytes = .empty;
+    try append_list(arena, &out, payload.items);
+    return python.bytes(out.items);
+}
+
+/// fields_fit(values, sizes): True where each value that is not None is a string of its size, which is positive, or an
+/// integer of no more bits than its size tells, which is negative; 0 for what may have any size. Else refused.
+pub fn fields_fit(arguments: []const *Object) Error!*Object {
+    const values = try python.sequence(arguments[0]);
+    const sizes = try python.sequence(arguments[1]);
+    if (sizes.size != values.size) return error.Refused;
+    for (0..values.size) |index| {
+        const value = try values.at(index);
+        const size = try python.small_of(try sizes.at(index));
+        if (python.is_none(value) or size == 0) continue;
+        const fits = if (size > 0)
+            (try python.contents(value)).len == size
+        else
+            256 - @as(i64, @clz(try python.word_of(value))) <= -size;
+        if (!fits) return error.Refused;
+    }
+    return python.boolean(true);
+}
+
+/// A list's encoding: [address, [topic ...], data] of each log.
+fn encode_logs(arena: Allocator, held: *trie_objects.Held, object: *Object) Error![]const u8 {
+    var payload: Bytes = .empty;
+    const logs = try python.sequence(object);
+    for (0..logs.size) |index| {
+        const log = try logs.at(index);
+        var parts: Bytes = .empty;
+        try append_string(arena, &parts, try python.contents(try attribute(held, log, .address)));
+        var topics: Bytes = .empty;
+        const listed = try python.sequence(try attribute(held, log, .topics));
+        for (0..listed.size) |place| try append_string(arena, &topics, try python.contents(try listed.at(place)));
+        try append_list(arena, &parts, topics.items);
+        try append_string(arena, &parts, try python.contents(try attribute(held, log, .data)));
+        try append_list(arena, &payload, parts.items);
+    }
+    var out: Bytes = .empty;
+    try append_list(arena, &out, payload.items);
+    return out.items;
+}
+
+/// stored_receipts(receipts)
+pub fn stored_receipts(arguments: []const *Object) Error!*Object {
+    var arena_state: std.heap.ArenaAllocator = .init(memory.allocator());
+    defer arena_state.deinit();
+    const arena = arena_state.allocator();
+    var held: trie_objects.Held = .{};
+    defer held.release();
+    const receipts = try python.sequence(arguments[0]);
+    var payload: Bytes = .empty;
+    for (0..receipts.size) |index| {
+        const receipt = try receipts.at(index);
+        try append_list(arena, &payload, try encode_stored(arena, &held, receipt));
+    }
+    var out: Bytes = .empty;
+    try append_list(arena, &out, payload.items);
+    return python.bytes(out.items);
+}
+
+fn encode_stored(arena: Allocator, held: *trie_objects.Held, receipt: *Object) Error![]const u8 {
+    var out: Bytes = .empty;
+    try append_integer(arena, &out, try attribute(held, receipt, .type));
+    try append_integer(arena, &out, try attribute(held, receipt, .cumulative_gas_used));
+    try out.appendSlice(arena, try encode_logs(arena, held, try attribute(held, receipt, .logs)));
+    try append_string(arena, &out, try python.contents(try attribute(held, receipt, .sender)));
+    try append_integer(arena, &out, try attribute(held, receipt, .gas_used));
+    try append_integer(arena, &out, try attribute(held, receipt, .effective_gas_price));
+    for ([_]Name{ .contract_address, .blob_gas_used, .blob_gas_price, .post_state, .status }) |name| {
+        const value = try attribute(held, receipt, name);
+        var optional: Bytes = .empty;
+        if (!python.is_none(value)) try append_value(arena, &optional, value);
+        try append_list(arena, &out, optional.items);
+    }
+    return out.items;
+}
+
+/// receipts_summary(receipts): the root of their trie, and the union of their blooms
+pub fn receipts_summary(arguments: []const *Object) Error!*Object {
+    var arena_state: std.heap.ArenaAllocator = .init(memory.allocator());
+    defer arena_state.deinit();
+    const arena = arena_state.allocator();
+    var held: trie_objects.Held = .{};
+    defer held.release();
+    const receipts = try python.sequence(arguments[0]);
+    const items = try arena.alloc([]const u8, receipts.size);
+    var bloom: [bloom_of.size]u8 = @splat(0);
+    for (items, 0..) |*item, index| {
+        const receipt = try receipts.at(index);
+        const own = try python.contents(try attribute(&held, receipt, .bloom));
+        if (own.len != bloom.len) return error.Refused;
+        for (&bloom, own) |*byte, more| byte.* |= more;
+        item.* = try encode_receipt(arena, &held, receipt, own);
+    }
+    return python.gathered(2, .{ python.bytes(&try ordered.root(arena, items, trie_objects.Hasher{})), python.bytes(&bloom) });
+}
+
+/// [type ||] rlp([status or root, gas, bloom, logs])
+fn encode_receipt(arena: Allocator, held: *trie_objects.Held, receipt: *Object, bloom: []const u8) Error![]const u8 {
+    const kind = try python.size_of(try attribute(held, receipt, .type));
+    if (kind > 255) return error.Refused;
+    var payload: Bytes = .empty;
+    const status = try attribute(held, receipt, .status);
+    if (python.is_none(status)) {
+        try append_string(arena, &payload, try python.contents(try attribute(held, receipt, .post_state)));
+    } else try append_integer(arena, &payload, status);
+    try append_integer(arena, &payload, try attribute(held, receipt, .cumulative_gas_used));
+    try append_string(arena, &payload, bloom);
+    try payload.appendSlice(arena, try encode_logs(arena, held, try attribute(held, receipt, .logs)));
+    var out: Bytes = .empty;
+    if (kind != 0) try out.append(arena, @intCast(kind));
+    try append_list(arena, &out, payload.items);
+    return out.items;
+}
