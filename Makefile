@@ -25,16 +25,17 @@ UNIT_NAMES = replication/test_following test_audit_command test_contract_command
 UNIT_FILES = $(patsubst %,tests/node/%.py,$(UNIT_NAMES))
 UNIT_PATHS = $(if $(findstring tests/,$(ARGS)),,tests/core tests/storage tests/chain tests/contracts tests/analysis tests/covenant tests/rpc tests/test_*.py $(UNIT_FILES))
 UNIT = $(BIN)/python -m pytest $(PYTEST_FLAGS) $(UNIT_PATHS)
-LINTS := lint-types lint-documents lint-cycles lint-prose lint-sizes lint-style lint-layers
+OTHER_LINTS := lint-documents lint-cycles lint-prose lint-sizes lint-style lint-layers
+LINT = $(MAKE) --no-print-directory --keep-going --jobs=$$(nproc) --output-sync=target
 CONSENSUS_TEST = tests/verification/consensus/test_consensus.py
-COVERED = -p testing.measuring
+MEASURED = -m "unit or lengthy" -p testing.measuring
 export VENV PYTHON
 # keep bytecode, also where the caller says no: each process of lints and tests would compile these packages
-test every-test unit coverage check lint: export PYTHONDONTWRITEBYTECODE =
+test every-test unit coverage check lint lint-others: export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev run tools test every-test unit coverage check lint format bench docs lock package wheels clean
-.PHONY: $(LINTS)
+.PHONY: lint-types lint-others $(OTHER_LINTS)
 .PHONY: consensus-network
 .PHONY: conformance answers crash power-loss history replication consensus differential engines codecs core-fuzz wasm-fuzz wasm-replay wasm-compile twins audit plugins memory malformed-bodies malformed-frames quic-abuse quic-memory walk-gas
 
@@ -58,29 +59,33 @@ test: install-dev
 	@scripts/install_spec_tests.sh || echo "spec tests: none, so that these tests are skipped"
 	@if [ -n "$(ARGS)" ]; then $(BIN)/python -m pytest $(PYTEST_FLAGS) $(ARGS); else $(MAKE) --no-print-directory every-test; fi
 
-# the test of a consensus client waits for npm and for slots, so it is no worker's
+# the test of a consensus client waits for npm and for slots, so it is no worker's; probes of coverage make a test's code
+# slower by half, so those that are not measured run by themselves
 every-test:
 	@log=$$(mktemp); { scripts/install_consensus_client.sh; exec $(BIN)/python -m pytest $(CONSENSUS_TEST); } > $$log 2>&1 & background=$$!; \
 	trap 'kill $$background 2> /dev/null; rm -f $$log' EXIT; trap 'exit 130' INT TERM; \
-	$(BIN)/python -m pytest $(PYTEST_FLAGS) $(COVERED) --ignore=$(CONSENSUS_TEST); tests=$$?; \
-	wait $$background; consensus=$$?; cat $$log; [ "$$tests$$consensus" = 00 ]
+	$(UNIT) $(MEASURED); measured=$$?; \
+	$(BIN)/python -m pytest $(PYTEST_FLAGS) -m "not unit and not lengthy" --ignore=$(CONSENSUS_TEST); others=$$?; \
+	wait $$background; consensus=$$?; cat $$log; [ "$$measured$$others$$consensus" = 000 ]
 
 unit: install-dev
 	@$(UNIT) -m unit $(ARGS)
 
 coverage: install-dev
-	@$(UNIT) -m "unit or lengthy" $(COVERED) $(ARGS)
+	@$(UNIT) $(MEASURED) $(ARGS)
 
 # types take a cold core longer than all other lints: they are checked while the tests run, and shown last
 check: install-dev
 	@log=$$(mktemp); nice $(MAKE) --no-print-directory lint-types > $$log 2>&1 & background=$$!; \
 	trap 'kill $$background 2> /dev/null; rm -f $$log' EXIT; trap 'exit 130' INT TERM; \
-	$(MAKE) --no-print-directory --keep-going --jobs=$$(nproc) --output-sync=target $(filter-out lint-types,$(LINTS)) \
-		&& $(UNIT) -m unit $(ARGS); tests=$$?; \
+	$(LINT) $(OTHER_LINTS) && $(UNIT) -m unit $(ARGS); tests=$$?; \
 	wait $$background; types=$$?; cat $$log; [ "$$tests$$types" = 00 ]
 
 lint: install-dev
-	@$(MAKE) --no-print-directory --keep-going --jobs=$$(nproc) --output-sync=target $(LINTS)
+	@$(LINT) lint-types $(OTHER_LINTS)
+
+lint-others: install-dev
+	@$(LINT) $(OTHER_LINTS)
 
 # longest first
 lint-types:

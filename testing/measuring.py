@@ -23,7 +23,6 @@ from slipcover.branch import preinstrument
 from slipcover.importer import SlipcoverLoader
 
 from testing.node_process import ROOT
-from testing.scheduling import MEASURED
 
 _KEPT = -1
 """Probes stay in their place: to remove those of no more use, slipcover stops all threads and looks at all modules."""
@@ -61,7 +60,7 @@ class _Finder(MetaPathFinder):
 
 
 class Measuring:
-    """From the first import of the code to the end of the measured tests of this process."""
+    """From the first import of the code to the last test of this process."""
 
     def __init__(self) -> None:
         self._coverage = Coverage(config_file=str(ROOT / "pyproject.toml"), data_file=None)
@@ -69,24 +68,11 @@ class Measuring:
         self._probes = Slipcover(branch=True, d_miss_threshold=_KEPT, exclude_lines=[])
         sys.meta_path.insert(0, _Finder(self._probes, self._files))
         self._reached: dict[str, Reached] = {}
-        self._ended = False
         self._report = StringIO()
         self._percent: float | None = None
 
     def _option(self, name: str) -> list[str]:
         return cast("list[str]", self._coverage.get_option(name))
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_protocol(self, item: pytest.Item) -> None:
-        """The first test that is not measured comes after all that are."""
-        if not any(item.get_closest_marker(mark) for mark in MEASURED):
-            self._end()
-
-    def _end(self) -> None:
-        if not self._ended:
-            self._ended = True
-            for name, file in self._probes.get_coverage()["files"].items():
-                self._add(name, file["executed_lines"], [tuple(branch) for branch in file["executed_branches"]])
 
     def _add(self, name: str, lines: Iterable[int], branches: Iterable[Arc]) -> None:
         reached = self._reached.setdefault(str((ROOT / name).resolve()), Reached(set(), set()))
@@ -102,7 +88,8 @@ class Measuring:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Fail where less is covered than pyproject.toml says. No report of a run that failed."""
-        self._end()
+        for name, file in self._probes.get_coverage()["files"].items():
+            self._add(name, file["executed_lines"], [tuple(branch) for branch in file["executed_branches"]])
         if hasattr(session.config, "workeroutput"):
             session.config.workeroutput[_OUTPUT] = {
                 name: ([*reached.lines], [*reached.branches]) for name, reached in self._reached.items()

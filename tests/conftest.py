@@ -10,9 +10,6 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from xdist.remote import Producer
-
-from testing.scheduling import MEASURED, StretchScheduling
 
 HERE = Path(__file__).parent
 UNIT_FOLDERS = tuple(HERE / name for name in ("core", "storage", "chain", "contracts", "analysis", "covenant", "rpc"))
@@ -33,10 +30,14 @@ UNIT_FILES = tuple(
 )
 """As these folders; they reach code of lower rooms that no test there does. The Makefile names them too."""
 
+CLIENT_FOLDERS = tuple(HERE / name for name in ("clients", "twins"))
+"""They need the npm tools."""
+
 LONGEST_FIRST = (
     "rpc/test_no_method_delays_others.py",
     "verification/abuse",
     "clients/test_readme.py",
+    "core/test_evm_engines.py",
     "package",
     "foreign",
     "clients/test_foreign_project.py",
@@ -64,12 +65,25 @@ def _is_unit(path: Path) -> bool:
     return path.parent == HERE or any(folder in path.parents for folder in UNIT_FOLDERS) or path in UNIT_FILES
 
 
+@cache
+def _is_client(path: Path) -> bool:
+    return any(folder in path.parents for folder in CLIENT_FOLDERS)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if _is_unit(item.path) and not _has(item, "slow", "lengthy"):
-            item.add_marker(pytest.mark.unit)
+        if _is_client(item.path):
+            item.add_marker(pytest.mark.clients)
+        if not _has(item, "slow", "lengthy"):
+            if _is_unit(item.path):
+                item.add_marker(pytest.mark.unit)
+        elif _has(item, "lengthy") and not _is_unit(item.path):
+            # neither part of `make test` would run it
+            raise pytest.UsageError(
+                f"{item.nodeid}: lengthy is for tests of UNIT_FOLDERS and UNIT_FILES, others are slow"
+            )
     files = {path: number for number, path in enumerate(dict.fromkeys(item.path for item in items))}
-    items.sort(key=lambda item: (not _has(item, *MEASURED), _rank(item.path), files[item.path]))
+    items.sort(key=lambda item: (_rank(item.path), files[item.path]))
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -77,11 +91,6 @@ def pytest_xdist_auto_num_workers() -> int:
     """Three for two cores: a fifth of a test's time is waiting, for timers, disks and processes."""
     cores = len(os.sched_getaffinity(0))
     return cores + (cores + 1) // 2
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> StretchScheduling | None:
-    return StretchScheduling(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def _has(item: pytest.Item, *marks: str) -> bool:

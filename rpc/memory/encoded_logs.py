@@ -6,10 +6,7 @@ They are named by their block's hash: what a reorganisation or a revert has remo
 import threading
 from collections.abc import Callable
 
-from zevm.chain.canonical.log_records import LogRecord
-
-RECENT_BLOCKS = 256
-"""Blocks at the chain's end whose logs are kept; a search through old ones shall not displace them."""
+from zevm.chain.canonical.log_records import RECENT_BLOCKS, LogRecord
 
 LARGE_SHARE = 16
 """A log of more than this part of the limit is not kept."""
@@ -40,6 +37,7 @@ class EncodedLogs:
 
     def encoded(self, record: LogRecord, head_number: int) -> bytes:
         """A found log as JSON. head_number: of the chain that was searched."""
+        # a search through old blocks displaces nothing of the recent ones
         if head_number - record.block_number >= RECENT_BLOCKS:
             return self._encode(record)
         key = (record.block_hash, record.log_index)

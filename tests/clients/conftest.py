@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -16,14 +15,6 @@ from testing.contracts import build_examples
 from testing.forked import ForkedNode
 from testing.node_process import NodeProcess, RpcConnection, zevm_command
 from tests.clients.tools import BIN, Artifact, artifact, build_vyper
-
-HERE = Path(__file__).parent
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if HERE in item.path.parents:
-            item.add_marker(pytest.mark.clients)
 
 
 @pytest.fixture(scope="session")

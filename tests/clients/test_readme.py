@@ -10,7 +10,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 
@@ -38,7 +38,7 @@ SCRIPTS = {
     if document.name not in TESTED_ELSEWHERE
     for name, blocks in scripts_of(blocks_of(document)).items()
 }
-NodeFor = Callable[[Path], NodeProcess]
+PortFor = Callable[[Path], int]
 
 
 @pytest.fixture(scope="module")
@@ -78,31 +78,38 @@ def bare() -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def node_for(clone: Path, bare: dict[str, str]) -> Iterator[NodeFor]:
-    """A fresh chain for each document, by README's line: the examples name the addresses of the first contracts."""
+def installed_node(clone: Path, bare: dict[str, str]) -> Iterator[NodeProcess]:
+    """A node by README's line, whose first start installs the node's packages."""
     command = ["make", "--silent", "run", "ARGS=--memory --port 0"]
-    nodes: dict[Path, NodeProcess] = {}
-    with ExitStack() as stack:
+    with NodeProcess(command, cwd=clone, environment=bare, ready_timeout_seconds=INSTALLATION_SECONDS) as node:
+        yield node
 
-        def start(document: Path) -> NodeProcess:
-            if document not in nodes:
-                node = NodeProcess(command, cwd=clone, environment=bare, ready_timeout_seconds=INSTALLATION_SECONDS)
-                nodes[document] = stack.enter_context(node)
-            return nodes[document]
 
-        yield start
+@pytest.fixture(scope="module")
+def port_for(installed_node: NodeProcess) -> PortFor:
+    """A fresh chain for each document: the examples name the addresses of the first contracts."""
+    begun: list[Path] = []
+
+    def begin(document: Path) -> int:
+        if begun[-1:] != [document]:
+            with installed_node.connect() as connection:
+                connection.call("anvil_reset")
+            begun.append(document)
+        return installed_node.port
+
+    return begin
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(INSTALLATION_SECONDS)
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_n6_example(name: str, clone: Path, bare: dict[str, str], node_for: NodeFor) -> None:
+def test_n6_example(name: str, clone: Path, bare: dict[str, str], port_for: PortFor) -> None:
     document, blocks = SCRIPTS[name]
     for block in blocks_of(document):
         if block.file_name is not None:
             (clone / block.file_name).write_text(block.text)
     script = "".join(block.script for block in blocks)
-    script = script.replace("127.0.0.1:8545", f"127.0.0.1:{node_for(document).port}")
+    script = script.replace("127.0.0.1:8545", f"127.0.0.1:{port_for(document)}")
     status, output, errors = _run(f"set -euo pipefail\n{script}", clone, bare)
     assert status == 0, output + errors
     assert output.splitlines() == [line for block in blocks for line in block.output], errors

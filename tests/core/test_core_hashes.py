@@ -59,6 +59,7 @@ def test_what_has_no_bytes_is_the_references_error() -> None:
         assert isinstance(agree("keccak256", wrong), tuple)
 
 
+@pytest.mark.lengthy
 def test_what_other_threads_change_meanwhile_does_no_harm(library: ModuleType) -> None:
     """The interpreter's lock is free while much is hashed: lists are emptied then, and buffers written to."""
     messages = [bytes((index,)) * 70_000 for index in range(8)]

@@ -3,6 +3,7 @@
 import random
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,6 +24,7 @@ def malformed(data: bytes) -> None:
     agree("rlp_split", data)
 
 
+@pytest.mark.lengthy
 @given(ITEMS)
 @settings(max_examples=100, deadline=None)
 def test_items_of_every_shape(item: Any) -> None:
@@ -37,6 +39,7 @@ def test_strings_and_lists_of_every_size_of_a_header() -> None:
             malformed(agree("rlp_encode", item))
 
 
+@pytest.mark.lengthy
 def test_every_two_bytes_and_every_prefix_before_bytes_of_each_kind() -> None:
     for first in range(256):
         for second in range(256):
@@ -78,6 +81,7 @@ def test_depth_is_bounded_alike() -> None:
     agree("rlp_encode", deep)
 
 
+@pytest.mark.lengthy
 def test_what_is_no_item_is_the_references_error() -> None:
     circle: list[Any] = []
     circle.append(circle)

@@ -158,6 +158,7 @@ def go_on(datadir: Path, chosen: Engine, blocks: Sequence[Sequence[Transaction]]
             chain.close()
 
 
+@pytest.mark.lengthy
 def test_a_chain_of_one_engine_opens_and_goes_on_on_the_other(tmp_path: Path) -> None:
     blocks = Script(15).blocks()
     half = len(blocks) // 2

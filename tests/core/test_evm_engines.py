@@ -90,6 +90,7 @@ def test_statuses_and_kinds_are_those_of_the_core() -> None:
 # Random programs
 
 
+@pytest.mark.lengthy
 def test_random_programs_agree(ran: Counter[str]) -> None:
     for seed in range(150):
         differential.run_program(seed)
@@ -97,6 +98,7 @@ def test_random_programs_agree(ran: Counter[str]) -> None:
     assert not ran["refused"]
 
 
+@pytest.mark.lengthy
 def test_nests_of_calls_and_creations_agree(ran: Counter[str]) -> None:
     for seed in range(40):
         differential.run_nest(seed)
@@ -104,6 +106,7 @@ def test_nests_of_calls_and_creations_agree(ran: Counter[str]) -> None:
     assert not ran["refused"]
 
 
+@pytest.mark.lengthy
 def test_nests_reach_depth_and_every_kind_of_frame() -> None:
     seen: set[str] = set()
 
@@ -125,6 +128,7 @@ def test_nests_reach_depth_and_every_kind_of_frame() -> None:
     assert wanted | faults <= seen
 
 
+@pytest.mark.lengthy
 def test_effects_that_get_lost_on_their_way_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     absorb = BlockState.absorb
     monkeypatch.setattr(

@@ -22,7 +22,7 @@ def contract(members: str, before: str = "") -> str:
     return f"{ZIG}{before}\npub const Bad = struct {{\n{members}\n}};\n{END}"
 
 
-NOISE = ", ".join(str(random.Random(1).randrange(256)) for _ in range(200_000))
+NOISE = ", ".join(map(str, random.Random(1).randbytes(200_000)))
 TABLE = """
 const table = made();
 fn made() [2_000_000]u64 {

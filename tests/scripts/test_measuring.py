@@ -11,7 +11,6 @@ from slipcover import Slipcover
 from slipcover.importer import SlipcoverLoader
 
 from testing.measuring import Arc, Reached, _branches
-from testing.scheduling import stretches
 
 SOURCE = """
 def choose(kind, items=()):
@@ -104,13 +103,3 @@ def run(file: Path, calls: str, probes: Slipcover | None = None) -> None:
 def missing(coverage: Coverage, file: Path) -> tuple[list[int], dict[int, tuple[int, int]]]:
     analysis = coverage._analyze(str(file))
     return sorted(analysis.missing), analysis.branch_stats()
-
-
-def test_tests_of_a_file_that_follow_each_other_are_one_stretch() -> None:
-    names = ["a.py::x", "a.py::y", "b.py::C::z", "a.py::slow"]
-    assert stretches(names) == {
-        "a.py::x": "a.py 0",
-        "a.py::y": "a.py 0",
-        "b.py::C::z": "b.py 1",
-        "a.py::slow": "a.py 2",
-    }

@@ -121,6 +121,7 @@ sys.stdin.read()
 """
 
 
+@pytest.mark.lengthy
 def test_another_process_is_named_and_its_death_frees_the_lock(tmp_path: Path) -> None:
     holder = run_python(HOLDER, tmp_path / "data", stdin=subprocess.PIPE)
     try:

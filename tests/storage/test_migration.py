@@ -193,6 +193,7 @@ def test_a_stop_around_the_change_of_the_schema_is_made_good(
     adopting.check()
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("after", [1, 2, 3])
 def test_a_half_migrated_database_whose_format_is_lost_is_not_taken_for_a_whole_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int

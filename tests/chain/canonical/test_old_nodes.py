@@ -84,6 +84,7 @@ def test_what_proofs_all_has_kept_goes_once_it_is_off(path: Path, monkeypatch: p
         assert chain.database.state.verify(chain.head.state.root, chain.database.store.snapshot()) == []
 
 
+@pytest.mark.lengthy
 def test_the_disk_is_given_the_space_of_what_has_gone(tmp_path: Path) -> None:
     """The head of a node that makes no blocks reads from a snapshot of before the removal."""
     with opened(tmp_path / "data", ALL) as chain:

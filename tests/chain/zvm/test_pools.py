@@ -89,6 +89,7 @@ def execute(program: Program, *callbacks: object, depth: int) -> End:
     return run(program, callbacks, context=None, ink=1_000_000, stack_words=1_000, arguments=(depth,)).end
 
 
+@pytest.mark.lengthy
 def test_a_pool_suffices_for_two_calls_of_the_deepest_nesting() -> None:
     program = shared_engine(pooled=True).compile(module(CALLER, imports=IMPORT), optimise=False)
     both_deep = threading.Barrier(2)

@@ -508,6 +508,7 @@ def test_a_thread_with_too_small_a_stack_is_refused(engine: Engine, caller: Prog
     assert on_thread(fill_stacks(engine, 50), 16 << 20) == (2000,)
 
 
+@pytest.mark.lengthy
 def test_a_pool_that_too_many_threads_exhaust_is_a_fault_of_the_node() -> None:
     engine = Engine(pooled=True)
     program = build(engine, CALLER, imports=IMPORT)

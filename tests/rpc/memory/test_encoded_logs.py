@@ -5,11 +5,11 @@ from typing import Any
 import orjson
 
 from tests.rpc.methods.memory_node import Node, hexadecimal, start_node, stop_node
-from zevm.chain.canonical.log_records import LogRecord
+from zevm.chain.canonical.log_records import RECENT_BLOCKS, LogRecord
 from zevm.chain.types import Log
 from zevm.rpc.codec.results import encoded_log_record
 from zevm.rpc.limits import Limits
-from zevm.rpc.memory.encoded_logs import LARGE_SHARE, RECENT_BLOCKS, EncodedLogs
+from zevm.rpc.memory.encoded_logs import LARGE_SHARE, EncodedLogs
 
 LOGGING = bytes.fromhex("c0" * 20)
 # logs the call data, with the word behind the selector as the topic

@@ -231,6 +231,7 @@ async def test_outcomes_are_the_same_on_the_event_loop_and_on_the_writers_thread
         assert here.chain.pool.stats().queued == 1
 
 
+@pytest.mark.lengthy
 async def test_clients_read_what_they_have_written_while_others_write() -> None:
     """Nine of them, and a thread that borrows the role and gives the writer work."""
     rounds = 15

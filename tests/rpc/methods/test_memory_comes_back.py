@@ -121,6 +121,7 @@ async def test_b5_what_succeeded_leaves_no_cycles(node: Node, name: str) -> None
     assert len(found) < 20, [type(item) for item in found][:50]
 
 
+@pytest.mark.lengthy
 @pytest.mark.usefixtures("uncollected")
 async def test_b5_wasm_executions_leave_no_cycles(node: Node) -> None:
     endless = await node.place(wasm_contract("(loop $again (br $again))"))

@@ -71,6 +71,7 @@ async def test_a_script_that_fails(node: Node) -> None:
     assert error.message.startswith("tracing failed: insufficient funds")
 
 
+@pytest.mark.lengthy
 async def test_the_time_that_a_script_may_take() -> None:
     node = await start_node(limits=Limits(trace_seconds=0.3, trace_seconds_limit=0.6, call_gas=10**12))
     try:
