@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections import Counter
 from pathlib import Path
 from random import Random
@@ -22,8 +23,12 @@ def test_nothing_acknowledged_is_lost_with_the_power() -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("ignored", [".log", "MANIFEST-000002"])
-def test_a_disk_that_pretends_to_sync_is_noticed(ignored: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_disk_that_pretends_to_sync_is_noticed(
+    ignored: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The campaign can fail: with each of these syncs left out, something acknowledged is lost."""
+    # the runs that show a fault are kept there
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     arguments = ["--trials", "20", "--operations", "30", "--ignore", ignored]
     assert power.main(arguments) == 1
     assert "was synced" in (told := capsys.readouterr().err) or "refused" in told
