@@ -40,7 +40,7 @@ from zevm.storage.store import Batch
 
 SENDERS = 4
 SLOTS = 64
-MOST_BLOCKS = 12
+MOST_BLOCKS, MOST_BLOCKS_SELDOM = 12, 160
 MOST_PATCHED_SLOTS = 600
 MAX_DEPTH = 3
 CLOSING_SHARE = 0.5
@@ -144,7 +144,9 @@ class Driver:
             self.on_writer(self.chain.drop_transaction, self.random.choice(waiting))
 
     def mine(self) -> None:
-        self.on_writer(self.chain.mine, self.random.randint(1, MOST_BLOCKS))
+        """Blocks of which only the last is synced, seldom so many that they fill a log."""
+        most = MOST_BLOCKS_SELDOM if self.random.random() < 0.2 else MOST_BLOCKS
+        self.on_writer(self.chain.mine, self.random.randint(1, most))
 
     def patch(self) -> None:
         values = [(self.random.getrandbits(32), self.random.getrandbits(256)) for _ in range(self.patched_slots())]
