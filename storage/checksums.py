@@ -8,11 +8,12 @@ other files hold for one start only, since LevelDB rewrites those at each.
 
 import re
 import zlib
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from zevm.storage.directory import read_sealed, write_sealed
+from zevm.storage.directory import read_sealed, sync_directory, sync_file, write_sealed
 from zevm.storage.errors import CorruptionError, StorageError, StorageProblem
 
 CHECKSUMS_NAME = "CHECKSUMS"
@@ -156,6 +157,20 @@ def sum_directory(leveldb: Path, known: dict[str, FileSum], live: set[int]) -> d
         else:
             sums[name] = sum_file(path)
     return sums
+
+
+def sync_files(leveldb: Path, names: Iterable[str]) -> None:
+    """Make files, and their names, durable before their sums are: LevelDB has synced its tables only.
+
+    Raises StorageError.
+    """
+    try:
+        for name in names:
+            if not is_table(name):
+                sync_file(leveldb / name)
+        sync_directory(leveldb)
+    except OSError as error:
+        raise StorageError(f"cannot make the files in {leveldb} durable: {error.strerror}") from error
 
 
 def sum_file(path: Path) -> FileSum:

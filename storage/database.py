@@ -21,7 +21,7 @@ from zevm.storage.database_files import DatabaseFiles, stored_sequence
 from zevm.storage.errors import StorageError
 from zevm.storage.ledger import Ledger
 from zevm.storage.leveldb import LevelStore
-from zevm.storage.log_tail import SEQUENCE_KEY
+from zevm.storage.log_tail import SEQUENCE_KEY, SYNCED_KEY
 from zevm.storage.memory import MemoryStore
 from zevm.storage.overlay import GroupedStore
 from zevm.storage.state import StateStore
@@ -85,7 +85,7 @@ class Database:
         self._write_lock = threading.Lock()
         self._fault: StorageError | None = None
         self._closed = False
-        self._sequence = stored_sequence(store)
+        self._sequence = self._last_synced = stored_sequence(store)
         self.failed_writes = 0
 
     @classmethod
@@ -222,6 +222,8 @@ class Database:
         with self._write_lock:
             self._make_ready()
             sequence, synced = self._sequence + 1, self._sync and sync
+            if self._files is not None and self._last_synced != self._sequence:
+                batch.put(SYNCED_KEY, schema.encode_number(self._last_synced))
             batch.put(SEQUENCE_KEY, schema.encode_number(sequence))
             try:
                 self.store.write(batch, sync=synced)
@@ -232,6 +234,8 @@ class Database:
                         self._files.discard_refused(self._sequence)
                 raise self._refusal() from error
             self._sequence = sequence
+            if synced:
+                self._last_synced = sequence
             try:
                 if self._files is not None:
                     self._files.acknowledge(sequence, synced=synced)

@@ -11,6 +11,7 @@ from zevm.storage.checksums import Checksums, FileSum
 from zevm.storage.errors import CorruptionError, StorageError, StorageProblem
 from zevm.storage.leveldb import LevelStore, repair
 from zevm.storage.log_tail import SEQUENCE_KEY
+from zevm.storage.manifest import check_manifest, live_logs
 from zevm.storage.memory import MemoryStore
 from zevm.storage.sequence import SECOND_FOLDER, SEQUENCE_NAME, SequenceMarks
 from zevm.storage.store import Reader
@@ -19,6 +20,7 @@ LOGGER = logging.getLogger("zevm.storage")
 
 TORN_NAME = "torn"
 _CURRENT_NAME = "CURRENT"
+_TABLES, _LOGS = ("*.ldb", "*.sst"), "*.log"
 _UNFINISHED = "an unfinished, never acknowledged write"
 
 
@@ -71,6 +73,10 @@ class DatabaseFiles:
     def open_store(self) -> LevelStore:
         """Verify the files, open LevelDB, compare the sequence numbers."""
         recorded = checksums.read_checksums(self._path)
+        if self._marks is None:
+            self._marks = SequenceMarks(self._path)
+        if recorded.sequence is None:
+            self._erase_unborn()
         had_data = (self._leveldb / _CURRENT_NAME).exists()
         self._refuse_orphans()
         self.unclean_stop = had_data and recorded.sequence is None
@@ -79,7 +85,7 @@ class DatabaseFiles:
         acknowledged = self._acknowledged(recorded, had_data=had_data)
         self._tables = checksums.verify_files(self._leveldb, recorded)
         checksums.write_checksums(self._path, self._tables)
-        store = self._open_leveldb(acknowledged)
+        store, acknowledged = self._open_leveldb(acknowledged)
         try:
             self._compare_sequence(store, acknowledged)
             self._tables = checksums.surviving(self._leveldb, self._tables)
@@ -153,6 +159,7 @@ class DatabaseFiles:
                 self.discard_refused(sequence)
             else:
                 sums = checksums.sum_directory(self._leveldb, self._tables, live)
+                checksums.sync_files(self._leveldb, sums)
                 checksums.write_checksums(self._path, sums, sequence)
         finally:
             self.release()
@@ -178,32 +185,55 @@ class DatabaseFiles:
         """Raise CorruptionError if CURRENT is missing but data exists: LevelDB would start over and delete tables."""
         if (self._leveldb / _CURRENT_NAME).exists():
             return
-        if any(any(self._leveldb.glob(pattern)) for pattern in ("*.ldb", "*.sst", "*.log")):
+        if any(any(self._leveldb.glob(pattern)) for pattern in (*_TABLES, _LOGS)):
             raise CorruptionError(
                 f"the file {self._leveldb / _CURRENT_NAME} is missing, without which LevelDB forgets its tables",
                 StorageProblem.FILES_DAMAGED,
             )
 
-    def _open_leveldb(self, acknowledged: int) -> LevelStore:
+    def _open_leveldb(self, acknowledged: int) -> tuple[LevelStore, int]:
+        """LevelDB, and the number of the last write that it must hold."""
         if not self.unclean_stop:
-            return LevelStore(self._leveldb)
-        log_tail.check_manifest(self._leveldb)
-        log = log_tail.newest_log(self._leveldb)
-        if log is not None and not log_tail.ends_whole(log.read_bytes()):
-            self._cut(log, acknowledged)
+            return LevelStore(self._leveldb), acknowledged
+        self._warn_of_cut(check_manifest(self._leveldb, self._path / TORN_NAME))
+        logs, is_cut = live_logs(self._leveldb), False
+        if not log_tail.are_whole(logs):
+            acknowledged = self._cut(logs, acknowledged)
+            is_cut = True
         try:
-            return LevelStore(self._leveldb)
+            return LevelStore(self._leveldb), acknowledged
         except CorruptionError:
-            if log is None or not self._cut(log, acknowledged):
+            if is_cut:
                 raise
-            return LevelStore(self._leveldb)
+            acknowledged = self._cut(logs, acknowledged)
+            return LevelStore(self._leveldb), acknowledged
 
-    def _cut(self, log: Path, acknowledged: int) -> bool:
-        cut = log_tail.cut_torn_tail(log, acknowledged, self._path / TORN_NAME)
-        if cut:
+    def _cut(self, logs: Sequence[Path], acknowledged: int) -> int:
+        """Cut what is torn; the number of the last write that must be there still."""
+        cut = log_tail.cut_torn_tail(logs, acknowledged, self._path / TORN_NAME)
+        if cut is None:
+            return acknowledged
+        self._warn_of_cut(cut.path)
+        return max(acknowledged, cut.synced)
+
+    def _warn_of_cut(self, path: Path | None) -> None:
+        if path is not None:
             what = "an unreadable end, which may have been acknowledged," if self._accept else _UNFINISHED
-            self._warn(f"cut {what} off {log}; a copy is in {self._path / TORN_NAME}")
-        return cut
+            self._warn(f"cut {what} off {path}; a copy is in {self._path / TORN_NAME}")
+
+    def _erase_unborn(self) -> None:
+        """Erase LevelDB's files where they hold no write and none was acknowledged: a crash may leave them unfinished.
+
+        Raises StorageError.
+        """
+        assert self._marks is not None
+        mark, _ = self._marks.read()
+        if mark != (0, 0) or not self._leveldb.is_dir() or _holds_data(self._leveldb):
+            return
+        try:
+            shutil.rmtree(self._leveldb)
+        except OSError as error:
+            raise StorageError(f"cannot erase the empty database in {self._leveldb}: {error.strerror}") from error
 
     def _acknowledged(self, recorded: Checksums, *, had_data: bool) -> int:
         """The number of the last acknowledged write, by the marks or by the record of a clean stop.
@@ -211,8 +241,7 @@ class DatabaseFiles:
         Unsynced writes count while the machine has not restarted, for until then the kernel holds them; and where
         nothing tells whether it has. Raises CorruptionError where no mark is readable.
         """
-        if self._marks is None:
-            self._marks = SequenceMarks(self._path)
+        assert self._marks is not None
         mark, damaged = self._marks.read()
         for path in damaged:
             self._warn(f"the file {path} was damaged or missing; it is rewritten")
@@ -246,6 +275,12 @@ class DatabaseFiles:
     def _warn(self, text: str) -> None:
         LOGGER.warning(text)
         self.warnings.append(text)
+
+
+def _holds_data(leveldb: Path) -> bool:
+    """Whether there is a table, or anything in a log."""
+    has_tables = any(any(leveldb.glob(pattern)) for pattern in _TABLES)
+    return has_tables or any(log.stat().st_size for log in leveldb.glob(_LOGS))
 
 
 def erase_files(path: Path, *beside: str) -> None:

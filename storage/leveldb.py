@@ -9,6 +9,7 @@ What plyvel leaves to its user, and this module does:
   until `reopen`, and the snapshots that readers hold then live on.
 - LevelDB does not fsync a log that it leaves for the next one, so that a power failure could take writes out of the
   middle; `UnsyncedLogs` does it.
+- LevelDB leaves the name of its MANIFEST in CURRENT without a sync of the folder; an opening here ends with one.
 - LevelDB rewrites files that reads have looked into in vain; `RecentValues` spares it those reads.
 """
 
@@ -25,6 +26,7 @@ from typing import Any
 
 import plyvel
 
+from zevm.storage.directory import sync_directory
 from zevm.storage.errors import CorruptionError, DatabaseLockedError, StorageError, StorageProblem
 from zevm.storage.recent import RecentValues
 from zevm.storage.schema import ACCOUNT, META, SIDE, SLOT, UNDO
@@ -250,7 +252,7 @@ class LevelStore:
     def _open(self, *, create: bool) -> Any:
         options = self._options
         try:
-            return plyvel.DB(
+            database = plyvel.DB(
                 str(self.path),
                 create_if_missing=create,
                 paranoid_checks=True,
@@ -261,8 +263,10 @@ class LevelStore:
                 compression="snappy",
                 bloom_filter_bits=options.bloom_bits_per_key,
             )
-        except plyvel.Error as error:
+            sync_directory(self.path)
+        except (plyvel.Error, OSError) as error:
             raise _translate(error, self.path) from error
+        return database
 
     def _publish(self, database: Any) -> None:
         """Let operations pass to an open LevelDB."""

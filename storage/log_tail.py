@@ -6,21 +6,28 @@ This module tells the cases apart by the sequence number in each batch, and remo
 more. Format: LevelDB's doc/log_format.md (32 KiB blocks of records: CRC-32C, length, type, payload).
 """
 
+import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from zevm.storage.errors import CorruptionError, StorageError, StorageProblem
-from zevm.storage.schema import MAX_NUMBER, MetaName, meta_key
+from zevm.storage.schema import MAX_NUMBER, NUMBER_SIZE, MetaName, meta_key
 
 SEQUENCE_KEY = meta_key(MetaName.SEQUENCE)
 """The key under which each batch, as its last operation, puts its number (8 bytes)."""
 
+SYNCED_KEY = meta_key(MetaName.SYNCED)
+"""The key under which a batch behind an unsynced one puts, as its last operation but one, the number of the last synced
+write (8 bytes). One without it was written when the one before was synced."""
+
 _BLOCK_SIZE = 32 * 1024
 _HEADER_SIZE = 7
 _FULL, _FIRST, _MIDDLE, _LAST = 1, 2, 3, 4
-_SEQUENCE_OPERATION = b"\x01" + bytes((len(SEQUENCE_KEY),)) + SEQUENCE_KEY + b"\x08"
+_SEQUENCE_OPERATION, _SYNCED_OPERATION = (
+    b"\x01" + bytes((len(key),)) + key + bytes((NUMBER_SIZE,)) for key in (SEQUENCE_KEY, SYNCED_KEY)
+)
 
 
 class _Fragment(NamedTuple):
@@ -35,20 +42,6 @@ def newest_log(leveldb: Path) -> Path | None:
     """The write-ahead log with the highest number."""
     logs = [path for path in leveldb.glob("*.log") if path.stem.isdigit()]
     return max(logs, key=lambda path: int(path.stem), default=None)
-
-
-def check_manifest(leveldb: Path) -> None:
-    """Refuse a MANIFEST that breaks off: LevelDB would drop its last entry and delete the tables it names.
-
-    Raises CorruptionError.
-    """
-    try:
-        name = (leveldb / "CURRENT").read_text("ascii", "replace").strip()
-    except FileNotFoundError:
-        return
-    path = leveldb / name
-    if path.is_file() and not ends_whole(_read(path)):
-        raise CorruptionError(f"the file {path} breaks off within a record", StorageProblem.FILES_DAMAGED)
 
 
 def ends_whole(data: bytes) -> bool:
@@ -71,38 +64,80 @@ def ends_whole(data: bytes) -> bool:
     return kind in (_FULL, _LAST)
 
 
-def cut_torn_tail(path: Path, acknowledged: int, keep: Path) -> bool:
-    """Remove an unfinished record from the end of a log; whether there was one.
+class Cut(NamedTuple):
+    """A log that was cut, and the number of a write that must be in the database still: it is known to be synced."""
 
-    `acknowledged` is the number of the last write that anyone was told of, `keep` the folder that receives a copy of
-    what is cut. Raises CorruptionError when the damage is in front of sound records, or took acknowledged ones.
+    path: Path
+    synced: int
+
+
+def are_whole(logs: Sequence[Path]) -> bool:
+    """Whether the records of logs fill them, and leave no number out from one to the next.
+
+    logs: those that LevelDB reads at its next start, in their order. Reads no checksums. Raises StorageError.
     """
-    data = _read(path)
-    end, sequence = _sound_end(data)
-    if end == len(data):
-        return False
-    if any(fragment.kind in (_FULL, _FIRST) for fragment in _readable_after(data, end)):
-        raise CorruptionError(f"the file {path} is damaged at byte {end}", StorageProblem.FILES_DAMAGED)
-    if sequence is not None and sequence < acknowledged:
-        raise CorruptionError(
-            f"the file {path} is damaged at byte {end}: writes {sequence + 1} to {acknowledged} were acknowledged "
-            "and are lost",
-            StorageProblem.FILES_DAMAGED,
-        )
+    sequence: int | None = None
+    for path in logs:
+        data = read(path)
+        if not ends_whole(data):
+            return False
+        end, sequence = _sound_end(data, after=sequence, checked=False)
+        if end != len(data):
+            return False
+    return True
+
+
+def cut_torn_tail(logs: Sequence[Path], acknowledged: int, keep: Path) -> Cut | None:
+    """Remove what a loss of power has left unfinished at the end of the logs; None where there was nothing.
+
+    logs: as of `are_whole`. What follows the first write that is not whole goes too, where none of it was synced: pages
+    reach the disk in any order. acknowledged: the number of the last write that anyone was told of. keep: the folder
+    that receives a copy of what is cut. Raises CorruptionError when the damage is in front of synced records, or took
+    acknowledged ones; StorageError.
+    """
+    sequence: int | None = None
+    for index, path in enumerate(logs):
+        data = read(path)
+        end, last = _sound_end(data, after=sequence)
+        if end == len(data):
+            sequence = last
+            continue
+        later = [read(log) for log in logs[index + 1 :]]
+        synced = max(map(_synced_before, _records_after(data, end, later)), default=0)
+        if synced > (MAX_NUMBER - 1 if last is None else last):
+            raise CorruptionError(f"the file {path} is damaged at byte {end}", StorageProblem.FILES_DAMAGED)
+        if last is not None and last < acknowledged:
+            raise CorruptionError(
+                f"the file {path} is damaged at byte {end}: writes {last + 1} to {acknowledged} were acknowledged "
+                "and are lost",
+                StorageProblem.FILES_DAMAGED,
+            )
+        # the newest first: what an interruption leaves is cut again
+        for log in reversed(logs[index + 1 :]):
+            cut(log, 0, keep)
+        cut(path, end, keep)
+        return Cut(path, synced)
+    return None
+
+
+def cut(path: Path, end: int, keep: Path) -> None:
+    """Cut a file at a byte; the folder `keep` receives a copy of the rest. Raises StorageError."""
+    rest = read(path)[end:]
+    if not rest:
+        return
     try:
         keep.mkdir(exist_ok=True)
-        (keep / f"{path.name}.{end}").write_bytes(data[end:])
+        (keep / f"{path.name}.{end}").write_bytes(rest)
         with path.open("r+b") as file:
             file.truncate(end)
             os.fsync(file.fileno())
     except OSError as error:
         raise StorageError(f"cannot cut the unfinished record off {path}: {error.strerror}") from error
-    return True
 
 
 def cut_after(path: Path, acknowledged: int) -> None:
     """Remove from the end of a log whatever follows the write with the number `acknowledged`. Raises StorageError."""
-    data = _read(path)
+    data = read(path)
     end, _ = _sound_end(data, acknowledged)
     if end == len(data):
         return
@@ -114,55 +149,115 @@ def cut_after(path: Path, acknowledged: int) -> None:
         raise StorageError(f"cannot cut the refused write off {path}: {error.strerror}") from error
 
 
-def _read(path: Path) -> bytes:
+def read(path: Path) -> bytes:
+    """A file's content. Raises StorageError."""
     try:
         return path.read_bytes()
     except OSError as error:
         raise StorageError(f"cannot read {path}: {error.strerror}") from error
 
 
-def _sound_end(data: bytes, newest: int = MAX_NUMBER) -> tuple[int, int | None]:
-    """End of the last complete record before the first unreadable one, and that record's sequence number.
+def records(data: bytes, *, checked: bool = True) -> Iterator[tuple[int, bytes]]:
+    """The complete records in front of the first unreadable one, each behind the byte where it ends.
 
-    Records with a number above `newest` count as unreadable.
+    checked: whether one with a wrong checksum is unreadable.
     """
-    end, sequence = 0, None
     parts: list[bytes] = []
-    for fragment in _fragments(data, 0):
+    for fragment in _fragments(data, 0, checked=checked):
         if fragment.kind == 0:
-            break
+            return
         if fragment.kind in (_FULL, _FIRST):
             parts.clear()
         parts.append(fragment.payload)
         if fragment.kind in (_FULL, _LAST):
-            number = _sequence_of(b"".join(parts)) or sequence
-            if number is not None and number > newest:
-                break
-            end, sequence = fragment.offset + _HEADER_SIZE + len(fragment.payload), number
+            yield fragment.offset + _HEADER_SIZE + len(fragment.payload), b"".join(parts)
+
+
+def is_followed_by_records(data: bytes, end: int) -> bool:
+    """Whether a record starts behind the unreadable one at `end`."""
+    return any(fragment.kind in (_FULL, _FIRST) for fragment in _readable_after(data, end))
+
+
+def _sound_end(
+    data: bytes, newest: int = MAX_NUMBER, *, after: int | None = None, checked: bool = True
+) -> tuple[int, int | None]:
+    """End of the last complete record before the first unreadable one, and that record's sequence number.
+
+    Records with a number above `newest` count as unreadable, and so does one that leaves numbers out; `after`: the
+    number in front of the first, None where it is not known.
+    """
+    end, sequence = 0, after
+    for record_end, record in records(data, checked=checked):
+        number = _sequence_of(record)
+        if number is not None and (number > newest or (sequence is not None and number > sequence + 1)):
+            break
+        end, sequence = record_end, sequence if number is None else number
     return end, sequence
 
 
 def _sequence_of(record: bytes) -> int | None:
     """The number that Database.write put last into a batch."""
-    if not record[:-8].endswith(_SEQUENCE_OPERATION):
+    if not record[:-NUMBER_SIZE].endswith(_SEQUENCE_OPERATION):
         return None
-    return int.from_bytes(record[-8:], "big")
+    return int.from_bytes(record[-NUMBER_SIZE:], "big")
+
+
+def _synced_before(record: bytes) -> int:
+    """The number of the last write that was synced when this one was made. Of a record without a number, the most."""
+    number = _sequence_of(record)
+    if number is None:
+        return MAX_NUMBER
+    rest = record[: -NUMBER_SIZE - len(_SEQUENCE_OPERATION)]
+    is_marked = rest[:-NUMBER_SIZE].endswith(_SYNCED_OPERATION)
+    return int.from_bytes(rest[-NUMBER_SIZE:], "big") if is_marked else number - 1
+
+
+def _records_after(data: bytes, end: int, later: Sequence[bytes]) -> Iterator[bytes]:
+    """Complete records behind the unreadable one at `end`, and in the logs behind."""
+    parts: list[bytes] | None = None
+    for fragment in itertools.chain(_readable_after(data, end), *(_readable(other) for other in later)):
+        if fragment.kind in (_FULL, _FIRST):
+            parts = []
+        elif fragment.kind == 0:
+            parts = None
+        if parts is None:
+            continue
+        parts.append(fragment.payload)
+        if fragment.kind in (_FULL, _LAST):
+            yield b"".join(parts)
+
+
+def _readable(data: bytes) -> Iterator[_Fragment]:
+    """All fragments of a log, as `_readable_after` gives those of a part."""
+    first = next(_fragments(data, 0), None)
+    if first is None:
+        return
+    if first.kind != 0:
+        yield from _fragments(data, 0)
+    for fragment in _fragments(data, 0):
+        if fragment.kind == 0:
+            yield from _readable_after(data, fragment.offset)
 
 
 def _readable_after(data: bytes, end: int) -> Iterator[_Fragment]:
-    """Readable fragments behind the one at `end`: where its length field leads, and from each later block on."""
-    starts = list(range(end - end % _BLOCK_SIZE + _BLOCK_SIZE, len(data), _BLOCK_SIZE))
+    """Fragments behind the one at `end`: where its length field leads, and from each later block on.
+
+    One of type 0 stands between those that may not be neighbours.
+    """
     length = int.from_bytes(data[end + 4 : end + 6], "little")
-    starts.append(end + _HEADER_SIZE + length)
-    for start in starts:
+    starts = {end + _HEADER_SIZE + length, *range(end - end % _BLOCK_SIZE + _BLOCK_SIZE, len(data), _BLOCK_SIZE)}
+    reached = 0
+    for start in sorted(starts):
+        if start < reached:
+            continue
+        yield _Fragment(start, 0, b"")
         for fragment in _fragments(data, start):
-            if fragment.kind == 0:
-                break
+            reached = fragment.offset + 1
             yield fragment
 
 
-def _fragments(data: bytes, position: int) -> Iterator[_Fragment]:
-    """Fragments from `position` on; the first unreadable one has type 0 and is the last."""
+def _fragments(data: bytes, position: int, *, checked: bool = True) -> Iterator[_Fragment]:
+    """Fragments from `position` on; the first unreadable one has type 0 and is the last. checked: their checksums."""
     while position < len(data):
         left = _BLOCK_SIZE - position % _BLOCK_SIZE
         if left < _HEADER_SIZE:
@@ -171,7 +266,7 @@ def _fragments(data: bytes, position: int) -> Iterator[_Fragment]:
         length = int.from_bytes(data[position + 4 : position + 6], "little")
         body = data[position + 6 : position + _HEADER_SIZE + length]
         whole = len(body) == length + 1 and _HEADER_SIZE + length <= left
-        if not whole or _masked_crc32c(body) != int.from_bytes(data[position : position + 4], "little"):
+        if not whole or (checked and _masked_crc32c(body) != int.from_bytes(data[position : position + 4], "little")):
             yield _Fragment(position, 0, b"")
             return
         yield _Fragment(position, body[0], body[1:])

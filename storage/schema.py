@@ -84,6 +84,7 @@ class MetaName(Enum):
     ADOPTED          number (8) of the newest block from a state file ‖ number (8) of the first block before it
     INSTANCE_ID      32 bytes by which tools tell chains apart
     SEQUENCE         number (8) of the newest batch
+    SYNCED           number (8) of the last synced batch when the newest one behind an unsynced one was written
     MIGRATED         key of the newest reverse state diff that a migration under way has indexed, or "dropping" while
                      nodes under their hashes go
     REPLICA_HIGHEST  number (8) of the newest block that a follower had when its leader took blocks back
@@ -103,6 +104,7 @@ class MetaName(Enum):
     ADOPTED = b"adopted"
     INSTANCE_ID = b"instance-id"
     SEQUENCE = b"sequence"
+    SYNCED = b"synced"
     MIGRATED = b"migrated"
     REPLICA_HIGHEST = b"replica-highest"
     COVENANT = b"covenant"

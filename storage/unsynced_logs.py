@@ -2,7 +2,10 @@
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
+
+from zevm.storage.directory import sync_file
 
 LOOK_BYTES = 256 * 1024
 """Unsynced bytes after which LevelDB may have begun another log."""
@@ -40,11 +43,6 @@ class UnsyncedLogs:
 
     def _sync(self, numbers: Iterable[int]) -> None:
         for number in numbers:
-            try:
-                descriptor = os.open(self._path / f"{number:06d}.log", os.O_RDONLY)
-            except FileNotFoundError:
-                continue  # its content is in a table by now
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            # one that is not there is in a table by now
+            with suppress(FileNotFoundError):
+                sync_file(self._path / f"{number:06d}.log")

@@ -243,6 +243,8 @@ def fsynced(monkeypatch: pytest.MonkeyPatch):
 
 def test_unsynced_writes_become_durable_before_a_synced_one(tmp_path: Path, fsynced) -> None:
     store = LevelStore(tmp_path)
+    assert fsynced == [tmp_path.name]
+    fsynced.clear()
     fill(store, 1)
     assert fsynced == []
     batch = Batch()
