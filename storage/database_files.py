@@ -210,11 +210,16 @@ class DatabaseFiles:
 
     def _cut(self, logs: Sequence[Path], acknowledged: int) -> int:
         """Cut what is torn; the number of the last write that must be there still."""
-        cut = log_tail.cut_torn_tail(logs, acknowledged, self._path / TORN_NAME)
-        if cut is None:
+        tail = log_tail.find_torn_tail(logs, acknowledged)
+        if tail is None:
             return acknowledged
-        self._warn_of_cut(cut.path)
-        return max(acknowledged, cut.synced)
+        if tail.synced > acknowledged:
+            # what tells of it is cut: a later start is to miss it too
+            assert self._marks is not None
+            self._marks.begin(tail.synced)
+        tail.cut(self._path / TORN_NAME)
+        self._warn_of_cut(tail.path)
+        return max(acknowledged, tail.synced)
 
     def _warn_of_cut(self, path: Path | None) -> None:
         if path is not None:

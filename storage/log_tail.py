@@ -64,11 +64,23 @@ def ends_whole(data: bytes) -> bool:
     return kind in (_FULL, _LAST)
 
 
-class Cut(NamedTuple):
-    """A log that was cut, and the number of a write that must be in the database still: it is known to be synced."""
+class TornTail(NamedTuple):
+    """The part of LevelDB's logs that a loss of power has left unfinished: `path` from byte `end` on, and `later`.
+
+    synced: the number of a write that must be in the database without it: a later one tells that it was synced.
+    """
 
     path: Path
+    end: int
+    later: tuple[Path, ...]
     synced: int
+
+    def cut(self, keep: Path) -> None:
+        """Remove it; the folder `keep` receives a copy. Raises StorageError."""
+        # the newest first: what an interruption leaves is cut again
+        for log in reversed(self.later):
+            cut(log, 0, keep)
+        cut(self.path, self.end, keep)
 
 
 def are_whole(logs: Sequence[Path]) -> bool:
@@ -87,12 +99,11 @@ def are_whole(logs: Sequence[Path]) -> bool:
     return True
 
 
-def cut_torn_tail(logs: Sequence[Path], acknowledged: int, keep: Path) -> Cut | None:
-    """Remove what a loss of power has left unfinished at the end of the logs; None where there was nothing.
+def find_torn_tail(logs: Sequence[Path], acknowledged: int) -> TornTail | None:
+    """The first write in LevelDB's logs that is not whole, and all behind it; None where all are.
 
-    logs: as of `are_whole`. What follows the first write that is not whole goes too, where none of it was synced: pages
-    reach the disk in any order. acknowledged: the number of the last write that anyone was told of. keep: the folder
-    that receives a copy of what is cut. Raises CorruptionError when the damage is in front of synced records, or took
+    logs: as of `are_whole`. None of it was synced: pages reach the disk in any order. acknowledged: the number of the
+    last write that anyone was told of. Raises CorruptionError when the damage is in front of synced records, or took
     acknowledged ones; StorageError.
     """
     sequence: int | None = None
@@ -102,9 +113,10 @@ def cut_torn_tail(logs: Sequence[Path], acknowledged: int, keep: Path) -> Cut | 
         if end == len(data):
             sequence = last
             continue
-        later = [read(log) for log in logs[index + 1 :]]
-        synced = max(map(_synced_before, _records_after(data, end, later)), default=0)
-        if synced > (MAX_NUMBER - 1 if last is None else last):
+        later = tuple(logs[index + 1 :])
+        marks = [_mark_of(record) for record in _records_after(data, end, [read(log) for log in later])]
+        synced = max((mark.synced for mark in marks), default=0)
+        if synced > last if last is not None else any(mark.follows_synced(acknowledged) for mark in marks):
             raise CorruptionError(f"the file {path} is damaged at byte {end}", StorageProblem.FILES_DAMAGED)
         if last is not None and last < acknowledged:
             raise CorruptionError(
@@ -112,11 +124,7 @@ def cut_torn_tail(logs: Sequence[Path], acknowledged: int, keep: Path) -> Cut | 
                 "and are lost",
                 StorageProblem.FILES_DAMAGED,
             )
-        # the newest first: what an interruption leaves is cut again
-        for log in reversed(logs[index + 1 :]):
-            cut(log, 0, keep)
-        cut(path, end, keep)
-        return Cut(path, synced)
+        return TornTail(path, end, later, synced)
     return None
 
 
@@ -202,14 +210,25 @@ def _sequence_of(record: bytes) -> int | None:
     return int.from_bytes(record[-NUMBER_SIZE:], "big")
 
 
-def _synced_before(record: bytes) -> int:
-    """The number of the last write that was synced when this one was made. Of a record without a number, the most."""
+class _Mark(NamedTuple):
+    """A write's number, and that of the last write that was synced when this one was made."""
+
+    number: int
+    synced: int
+
+    def follows_synced(self, acknowledged: int) -> bool:
+        """Whether the write in front of this one was on the disk, wherever it is."""
+        return self.synced == self.number - 1 or self.number <= acknowledged
+
+
+def _mark_of(record: bytes) -> _Mark:
+    """A record without a number counts as the newest, behind a synced one."""
     number = _sequence_of(record)
     if number is None:
-        return MAX_NUMBER
+        return _Mark(MAX_NUMBER, MAX_NUMBER - 1)
     rest = record[: -NUMBER_SIZE - len(_SEQUENCE_OPERATION)]
     is_marked = rest[:-NUMBER_SIZE].endswith(_SYNCED_OPERATION)
-    return int.from_bytes(rest[-NUMBER_SIZE:], "big") if is_marked else number - 1
+    return _Mark(number, int.from_bytes(rest[-NUMBER_SIZE:], "big") if is_marked else number - 1)
 
 
 def _records_after(data: bytes, end: int, later: Sequence[bytes]) -> Iterator[bytes]:

@@ -90,9 +90,10 @@ def check_manifest(leveldb: Path, keep: Path) -> Path | None:
 def live_logs(leveldb: Path) -> list[Path]:
     """The logs that LevelDB reads at its next start, in their order. Raises StorageError, CorruptionError."""
     manifest = read_manifest(leveldb)
-    oldest = 0 if manifest is None else manifest.log or 0
+    if manifest is None or manifest.log is None:
+        return []
     logs = {int(path.stem): path for path in leveldb.glob("*.log") if path.stem.isdigit()}
-    return [logs[number] for number in sorted(logs) if number >= oldest]
+    return [logs[number] for number in sorted(logs) if number >= manifest.log]
 
 
 def _follow(manifest: Manifest, record: bytes) -> None:

@@ -102,6 +102,53 @@ def test_a_page_that_is_missing_in_front_of_what_was_written_after_a_sync_is_dam
     assert log.read_bytes() == data
 
 
+def first_record_damaged(path: Path, copy: Path, syncs: tuple[bool, ...]) -> tuple[Path, bytes]:
+    """A copy whose newest log begins with an unreadable write, and marks from before it; the log and its content."""
+    with Database.open(path) as database:
+        grow(database, SYNCED)
+    with Database.open(path) as database:
+        mark = (path / "SEQUENCE").read_bytes()
+        for sync in syncs:
+            write_block(database, sync=sync)
+        shutil.copytree(path, copy)
+    write_marks(copy, mark)
+    log = log_of(copy)
+    zero_page(log, 0)
+    return log, log.read_bytes()
+
+
+def test_damage_at_a_logs_begin_in_front_of_what_was_written_after_a_sync_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, data = first_record_damaged(tmp_path / "data", tmp_path / "copy", (True, True))
+    monkeypatch.setattr("zevm.storage.checksums.boot_id", lambda: "another")
+    with pytest.raises(CorruptionError, match=rf"{log.name} is damaged at byte 0$"):
+        Database.open(tmp_path / "copy")
+    assert log.read_bytes() == data
+
+
+def test_a_write_that_a_cut_one_knows_to_be_synced_is_missed_at_every_later_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first_record_damaged(tmp_path / "data", tmp_path / "copy", (True, False, False, False))
+    # the second record would tell it without doubt; the last one is the first that can be read now
+    log = log_of(tmp_path / "copy")
+    data, (start, end) = log.read_bytes(), ends_of(log_of(tmp_path / "data"))[:2]
+    log.write_bytes(data[:start] + bytes(end - start) + data[end:])
+    monkeypatch.setattr("zevm.storage.checksums.boot_id", lambda: "another")
+    for _ in range(2):
+        with pytest.raises(CorruptionError, match=r"ends at write 3, but write 4 was acknowledged"):
+            Database.open(tmp_path / "copy")
+
+
+def test_unsynced_writes_alone_in_a_log_are_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first_record_damaged(tmp_path / "data", tmp_path / "copy", (False, False, False))
+    monkeypatch.setattr("zevm.storage.checksums.boot_id", lambda: "another")
+    with Database.open(tmp_path / "copy") as database:
+        assert head_number(database) == SYNCED - 1
+        assert database.scrub() == []
+
+
 @pytest.mark.parametrize("missing", ["end", "all"])
 def test_a_log_that_lost_its_end_takes_the_next_one_with_it(lost: Path, missing: str) -> None:
     """LevelDB begins another log without a sync of the last one, and would read on in it."""
