@@ -7,6 +7,7 @@
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -24,7 +25,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int journal = -1;
 static const char *root = "";
 static size_t root_length;
-static char is_followed[MAX_DESCRIPTORS];
+static char *followed[MAX_DESCRIPTORS]; /* the path that each descriptor was opened by */
 
 static void stop(const char *why) {
     fprintf(stderr, "journal: %s\n", why);
@@ -45,14 +46,15 @@ static int is_below(const char *path) {
     return path && strncmp(path, root, root_length) == 0 && path[root_length] == '/';
 }
 
-static int is_below_at(int folder, const char *path) {
-    if (path && path[0] != '/' && folder >= 0 && folder < MAX_DESCRIPTORS && is_followed[folder])
-        stop("a path relative to a folder's descriptor is not followed");
-    return is_below(path);
+static int is_known(int descriptor) {
+    return descriptor >= 0 && descriptor < MAX_DESCRIPTORS && followed[descriptor];
 }
 
-static int is_known(int descriptor) {
-    return descriptor >= 0 && descriptor < MAX_DESCRIPTORS && is_followed[descriptor];
+/* The whole of a path that may be relative to a folder's descriptor. */
+static const char *whole(char *buffer, int folder, const char *path) {
+    if (!path || path[0] == '/' || !is_known(folder)) return path;
+    if (snprintf(buffer, PATH_MAX, "%s/%s", followed[folder], path) >= PATH_MAX) stop("a path is too long");
+    return buffer;
 }
 
 static void put(const void *bytes, size_t size) {
@@ -97,7 +99,8 @@ void journal_note(const void *bytes, size_t size) {
 static int opened(int descriptor, const char *path, int flags) {
     if (descriptor >= MAX_DESCRIPTORS) stop("too many descriptors");
     if (descriptor >= 0 && (flags & O_TMPFILE) != O_TMPFILE) {
-        is_followed[descriptor] = 1;
+        free(followed[descriptor]);
+        followed[descriptor] = strdup(path);
         tell_path('O', descriptor, (flags & O_CREAT ? 1 : 0) | (flags & O_TRUNC ? 2 : 0), path, NULL);
     }
     return descriptor;
@@ -129,9 +132,11 @@ OPEN(open64)
     int name(int folder, const char *path, int flags, ...) {          \
         MODE_OF(flags, flags)                                         \
         REAL(int, #name, int, const char *, int, ...);                \
-        if (!is_below_at(folder, path)) return real(folder, path, flags, mode); \
+        char buffer[PATH_MAX];                                        \
+        const char *full = whole(buffer, folder, path);               \
+        if (!is_below(full)) return real(folder, path, flags, mode);  \
         pthread_mutex_lock(&lock);                                    \
-        int result = opened(real(folder, path, flags, mode), path, flags); \
+        int result = opened(real(folder, path, flags, mode), full, flags); \
         pthread_mutex_unlock(&lock);                                  \
         return result;                                                \
     }
@@ -156,7 +161,8 @@ int close(int descriptor) {
     REAL(int, "close", int);
     if (!is_known(descriptor)) return real(descriptor);
     pthread_mutex_lock(&lock);
-    is_followed[descriptor] = 0;
+    free(followed[descriptor]);
+    followed[descriptor] = NULL;
     tell('C', descriptor, 0, "", 0, NULL);
     int result = real(descriptor);
     pthread_mutex_unlock(&lock);
@@ -235,21 +241,23 @@ static int moved(int result, char kind, const char *from, const char *to) {
 MOVE(rename, 'R')
 MOVE(link, 'L')
 
-#define CHANGE(name, kind, parameters, arguments, types, below)  \
+#define CHANGE(name, kind, folder, parameters, arguments, types) \
     int name parameters {                                        \
         REAL(int, #name, types);                                 \
-        if (!(below)) return real arguments;                     \
+        char buffer[PATH_MAX];                                   \
+        const char *full = whole(buffer, folder, path);          \
+        if (!is_below(full)) return real arguments;              \
         pthread_mutex_lock(&lock);                               \
         int result = real arguments;                             \
-        if (result == 0) tell_path(kind, -1, 0, path, NULL);     \
+        if (result == 0) tell_path(kind, -1, 0, full, NULL);     \
         pthread_mutex_unlock(&lock);                             \
         return result;                                           \
     }
 #define COMMA ,
-CHANGE(unlink, 'U', (const char *path), (path), const char *, is_below(path))
-CHANGE(rmdir, 'U', (const char *path), (path), const char *, is_below(path))
-CHANGE(mkdir, 'M', (const char *path, mode_t mode), (path, mode), const char * COMMA mode_t, is_below(path))
-CHANGE(unlinkat, 'U', (int folder, const char *path, int flags), (folder, path, flags),
-       int COMMA const char * COMMA int, is_below_at(folder, path))
-CHANGE(mkdirat, 'M', (int folder, const char *path, mode_t mode), (folder, path, mode),
-       int COMMA const char * COMMA mode_t, is_below_at(folder, path))
+CHANGE(unlink, 'U', -1, (const char *path), (path), const char *)
+CHANGE(rmdir, 'U', -1, (const char *path), (path), const char *)
+CHANGE(mkdir, 'M', -1, (const char *path, mode_t mode), (path, mode), const char * COMMA mode_t)
+CHANGE(unlinkat, 'U', at, (int at, const char *path, int flags), (at, path, flags),
+       int COMMA const char * COMMA int)
+CHANGE(mkdirat, 'M', at, (int at, const char *path, mode_t mode), (at, path, mode),
+       int COMMA const char * COMMA mode_t)

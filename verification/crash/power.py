@@ -225,7 +225,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         folder = Path(tempfile.mkdtemp(prefix="zevm-power-"))
         print(f"seed {seed}, folder {folder}", flush=True)
         campaign = Campaign(folder, Random(seed), disk, options.operations)
-        campaign.run(options.trials, options.trials_per_run)
+        try:
+            campaign.run(options.trials, options.trials_per_run)
+        except LossError as error:
+            print(f"FAILED after {campaign.counts['trials']} trials: {error}", file=sys.stderr)
+            return 1
     print(json.dumps(campaign.counts, indent=2))
     for fault, command in campaign.faults.items():
         print(f"FAULT: {fault}\n  {command}", file=sys.stderr)
