@@ -52,10 +52,10 @@ def test_what_does_not_fit_is_refused(types: list[str], data: bytes) -> None:
 def test_items_that_share_their_data_do_not_multiply() -> None:
     level = b"".join((32 * 60).to_bytes(32, "big") for _ in range(60))
     data = (32).to_bytes(32, "big") + ((60).to_bytes(32, "big") + level) * 6
-    started = time.monotonic()
+    started = time.thread_time()
     with pytest.raises(UndecodableError):
         decode_values(["uint256[][][][][][]"], data)
-    assert time.monotonic() - started < 2
+    assert time.thread_time() - started < 2
 
 
 @settings(max_examples=50, deadline=None)

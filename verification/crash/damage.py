@@ -5,13 +5,13 @@ Each damage is done to a copy of a sound directory. Right is: refused, or notice
 
 from __future__ import annotations
 
-import logging
 import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
+from testing.quiet import quiet
 from verification.crash.model import LostError
 from zevm.storage import log_tail
 from zevm.storage.database import Database
@@ -159,8 +159,6 @@ def _accept(datadir: Path) -> None:
 
 def try_damages(datadir: Path, count: int, doubles: int, random: Random, counts: Counter[str]) -> None:
     """Damage copies of a directory `count` times, `doubles` of them in two places. Raises LostError."""
-    # what a start makes good is the outcome here, not news
-    logging.getLogger("zevm.storage").setLevel(logging.CRITICAL)
     scratch = datadir.parent / "damage"
     scratch.mkdir(exist_ok=True)
     expected = contents(datadir, scratch)
@@ -169,7 +167,9 @@ def try_damages(datadir: Path, count: int, doubles: int, random: Random, counts:
         is_double = index < doubles
         done = (damage_log_and_marks if is_double else damage_one)(copy, random)
         try:
-            counts[outcome(copy, expected)] += 1
+            # what a start makes good is the outcome here, not news
+            with quiet("zevm.storage"):
+                counts[outcome(copy, expected)] += 1
         except LostError as error:
             raise LostError(f"after {done}: {error}") from error
         counts["damages"] += 1

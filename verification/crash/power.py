@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 import shutil
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
+from testing.quiet import quiet
 from verification.crash.journal import Event, Kind, build_library, read_journal, variables
 from verification.crash.losses import CHAIN_OPTIONS, NODE_LIMITS, Contents, Promises, small_files, started_at
 from verification.crash.medium import Medium
@@ -214,10 +214,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--again", type=Path, metavar="FOLDER", help="a run that was kept")
     parser.add_argument("--trial", type=int, metavar="SEED", help="of the trial to make again")
     options = parser.parse_args(arguments)
-    # what a start makes good is counted, not news
-    logging.getLogger("zevm").setLevel(logging.CRITICAL)
     disk = Disk(options.strict, tuple(options.ignore))
-    with small_files():
+    # what a start makes good is counted, not news
+    with quiet("zevm"), small_files():
         if options.again is not None:
             try_again(Run(options.again, disk), options.trial, options.again / "left", Counter())
             return 0

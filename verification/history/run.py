@@ -95,19 +95,22 @@ def main(arguments: list[str] | None = None) -> int:
 
 def grown_chain(data: Path, fresh: Path, count: int, parts: int, chance: random.Random, figures: Figures) -> None:
     """Grow a chain by parts of `count` blocks, read from it, kill its node, start it again and take it back."""
-    with started(data) as node, node.connect(timeout_seconds=600) as rpc:
+    with started(data) as node:
         for _ in range(parts):
-            cost = grow(node, rpc, count)
+            cost = grow(node, count)
+            with node.connect() as rpc:
+                head = head_of(rpc)
             print(
-                f"{head_of(rpc):>9,} blocks: {cost.cpu_us:6.0f} us of processor and {cost.written_bytes:7,.0f} bytes "
-                f"written a block, {disk_bytes(data) / head_of(rpc):6,.0f} bytes of disk a block",
+                f"{head:>9,} blocks: {cost.cpu_us:6.0f} us of processor and {cost.written_bytes:7,.0f} bytes "
+                f"written a block, {disk_bytes(data) / head:6,.0f} bytes of disk a block",
                 flush=True,
             )
         figures.tell("bytes written a block", cost.written_bytes)
-        figures.tell("bytes of disk a block", disk_bytes(data) / head_of(rpc))
-        beside_a_fresh_one(node, rpc, fresh, min(STEP_BLOCKS, count), figures)
-        read_back(rpc, chance, figures)
-        head, resident = head_of(rpc), node.resident_mebibytes()
+        figures.tell("bytes of disk a block", disk_bytes(data) / head)
+        beside_a_fresh_one(node, fresh, min(STEP_BLOCKS, count), figures)
+        with node.connect(timeout_seconds=600) as rpc:
+            read_back(rpc, chance, figures)
+            head, resident = head_of(rpc), node.resident_mebibytes()
         print(f"resident memory at {head:,} blocks: {resident:.0f} MiB")
         node.kill()
     began = time.perf_counter()
@@ -120,12 +123,12 @@ def grown_chain(data: Path, fresh: Path, count: int, parts: int, chance: random.
     rewind(data, figures)
 
 
-def beside_a_fresh_one(node: NodeProcess, rpc: RpcConnection, folder: Path, count: int, figures: Figures) -> None:
+def beside_a_fresh_one(node: NodeProcess, folder: Path, count: int, figures: Figures) -> None:
     """Let both grow in turns."""
     pairs = []
-    with started(folder) as fresh, fresh.connect(timeout_seconds=600) as other:
+    with started(folder) as fresh:
         for _ in range(TURNS):
-            pairs.append((grow(node, rpc, count), grow(fresh, other, count)))
+            pairs.append((grow(node, count), grow(fresh, count)))
     ours, theirs = zip(*pairs, strict=True)
     cpu = median(long.cpu_us / short.cpu_us for long, short in pairs)
     figures.tell("processor time a block, to that of a fresh chain", cpu)
@@ -135,9 +138,9 @@ def beside_a_fresh_one(node: NodeProcess, rpc: RpcConnection, folder: Path, coun
 
 def in_memory(blocks: int, figures: Figures) -> None:
     """Grow a chain in memory."""
-    with NodeProcess(zevm_command("--memory", "--no-mining")) as node, node.connect(timeout_seconds=600) as rpc:
-        grow(node, rpc, blocks)
-        print(f"a chain of {head_of(rpc):,} blocks in memory")
+    with NodeProcess(zevm_command("--memory", "--no-mining")) as node:
+        grow(node, blocks)
+        print(f"a chain of {blocks:,} blocks in memory")
         figures.tell("resident memory of a chain in memory, MiB", node.resident_mebibytes())
 
 
@@ -172,11 +175,12 @@ def started(data: Path) -> NodeProcess:
     return NodeProcess(zevm_command("--datadir", str(data), "--no-mining"), ready_timeout_seconds=600)
 
 
-def grow(node: NodeProcess, rpc: RpcConnection, count: int) -> Cost:
-    """Make blocks."""
+def grow(node: NodeProcess, count: int) -> Cost:
+    """Make blocks, by a connection of their own: a node closes one that waits while another node's turn lasts."""
     cpu, written = cpu_seconds(node), written_bytes(node)
-    for left in range(count, 0, -STEP_BLOCKS):
-        rpc.call("anvil_mine", hex(min(left, STEP_BLOCKS)), "0x1")
+    with node.connect(timeout_seconds=600) as rpc:
+        for left in range(count, 0, -STEP_BLOCKS):
+            rpc.call("anvil_mine", hex(min(left, STEP_BLOCKS)), "0x1")
     return Cost((cpu_seconds(node) - cpu) * 1e6 / count, (written_bytes(node) - written) / count)
 
 

@@ -97,7 +97,7 @@ def test_an_endless_loop_ends_at_the_deadline(chain: Chain) -> None:
             overrides=CallOverrides(with_code(ENDLESS)),
             deadline=Deadline.after(0.2),
         )
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 10
 
 
 def test_estimates(chain: Chain) -> None:

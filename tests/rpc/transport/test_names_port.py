@@ -299,7 +299,7 @@ async def test_another_resolver_has_one_time_and_one_size_for_all_that_it_sends(
         started = time.monotonic()
         found, _, content = await get(port, "/resolve/other.eth")
         assert (found, told in content["error"]) == (status, True), content
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 5
 
 
 LIES: dict[str, tuple[Any, str | None]] = {
