@@ -30,6 +30,7 @@ from zevm.node.logs import Formatter, JsonFormatter, NodeLog
 from zevm.node.metrics import Metrics
 from zevm.node.mnemonic import derive_keys, random_mnemonic
 from zevm.node.network import forget_replaced, give_up_replaced, limits_for, open_chain, opened_database
+from zevm.node.origin.start import Fork, fork_of
 from zevm.node.passwords import unlock_keys
 from zevm.node.preflight import check_drivable, ipc_path, jwt_secret_path, names_port, quic_port, read_jwt_secret
 from zevm.node.replication import dialling
@@ -141,6 +142,7 @@ class NodeCore:
         self._dial: Dial | None = None
         self.replication: Replication | None = None
         self.watch: ConsensusWatch | None = None
+        self.fork: Fork | None = None
         self._is_new = False
 
     @property
@@ -154,7 +156,10 @@ class NodeCore:
         """Hold the chain open; on exit, close it and the database within the time limit of a stop."""
         self._dial = dialling.dial_of(self.settings)
         with ExitStack() as stack:
-            database = stack.enter_context(opened_database(self.settings))
+            fork = self.fork = fork_of(self.settings)
+            if fork is not None:
+                stack.callback(fork.origin.close)
+            database = stack.enter_context(opened_database(self.settings, None if fork is None else fork.origin))
             for warning in database.warnings:
                 LOGGER.warning("%s", warning)
             if database.unclean_stop:
@@ -164,7 +169,13 @@ class NodeCore:
                 self.settings = with_leaders_genesis(self.settings, self._dial, default_client_version())
             settings = self.settings
             accounts = [address_of(key) for key in self.keys]
-            self._chain = open_chain(database, settings, accounts, watcher=self._watcher or self._debug_log())
+            self._chain = open_chain(
+                database,
+                settings,
+                accounts,
+                watcher=self._watcher or self._debug_log(),
+                forked=None if fork is None else fork.genesis,
+            )
             stack.callback(self._chain.close)
             if self._log is not None:
                 self._log.start()

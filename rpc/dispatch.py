@@ -10,6 +10,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
+from zevm.chain.concurrency.deadline import Deadline, NotBriefError
 from zevm.chain.concurrency.release import forget_origin
 from zevm.chain.concurrency.writer import NOT_LENT
 from zevm.chain.tracing.encoded import Encoded
@@ -229,10 +230,28 @@ class Dispatcher:
         result = self.run_light(call, caller)
         if type(result) is Later:
             return self._answer_later(call, result)
+        if result is NOT_BRIEF:
+            return self._answer_light_apart(call, caller)
         return self._finish(call, result)
 
+    async def _answer_light_apart(self, call: Call, caller: Caller | None) -> Reply:
+        """The answer to a light call that has to wait for something, which a worker may."""
+
+        def run(*, deadline: Deadline) -> Any:  # noqa: ARG001  what is waited for has a time of its own
+            return self.run_light(call, caller)
+
+        result = None
+        try:
+            result = await self.workers.run(run)
+        except Exception as error:
+            call.error = to_rpc_error(self._services, call.name, error)
+        return await self._answer_later(call, result) if type(result) is Later else self._finish(call, result)
+
     def run_light(self, call: Call, caller: Caller | None) -> Any:
-        """The result of a light call, on the method's thread; None where it is refused or fails (`call.error`)."""
+        """The result of a light call, on the method's thread; None where it is refused or fails (`call.error`).
+
+        NOT_BRIEF where the thread must not wait for what the call reads.
+        """
         if call.error is not None or call.method is None:
             return None
         method = call.method
@@ -240,6 +259,8 @@ class Dispatcher:
             if method.connection:
                 return method.function(self._services, caller, *call.arguments)
             return method.function(self._services, *call.arguments)
+        except NotBriefError:
+            return NOT_BRIEF
         except Exception as error:
             call.error = to_rpc_error(self._services, call.name, error)
             return None
