@@ -30,7 +30,7 @@ from zevm.node.logs import Formatter, JsonFormatter, NodeLog
 from zevm.node.metrics import Metrics
 from zevm.node.mnemonic import derive_keys, random_mnemonic
 from zevm.node.network import forget_replaced, give_up_replaced, limits_for, open_chain, opened_database
-from zevm.node.origin.start import Fork, fork_of
+from zevm.node.origin.fork import Fork
 from zevm.node.passwords import unlock_keys
 from zevm.node.preflight import check_drivable, ipc_path, jwt_secret_path, names_port, quic_port, read_jwt_secret
 from zevm.node.replication import dialling
@@ -156,9 +156,9 @@ class NodeCore:
         """Hold the chain open; on exit, close it and the database within the time limit of a stop."""
         self._dial = dialling.dial_of(self.settings)
         with ExitStack() as stack:
-            fork = self.fork = fork_of(self.settings)
+            fork = self.fork = self._forked()
             if fork is not None:
-                stack.callback(fork.origin.close)
+                stack.callback(fork.close)
             database = stack.enter_context(opened_database(self.settings, None if fork is None else fork.origin))
             for warning in database.warnings:
                 LOGGER.warning("%s", warning)
@@ -205,6 +205,14 @@ class NodeCore:
                 stack.callback(self.watch.close)
             yield Serving(self.settings, self.chain, server, state_file)
         state_file.dump()
+
+    def _forked(self) -> Fork | None:
+        if not self.settings.fork_url:
+            return None
+        # only a fork needs a client of HTTP
+        from zevm.node.origin.start import fork_of
+
+        return fork_of(self.settings)
 
     def _forwarder(self) -> Forwarder:
         forwarder = Forwarder(self.chain, self.settings.forward_transactions, self.settings.limits)

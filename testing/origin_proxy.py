@@ -16,7 +16,7 @@ Twist = Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]]
 class OriginProxy:
     """Forwards to `target`. twist: alters answers. refuse: HTTP statuses of the next requests, with Retry-After: 0.
 
-    held: while cleared, requests wait. calls: by method. requests: of HTTP. bodies: the headers of the last one.
+    held: while cleared, requests wait. calls: by method. requests: of HTTP. headers: of the last one.
     """
 
     def __init__(self, target: str) -> None:
@@ -65,7 +65,7 @@ class OriginProxy:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
-            def do_POST(self) -> None:  # noqa: N802  the library's name
+            def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 proxy.requests += 1
                 proxy.headers = dict(self.headers)
@@ -84,5 +84,3 @@ class OriginProxy:
                 """Nothing is printed."""
 
         return Handler
-
-

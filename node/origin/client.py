@@ -38,8 +38,8 @@ class MethodMissingError(OriginError):
 class Persistence:
     """How long to go on after a failure.
 
-    retries: further attempts after the first. backoff_seconds: before the first of them; each waits twice as long as
-    the one before.
+    retries: further attempts after the first, with each node. backoff_seconds: before the first of them; each waits
+    twice as long as the one before.
     """
 
     retries: int = 5
@@ -114,24 +114,20 @@ class OriginClient:
 
     def _attempted(self, calls: Sequence[Call]) -> list[Any]:
         """The results, by as many attempts as are allowed."""
-        failures: list[str] = []
-        delay = self._persistence.backoff_seconds
-        for attempt in range(self._persistence.retries + 1):
+        attempts = (self._persistence.retries + 1) * len(self._endpoints)
+        for _ in range(attempts):
             endpoint = min(self._endpoints, key=lambda item: item.resting_until)
             self._wait_for(endpoint)
             try:
-                return self._ask(endpoint, calls)
+                results = self._ask(endpoint, calls)
             except EndpointError as error:
-                failures.append(f"{endpoint.name}: {error}")
-                rest = min(MOST_REST_SECONDS, delay if error.rest_seconds is None else error.rest_seconds)
-                endpoint.resting_until = time.monotonic() + rest
-                # with one node left to ask, each failure makes the wait longer
-                if attempt % len(self._endpoints) == len(self._endpoints) - 1:
-                    delay *= 2
-        named = calls[0]
-        raise OriginError(
-            f"{_described(named)} has no answer after {len(failures)} attempts, the last of {failures[-1]}"
-        )
+                last = f"{endpoint.name}: {error}"
+                backoff = self._persistence.backoff_seconds * 2**endpoint.failures
+                endpoint.rest(min(MOST_REST_SECONDS, backoff if error.rest_seconds is None else error.rest_seconds))
+            else:
+                endpoint.failures = 0
+                return results
+        raise OriginError(f"{_described(calls[0])} has no answer after {attempts} attempts, the last of {last}")
 
     def _wait_for(self, endpoint: Endpoint) -> None:
         rest = endpoint.resting_until - time.monotonic()

@@ -17,6 +17,9 @@ CONNECTIONS = 16
 ANSWER_BYTES = 64 * 1024 * 1024
 """The longest answer, uncompressed: a block's receipts are the largest."""
 
+MOST_FAILURES = 16
+"""More make no wait longer."""
+
 _CHUNK_BYTES = 256 * 1024
 _TOO_MANY = 429
 _OVERLOADED = frozenset({408, 425, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529})
@@ -25,10 +28,9 @@ _OVERLOADED = frozenset({408, 425, 500, 502, 503, 504, 520, 521, 522, 523, 524, 
 class EndpointError(Exception):
     """No usable answer, which another node may give, or this one later. rest_seconds: how long it asks to be left."""
 
-    def __init__(self, message: str, rest_seconds: float | None = None, *, is_final: bool = False) -> None:
+    def __init__(self, message: str, rest_seconds: float | None = None) -> None:
         super().__init__(message)
         self.rest_seconds = rest_seconds
-        self.is_final = is_final
 
 
 class Endpoint:
@@ -47,6 +49,13 @@ class Endpoint:
             num_pools=1, maxsize=CONNECTIONS, block=False, retries=False, timeout=urllib3.Timeout(timeout_seconds)
         )
         self.resting_until = 0.0
+        self.failures = 0
+        """Failures since the last answer; at most about MOST_FAILURES."""
+
+    def rest(self, seconds: float) -> None:
+        """Note a failure, after which it is not to be asked for a while."""
+        self.failures = min(MOST_FAILURES, self.failures + 1)
+        self.resting_until = time.monotonic() + seconds
 
     def exchange(self, message: Any) -> Any:
         """The JSON that answers a JSON-RPC message. Raises EndpointError."""
@@ -124,10 +133,10 @@ def _words(error: Exception) -> str:
     """A library's error in a few words, without the URL, which may hold a key."""
     reason = getattr(error, "reason", None)
     cause = reason if isinstance(reason, Exception) else error
-    if isinstance(cause, urllib3.exceptions.ConnectTimeoutError | urllib3.exceptions.ReadTimeoutError | TimeoutError):
-        return "no answer in time"
     if isinstance(cause, urllib3.exceptions.NewConnectionError | ConnectionError):
         return "no connection"
+    if isinstance(cause, urllib3.exceptions.ConnectTimeoutError | urllib3.exceptions.ReadTimeoutError | TimeoutError):
+        return "no answer in time"
     return type(cause).__name__
 
 

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from lru import LRU
 
-from zevm.chain.concurrency.deadline import NotBriefError
+from zevm.chain.concurrency.deadline import NotAtHandError
 from zevm.chain.rules import fees
 from zevm.chain.rules.schedule import ForkSchedule
 from zevm.chain.types import Block, Header
@@ -31,7 +31,7 @@ Result = TypeVar("Result")
 
 
 class RemoteOrigin:
-    """The chain up to one of its blocks. Any thread may call but the event loop's, where NotBriefError says so.
+    """The chain up to one of its blocks. Any thread may call but the event loop's, where NotAtHandError says so.
 
     items: most records of each kind that are kept in memory.
     """
@@ -72,7 +72,7 @@ class RemoteOrigin:
             return self._states.code(key[1:])
         known = self._records.get(key, _ABSENT)
         if known is _ABSENT:
-            check_thread()
+            check_thread(lambda: self.record(key))
             known = self.client.once(key, lambda: self._readers[family](key[1:]))
             self._records[key] = known
         record: bytes | None = known
@@ -90,7 +90,7 @@ class RemoteOrigin:
         self, first: int, last: int, addresses: Sequence[bytes], topics: Sequence[Sequence[bytes] | None]
     ) -> Sequence[int]:
         """See storage.origin.Origin. Which blocks have a match is the node's word; the logs are read from receipts."""
-        check_thread()
+        check_thread(lambda: self.log_blocks(first, last, addresses, topics))
         criteria = {
             "fromBlock": hex(first),
             "toBlock": hex(last),
@@ -105,10 +105,6 @@ class RemoteOrigin:
         if any(not first <= number <= last for number in numbers):
             raise self._lie("eth_getLogs", f"a log is not of blocks {first} to {last}")
         return sorted(numbers)
-
-    def close(self) -> None:
-        """Give the connections up."""
-        self.client.close()
 
     def _header(self, block_hash: bytes) -> Header | None:
         header: Header | None = self._headers.get(block_hash)
@@ -221,10 +217,10 @@ class RemoteOrigin:
         return OriginError(f"{self.client.name} answers {what} wrongly: {why}")
 
 
-def check_thread() -> None:
-    """Raise NotBriefError on the thread of an event loop, which must not wait for another node."""
+def check_thread(work: Callable[[], object]) -> None:
+    """Raise NotAtHandError on the thread of an event loop, which must not wait for another node as `work` does."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
         return
-    raise NotBriefError
+    raise NotAtHandError(work)

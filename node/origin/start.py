@@ -1,6 +1,5 @@
 """The begin of a fork: which block of which chain, and what follows from that."""
 
-from dataclasses import dataclass
 from typing import Any
 
 from zevm.chain.rules.genesis import Genesis
@@ -10,6 +9,7 @@ from zevm.node.errors import NodeError
 from zevm.node.origin.blocks import BlockError, header_of
 from zevm.node.origin.client import OriginClient, Persistence
 from zevm.node.origin.endpoint import Endpoint, header_fields
+from zevm.node.origin.fork import Fork
 from zevm.node.origin.source import RemoteOrigin
 from zevm.node.setting_kinds import FORK_TAGS
 from zevm.node.settings import NodeSettings
@@ -18,24 +18,8 @@ from zevm.rpc.errors import InvalidParamsError
 from zevm.storage.errors import OriginError
 
 
-@dataclass(frozen=True, slots=True)
-class Fork:
-    """A chain to be begun on a block of another one. origin: reads that. genesis: of the chain, without accounts."""
-
-    origin: RemoteOrigin
-    genesis: Genesis
-
-    @property
-    def described(self) -> str:
-        """The block and where it is from, for people."""
-        header = self.origin.header
-        return f"block {header.number} 0x{header.hash.hex()} of {self.origin.client.name}, proved"
-
-
-def fork_of(settings: NodeSettings) -> Fork | None:
+def fork_of(settings: NodeSettings) -> Fork:
     """The fork that the settings ask for. Raises NodeError, OriginError."""
-    if not settings.fork_url:
-        return None
     urls, block = split_block(settings.fork_url, settings.fork_block_number)
     headers = header_fields(settings.fork_header)
     client = OriginClient(
@@ -55,7 +39,8 @@ def fork_of(settings: NodeSettings) -> Fork | None:
         parent_hash=header.parent_hash,
         base_fee_per_gas=header.base_fee_per_gas,
     )
-    return Fork(origin, genesis)
+    described = f"block {header.number} 0x{header.hash.hex()} of {client.name}, proved"
+    return Fork(origin, genesis, described, client.close)
 
 
 def split_block(urls: tuple[str, ...], block: str | None) -> tuple[tuple[str, ...], str]:

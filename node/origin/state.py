@@ -26,10 +26,10 @@ MOST_SEARCHED_DIGITS = 4
 class OriginStates:
     """Every state of the origin's chain. Any thread may call; all raises OriginError.
 
-    items: most accounts and slots kept, most trie nodes, and most codes. check: called before each fetch.
+    items: most accounts and slots kept, and most trie nodes. check: called before each fetch, which it is given.
     """
 
-    def __init__(self, client: OriginClient, items: int, check: Callable[[], None]) -> None:
+    def __init__(self, client: OriginClient, items: int, check: Callable[[Callable[[], object]], None]) -> None:
         self._client = client
         self._check = check
         self._accounts: LRU[tuple[bytes, Address], tuple[bytes | None, int]] = LRU(items)
@@ -70,7 +70,7 @@ class OriginStates:
             holder = self._holders.get(code_hash)
             if holder is None:
                 raise OriginError(f"no account is known with the code 0x{code_hash.hex()}")
-            self._check()
+            self._check(lambda: self.code(code_hash))
             call = _code_call(holder[0], holder[1])
             code = self._client.once(("code", code_hash), lambda: self._take_code(code_hash, call))
         return code
@@ -89,7 +89,7 @@ class OriginStates:
 
     def _fetch(self, number: int, root: bytes, address: Address, slot: int | None) -> Proved:
         """Have the proof of an account, or of one of its slots, and keep it."""
-        self._check()
+        self._check(lambda: self._fetch(number, root, address, slot))
         return self._client.once((root, address, slot), lambda: self._take(number, root, address, slot))
 
     def _take(self, number: int, root: bytes, address: Address, slot: int | None) -> Proved:

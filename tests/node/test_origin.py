@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 from eth_account import Account
+from eth_utils.address import to_checksum_address
 
 from testing.forked import ForkedNode
-from testing.node_process import RpcConnection, RpcError, zevm_command
+from testing.node_process import NodeError, RpcConnection, RpcError, zevm_command
 from testing.origin_proxy import OriginProxy
 
 pytestmark = pytest.mark.slow
@@ -98,8 +99,8 @@ def test_what_was_read_is_not_asked_for_again(origin: Chain, proxy: OriginProxy)
 
 def signed(rpc: RpcConnection, to: str, data: str, nonce: int) -> str:
     transaction = {
-        "chainId": int(rpc.call("eth_chainId"), 16), "nonce": nonce, "to": to, "data": data, "gas": 100_000,
-        "maxFeePerGas": 3 * 10**9, "maxPriorityFeePerGas": 10**9, "value": 0,
+        "chainId": int(rpc.call("eth_chainId"), 16), "nonce": nonce, "to": to_checksum_address(to), "data": data,
+        "gas": 100_000, "maxFeePerGas": 3 * 10**9, "maxPriorityFeePerGas": 10**9, "value": 0,
     }  # fmt: skip
     return "0x" + bytes(Account.sign_transaction(transaction, KEY).raw_transaction).hex()
 
@@ -186,8 +187,9 @@ def test_a_fork_of_an_older_block(origin: Chain, block: str) -> None:
         held = origin.rpc.call("eth_getStorageAt", origin.contract, "0x2", hex(number))
         assert rpc.call("eth_getStorageAt", origin.contract, "0x2", "latest") == held
         rpc.call("evm_mine")
-        assert rpc.call("eth_getBlockByNumber", hex(number + 1), False)["parentHash"] == (
-            origin.rpc.call("eth_getBlockByNumber", hex(number), False)["hash"]
+        assert (
+            rpc.call("eth_getBlockByNumber", hex(number + 1), False)["parentHash"]
+            == (origin.rpc.call("eth_getBlockByNumber", hex(number), False)["hash"])
         )
 
 
@@ -248,7 +250,11 @@ def test_what_is_local_is_answered_while_the_origin_hangs(origin: Chain, proxy: 
     with forked(proxy.url, "--timeout", "2000", "--retries", "0") as node, node.connect() as rpc:
         with node.connect() as waiting:
             proxy.held.clear()
-            waiting.send(waiting.frame({"jsonrpc": "2.0", "id": 1, "method": "eth_getBalance", "params": [origin.contract, "latest"]}))
+            waiting.send(
+                waiting.frame(
+                    {"jsonrpc": "2.0", "id": 1, "method": "eth_getBalance", "params": [origin.contract, "latest"]}
+                )
+            )
             for _ in range(20):
                 assert int(rpc.call("eth_blockNumber"), 16) == origin.number
                 assert int(rpc.call("eth_getBalance", SENDER, "latest"), 16) == 10_000 * 10**18
@@ -264,7 +270,5 @@ def test_a_node_without_proofs_is_no_origin(proxy: OriginProxy) -> None:
         return {"jsonrpc": "2.0", "id": call["id"], "error": {"code": -32601, "message": "no such method"}}
 
     proxy.twist = twist
-    from testing.node_process import NodeError
-
     with pytest.raises(NodeError, match="a fork needs a node that proves what it answers"), forked(proxy.url):
         pass
