@@ -22,6 +22,7 @@ from zevm.storage.schema import (
     POSITION,
     RECEIPTS,
     SLOT,
+    VERSION_SIZE,
     address_in,
     detached_key,
     detached_range,
@@ -171,11 +172,11 @@ def _marked(change: Change) -> Change:
 def put_detached(batch: Batch, addresses: frozenset[bytes], version: Version) -> None:
     """Put into `batch` that the storage of these accounts is the fork's alone from a version on."""
     for address in addresses:
-        batch.put(detached_key(address, version), b"")
+        batch.put(detached_key(address, *version), b"")
 
 
 def attach_again(reader: Reader, batch: Batch, after: Version) -> None:
     """Put into `batch` that what was detached after a version is not."""
     for key, _ in reader.iterate(*detached_range(b"")):
-        if detached_key(b"", after)[-12:] < key[-12:]:
+        if detached_key(b"", *after)[-VERSION_SIZE:] < key[-VERSION_SIZE:]:
             batch.delete(key)

@@ -201,16 +201,15 @@ def owner_key(address: bytes) -> bytes:
     return META.prefix + _OWNERS + address
 
 
-def detached_key(address: bytes, version: tuple[int, int]) -> bytes:
+def detached_key(address: bytes, number: int, patch: int = 0) -> bytes:
     """Key that says: in this version a fork emptied the storage of an account of its origin."""
-    number, patch = version
     return META.prefix + _DETACHED + address + number.to_bytes(NUMBER_SIZE, "big") + patch.to_bytes(PATCH_SIZE, "big")
 
 
 def detached_range(address: bytes, upto: tuple[int, int] | None = None) -> tuple[bytes, bytes]:
     """Start and stop of those keys of an account (b"": of all), up to a version."""
     prefix = META.prefix + _DETACHED + address
-    return prefix, end_of(prefix) if upto is None else detached_key(address, upto) + b"\x00"
+    return prefix, end_of(prefix) if upto is None else detached_key(address, *upto) + b"\x00"
 
 
 def pooled_key(transaction_hash: bytes) -> bytes:

@@ -97,7 +97,7 @@ def update(nodes: Nodes, root: bytes, changes: Mapping[bytes, bytes]) -> TrieUpd
 
 
 def update_beside_unknown(nodes: Nodes, root: bytes, changes: Mapping[bytes, bytes]) -> tuple[TrieUpdate, bool]:
-    """As `update`, where nodes beside the changed paths may be absent; and whether the root is the true one.
+    """As `update`, where nodes next to the changed paths may be absent; and whether the root is the true one.
 
     A branch that is left with one child merges with it. Where that child cannot be had, the branch stays as it is:
     every read finds what it should, and the root is the true one again once the branch has a second child.

@@ -13,7 +13,7 @@ class NotBriefError(ExecutionTimeoutError):
 
 
 class NotAtHandError(NotBriefError):
-    """What was read is not at hand, and this thread must not wait for it: the same can be read after `provide`.
+    """A value is not at hand, and this thread must not wait for it: it can be read after `provide`.
 
     provide: waits for it, on a thread that may.
     """

@@ -80,7 +80,7 @@ def receipts_of(answer: Any, block: Block, blob_price: BlobPrice) -> tuple[Recei
 
 
 def _receipt(item: dict[str, Any], transaction: Transaction) -> Receipt:
-    """What the root commits to, and the sender, whom the signature tells."""
+    """The values that the root commits to, and the sender, by the signature."""
     logs = tuple(map(foreign_blocks.log, _objects(item.get("logs"))))
     sender = _sender(item, transaction)
     receipt = Receipt(

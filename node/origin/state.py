@@ -22,6 +22,9 @@ TRIED_PREIMAGES = 1 << 20
 
 MOST_SEARCHED_DIGITS = 4
 
+LEAST_NODES = 4096
+"""Trie nodes kept at least: a block's changes find those that were read for them."""
+
 
 class OriginStates:
     """Every state of the origin's chain. Any thread may call; all raises OriginError.
@@ -34,7 +37,7 @@ class OriginStates:
         self._check = check
         self._accounts: LRU[tuple[bytes, Address], tuple[bytes | None, int]] = LRU(items)
         self._slots: LRU[tuple[bytes, Address, int], int] = LRU(items)
-        self._nodes: LRU[bytes, bytes] = LRU(items)
+        self._nodes: LRU[bytes, bytes] = LRU(max(LEAST_NODES, items))
         self._codes: LRU[bytes, bytes] = LRU(max(1, items // 64))
         self._holders: LRU[bytes, tuple[Address, int]] = LRU(items)
         """Code hash -> an account with that code, and the block at which it has it."""
