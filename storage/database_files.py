@@ -213,13 +213,14 @@ class DatabaseFiles:
         tail = log_tail.find_torn_tail(logs, acknowledged)
         if tail is None:
             return acknowledged
-        if tail.synced > acknowledged:
+        synced = 0 if self._accept else tail.synced
+        if synced > acknowledged:
             # what tells of it is cut: a later start is to miss it too
             assert self._marks is not None
-            self._marks.begin(tail.synced)
+            self._marks.begin(synced)
         tail.cut(self._path / TORN_NAME)
         self._warn_of_cut(tail.path)
-        return max(acknowledged, tail.synced)
+        return max(acknowledged, synced)
 
     def _warn_of_cut(self, path: Path | None) -> None:
         if path is not None:
