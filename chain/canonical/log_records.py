@@ -122,7 +122,7 @@ class RecentLogs:
         self._blocks: list[RecentBlock] = []
 
     def down_to(self, lowest: int, head: Header, pace: Pace) -> list[RecentBlock]:
-        """The blocks from `lowest` to the head, in order: without the first ones of a longer range. Raises as `pace`."""
+        """The blocks from `lowest` to the head, in order, without the first ones of a longer range. Raises as Pace."""
         lowest = max(lowest, head.number - RECENT_BLOCKS + 1)
         if not self._lock.acquire(blocking=False):
             pace.before_waiting()

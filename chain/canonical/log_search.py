@@ -155,9 +155,7 @@ class LogSearch:
         if 0 < self.limits.max_addresses < len(query.addresses) or 0 < self.limits.max_topics < longest:
             raise InvalidRequestError("exceed max addresses or topics per search position")
 
-    def _candidates(
-        self, query: LogQuery, matcher: _Matcher, head_number: int, pace: Pace
-    ) -> Iterator[RecentBlock]:
+    def _candidates(self, query: LogQuery, matcher: _Matcher, head_number: int, pace: Pace) -> Iterator[RecentBlock]:
         """The blocks that can have a match, in order: old ones by the index, then the newest ones."""
         if query.block_hash is not None:
             header = self._source.header_by_hash(query.block_hash)
