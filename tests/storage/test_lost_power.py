@@ -286,6 +286,10 @@ def test_a_current_that_names_no_manifest_is_damage(lost: Path, content: bytes) 
     (lost / "leveldb" / "CURRENT").write_bytes(content)
     with pytest.raises(CorruptionError, match=r"CURRENT names no MANIFEST$"):
         Database.open(lost)
+    Database.salvage(lost).close()
+    with Database.open(lost) as database:
+        assert head_number(database) == SYNCED + UNSYNCED - 1
+        assert database.scrub() == []
 
 
 def test_what_is_no_file_is_an_error_of_the_storage(lost: Path) -> None:
