@@ -17,6 +17,7 @@ from zevm.chain.blockchain import Chain
 from zevm.chain.canonical.old_nodes import remove_old_nodes
 from zevm.chain.concurrency.deadline import Cancellation
 from zevm.chain.errors import ChainError
+from zevm.chain.rules.predeploys import SYSTEM_CONTRACTS
 from zevm.chain.vm.engines.engine import engine_named
 from zevm.chain.vm.tracer import Watcher
 from zevm.contracts.revert_reasons import Decoder
@@ -169,6 +170,8 @@ class NodeCore:
                 self.settings = with_leaders_genesis(self.settings, self._dial, default_client_version())
             settings = self.settings
             accounts = [address_of(key) for key in self.keys]
+            if fork is not None:
+                fork.provide([*accounts, *(address for _, address, _ in SYSTEM_CONTRACTS)])
             self._chain = open_chain(
                 database,
                 settings,

@@ -26,6 +26,7 @@ from zevm.chain.rules.genesis import (
     load_default_genesis,
 )
 from zevm.chain.rules.genesis import load_genesis as read_genesis
+from zevm.chain.rules.predeploys import SYSTEM_CONTRACTS
 from zevm.chain.rules.schedule import ForkSchedule
 from zevm.chain.types import Header
 from zevm.chain.vm.delegation import delegation_of
@@ -162,18 +163,24 @@ def open_chain(
     try:
         _refuse(recent_problems(chain.canonical) if checked else ())
         if forked is not None:
-            chain.writer.run(partial(chain.begin_with, partial(_fund, accounts, settings.balance_wei)))
+            newest = chain.spec.of(chain.next_header()).fork
+            chain.writer.run(partial(chain.begin_with, partial(_furnish, newest, accounts, settings.balance_wei)))
     except StorageError:
         chain.close()
         raise
     return chain
 
 
-def _fund(accounts: Sequence[Address], balance_wei: int, state: ExecutionState) -> None:
-    """Give the development accounts their balance, and take delegations away.
+def _furnish(newest: Fork, accounts: Sequence[Address], balance_wei: int, state: ExecutionState) -> None:
+    """Give the development accounts their balance, and take delegations away; put system contracts where they lack.
 
-    Everyone knows their keys: on public chains others have let them delegate to code that sends all away.
+    Everyone knows the accounts' keys: on public chains others have let them delegate to code that sends all away.
+    Development nodes make blocks without the contracts that the fork's rules ask for.
     """
+    for since, address, code in SYSTEM_CONTRACTS:
+        if newest >= since and not state.get_code(address):
+            state.set_nonce(address, 1)
+            state.set_code(address, code)
     for address in accounts:
         if delegation_of(state.get_code(address)) is not None:
             state.set_code(address, b"")

@@ -19,7 +19,7 @@ from zevm.rpc.errors import InvalidParamsError
 from zevm.storage import schema
 from zevm.storage.account import StateReader
 from zevm.storage.errors import OriginError
-from zevm.storage.primitives import Hash32
+from zevm.storage.primitives import Address, Hash32
 from zevm.storage.rlp import encode_int
 
 _LINKED_BLOCKS = 256
@@ -77,6 +77,10 @@ class RemoteOrigin:
             self._records[key] = known
         record: bytes | None = known
         return record
+
+    def provide(self, addresses: Sequence[Address]) -> None:
+        """Have several accounts of the forked block at once."""
+        self._states.provide(self.header.number, self.header.state_root, addresses)
 
     def node(self, owner: bytes, path: str, node_hash: bytes) -> bytes | None:
         """See storage.origin.Origin."""

@@ -40,7 +40,7 @@ def fork_of(settings: NodeSettings) -> Fork:
         base_fee_per_gas=header.base_fee_per_gas,
     )
     described = f"block {header.number} 0x{header.hash.hex()} of {client.name}, proved"
-    return Fork(origin, genesis, described, client.close)
+    return Fork(origin, genesis, described, origin.provide, client.close)
 
 
 def split_block(urls: tuple[str, ...], block: str | None) -> tuple[tuple[str, ...], str]:

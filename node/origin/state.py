@@ -1,7 +1,7 @@
 """States of the origin: accounts, slots and code, proved, and kept in memory for the next reader."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
@@ -95,26 +95,39 @@ class OriginStates:
         self._check(lambda: self._fetch(number, root, address, slot))
         return self._client.once((root, address, slot), lambda: self._take(number, root, address, slot))
 
+    def provide(self, number: int, root: bytes, addresses: Sequence[Address]) -> None:
+        """Have several accounts at once, with their code."""
+        calls = [call for address in addresses for call in _account_calls(address, number)]
+        answers = self._answers(calls)
+        for index, address in enumerate(addresses):
+            self._learn(number, root, address, (), answers[2 * index : 2 * index + 2])
+
     def _take(self, number: int, root: bytes, address: Address, slot: int | None) -> Proved:
-        slots = [] if slot is None else [slot]
-        calls = [proof_call(address, slots, number)]
         if slot is None:
-            # most accounts that are read are called next
-            calls.append(_code_call(address, number))
+            return self._learn(number, root, address, (), self._answers(_account_calls(address, number)))
+        return self._learn(number, root, address, (slot,), self._answers([proof_call(address, [slot], number)]))
+
+    def _answers(self, calls: Sequence[Call]) -> list[Any]:
         try:
-            answers = self._client.call_all(calls)
-            found = proved(answers[0], root, address, slots)
+            return self._client.call_all(calls)
         except MethodMissingError as error:
             raise OriginError(f"{error}; a fork needs a node that proves what it answers") from None
+
+    def _learn(
+        self, number: int, root: bytes, address: Address, slots: Sequence[int], answers: Sequence[Any]
+    ) -> Proved:
+        """Keep what a proof shows, and the code that may come with it."""
+        try:
+            found = proved(answers[0], root, address, slots)
         except ProofError as error:
-            what = f"0x{address.hex()}" if slot is None else f"slot 0x{slot:x} of 0x{address.hex()}"
+            what = "".join(f"slot 0x{slot:x} of " for slot in slots) + f"0x{address.hex()}"
             where = f"block {number}, whose state root is 0x{root.hex()}"
             raise OriginError(f"{self._client.name} does not prove {what} at {where}: {error}") from None
         self._keep(number, root, address, found)
-        if slot is None and found.record is not None:
+        if len(answers) > 1 and found.record is not None:
             code_hash = decode_account(found.record).code_hash
             if code_hash != EMPTY_KECCAK and code_hash not in self._codes:
-                self._codes[code_hash] = self._checked_code(code_hash, calls[1], answers[1])
+                self._codes[code_hash] = self._checked_code(code_hash, _code_call(address, number), answers[1])
         return found
 
     def _keep(self, number: int, root: bytes, address: Address, found: Proved) -> None:
@@ -168,6 +181,11 @@ def _leads(plain: bytes, path: str) -> bool:
 
 def _tried(path: str) -> range:
     return range(TRIED_PREIMAGES if len(path) <= MOST_SEARCHED_DIGITS else 0)
+
+
+def _account_calls(address: Address, number: int) -> list[Call]:
+    """For an account and its code: most accounts that are read are called next."""
+    return [proof_call(address, (), number), _code_call(address, number)]
 
 
 def _code_call(address: Address, number: int) -> Call:
