@@ -64,7 +64,7 @@ class LyingEndpoint(Endpoint):
 
 
 def _starts(text: str) -> list[int]:
-    """Where the digits of hexadecimal values begin."""
+    """The places of the first digits of hexadecimal values."""
     found, at = [], text.find('"0x')
     while at >= 0:
         found.append(at + 3)
@@ -110,7 +110,7 @@ def _code(origin: RemoteOrigin, address: bytes) -> bytes:
 
 
 def run(answers: int, seed: int) -> Counter[str]:
-    """Ask until so many answers were altered; counts of outcomes. AssertionError: a lie was taken for the truth."""
+    """Ask until this many answers were altered; counts of outcomes. AssertionError: a lie was taken for the truth."""
     outcomes: Counter[str] = Counter()
     with zevm.Node() as node:
         contract, hashes = grow(node)
