@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from testing.left_behind import left_behind, process_state
+
 HERE = Path(__file__).parent
 UNIT_FOLDERS = tuple(HERE / name for name in ("core", "storage", "chain", "contracts", "analysis", "covenant", "rpc"))
 """They need no npm, no network and no data from elsewhere."""
@@ -95,6 +97,25 @@ def pytest_xdist_auto_num_workers() -> int:
 
 def _has(item: pytest.Item, *marks: str) -> bool:
     return any(item.get_closest_marker(mark) is not None for mark in marks)
+
+
+def _restored() -> Iterator[None]:
+    before = process_state()
+    yield
+    changes = "; ".join(left_behind(before, process_state()))
+    assert not changes, f"not restored: {changes}"
+
+
+@pytest.fixture(autouse=True)
+def restored_by_each_test() -> Iterator[None]:
+    """Fails the test that leaves loggers, environment, signal handlers or the folder otherwise than it found them."""
+    yield from _restored()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def restored_by_each_module() -> Iterator[None]:
+    """As each test's, for fixtures that a module's tests share."""
+    yield from _restored()
 
 
 # what imports and collection make lasts: to walk it again and again takes a quarter of their time
