@@ -6,10 +6,14 @@ Held against each other before and after: levels and handlers of loggers, the en
 import logging
 import os
 import signal
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple, TypeVar
+
+Key = TypeVar("Key")
 
 _OF_PYTEST = frozenset({"PYTEST_CURRENT_TEST"})
+_OUR_LOGGERS = frozenset({"root", "zevm"})
+_OUR_VARIABLES = ("ZEVM_", "ETH_")
 _SIGNALS = (
     signal.SIGHUP,
     signal.SIGINT,
@@ -69,24 +73,53 @@ def _logger_state(logger: logging.Logger) -> LoggerState:
     )
 
 
-def left_behind(before: ProcessState, after: ProcessState) -> Iterator[str]:
-    """Each difference, as text. Loggers of libraries that came with their import are none, those of zevm are."""
+class Change(NamedTuple):
+    """A difference, as text. is_ours: none of a library's own settings, which its import or its use may change."""
+
+    text: str
+    is_ours: bool
+
+
+def left_behind(before: ProcessState, after: ProcessState) -> Iterator[Change]:
+    """The differences. A library's logger that came with its import is none."""
     if before == after:
         return
     for name, state in after.loggers.items():
-        known = before.loggers.get(name, LoggerState() if name.partition(".")[0] == "zevm" else state)
+        is_ours = name.partition(".")[0] in _OUR_LOGGERS
+        known = before.loggers.get(name, LoggerState() if is_ours else state)
         if state != known:
-            yield f"logger {name}: {known} before, {state} after"
-    for what, old, new in (
-        ("logging.disable", before.silenced_level, after.silenced_level),
-        ("folder", before.folder, after.folder),
-    ):
-        if old != new:
-            yield f"{what}: {old!r} before, {new!r} after"
-    for what, mapping, changed in (
-        ("variable", before.environment, after.environment),
-        ("handler of signal", before.signal_handlers, after.signal_handlers),
-    ):
-        for key in sorted(mapping.keys() | changed.keys()):
-            if mapping.get(key) != changed.get(key):
-                yield f"{what} {key}: {mapping.get(key)!r} before, {changed.get(key)!r} after"
+            yield Change(f"logger {name}: {known} before, {state} after", is_ours)
+    if before.silenced_level != after.silenced_level:
+        yield Change(f"logging.disable: {before.silenced_level} before, {after.silenced_level} after", is_ours=True)
+    if before.folder != after.folder:
+        yield Change(f"folder: {before.folder!r} before, {after.folder!r} after", is_ours=True)
+    for name, text in _differences(before.environment, after.environment):
+        is_ours = name in before.environment or name.startswith(_OUR_VARIABLES)
+        yield Change(f"variable {name}: {text}", is_ours)
+    for number, text in _differences(before.signal_handlers, after.signal_handlers):
+        yield Change(f"handler of signal {number}: {text}", is_ours=False)
+
+
+def _differences(before: Mapping[Key, object], after: Mapping[Key, object]) -> Iterator[tuple[Key, str]]:
+    for key in before.keys() | after.keys():
+        if before.get(key) != after.get(key):
+            yield key, f"{before.get(key)!r} before, {after.get(key)!r} after"
+
+
+def restore(before: ProcessState) -> None:
+    """Make the process what it was; handlers that are gone for good, and filters, stay away."""
+    logging.disable(before.silenced_level)
+    for name, state in before.loggers.items():
+        logger = logging.getLogger(None if name == "root" else name)
+        logger.setLevel(state.level)
+        logger.propagate, logger.disabled = state.propagates, state.is_disabled
+        for handler in logger.handlers.copy():
+            if id(handler) not in state.handlers:
+                logger.removeHandler(handler)
+    for number, handler in before.signal_handlers.items():
+        if signal.getsignal(number) != handler:
+            signal.signal(number, handler)
+    for name in os.environ.keys() - before.environment.keys() - _OF_PYTEST:
+        del os.environ[name]
+    os.environ.update(before.environment)
+    os.chdir(before.folder)

@@ -8,54 +8,63 @@ from pathlib import Path
 
 import pytest
 
-from testing.left_behind import left_behind, process_state
+from testing.left_behind import left_behind, process_state, restore
 
 NAME = "zevm.tests.left_behind"
 
 
-def changed_logger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setattr(logging.getLogger(NAME), "level", logging.CRITICAL)
+def changed_logger(_folder: Path, patch: pytest.MonkeyPatch) -> str:
+    patch.setattr(logging.getLogger(NAME), "level", logging.CRITICAL)
     return f"logger {NAME}"
 
 
-def added_handler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def added_handler(_folder: Path, patch: pytest.MonkeyPatch) -> str:
     root = logging.getLogger()
-    monkeypatch.setattr(root, "handlers", [*root.handlers, logging.NullHandler()])
+    patch.setattr(root, "handlers", [*root.handlers, logging.NullHandler()])
     return "logger root"
 
 
-def silenced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setattr(logging.getLogger().manager, "disable", logging.CRITICAL)
+def silenced(_folder: Path, patch: pytest.MonkeyPatch) -> str:
+    patch.setattr(logging.getLogger().manager, "disable", logging.CRITICAL)
     return "logging.disable"
 
 
-def new_logger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    name = f"zevm.tests.{tmp_path.name}"
-    monkeypatch.setattr(logging.getLogger(name), "propagate", False)
+def new_logger(folder: Path, patch: pytest.MonkeyPatch) -> str:
+    name = f"zevm.tests.{folder.name}"
+    patch.setattr(logging.getLogger(name), "propagate", False)
     return f"logger {name}"
 
 
-def variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setenv("ZEVM_LEFT_BEHIND", "1")
-    return "variable ZEVM_LEFT_BEHIND"
+def variable(_folder: Path, patch: pytest.MonkeyPatch) -> str:
+    patch.setenv("OF_A_LIBRARY", "1")
+    return "variable OF_A_LIBRARY"
 
 
-def removed_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.delenv("PATH")
+def removed_variable(_folder: Path, patch: pytest.MonkeyPatch) -> str:
+    patch.delenv("PATH")
     return "variable PATH"
 
 
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.chdir(tmp_path)
+def working_folder(folder: Path, patch: pytest.MonkeyPatch) -> str:
+    patch.chdir(folder)
     return "folder"
 
 
-def handler_of_signal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def handler_of_signal(_folder: Path, _patch: pytest.MonkeyPatch) -> str:
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     return f"handler of signal {signal.SIGUSR1}"
 
 
-CHANGES = (changed_logger, added_handler, silenced, new_logger, variable, removed_variable, folder, handler_of_signal)
+CHANGES = (
+    changed_logger,
+    added_handler,
+    silenced,
+    new_logger,
+    variable,
+    removed_variable,
+    working_folder,
+    handler_of_signal,
+)
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -68,7 +77,8 @@ def test_each_kind_is_found(
         with monkeypatch.context() as changed:
             beginning = change(tmp_path, changed)
             [difference] = left_behind(before, process_state())
-        assert difference.startswith(beginning + ":")
+        assert difference.text.startswith(beginning + ":")
+        assert difference.is_ours == (change is not handler_of_signal and change is not variable)
     finally:
         signal.signal(signal.SIGUSR1, handler)
     assert not list(left_behind(before, process_state()))
@@ -80,3 +90,28 @@ def test_a_logger_that_came_with_a_librarys_import_is_no_difference() -> None:
     logger.addHandler(logging.NullHandler())
     assert "PYTEST_CURRENT_TEST" in os.environ
     assert not list(left_behind(before, process_state()))
+
+
+def test_all_of_it_is_restored(tmp_path: Path) -> None:
+    before, root, logger = process_state(), logging.getLogger(), logging.getLogger(NAME)
+    root.addHandler(logging.NullHandler())
+    root.setLevel(root.level + 1)
+    logger.propagate = False
+    logging.disable(logging.CRITICAL)
+    os.environ["ZEVM_LEFT_BEHIND"] = "1"
+    path = os.environ.pop("PATH")
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    os.chdir(tmp_path)
+    changed = list(left_behind(before, process_state()))
+    restore(before)
+    assert not list(left_behind(before, process_state()))
+    assert os.environ["PATH"] == path
+    assert {change.text.partition(":")[0] for change in changed} == {
+        "logger root",
+        f"logger {NAME}",
+        "logging.disable",
+        "variable ZEVM_LEFT_BEHIND",
+        "variable PATH",
+        f"handler of signal {signal.SIGUSR1}",
+        "folder",
+    }
