@@ -33,4 +33,4 @@ def test_answers_that_nobody_proves_are_found_to_lie(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(state, "proved", believed)
     with pytest.raises(AssertionError, match="was answered with a lie"):
-        lies.run(400, seed=5)
+        lies.run(5_000, seed=5)
