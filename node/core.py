@@ -242,6 +242,7 @@ class NodeCore:
             decoder=self._decoder,
             catalogue=self.catalogue,
             leader=replication.follower,
+            fork=None if self.fork is None else self.fork.report,
         )
         options = ServerOptions(
             hosts=settings.host if self._listens else (),

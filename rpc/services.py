@@ -61,6 +61,17 @@ class SourceCompiler(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class ForkReport:
+    """The block of another chain that this one begins on. url: of the node that has it, without secrets."""
+
+    url: str
+    chain_id: int
+    number: int
+    block_hash: bytes
+    retry_backoff_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class FollowReport:
     """How far a follower is.
 
@@ -99,7 +110,8 @@ class Services:
     instead of the bytes. throws_on_failure: sending a transaction that fails is an error, as with Hardhat's node.
     compiler: None if the node compiles no sources of clients. executions: of methods that execute and write; set by the
     dispatcher. catalogue: contracts that the node has the names of.
-    leader: the node that this one follows, if it follows one. serve_replica: serves a follower's stream.
+    leader: the node that this one follows, if it follows one. fork: None for a chain of its own.
+    serve_replica: serves a follower's stream.
     """
 
     chain: Chain
@@ -115,6 +127,7 @@ class Services:
     compiler: SourceCompiler | None = None
     executions: Executions | None = None
     leader: LeaderLink | None = None
+    fork: ForkReport | None = None
     serve_replica: Callable[[Any], Coroutine[Any, Any, None]] | None = None
     catalogue: Catalogue = field(default_factory=Catalogue)
     engine: Engine | None = field(init=False)

@@ -8,6 +8,7 @@ Reads may come from any thread; `apply` and `rewind` belong to the one writer.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock
 
@@ -15,7 +16,7 @@ from zevm.storage import node_removal, preimages, state_update, trie
 from zevm.storage.account import EMPTY_ROOT, Account, StateDiff, StateReader, decode_account
 from zevm.storage.adoption import Earlier, put_adopted
 from zevm.storage.cache import ByteCache
-from zevm.storage.errors import CorruptionError, MissingNodeError, StorageProblem
+from zevm.storage.errors import CorruptionError, MissingNodeError, OriginError, StorageProblem
 from zevm.storage.flat_state import (
     BatchView,
     apply_flat,
@@ -392,13 +393,27 @@ class StateStore:
 
     def accounts_at(self, root: bytes, start: bytes = b"") -> Iterator[tuple[bytes, Account]]:
         """All accounts of a state whose nodes are at hand, by keccak256(address), from `start` on."""
-        for key, record in trie.iterate(self.nodes(b""), root, start):
-            yield key, decode_account(record)
+        with self._listing():
+            for key, record in trie.iterate(self.nodes(b""), root, start):
+                yield key, decode_account(record)
 
     def slots_at(self, owner: bytes, storage_root: bytes, start: bytes = b"") -> Iterator[tuple[bytes, int]]:
         """All slots of the account with key `owner`, by keccak256(slot), from `start` on, with their values."""
-        for key, value in trie.iterate(self.nodes(owner), storage_root, start):
-            yield key, decode_int(decode(value))
+        with self._listing():
+            for key, value in trie.iterate(self.nodes(owner), storage_root, start):
+                yield key, decode_int(decode(value))
+
+    @contextmanager
+    def _listing(self) -> Iterator[None]:
+        """Raise OriginError where a list comes to what was never read of the origin."""
+        try:
+            yield
+        except MissingNodeError:
+            if self._origin is None:
+                raise
+            raise OriginError(
+                "the accounts and slots of a forked chain cannot be listed: a proof leads to one of them alone"
+            ) from None
 
     def version_of(self, view: Reader, number: int, root: bytes) -> Version | None:
         """The version after block `number` whose state has this root; None where there is none."""

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from zevm.chain.rules.genesis import Genesis
+from zevm.rpc.services import ForkReport
 from zevm.storage.origin import Origin
 from zevm.storage.primitives import Address
 
@@ -12,12 +13,13 @@ from zevm.storage.primitives import Address
 class Fork:
     """origin: the other chain up to the block. genesis: of the new chain, without accounts.
 
-    described: the block and where it is from, for people. provide: has several accounts at once. close: gives the
-    connections up.
+    described: the block and where it is from, for people; report: for programs. provide: has several accounts at once.
+    close: gives the connections up.
     """
 
     origin: Origin
     genesis: Genesis
     described: str
+    report: ForkReport
     provide: Callable[[Sequence[Address]], None]
     close: Callable[[], None]

@@ -15,6 +15,7 @@ from zevm.node.setting_kinds import FORK_TAGS
 from zevm.node.settings import NodeSettings
 from zevm.rpc.codec import scalars
 from zevm.rpc.errors import InvalidParamsError
+from zevm.rpc.services import ForkReport
 from zevm.storage.errors import OriginError
 
 
@@ -40,7 +41,8 @@ def fork_of(settings: NodeSettings) -> Fork:
         base_fee_per_gas=header.base_fee_per_gas,
     )
     described = f"block {header.number} 0x{header.hash.hex()} of {client.name}, proved"
-    return Fork(origin, genesis, described, origin.provide, client.close)
+    report = ForkReport(client.name, chain_id, header.number, header.hash, settings.fork_retry_backoff)
+    return Fork(origin, genesis, described, report, origin.provide, client.close)
 
 
 def split_block(urls: tuple[str, ...], block: str | None) -> tuple[tuple[str, ...], str]:

@@ -86,6 +86,20 @@ def test_a_fork_reads_and_writes_on_top_of_the_origin_which_does_not_change(orig
     assert origin.rpc.call("eth_getBlockByNumber", "latest", False)["hash"] == before["hash"]
 
 
+def test_a_fork_says_what_it_is_of(origin: Chain) -> None:
+    with forked(origin.node.url) as node, node.connect() as rpc:
+        block_hash = origin.rpc.call("eth_getBlockByNumber", "latest", False)["hash"]
+        assert rpc.call("anvil_nodeInfo")["forkConfig"] == {
+            "forkUrl": origin.node.url,
+            "forkBlockNumber": origin.number,
+            "forkRetryBackoff": 1,
+        }
+        network = {"chainId": 31337, "forkBlockNumber": origin.number, "forkBlockHash": block_hash}
+        assert rpc.call("hardhat_metadata")["forkedNetwork"] == network
+    assert "forkedNetwork" not in origin.rpc.call("hardhat_metadata")
+    assert origin.rpc.call("anvil_nodeInfo")["forkConfig"]["forkUrl"] is None
+
+
 def test_what_was_read_is_not_asked_for_again(origin: Chain, proxy: OriginProxy) -> None:
     with forked(proxy.url) as node, node.connect() as rpc:
         assert stored(rpc, origin.contract, 3) == 1003

@@ -152,6 +152,12 @@ def test_what_cannot_be_had_is_an_error(database: Database, toy: Toy) -> None:
         database.state.prepare(toy.update.root, _change({2: 1}))
 
 
+def test_what_no_proof_leads_to_is_not_listed(database: Database, toy: Toy) -> None:
+    known = database.state.slots_at(hashed(ALICE), toy.update.account(ALICE).storage_root)
+    with pytest.raises(OriginError, match="cannot be listed"):
+        list(known)
+
+
 def test_the_root_is_the_true_one_wherever_the_nodes_beside_it_are_known(database: Database, toy: Toy) -> None:
     assert _apply(database, _change({3: 7, 40: 1}), (8, 0)) == _rooted({3: 7, 40: 1})
     # every slot has been read: nothing lacks

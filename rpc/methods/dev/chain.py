@@ -18,7 +18,7 @@ from zevm.rpc.errors import InvalidParamsError, refusals_as_parameters
 from zevm.rpc.methods.eth.sending import decode_raw, sign, with_sender
 from zevm.rpc.methods.support.filling import execution_deadline, fill_transaction, gas_price, place_in
 from zevm.rpc.registry import Cost, Param, method
-from zevm.rpc.services import Services
+from zevm.rpc.services import ForkReport, Services
 from zevm.storage.primitives import Address, Hash32
 
 ADDRESS = Param("address", scalars.address)
@@ -223,7 +223,7 @@ def node_info(services: Services) -> dict[str, Any]:
     """The head, the fork and the mining mode."""
     chain = services.chain
     header = chain.head.header
-    coming = chain.next_header()
+    coming, fork = chain.next_header(), services.fork
     return {
         "currentBlockNumber": hex(header.number),
         "currentBlockTimestamp": header.timestamp,
@@ -236,7 +236,11 @@ def node_info(services: Services) -> dict[str, Any]:
             "gasLimit": hex(coming.gas_limit),
             "gasPrice": hex(gas_price(services)),
         },
-        "forkConfig": {"forkUrl": None, "forkBlockNumber": None, "forkRetryBackoff": None},
+        "forkConfig": {
+            "forkUrl": None if fork is None else fork.url,
+            "forkBlockNumber": None if fork is None else fork.number,
+            "forkRetryBackoff": None if fork is None else fork.retry_backoff_ms,
+        },
     }
 
 
@@ -248,8 +252,9 @@ def node_info(services: Services) -> dict[str, Any]:
 )
 def metadata(services: Services) -> dict[str, Any]:
     """The chain's identity; the instance id changes with a reset."""
-    chain = services.chain
+    chain, fork = services.chain, services.fork
     header = chain.head.header
+    forked = {} if fork is None else {"forkedNetwork": _forked_network(fork)}
     return {
         "clientVersion": services.client_version,
         "chainId": chain.chain_id,
@@ -260,6 +265,15 @@ def metadata(services: Services) -> dict[str, Any]:
             hex(number): [snapshot.version.number, hexadecimal(snapshot.block_hash)]
             for number, snapshot in chain.snapshots.listing().items()
         },
+        **forked,
+    }
+
+
+def _forked_network(fork: ForkReport) -> dict[str, Any]:
+    return {
+        "chainId": fork.chain_id,
+        "forkBlockNumber": fork.number,
+        "forkBlockHash": hexadecimal(fork.block_hash),
     }
 
 
