@@ -77,18 +77,20 @@ class Endpoint:
         response = self._pool.request(
             "POST", self._url, body=body, headers=self._headers, preload_content=False, redirect=False
         )
+        is_whole = False
         try:
             if response.status == _TOO_MANY or response.status in _OVERLOADED:
                 raise EndpointError(f"HTTP status {response.status}", _retry_after(response.headers.get("Retry-After")))
             content = _read(response, end)
+            is_whole = True
             if response.status != 200:
                 raise EndpointError(f"HTTP status {response.status}: {content[:200].decode('utf-8', 'replace')}")
             return orjson.loads(content)
         except orjson.JSONDecodeError as error:
             raise EndpointError(f"the answer is not JSON: {error}") from None
         finally:
-            response.drain_conn() if response.status != 200 else None
-            response.release_conn()
+            # the rest of an answer may never end
+            (response.release_conn if is_whole else response.close)()
 
 
 def _read(response: urllib3.BaseHTTPResponse, end: float) -> bytes:
@@ -103,12 +105,13 @@ def _read(response: urllib3.BaseHTTPResponse, end: float) -> bytes:
             parts.append(part)
             size += len(part)
             if size > ANSWER_BYTES:
-                response.close()
                 raise EndpointError(f"the answer has more than {ANSWER_BYTES} bytes")
+    except (urllib3.exceptions.HTTPError, OSError):
+        if time.monotonic() >= end:
+            raise EndpointError("the answer did not end in time") from None
+        raise
     finally:
         watchdog.cancel()
-    if time.monotonic() >= end:
-        raise EndpointError("the answer did not end in time")
     return b"".join(parts)
 
 

@@ -281,7 +281,7 @@ def test_refusals_are_waited_out_and_another_node_takes_over(origin: Chain, prox
 
 
 def test_what_is_local_is_answered_while_the_origin_hangs(origin: Chain, proxy: OriginProxy) -> None:
-    with forked(proxy.url, "--timeout", "2000", "--retries", "0") as node, node.connect() as rpc:
+    with forked(proxy.url, "--timeout", "8000", "--retries", "0") as node, node.connect() as rpc:
         with node.connect() as waiting:
             proxy.held.clear()
             waiting.send(
