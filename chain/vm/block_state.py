@@ -469,7 +469,7 @@ class BlockState(ExecutionState):
         self.begin_transaction()
 
     def changes_since(self, checkpoint: int) -> TransactionChanges:
-        """The net changes of a transaction that has ended, and that began at a checkpoint; no log is told of."""
+        """The net changes of a transaction that has ended, and that began at a checkpoint, without logs."""
         changes = TransactionChanges({}, {}, {})
         accounts: dict[Address, Fields | None] = {}
         slots: dict[tuple[Address, int], int] = {}

@@ -35,11 +35,11 @@ class Effects(NamedTuple):
 
 
 class TransactionChanges(NamedTuple):
-    """What a whole transaction changed, net: what is as it was before is left out, even if it changed meanwhile.
+    """Net changes of a whole transaction: values that end as they were are left out, even if they changed meanwhile.
 
-    accounts: None where there is none left, with no slots of it. slots: by address and slot. codes: by hash, of accounts
-    whose code was set. log_ordinals: of each log that remains its place among all that were made, failed frames' too;
-    logs_made: their number.
+    accounts: None where there is none left, with no slots of it. slots: by address and slot. codes: by hash, of
+    accounts whose code was set. log_ordinals: of each log that remains its place among all that were made, failed
+    frames' too; logs_made: their number.
     """
 
     accounts: dict[Address, Fields | None]
@@ -277,7 +277,7 @@ class ExecutionState(Protocol):
         ...
 
     def changes_since(self, checkpoint: int) -> TransactionChanges:
-        """The net changes of a transaction that has ended, and that began at a checkpoint; no log is told of."""
+        """The net changes of a transaction that has ended, and that began at a checkpoint, without logs."""
         ...
 
     # Results

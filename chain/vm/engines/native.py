@@ -165,7 +165,7 @@ def block_fields(evm_state: PyEvmState, context: TransactionContext) -> tuple[An
 
 
 def transaction_fields(evm_state: PyEvmState, context: TransactionContext) -> tuple[Any, ...]:
-    """What all messages of a transaction share, as core/zig/run_objects.zig reads it."""
+    """The values that all messages of a transaction share, as core/zig/run_objects.zig reads it."""
     words = None if context.memory_words == UNLIMITED_WORDS else context.memory_words
     return (
         context.origin,

@@ -1,7 +1,7 @@
 """A transaction or a call as a whole on the core, from the purchase of its gas to its settlement: one call.
 
-The reference is chain/vm/transition.py, in Python, which goes on where the core refuses, where somebody watches, and
-where WebAssembly runs. The check mode runs both.
+The reference is chain/vm/transition.py, in Python, which goes on where the core refuses, where a tracer or an observer
+watches, and where WebAssembly runs. The check mode runs both.
 """
 
 from collections.abc import Callable
@@ -57,7 +57,7 @@ def run(
 
 
 def _takes(transaction: TransactionEnvironment, evm_state: PyEvmState, context: TransactionContext) -> bool:
-    """Whether the core may try: nobody watches, and the code is not seen to be WebAssembly's."""
+    """Whether the core may try: no tracer or observer watches, and the code is not seen to be WebAssembly's."""
     if context.engine is Engine.PY_EVM or context.tracer is not None:
         return False
     state, machine = evm_state.block_state, context.wasm_machine
