@@ -60,13 +60,15 @@ test: install-dev
 	@if [ -n "$(ARGS)" ]; then $(BIN)/python -m pytest $(PYTEST_FLAGS) $(ARGS); else $(MAKE) --no-print-directory every-test; fi
 
 # the test of a consensus client waits for npm and for slots, so it is no worker's; probes of coverage make a test's code
-# slower by half, so those that are not measured run by themselves
+# slower by half, so those that are not measured run by themselves; what failed is run again alone
 every-test:
-	@log=$$(mktemp); { scripts/install_consensus_client.sh; exec $(BIN)/python -m pytest $(CONSENSUS_TEST); } > $$log 2>&1 & background=$$!; \
+	@rm -f .pytest_cache/v/cache/lastfailed; log=$$(mktemp); \
+	{ scripts/install_consensus_client.sh; exec $(BIN)/python -m pytest -p no:cacheprovider $(CONSENSUS_TEST); } > $$log 2>&1 & background=$$!; \
 	trap 'kill $$background 2> /dev/null; rm -f $$log' EXIT; trap 'exit 130' INT TERM; \
 	$(UNIT) $(MEASURED); measured=$$?; \
 	$(BIN)/python -m pytest $(PYTEST_FLAGS) -m "not unit and not lengthy" --ignore=$(CONSENSUS_TEST); others=$$?; \
-	wait $$background; consensus=$$?; cat $$log; [ "$$measured$$others$$consensus" = 000 ]
+	wait $$background; consensus=$$?; cat $$log; \
+	$(BIN)/python -m testing.second_look $$measured $$others && [ $$consensus = 0 ]
 
 unit: install-dev
 	@$(UNIT) -m unit $(ARGS)

@@ -3,8 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial, wraps
-from typing import Concatenate, ParamSpec, TypeVar
+from functools import partial
 
 from zevm.chain.blocks.branch import Branch, Filler
 from zevm.chain.blocks.brief_sends import bound_send
@@ -21,7 +20,7 @@ from zevm.chain.canonical.patches import PatchedState
 from zevm.chain.canonical.shared_sync import SharedSync
 from zevm.chain.canonical.snapshots import ChainSnapshot, NodeState, Snapshots
 from zevm.chain.concurrency.deadline import Deadline, NotBriefError
-from zevm.chain.concurrency.writer import Steps, Turn, Writer, WriterStoppedError, run_through
+from zevm.chain.concurrency.writer import Steps, Turn, Writer, WriterStoppedError, run_through, writes
 from zevm.chain.errors import (
     BlockError,
     ChainError,
@@ -46,22 +45,6 @@ from zevm.storage.account import StateDiff
 from zevm.storage.database import Database
 from zevm.storage.primitives import Address, Hash32
 from zevm.storage.store import Batch
-
-Parameters = ParamSpec("Parameters")
-Result = TypeVar("Result")
-
-
-def _writes(
-    method: Callable[Concatenate["Chain", Parameters], Result],
-) -> Callable[Concatenate["Chain", Parameters], Result]:
-    """A method that the writer's thread alone may call: it raises WrongThreadError on any other one."""
-
-    @wraps(method)
-    def checked(chain: "Chain", /, *arguments: Parameters.args, **options: Parameters.kwargs) -> Result:
-        chain.writer.assert_here()
-        return method(chain, *arguments, **options)
-
-    return checked
 
 
 class Chain(ChainView):
@@ -114,7 +97,7 @@ class Chain(ChainView):
             if self.zvm is not None:
                 self.zvm.close()
 
-    @_writes
+    @writes
     def send_transaction(
         self, transaction: Transaction, *, local: bool = False, deadline: Deadline | None = None
     ) -> Hash32:
@@ -147,7 +130,7 @@ class Chain(ChainView):
         self._waiting.settle(transaction, added)
         return transaction.hash
 
-    @_writes
+    @writes
     def mine(
         self, count: int = 1, interval_seconds: int | None = None, timestamp: int | None = None
     ) -> list[BlockAndReceipts]:
@@ -156,7 +139,7 @@ class Chain(ChainView):
         run_through(self.mine_in_steps(count, interval_seconds, timestamp, mined.append))
         return mined
 
-    @_writes
+    @writes
     def mine_in_steps(
         self,
         count: int,
@@ -189,7 +172,7 @@ class Chain(ChainView):
                 turn = Turn()
         self._instant.mine_left()
 
-    @_writes
+    @writes
     def import_block(self, block: Block, *, sync: bool = True, development: bool = False) -> None:
         """Verify and execute a child of the head and make it the head; see `verify`."""
         head = self.head
@@ -198,7 +181,7 @@ class Chain(ChainView):
         self._waiting.committed((sealed.block,), changed=changed_by(sealed))
         self.events.publish(HeadChanged((sealed.record,)))
 
-    @_writes
+    @writes
     def verify(
         self,
         block: Block,
@@ -221,7 +204,7 @@ class Chain(ChainView):
             self.keep_bad_block(block)
             raise
 
-    @_writes
+    @writes
     def patch_state(self, change: Callable[[ExecutionState], None]) -> None:
         """Change accounts of the latest state without a transaction; durable when this returns."""
         self.refuse_when_driven()
@@ -233,7 +216,7 @@ class Chain(ChainView):
         self.events.publish(StatePatched())
         self._instant.mine_left()
 
-    @_writes
+    @writes
     def follow_patch(self, diff: StateDiff, root: bytes) -> None:
         """Change accounts as the leader has; durable. Raises InvalidRequestError if that does not lead to `root`."""
         since = self.head.state.root
@@ -241,7 +224,7 @@ class Chain(ChainView):
         self._waiting.follow_head(changed=Changed(since, diff.accounts))
         self.events.publish(StatePatched())
 
-    @_writes
+    @writes
     def adopt(
         self,
         history: Sequence[BlockAndReceipts],
@@ -261,17 +244,17 @@ class Chain(ChainView):
         self._waiting.take_over(self.pool.clear)
         self.events.publish(HeadChanged((history[-1],)))
 
-    @_writes
+    @writes
     def snapshot(self) -> int:
         """Remember everything as it is now; the number to revert to."""
         return self.snapshots.add(self._present())
 
-    @_writes
+    @writes
     def is_at(self, number: int) -> bool:
         """Whether nothing has changed since a snapshot; False where it is unknown."""
         return self.snapshots.taken.get(number) == self._present()
 
-    @_writes
+    @writes
     def revert(self, number: int) -> bool:
         """Return to a snapshot, which is used up with all later ones; False where it is unknown."""
         self.refuse_when_driven()
@@ -303,7 +286,7 @@ class Chain(ChainView):
         )
         return ChainSnapshot(head.version, head.header.hash, head.state.root, node)
 
-    @_writes
+    @writes
     def rollback(self, depth: int) -> tuple[BlockAndReceipts, ...]:
         """Remove the newest `depth` blocks for good; their transactions do not come back."""
         self.refuse_when_driven()
@@ -314,7 +297,7 @@ class Chain(ChainView):
         self.events.publish(HeadChanged((), removed))
         return removed
 
-    @_writes
+    @writes
     def reorg(self, depth: int, transactions: Sequence[Sequence[Transaction | Filler]]) -> Steps[None]:
         """Replace the newest `depth` blocks by as many new ones, as work that other writes may come between.
 
@@ -338,7 +321,7 @@ class Chain(ChainView):
                     raise InvalidRequestError("another request has changed the chain meanwhile: retry")
         self.switch_to(target, branch.blocks)
 
-    @_writes
+    @writes
     def switch_to(
         self,
         ancestor: Header,
@@ -365,7 +348,7 @@ class Chain(ChainView):
         self._waiting.committed(blocks, reversed(removed), changed_by(*branch) if branch and not removed else None)
         self.events.publish(HeadChanged(tuple(sealed.record for sealed in branch), removed))
 
-    @_writes
+    @writes
     def rewind_to(self, number: int, patch: int = LAST_PATCH) -> None:
         """Make block `number` the head, with that many of its patches, and drop the pool's stale transactions."""
         self.snapshots.drop_after(Version(number, patch))
@@ -373,7 +356,7 @@ class Chain(ChainView):
         self._waiting.follow_head()
         self.events.publish(HeadChanged((), removed))
 
-    @_writes
+    @writes
     def reset(self, also: Addition | None = None) -> None:
         """Go back to the genesis block with an empty pool and the settings of a fresh start.
 
@@ -396,35 +379,35 @@ class Chain(ChainView):
         self._waiting.take_over(self.pool.clear)
         self.events.publish(HeadChanged((), removed))
 
-    @_writes
+    @writes
     def drop_transaction(self, transaction_hash: Hash32) -> bool:
         """Remove a waiting transaction; whether there was one."""
         is_known = self.pool.get(transaction_hash) is not None
         self._waiting.take_out(lambda: [transaction_hash] if self.pool.remove(transaction_hash) else [])
         return is_known
 
-    @_writes
+    @writes
     def drop_transactions_of(self, sender: Address) -> None:
         """Remove all waiting transactions of an account."""
         self._waiting.take_out(lambda: self.pool.remove_sender(sender))
 
-    @_writes
+    @writes
     def drop_all_transactions(self) -> None:
         """Empty the pool."""
         self._waiting.take_out(self.pool.clear)
 
-    @_writes
+    @writes
     def change_settings(self, /, **changes: object) -> None:
         """Replace fields of the BlockSettings for coming blocks."""
         self.settings = replace(self.settings, **changes)  # type: ignore[arg-type]
 
-    @_writes
+    @writes
     def set_automine(self, enabled: bool) -> Steps[None]:
         """Switch instant mining; see `mine_waiting`."""
         self.mining.set_automine(enabled)
         yield from self.mine_waiting()
 
-    @_writes
+    @writes
     def mine_waiting(self) -> Steps[None]:
         """Under instant mining, put what waits and fits into blocks now, as work that other writes may come between.
 
@@ -432,7 +415,7 @@ class Chain(ChainView):
         """
         return self._instant.mine_in_steps()
 
-    @_writes
+    @writes
     def set_chain_id(self, chain_id: int) -> None:
         """Ask another chain id of transactions, until the node stops. For development."""
         self.refuse_when_driven()
@@ -445,13 +428,13 @@ class Chain(ChainView):
         """A mined or waiting blob transaction with its sidecar."""
         return self._waiting.sidecar_of(transaction_hash)
 
-    @_writes
+    @writes
     def renew_view(self) -> None:
         """Read the latest state from a new snapshot: what is removed stays on the disk as long as an older one."""
         self.canonical.renew_view()
         self._waiting.follow_head()
 
-    @_writes
+    @writes
     def follow_disk(self) -> None:
         """Let the pool hold what the ledger keeps of it: at a start, and after a write failed."""
         self._waiting.follow_disk()

@@ -45,6 +45,11 @@ def setting(
     return Field(default, description=about, json_schema_extra={"flag": cast(Any, flag)}, **constraints)
 
 
+def dashed(name: str) -> str:
+    """A setting's name as its flag has it, without the dashes before it."""
+    return name.replace("_", "-")
+
+
 def _split(value: object) -> object:
     """A comma-separated text as its parts; other values as they are."""
     if isinstance(value, str):

@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from zevm.chain.pool.limits import PoolLimits
 from zevm.chain.rules.units import ETHER
 from zevm.chain.vm.engines.engine import engine_named
+from zevm.node.limit_settings import POOL_EFFECTS, limit_fields
 from zevm.node.mnemonic import DEFAULT_DERIVATION_PATH, DEFAULT_MNEMONIC, check_derivation_path, check_mnemonic
 from zevm.node.setting_kinds import (
     ABOUT_PROOFS,
@@ -22,12 +23,10 @@ from zevm.node.setting_kinds import (
     CHAIN,
     DATA,
     ENGINE,
-    LIMITS,
     MINING,
     NAMES,
     NEEDS,
     OUTPUT,
-    POOL,
     QUIC,
     REPLICAS,
     SERVER,
@@ -43,27 +42,13 @@ from zevm.node.setting_kinds import (
     Urls,
     UserPath,
     WordCount,
+    dashed,
     setting,
 )
-from zevm.rpc.limits import Limits, limit_rows
+from zevm.rpc.limits import Limits
 
 UNLIMITED_GAS = 2**63 - 1
 UNLIMITED_BYTES = 2**31
-
-POOL_EFFECTS = {
-    "account_slots": "Executable transactions guaranteed to an account when the pool is full.",
-    "global_slots": "Slots of 32 KiB for executable transactions of all accounts; 0 for no limit.",
-    "account_queue": "Queued transactions of one account; 0 for no limit.",
-    "global_queue": "Slots of 32 KiB for queued transactions of all accounts; 0 for no limit.",
-    "account_blob_transactions": "Blob transactions of one account; 0 for no limit.",
-    "lifetime_seconds": "How long queued transactions stay after their account's last activity; 0 for no limit.",
-    "max_transaction_bytes": "Size of one transaction, without blobs; 0 for no limit.",
-    "minimum_tip_wei": "Minimum priority fee per gas.",
-    "price_bump_percent": "Required increase of both fee caps in a replacement transaction.",
-    "blob_price_bump_percent": "Required increase of all fee caps in a replacement blob transaction.",
-    "limit_delegated": "Limit accounts with delegated code (EIP-7702) to one transaction in flight, as geth does.",
-}
-_ZERO_MEANS_NONE = frozenset({"transaction_fee_cap_wei", "log_block_range"})
 
 
 class NodeSettings(BaseSettings):
@@ -401,10 +386,10 @@ class NodeSettings(BaseSettings):
     def _fit_together(self) -> "NodeSettings":
         for first, second in _EXCLUSIVE:
             if getattr(self, first) not in (None, False) and getattr(self, second) not in (None, False):
-                raise ValueError(f"--{_dashed(first)} cannot be used with --{_dashed(second)}")
+                raise ValueError(f"--{dashed(first)} cannot be used with --{dashed(second)}")
         for name, needed in NEEDS:
             if getattr(self, name) not in (None, False) and all(getattr(self, item) is None for item in needed):
-                raise ValueError(f"--{_dashed(name)} needs {' or '.join(f'--{_dashed(item)}' for item in needed)}")
+                raise ValueError(f"--{dashed(name)} needs {' or '.join(f'--{dashed(item)}' for item in needed)}")
         if self.external_consensus and (self.load_state or self.state):
             raise ValueError("--load-state and --state cannot be used with --authrpc: the blocks are the client's")
         if self.follow is not None:
@@ -419,7 +404,7 @@ class NodeSettings(BaseSettings):
     def _check_follower(self) -> None:
         for name in ("load_state", "state", "block_time", "mixed_mining", "forward_transactions"):
             if getattr(self, name):
-                raise ValueError(f"--{_dashed(name)} cannot be used with --follow: the leader makes the blocks")
+                raise ValueError(f"--{dashed(name)} cannot be used with --follow: the leader makes the blocks")
         if self.external_consensus:
             raise ValueError("--authrpc cannot be used with --follow: either the client or the leader makes the blocks")
 
@@ -472,28 +457,7 @@ _EXCLUSIVE = (
 )
 
 
-def _dashed(name: str) -> str:
-    return name.replace("_", "-")
-
-
-def _limit_fields() -> dict[str, Any]:
-    """A field for each of the server's and the pool's limits."""
-    found: dict[str, Any] = {}
-    for row in limit_rows():
-        least: dict[str, Any] = {"ge": 0} if row.name in _ZERO_MEANS_NONE else {"gt": 0}
-        field = setting(row.default, row.flag, panel=LIMITS, metavar="NUMBER", about=row.effect + ".", **least)
-        found[f"rpc_{row.name}"] = (type(row.default), field)
-    for item in fields(PoolLimits):
-        if item.name == "check_balances":
-            continue
-        name, kind = f"pool_{item.name}", type(item.default)
-        extra: dict[str, Any] = {} if kind is bool else {"metavar": "NUMBER", "ge": 0}
-        field = setting(item.default, f"--{_dashed(name)}", panel=POOL, about=POOL_EFFECTS[item.name], **extra)
-        found[name] = (kind, field)
-    return found
-
-
-Settings: type[NodeSettings] = create_model("Settings", __base__=NodeSettings, **_limit_fields())
+Settings: type[NodeSettings] = create_model("Settings", __base__=NodeSettings, **limit_fields())
 """The class of all settings: NodeSettings with a field for every limit."""
 
 

@@ -27,6 +27,9 @@ from testing.node_process import ROOT
 _KEPT = -1
 """Probes stay in their place: to remove those of no more use, slipcover stops all threads and looks at all modules."""
 
+COVERAGE_FELL = 8
+"""Exit status where less is covered than pyproject.toml says: none of pytest's own."""
+
 _OUTPUT = "reached"
 """Name among the outputs of a worker."""
 
@@ -87,20 +90,20 @@ class Measuring:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        """Fail where less is covered than pyproject.toml says. No report of a run that failed."""
+        """Fail where less is covered than pyproject.toml says, whether or not tests failed."""
         for name, file in self._probes.get_coverage()["files"].items():
             self._add(name, file["executed_lines"], [tuple(branch) for branch in file["executed_branches"]])
         if hasattr(session.config, "workeroutput"):
             session.config.workeroutput[_OUTPUT] = {
                 name: ([*reached.lines], [*reached.branches]) for name, reached in self._reached.items()
             }
-        elif exitstatus == pytest.ExitCode.OK:
+        elif exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
             data = self._coverage.get_data()
             data.add_arcs({name: self._arcs(name, reached) for name, reached in self._reached.items()})
             data.touch_files(self._files)
             self._percent = self._coverage.report(file=self._report)
             if self._percent < self._least:
-                session.exitstatus = pytest.ExitCode.TESTS_FAILED
+                session.exitstatus = COVERAGE_FELL
 
     def _arcs(self, name: str, reached: Reached) -> set[Arc]:
         branches = _branches(PythonFileReporter(name, self._coverage), reached)

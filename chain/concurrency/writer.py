@@ -17,8 +17,9 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import wraps
 from types import GeneratorType
-from typing import Any, Protocol, TypeVar
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from zevm.chain.concurrency.deadline import Cancellation
 from zevm.chain.concurrency.interrupts import DeferredSignals
@@ -26,6 +27,7 @@ from zevm.chain.concurrency.release import release
 from zevm.chain.concurrency.threads import start_with_deep_stack
 from zevm.storage.errors import StorageError
 
+Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 Steps = Generator[None, None, Result]
 """Work for the writer in parts; its return value is the result."""
@@ -433,3 +435,28 @@ class _Group:
             else:
                 future.set_exception(failure)
         self._outcomes.clear()
+
+
+class Written(Protocol):
+    """An owner of what one writer alone changes."""
+
+    @property
+    def writer(self) -> Writer:
+        """Runs its changes."""
+        ...
+
+
+Owner = TypeVar("Owner", bound=Written)
+
+
+def writes(
+    method: Callable[Concatenate[Owner, Parameters], Result],
+) -> Callable[Concatenate[Owner, Parameters], Result]:
+    """A method that the writer's thread alone may call: it raises WrongThreadError on any other one."""
+
+    @wraps(method)
+    def checked(owner: Owner, /, *arguments: Parameters.args, **options: Parameters.kwargs) -> Result:
+        owner.writer.assert_here()
+        return method(owner, *arguments, **options)
+
+    return checked

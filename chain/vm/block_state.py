@@ -12,10 +12,11 @@ from typing import Any, Final
 
 from zevm.chain.types import Log
 from zevm.chain.vm.execution_state import Effects, ExecutionState, Fields, StateObserver, TransactionChanges
+from zevm.chain.vm.net_change import net_change
 from zevm.chain.vm.overlay_reader import UNSETTLED_ROOT, OverlayReader
-from zevm.storage.account import EMPTY_ROOT, MAX_BALANCE, Account, AccountChange, StateDiff, StateReader
+from zevm.storage.account import EMPTY_ROOT, MAX_BALANCE, Account, StateDiff, StateReader
 from zevm.storage.keccak import EMPTY_KECCAK, keccak256
-from zevm.storage.primitives import Address, Hash32, Wei
+from zevm.storage.primitives import Address, Hash32
 
 RIPEMD160: Final = Address(bytes(19) + b"\x03")
 """Touched even by a frame that failed, as the main network's block 2,675,119 has it (EIP-161, note on 0x03)."""
@@ -493,29 +494,7 @@ class BlockState(ExecutionState):
 
     def diff(self) -> StateDiff:
         """The net change against the reader: accounts, slots, wiped storage, new code."""
-        diff = StateDiff()
-        for address, fields in self._accounts.items():
-            base = self._base[address]
-            if fields is None:
-                if base is not None:
-                    diff.accounts[address] = None
-                    diff.wiped.add(address)
-                continue
-            slots = self._changed_slots(address)
-            wiped = address in self._wiped and base is not None and base.storage_root != EMPTY_ROOT
-            unchanged = base is not None and fields == (base.nonce, base.balance, base.code_hash)
-            if unchanged and not slots and not wiped:
-                continue
-            diff.accounts[address] = AccountChange(fields[0], Wei(fields[1]), fields[2])
-            if base is None or base.storage_root != UNSETTLED_ROOT:
-                diff.storage_roots[address] = EMPTY_ROOT if base is None else base.storage_root
-            if slots:
-                diff.storage[address] = slots
-            if wiped:
-                diff.wiped.add(address)
-            if fields[2] != (EMPTY_KECCAK if base is None else base.code_hash) and fields[2] != EMPTY_KECCAK:
-                diff.code[fields[2]] = self._new_codes[fields[2]]
-        return diff
+        return net_change(self._base, self._accounts, self._changed_slots, self._wiped, self._new_codes)
 
     def _changed_slots(self, address: Address) -> dict[int, int]:
         slots = self._slots.get(address)

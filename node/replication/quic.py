@@ -15,8 +15,10 @@ from zevm.rpc.transport.quic.protocols import REPLICATION
 from zevm.storage.directory import PINS_NAME
 from zevm.storage.private_files import write_private
 
-PING_SECONDS = 10.0
-"""Interval of pings, so that a link outlives the execution of a long batch."""
+IDLE_SECONDS = 12.0
+"""Either side takes a link for ended after this long without a packet; until then a killed follower counts."""
+PING_SECONDS = 3.0
+"""Interval of pings, so that a link outlives the execution of a long batch, and some lost packets."""
 
 
 class _QuicLink:
@@ -83,7 +85,12 @@ def quic_dial(address: str, authority: Path | None, folder: Path | None, *, allo
     async def dial() -> AsyncIterator[Link]:
         try:
             async with connect(
-                host.strip("[]"), int(port), alpn=REPLICATION, trust=trust, allow_classical=allow_classical
+                host.strip("[]"),
+                int(port),
+                alpn=REPLICATION,
+                trust=trust,
+                idle_seconds=IDLE_SECONDS,
+                allow_classical=allow_classical,
             ) as connection:
                 if authority is None:
                     pins.check(address, connection.server_key_hash)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,11 +14,15 @@ import zevm
 from tests.node.replication.conftest import caught_up, refusal_of
 from tests.node.replication.test_following import pay
 from zevm.node.errors import NodeError
-from zevm.node.replication.frames import RefusedError
+from zevm.node.replication.follower import greeted
+from zevm.node.replication.frames import Frames, RefusedError
+from zevm.node.replication.messages import Hello
+from zevm.rpc.limits import Limits
 from zevm.storage.directory import PINS_NAME
 
 pytest.importorskip("aioquic")
-Pins = pytest.importorskip("zevm.node.replication.quic").Pins
+quic = pytest.importorskip("zevm.node.replication.quic")
+Pins = quic.Pins
 
 
 @pytest.fixture(scope="module")
@@ -75,3 +80,21 @@ def test_followers_are_counted_for_their_address(tmp_path: Path) -> None:
         caught_up(follower, leading)
         with pytest.raises(NodeError, match=r"1 followers of 127\.0\.0\.1 are connected"):
             zevm.Node(follow=address_of(leading)).open()
+
+
+async def test_a_follower_that_vanished_makes_room_for_its_successor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A killed process tells nobody: the leader counts it until its link is idle (by default after 30 s)."""
+    monkeypatch.setattr(quic, "IDLE_SECONDS", 1.0)
+    monkeypatch.setattr(quic, "PING_SECONDS", 60.0)
+    limit: dict[str, Any] = {"rpc_replica_followers_per_address": 1}
+    with zevm.Node(tmp_path / "leader", quic_port=0, **limit) as leading:
+        with zevm.Node(tmp_path / "follower", follow=address_of(leading)):
+            pass
+        async with quic.quic_dial(address_of(leading), None, None, allow_classical=False)() as link:
+            await greeted(Frames(await link.open(), Limits()), Hello(None, "killed"))
+            with zevm.Node(tmp_path / "follower", follow=address_of(leading)) as follower:
+                refusal_of(follower, r"1 followers of 127\.0\.0\.1 are connected")
+                pay(leading)
+                await asyncio.to_thread(caught_up, follower, leading)

@@ -188,7 +188,7 @@ def check(probe: Probe, attacker: Attacker, method: Method, world: World) -> str
         worst = probe.worst_during(threading.Thread(target=attacker.seconds, args=(frame, patience, took)))
         base = probe.base()
         complaint = None
-        if worst > base + limit:
+        if worst > base + limit * slowness():
             complaint = f"{method.name}: {worst:.0f} ms, base {base:.0f} ms"
         # reading and sending the bodies is beside the deadline, at no less than 5 MB a second
         room = (0.1 * EXECUTION_SECONDS + len(body) / 5e6) * slowness() + base / 1_000

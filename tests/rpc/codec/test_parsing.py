@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from testing.speed import slowness
 from tests.rpc.support import ask, call, running_dispatcher, tiny
 from tests.rpc.test_dispatch import error_of
 from zevm.chain.concurrency.deadline import Deadline
@@ -85,10 +86,10 @@ async def shortest_pause(attempt: Callable[[], Awaitable[object]]) -> float:
 
 @pytest.mark.parametrize("body_of", SHAPES.values(), ids=SHAPES.keys())
 async def test_b10_no_body_stops_the_loop(body_of: Callable[[], bytes]) -> None:
-    """B10: whatever five megabytes hold, others have their turn within 250 ms."""
+    """B10: whatever five megabytes hold, others have their turn within 250 ms of the machine's own time."""
     body = body_of()
     async with running_dispatcher() as (dispatcher, _):
-        assert await shortest_pause(lambda: dispatcher.answer(body)) < 0.25
+        assert await shortest_pause(lambda: dispatcher.answer(body)) < 0.25 * slowness()
 
 
 async def test_b10_a_large_batch_is_refused_with_its_first_id() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
+from testing.speed import slowness
 from tests.rpc.codec.test_parsing import LongestPause
 from tests.rpc.support import (
     TOPIC,
@@ -90,7 +91,7 @@ async def test_b9_a_flood_of_fragments_stops_nobody(part: bytes) -> None:
                 sent = await client.flood(frame(part, CONTINUATION, fin=False) * 20_000, 10)
                 assert sent < 10, "200,000 fragments were taken"
             pauses.append(pause.seconds)
-        assert min(pauses) < 0.25
+        assert min(pauses) < 0.25 * slowness()
 
 
 async def test_b9_pings_in_a_second() -> None:

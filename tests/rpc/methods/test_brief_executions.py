@@ -101,7 +101,6 @@ async def running(engine: Engine | None = None, **limits: Any) -> AsyncIterator[
 
 def held(dispatcher: Dispatcher, body: bytes) -> float:
     """The processor time for which a body holds the event loop, whatever then waits for a worker."""
-    gc.collect()
     gc.disable()
     try:
         begun = time.thread_time()
