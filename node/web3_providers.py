@@ -101,6 +101,9 @@ class PersistentInProcessProvider(PersistentConnectionProvider):
         self._sent: Future[None] | None = None
         self._unanswered = 0
 
+    def _set_signal_handlers(self) -> None:
+        """None, and the program's own stay: no socket is to be closed. Those of the other providers stay for ever."""
+
     async def is_connected(self, show_traceback: bool = False) -> bool:
         """Whether there is a connection, and the node answers over it."""
         return self._connection is not None and await super().is_connected(show_traceback)

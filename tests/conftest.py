@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from testing.left_behind import left_behind, process_state, restore
+
 HERE = Path(__file__).parent
 UNIT_FOLDERS = tuple(HERE / name for name in ("core", "storage", "chain", "contracts", "analysis", "covenant", "rpc"))
 """They need no npm, no network and no data from elsewhere."""
@@ -95,6 +97,32 @@ def pytest_xdist_auto_num_workers() -> int:
 
 def _has(item: pytest.Item, *marks: str) -> bool:
     return any(item.get_closest_marker(mark) is not None for mark in marks)
+
+
+def _restored() -> Iterator[None]:
+    before = process_state()
+    yield
+    changes = list(left_behind(before, process_state()))
+    if changes:
+        restore(before)
+        told = "; ".join(change.text for change in changes)
+        print(f"not restored, and so done here: {told}")
+        assert not any(change.is_ours for change in changes), f"not restored: {told}"
+
+
+@pytest.fixture(autouse=True)
+def restored_by_each_test() -> Iterator[None]:
+    """Restores loggers, environment, signal handlers and folder; fails the test that left its own of them changed.
+
+    Those of a library, and signal handlers, are restored without a word: web3.py's WebSocketProvider sets some.
+    """
+    yield from _restored()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def restored_by_each_module() -> Iterator[None]:
+    """As each test's, for fixtures that a module's tests share."""
+    yield from _restored()
 
 
 # what imports and collection make lasts: to walk it again and again takes a quarter of their time

@@ -34,6 +34,11 @@ HTTP_FLAGS = AddressFlags("--host", "--port")
 ENGINE_FLAGS = AddressFlags("--authrpc-addr", "--authrpc-port")
 NAMES_FLAGS = AddressFlags("--zns-host", "--zns-port")
 
+# it tells each WebSocket's beginning and end; an importer's own choice stays
+_LIBRARY_LOGGER = logging.getLogger("uvicorn.error")
+if _LIBRARY_LOGGER.level == logging.NOTSET:
+    _LIBRARY_LOGGER.setLevel(logging.ERROR)
+
 _REMEDIES = {
     errno.EADDRINUSE: "stop what uses the port, or give another one with {port}",
     errno.EADDRNOTAVAIL: "give an address of this machine with {host}",
@@ -139,7 +144,6 @@ def _bind_failure(host: str, port: int, flags: AddressFlags, error: OSError | Un
 
 
 def _uvicorn_config(app: Callable[..., Any], limits: Limits) -> Config:
-    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     config = Config(
         app,
         http=HttpProtocol,
@@ -150,7 +154,6 @@ def _uvicorn_config(app: Callable[..., Any], limits: Limits) -> Config:
         ws_per_message_deflate=False,
         lifespan="off",
         log_config=None,
-        access_log=False,
         proxy_headers=False,
         server_header=False,
         date_header=False,

@@ -104,6 +104,8 @@ class HttpProtocol(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
+        # not by uvicorn's setting, which takes the handlers from an importer's own server too
+        self.access_log = False
         self._shared = cast(SharedState, server_state)
         self._in_head = False
         self._has_host = False

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import re
 import subprocess
 import sys
@@ -558,3 +559,35 @@ def test_a_node_of_any_fork_sends_for_its_accounts(fork: str) -> None:
             assert node.request("eth_getTransactionReceipt", sent)["from"].lower() == sender.lower()
             named = node.request("eth_getTransactionByHash", sent).get("chainId")
             assert (named is None) == (fork in ("frontier", "homestead", "tangerinewhistle"))
+
+
+@pytest.mark.parametrize("chosen", [logging.INFO, logging.CRITICAL])
+def test_the_logs_of_an_importers_own_server_stay_as_they_are(chosen: int) -> None:
+    access, errors = logging.getLogger("uvicorn.access"), logging.getLogger("uvicorn.error")
+    told = Told()
+    before = access.level, errors.level
+    access.addHandler(told)
+    access.setLevel(logging.INFO)
+    errors.setLevel(chosen)
+    try:
+        with zevm.Node() as node:
+            web3_at(node.serve()).eth.get_block_number()
+            assert access.handlers == [told]
+            assert access.propagate
+            assert errors.level == chosen
+        assert told.records == [], "the node's requests are not the importer's"
+    finally:
+        access.removeHandler(told)
+        access.setLevel(before[0])
+        errors.setLevel(before[1])
+
+
+class Told(logging.Handler):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.records: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append(record)

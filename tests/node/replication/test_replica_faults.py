@@ -150,11 +150,13 @@ def test_silence_is_told_although_its_error_has_no_text(leading: Pair, opened: O
     lines: Queue[logging.LogRecord] = Queue()
     listening, logger = QueueHandler(lines), logging.getLogger("zevm.node.replication")
     logger.addHandler(listening)
-    follower._dial = silent_dial
-    leading.cut()
-    while not lines.get(timeout=WAIT_SECONDS).getMessage().endswith(" is down: no answer in time"):
-        pass
-    logger.removeHandler(listening)
+    try:
+        follower._dial = silent_dial
+        leading.cut()
+        while not lines.get(timeout=WAIT_SECONDS).getMessage().endswith(" is down: no answer in time"):
+            pass
+    finally:
+        logger.removeHandler(listening)
     with pytest.raises(NodeError, match="no leader answers at one:1: no answer in time; "):
         with_leaders_genesis(Settings(follow="one:1"), silent_dial, "client")
 
