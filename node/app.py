@@ -8,11 +8,12 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
 import uvloop
 
+from zevm.chain.errors import NodeFaultError
 from zevm.chain.native.process import BLOBS
 from zevm.chain.rules.forks import Fork
 from zevm.node.banner import (
@@ -38,6 +39,10 @@ from zevm.rpc.server import SWITCH_INTERVAL_SECONDS, Server
 from zevm.storage.private_files import open_special
 
 LOGGER = logging.getLogger("zevm.node")
+BLOBS_AFTER_SECONDS = 5.0
+"""Time after the start at which the node loads KZG's trusted setup, which takes a processor for seconds: most nodes of
+a test suite end before. A blob that comes earlier waits for it."""
+
 STOP_SECONDS = 4.5
 """Time limit of a stop; the next start recovers from a write that is unfinished by then."""
 
@@ -58,6 +63,12 @@ def run_node(settings: NodeSettings) -> int:
     return 0
 
 
+def _prepare_for_blobs() -> None:
+    # the first blob tries again, and tells
+    with suppress(NodeFaultError):
+        BLOBS.prepare()
+
+
 class Process:
     """A node that a terminal or a service manager runs."""
 
@@ -76,7 +87,7 @@ class Process:
         config = self._config_pipe()
         async with self.core.served() as serving:
             if chain.spec.of(chain.next_header()).fork >= Fork.CANCUN:
-                BLOBS.prepare()
+                loop.call_later(BLOBS_AFTER_SECONDS, loop.run_in_executor, None, _prepare_for_blobs)
             settle_memory()
             try:
                 self._announce(serving.server, config)

@@ -25,7 +25,10 @@ _HEADING = "zEVM checksums 1"
 _CLEAN = "clean stop after write "
 _RUNNING = "open since boot "
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-_TEXT_NAMES = frozenset({"LOG", "LOG.old", "LOCK"})
+_TABLE = re.compile(r"[0-9]+\.(ldb|sst)")
+_SUMMED = re.compile(rf"CURRENT|MANIFEST-[0-9]+|[0-9]+\.log|{_TABLE.pattern}")
+"""LevelDB's files of data. Others in its folder, such as somebody's copies, are none of the database."""
+_ROW = re.compile(rf"(?P<name>{_SUMMED.pattern}) (?P<size>[0-9]+) (?P<crc>[0-9a-f]+)")
 _READ_BYTES = 1024 * 1024
 _LIVE_TABLE = re.compile(r"^ *(\d+):\d+\[", re.MULTILINE)
 
@@ -55,7 +58,7 @@ class Checksums:
 
 def is_table(name: str) -> bool:
     """Whether a file is one of LevelDB's immutable tables."""
-    return name.endswith((".ldb", ".sst"))
+    return _TABLE.fullmatch(name) is not None
 
 
 def read_checksums(directory: Path) -> Checksums:
@@ -67,10 +70,8 @@ def read_checksums(directory: Path) -> Checksums:
     state = lines[1]
     sequence = int(state.removeprefix(_CLEAN)) if state.startswith(_CLEAN) else None
     boot = "" if sequence is not None else state.removeprefix(_RUNNING)
-    files = {}
-    for line in lines[2:]:
-        name, size, crc = line.split()
-        files[name] = FileSum(int(size), int(crc, 16))
+    rows = [row for line in lines[2:] if (row := _ROW.fullmatch(line)) is not None]
+    files = {row["name"]: FileSum(int(row["size"]), int(row["crc"], 16)) for row in rows}
     return Checksums(files, sequence, boot)
 
 
@@ -148,7 +149,7 @@ def sum_directory(leveldb: Path, known: dict[str, FileSum], live: set[int]) -> d
     sums = {}
     for path in leveldb.iterdir():
         name = path.name
-        if name in _TEXT_NAMES or not path.is_file():
+        if not _SUMMED.fullmatch(name) or not path.is_file():
             continue
         if is_table(name):
             if int(path.stem) not in live:

@@ -11,7 +11,7 @@ from zevm.storage.checksums import Checksums, FileSum
 from zevm.storage.errors import CorruptionError, StorageError, StorageProblem
 from zevm.storage.leveldb import LevelStore, repair
 from zevm.storage.log_tail import SEQUENCE_KEY
-from zevm.storage.manifest import check_manifest, live_logs
+from zevm.storage.manifest import check_manifest, live_logs, read_manifest
 from zevm.storage.memory import MemoryStore
 from zevm.storage.sequence import SECOND_FOLDER, SEQUENCE_NAME, SequenceMarks
 from zevm.storage.store import Reader
@@ -101,6 +101,7 @@ class DatabaseFiles:
         (self._path / checksums.CHECKSUMS_NAME).unlink(missing_ok=True)
         try:
             self._refuse_orphans()
+            read_manifest(self._leveldb)
             store = LevelStore(self._leveldb, create=False)
             if not integrity.readable(store):
                 store.close()
@@ -213,13 +214,14 @@ class DatabaseFiles:
         tail = log_tail.find_torn_tail(logs, acknowledged)
         if tail is None:
             return acknowledged
-        if tail.synced > acknowledged:
+        synced = 0 if self._accept else tail.synced
+        if synced > acknowledged:
             # what tells of it is cut: a later start is to miss it too
             assert self._marks is not None
-            self._marks.begin(tail.synced)
+            self._marks.begin(synced)
         tail.cut(self._path / TORN_NAME)
         self._warn_of_cut(tail.path)
-        return max(acknowledged, tail.synced)
+        return max(acknowledged, synced)
 
     def _warn_of_cut(self, path: Path | None) -> None:
         if path is not None:

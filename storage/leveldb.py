@@ -37,6 +37,7 @@ ROOM_BYTES = 1024 * 1024
 """Free space, beyond the size of its log, that a database needs before it is reopened."""
 
 CHUNK_BYTES = 256 * 1024
+_NO_LOCK = "IO error: lock "
 
 
 @dataclass(frozen=True, slots=True)
@@ -473,7 +474,7 @@ def _translate(error: Exception, path: Path) -> StorageError:
     if isinstance(error, plyvel.CorruptionError):
         return CorruptionError(f"the database at {path} is damaged: {text}", StorageProblem.FILES_DAMAGED)
     if isinstance(error, OSError):  # plyvel.IOError is one
-        if "LOCK" in text or "lock" in text:
+        if text.startswith(_NO_LOCK):
             return DatabaseLockedError(f"the database at {path} is open in another process")
         return StorageError(f"the database at {path} cannot be read or written: {text}")
     return StorageError(f"the database at {path} failed: {text}")

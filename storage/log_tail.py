@@ -8,6 +8,7 @@ more. Format: LevelDB's doc/log_format.md (32 KiB blocks of records: CRC-32C, le
 
 import itertools
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -24,6 +25,7 @@ write (8 bytes). One without it was written when the one before was synced."""
 
 _BLOCK_SIZE = 32 * 1024
 _HEADER_SIZE = 7
+_NUMBER = re.compile("[0-9]+")
 _FULL, _FIRST, _MIDDLE, _LAST = 1, 2, 3, 4
 _SEQUENCE_OPERATION, _SYNCED_OPERATION = (
     b"\x01" + bytes((len(key),)) + key + bytes((NUMBER_SIZE,)) for key in (SEQUENCE_KEY, SYNCED_KEY)
@@ -40,8 +42,13 @@ class _Fragment(NamedTuple):
 
 def newest_log(leveldb: Path) -> Path | None:
     """The write-ahead log with the highest number."""
-    logs = [path for path in leveldb.glob("*.log") if path.stem.isdigit()]
-    return max(logs, key=lambda path: int(path.stem), default=None)
+    logs = logs_of(leveldb)
+    return logs[max(logs)] if logs else None
+
+
+def logs_of(leveldb: Path) -> dict[int, Path]:
+    """LevelDB's write-ahead logs by their numbers."""
+    return {int(path.stem): path for path in leveldb.glob("*.log") if _NUMBER.fullmatch(path.stem)}
 
 
 def ends_whole(data: bytes) -> bool:

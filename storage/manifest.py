@@ -4,6 +4,7 @@ Format: a log (storage.log_tail) whose records are LevelDB's VersionEdits: field
 varints, strings behind their length.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,7 @@ _FIELDS = {
     9: (_NUMBER,),  # previous log
 }
 _TABLE_SUFFIXES = (".ldb", ".sst")
+_CURRENT = re.compile(rb"(MANIFEST-[0-9]+)\n")
 
 
 @dataclass
@@ -50,12 +52,14 @@ class Manifest:
 
 def read_manifest(leveldb: Path) -> Manifest | None:
     """The MANIFEST that CURRENT names; None where there is none. Raises StorageError, CorruptionError."""
-    try:
-        name = (leveldb / "CURRENT").read_text("ascii", "replace").strip()
-    except FileNotFoundError:
+    current = leveldb / "CURRENT"
+    if not current.exists():
         return None
-    path = leveldb / name
-    if not path.is_file():
+    name = _CURRENT.fullmatch(log_tail.read(current))
+    if name is None:
+        raise CorruptionError(f"the file {current} names no MANIFEST", StorageProblem.FILES_DAMAGED)
+    path = leveldb / name[1].decode()
+    if not path.exists():
         return None
     data = log_tail.read(path)
     manifest = Manifest(path, len(data))
@@ -88,12 +92,18 @@ def check_manifest(leveldb: Path, keep: Path) -> Path | None:
 
 
 def live_logs(leveldb: Path) -> list[Path]:
-    """The logs that LevelDB reads at its next start, in their order. Raises StorageError, CorruptionError."""
+    """The logs that LevelDB reads at its next start, in their order. Raises StorageError, CorruptionError.
+
+    LevelDB does not miss the oldest of them: it would go on in the next one, without the writes in between.
+    """
     manifest = read_manifest(leveldb)
     if manifest is None or manifest.log is None:
         return []
-    logs = {int(path.stem): path for path in leveldb.glob("*.log") if path.stem.isdigit()}
-    return [logs[number] for number in sorted(logs) if number >= manifest.log]
+    logs = {number: path for number, path in log_tail.logs_of(leveldb).items() if number >= manifest.log}
+    if logs and manifest.log and manifest.log not in logs:
+        missing = leveldb / f"{manifest.log:06d}.log"
+        raise CorruptionError(f"the file {missing} is missing", StorageProblem.FILES_DAMAGED)
+    return [logs[number] for number in sorted(logs)]
 
 
 def _follow(manifest: Manifest, record: bytes) -> None:

@@ -8,6 +8,29 @@ from zevm.storage.errors import StorageError
 from zevm.storage.key_order import KeyOrder
 from zevm.storage.store import CHUNK_PAIRS, Batch
 
+_ZEROS = bytes(256)
+"""The bloom of a block without logs: almost half of its header."""
+_PACKED_SIZE = 2
+
+
+class _Packed(bytes):
+    """A value without its first 256 zero bytes in a row, behind their place (2 bytes)."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, value: bytes) -> bytes:
+        """The form in which a value takes least memory."""
+        place = value.find(_ZEROS, 0, 1 << 8 * _PACKED_SIZE)
+        if place < 0:
+            return value
+        return cls(place.to_bytes(_PACKED_SIZE, "big") + value[:place] + value[place + len(_ZEROS) :])
+
+    def whole(self) -> bytes:
+        """The value."""
+        end = int.from_bytes(self[:_PACKED_SIZE], "big") + _PACKED_SIZE
+        return self[_PACKED_SIZE:end] + _ZEROS + self[end:]
+
 
 class _Change:
     """A write in the chain of all later ones: what it replaced, by key, and the write after it."""
@@ -37,7 +60,8 @@ class MemoryStore:
         """The value, or None."""
         if self._closed:
             self._check_open()
-        return self._data.get(key)
+        value = self._data.get(key)
+        return value.whole() if value.__class__ is _Packed else value
 
     def iterate(
         self,
@@ -56,6 +80,9 @@ class MemoryStore:
             self._check_open()
             data, change = self._data, self._newest
             written = dict(batch.operations)
+            for key, value in written.items():
+                if value is not None and len(value) > len(_ZEROS):
+                    written[key] = _Packed.of(value)
             replaced = dict(zip(written, map(data.get, written), strict=True))
             added = [key for key, value in replaced.items() if value is None]
             change.replaced = replaced
@@ -115,7 +142,8 @@ class MemorySnapshot:
         value: bytes | None = self._store._data.get(key)
         if self._next_change.next is not None:
             self._catch_up()
-        return self._overlay.get(key, value)
+        value = self._overlay.get(key, value)
+        return value.whole() if value.__class__ is _Packed else value
 
     def _catch_up(self) -> None:
         """Take in the changes since, in turn: the earliest value stays, also where several threads do so at once."""
@@ -173,7 +201,7 @@ class MemorySnapshot:
         for key in sorted(merged, reverse=reverse):
             value = overlay[key] if key in overlay else data[key]
             if value is not None:
-                pairs.append((key, value))
+                pairs.append((key, value.whole() if value.__class__ is _Packed else value))
         return pairs, bound
 
     def _overlaid(self, low: bytes, high: bytes | None, stop: bytes) -> list[bytes]:

@@ -1,11 +1,11 @@
 """Unsynced writes of LevelDB, kept from being lost before later ones."""
 
-import os
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
 from zevm.storage.directory import sync_file
+from zevm.storage.log_tail import logs_of
 
 LOOK_BYTES = 256 * 1024
 """Unsynced bytes after which LevelDB may have begun another log."""
@@ -38,8 +38,7 @@ class UnsyncedLogs:
             self._newest = newest
 
     def _numbers(self) -> list[int]:
-        names = (name.partition(".") for name in os.listdir(self._path))
-        return [int(stem) for stem, _, kind in names if kind == "log" and stem.isdigit()]
+        return list(logs_of(self._path))
 
     def _sync(self, numbers: Iterable[int]) -> None:
         for number in numbers:

@@ -1,10 +1,11 @@
 """Logs with their place in the chain; those of the newest blocks are kept, as most searches are for these."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple, Protocol
 
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.types import Block, Header, Log, Receipt
 from zevm.storage.primitives import Hash32
 
@@ -15,6 +16,9 @@ RECENT_BLOCK_GAS = 1_000_000
 RECENT_BLOCK_LOGS = 256
 RECENT_BLOCK_BYTES = 65_536
 """A block that used more gas, or has more logs or data, is read again by each search that its bloom fits."""
+
+BRIEF_BLOCK_GAS = 250_000
+"""Gas of a block whose receipts are read and looked through within a few hundred microseconds."""
 
 _NO_BLOOM = bytes(256)
 
@@ -73,6 +77,32 @@ def records_of(source: BlockSource, header: Header) -> Iterator[LogRecord]:
             log_index += 1
 
 
+class Pace:
+    """The time that one search has; None for any.
+
+    Its methods raise ExecutionTimeoutError past it, and NotBriefError under a BriefDeadline that they may outlast.
+    """
+
+    def __init__(self, deadline: Deadline | None) -> None:
+        self._deadline = deadline
+
+    def check(self) -> None:
+        """Look at the clock."""
+        if self._deadline is not None:
+            self._deadline.check("the search for logs took too long; ask for fewer blocks")
+
+    def before_reading(self, header: Header) -> None:
+        """A block's receipts are going to be read."""
+        self.check()
+        if self._deadline is not None:
+            self._deadline.bound(header.gas_used, BRIEF_BLOCK_GAS)
+
+    def before_waiting(self) -> None:
+        """Another search is going to be waited for, which may read many blocks."""
+        if self._deadline is not None:
+            self._deadline.bound(1, 0)
+
+
 class RecentBlock(NamedTuple):
     """A block with its logs; None where they are not kept."""
 
@@ -91,37 +121,43 @@ class RecentLogs:
         self._lock = threading.Lock()
         self._blocks: list[RecentBlock] = []
 
-    def down_to(self, lowest: int, head: Header, look: Callable[[Header], None]) -> list[RecentBlock]:
-        """The blocks from `lowest` to the head, in order: without the first ones of a longer range.
-
-        look: is called ahead of each block that is read, and may raise.
-        """
+    def down_to(self, lowest: int, head: Header, pace: Pace) -> list[RecentBlock]:
+        """The blocks from `lowest` to the head, in order, without the first ones of a longer range. Raises as Pace."""
         lowest = max(lowest, head.number - RECENT_BLOCKS + 1)
-        with self._lock:
-            newer = self._read(head, lowest, look)
-            kept = self._blocks
-            if newer:
-                first = newer[-1].header
-                below = first.number - kept[0].header.number if kept else 0
-                is_linked = 0 < below <= len(kept) and kept[below - 1].header.hash == first.parent_hash
-                kept = [*(kept[:below] if is_linked else ()), *reversed(newer)]
-            else:
-                kept = kept[: head.number - kept[0].header.number + 1]
-            if kept[0].header.number > lowest:
-                kept = [*reversed(self._read_below(kept[0].header, lowest, look)), *kept]
-            self._blocks = kept[-RECENT_BLOCKS:]
+        if not self._lock.acquire(blocking=False):
+            pace.before_waiting()
+            self._lock.acquire()
+        try:
+            self._blocks = self._with(head, lowest, pace)
             return self._blocks[max(0, lowest - self._blocks[0].header.number) :]
+        finally:
+            self._lock.release()
 
-    def _read_below(self, header: Header, lowest: int, look: Callable[[Header], None]) -> list[RecentBlock]:
+    def _with(self, head: Header, lowest: int, pace: Pace) -> list[RecentBlock]:
+        """The blocks to keep: at least those from `lowest` to the head, as far as they are there."""
+        newer = self._read(head, lowest, pace)
+        kept = self._blocks
+        if newer:
+            first = newer[-1].header
+            below = first.number - kept[0].header.number if kept else 0
+            is_linked = 0 < below <= len(kept) and kept[below - 1].header.hash == first.parent_hash
+            kept = [*(kept[:below] if is_linked else ()), *reversed(newer)]
+        else:
+            kept = kept[: head.number - kept[0].header.number + 1]
+        if kept[0].header.number > lowest:
+            kept = [*reversed(self._read_below(kept[0].header, lowest, pace)), *kept]
+        return kept[-RECENT_BLOCKS:]
+
+    def _read_below(self, header: Header, lowest: int, pace: Pace) -> list[RecentBlock]:
         parent = self._source.header_by_hash(header.parent_hash)
-        return [] if parent is None else self._read(parent, lowest, look)
+        return [] if parent is None else self._read(parent, lowest, pace)
 
-    def _read(self, head: Header, lowest: int, look: Callable[[Header], None]) -> list[RecentBlock]:
+    def _read(self, head: Header, lowest: int, pace: Pace) -> list[RecentBlock]:
         """The blocks from a head down to `lowest`, or to one that is kept, which is not among them."""
         read: list[RecentBlock] = []
         header: Header | None = head
         while header is not None and header.number >= lowest and not self._keeps(header):
-            look(header)
+            pace.before_reading(header)
             read.append(RecentBlock(header, self._small(header)))
             header = self._source.header_by_hash(header.parent_hash)
         return read
@@ -131,6 +167,9 @@ class RecentLogs:
         if header.gas_used > RECENT_BLOCK_GAS:
             return None
         records = tuple(islice(records_of(self._source, header), RECENT_BLOCK_LOGS + 1))
+        if not records and header.logs_bloom != _NO_BLOOM:
+            # removed meanwhile: the same block may come back, with its logs
+            return None
         size = sum([len(record.log.data) for record in records])
         return records if len(records) <= RECENT_BLOCK_LOGS and size <= RECENT_BLOCK_BYTES else None
 

@@ -7,18 +7,23 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from zevm.chain.canonical.log_records import RECENT_BLOCKS, BlockSource, LogRecord, RecentBlock, RecentLogs, records_of
+from zevm.chain.canonical.log_records import (
+    RECENT_BLOCKS,
+    BlockSource,
+    LogRecord,
+    Pace,
+    RecentBlock,
+    RecentLogs,
+    records_of,
+)
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import InvalidRequestError, UnknownBlockError
-from zevm.chain.types import Header, Log, Receipt, logs_bloom
+from zevm.chain.types import Log, Receipt, logs_bloom
 from zevm.storage.ledger import log_key
 from zevm.storage.primitives import Address, Hash32
 
 MAX_TOPIC_POSITIONS = 4
 """A log has at most four topics."""
-
-BRIEF_BLOCK_GAS = 250_000
-"""Gas of a block whose receipts are read and looked through within a few hundred microseconds."""
 
 _ANY_LOG = b""
 """The index item of every block that has a log at all."""
@@ -126,24 +131,14 @@ class LogSearch:
         UnknownBlockError for an unknown block hash, ExecutionTimeoutError past the deadline.
         """
         self._check_criteria(query)
-        matcher = _Matcher(query)
+        matcher, pace = _Matcher(query), Pace(deadline)
         found: list[LogRecord] = []
-
-        def check() -> None:
-            if deadline is not None:
-                deadline.check("the search for logs took too long; ask for fewer blocks")
-
-        def look(header: Header) -> None:
-            check()
-            if deadline is not None:
-                deadline.bound(header.gas_used, BRIEF_BLOCK_GAS)
-
         looked_into = 0
-        for header, records in self._candidates(query, matcher, head_number, check, look):
+        for header, records in self._candidates(query, matcher, head_number, pace):
             if records is not None:
                 found += [record for record in records if matcher.matches(record.log)]
             else:
-                look(header)
+                pace.before_reading(header)
                 if 0 < self.limits.max_blocks <= looked_into:
                     raise self._too_many(query, header.number, f"max blocks {self.limits.max_blocks}")
                 looked_into += 1
@@ -160,14 +155,7 @@ class LogSearch:
         if 0 < self.limits.max_addresses < len(query.addresses) or 0 < self.limits.max_topics < longest:
             raise InvalidRequestError("exceed max addresses or topics per search position")
 
-    def _candidates(
-        self,
-        query: LogQuery,
-        matcher: _Matcher,
-        head_number: int,
-        check: Callable[[], None],
-        look: Callable[[Header], None],
-    ) -> Iterator[RecentBlock]:
+    def _candidates(self, query: LogQuery, matcher: _Matcher, head_number: int, pace: Pace) -> Iterator[RecentBlock]:
         """The blocks that can have a match, in order: old ones by the index, then the newest ones."""
         if query.block_hash is not None:
             header = self._source.header_by_hash(query.block_hash)
@@ -176,24 +164,22 @@ class LogSearch:
             yield RecentBlock(header, None)
             return
         first, last = self._range(query, head_number)
-        recent = self._recent_blocks(first, last, head_number, look)
+        recent = self._recent_blocks(first, last, head_number, pace)
         last_old = recent[0].header.number - 1 if recent else last
         if first <= last_old:
-            for number in self._index.log_blocks(matcher.index_groups(), first, last_old, check):
+            for number in self._index.log_blocks(matcher.index_groups(), first, last_old, pace.check):
                 header = self._source.header_by_number(number)
                 # A block that a reorganisation has just removed is none of the answer.
                 if header is not None:
                     yield RecentBlock(header, None)
         yield from recent
 
-    def _recent_blocks(
-        self, first: int, last: int, head_number: int, look: Callable[[Header], None]
-    ) -> list[RecentBlock]:
+    def _recent_blocks(self, first: int, last: int, head_number: int, pace: Pace) -> list[RecentBlock]:
         """The newest blocks of a range whose logs need no index, where the limit on blocks admits them all."""
         if last <= head_number - RECENT_BLOCKS or 0 < self.limits.max_blocks < RECENT_BLOCKS:
             return []
         head = self._source.header_by_number(head_number)
-        recent = [] if head is None else self._recent.down_to(first, head, look)
+        recent = [] if head is None else self._recent.down_to(first, head, pace)
         return recent[: max(0, len(recent) - (head_number - last))]
 
     def _range(self, query: LogQuery, head_number: int) -> tuple[int, int]:

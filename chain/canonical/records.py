@@ -60,6 +60,7 @@ class Records:
         self._positions: LRU[bytes, TransactionPosition] = LRU(_CACHED_POSITIONS)
         self._held: dict[bytes, BlockAndReceipts] = {}
         self._holder = 0
+        self._removals = 0
 
     def remember(self, record: BlockAndReceipts) -> None:
         """Keep a canonical block just committed, so that its readers need not decode it."""
@@ -91,6 +92,7 @@ class Records:
 
     def forget(self, block_hash: Hash32, transactions: Iterable[Transaction] = ()) -> None:
         """Drop a removed block. transactions: its own, where it was canonical."""
+        self._removals += 1
         for transaction in transactions:
             self._positions.pop(transaction.hash, None)
         for cache in self._caches:
@@ -98,8 +100,15 @@ class Records:
 
     def clear(self) -> None:
         """Drop everything: the chain is another one now."""
+        self._removals += 1
         for cache in (*self._caches, self._positions):
             cache.clear()
+
+    def _keep(self, cache: "LRU[bytes, Any]", block_hash: bytes, value: object, removals: int) -> None:
+        """Keep a part of a block for others, unless a block was removed since `removals` were counted: maybe this."""
+        cache[block_hash] = value
+        if self._removals != removals:
+            cache.pop(block_hash, None)
 
     def canonical_hash(self, number: int) -> Hash32 | None:
         """The hash of the canonical block at a height."""
@@ -107,14 +116,14 @@ class Records:
 
     def header_by_hash(self, block_hash: Hash32) -> Header | None:
         """The header with this hash."""
-        header: Header | None = self._headers.get(block_hash)
+        header, removals = self._headers.get(block_hash), self._removals
         if header is None and (held := self._held_here(block_hash)) is not None:
             return held.block.header
         if header is None and (data := self._ledger.header(block_hash)) is not None:
             header = _decoded("header", block_hash, partial(Header.decode, gaps=True), data)
             if header.hash != block_hash:
                 raise CorruptionError(f"header {block_hash.hex()} is damaged", StorageProblem.RECORD_DAMAGED)
-            self._headers[block_hash] = header
+            self._keep(self._headers, block_hash, header, removals)
         return header
 
     def header_by_number(self, number: int) -> Header | None:
@@ -132,7 +141,7 @@ class Records:
 
     def block_by_hash(self, block_hash: Hash32) -> Block | None:
         """The block with this hash."""
-        block: Block | None = self._blocks.get(block_hash)
+        block, removals = self._blocks.get(block_hash), self._removals
         if block is None and (held := self._held_here(block_hash)) is not None:
             return held.block
         if block is not None:
@@ -141,10 +150,13 @@ class Records:
         if header is None:
             return None
         body = self._ledger.body(block_hash)
+        if body is None and self._ledger.header(block_hash) is None:
+            # removed between the two reads
+            return None
         if body is None:
             raise CorruptionError(f"block {header.number} has no body", StorageProblem.RECORD_DAMAGED)
         block = _decoded("body", block_hash, partial(Block.decode_body, header), body)
-        self._blocks[block_hash] = block
+        self._keep(self._blocks, block_hash, block, removals)
         return block
 
     def block_by_number(self, number: int) -> Block | None:
@@ -154,21 +166,24 @@ class Records:
 
     def receipts(self, block_hash: Hash32) -> tuple[Receipt, ...] | None:
         """A block's receipts in transaction order; None for an unknown block."""
-        receipts: tuple[Receipt, ...] | None = self._receipts.get(block_hash)
+        receipts, removals = self._receipts.get(block_hash), self._removals
         if receipts is None and (held := self._held_here(block_hash)) is not None:
             return held.receipts
         if receipts is None and (data := self._ledger.receipts(block_hash)) is not None:
             receipts = _decoded("receipts", block_hash, decode_receipts, data)
-            self._receipts[block_hash] = receipts
+            self._keep(self._receipts, block_hash, receipts, removals)
         return receipts
 
     def tips(self, block_hash: Hash32) -> BlockTips | None:
         """A block's lowest tips; None for an unknown block."""
-        tips: BlockTips | None = self._tips.get(block_hash)
+        tips, removals = self._tips.get(block_hash), self._removals
         if tips is None and (held := self._held_here(block_hash)) is not None:
             return tips_of(held.block.header, held.receipts)
         if tips is None and (header := self.header_by_hash(block_hash)) is not None:
-            tips = self._tips[block_hash] = tips_of(header, self.receipts(block_hash) or ())
+            receipts = self.receipts(block_hash)
+            if receipts is not None:
+                tips = tips_of(header, receipts)
+                self._keep(self._tips, block_hash, tips, removals)
         return tips
 
     def record(self, block_hash: Hash32) -> BlockAndReceipts | None:

@@ -111,10 +111,11 @@ class NativePool:
         ends_with(self.end_idle)
 
     def prepare(self) -> None:
-        """Have one process wait for the first call. Returns at once."""
-        process = NativeProcess(self._prepared)
-        with self._lock:
-            self._idle.append(process)
+        """Have one process wait for the next call, if there is none yet. Raises NodeFaultError."""
+        if not self.processes():
+            process = NativeProcess(self._prepared)
+            with self._lock:
+                self._idle.append(process)
 
     def call(self, name: str, *arguments: Any, deadline: Deadline | None = None) -> Any:
         """The result of `name` in chain/native/host.py's table for the arguments.

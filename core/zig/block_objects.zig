@@ -106,7 +106,7 @@ pub fn fields_fit(arguments: []const *Object) Error!*Object {
         const fits = if (size > 0)
             (try python.contents(value)).len == size
         else
-            256 - @as(i64, @clz(try python.word_of(value))) <= -size;
+            @as(i64, @clz(try python.word_of(value))) - 256 >= size;
         if (!fits) return error.Refused;
     }
     return python.boolean(true);

@@ -18,6 +18,7 @@ from testing.speed import PATIENCE_SECONDS
 from tests.node.conftest import Command, Start
 from zevm.chain.vm.engines.engine import default_engine
 from zevm.core import CORE
+from zevm.node.app import BLOBS_AFTER_SECONDS
 
 ALICE = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
 BOB = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
@@ -54,6 +55,27 @@ def test_the_banner_has_anvils_shape(start: Start) -> None:
     assert f"Core:              {CORE.description}" in lines
     assert f"EVM:               {default_engine().value}" in lines
     assert lines[-1] == f"Listening on 127.0.0.1:{node.port}"
+
+
+def _helpers(node: NodeProcess) -> list[str]:
+    """The command lines of a node's own processes."""
+    found = []
+    for children in Path(f"/proc/{node.process.pid}/task").glob("*/children"):
+        for child in children.read_text().split():
+            found.append(Path(f"/proc/{child}/cmdline").read_bytes().replace(b"\0", b" ").decode())
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="only Linux tells of a process's children")
+def test_the_trusted_setup_is_loaded_when_a_node_has_lived_for_a_while(start: Start) -> None:
+    """It takes a processor for seconds, and a test suite starts many nodes that end sooner."""
+    node = start("--memory")
+    begun = time.monotonic()
+    early = _helpers(node)
+    assert early == [] or time.monotonic() - begun > BLOBS_AFTER_SECONDS
+    while not any("trusted_setup" in line for line in _helpers(node)):
+        assert time.monotonic() - begun < 60, "no process loads it"
+        time.sleep(0.1)
 
 
 def test_quiet_prints_nothing(start: Start) -> None:

@@ -24,6 +24,7 @@ from zevm.storage.checksums import (
     write_checksums,
 )
 from zevm.storage.database import Database
+from zevm.storage.directory import read_sealed, write_sealed
 from zevm.storage.errors import CorruptionError, StorageError
 from zevm.storage.integrity import transaction_hashes
 from zevm.storage.keccak import keccak256
@@ -382,3 +383,34 @@ def test_table_numbers_are_read_from_leveldbs_report(tmp_path: Path) -> None:
         database.store.compact()
         numbers = live_tables(database.store.get_property("leveldb.sstables"))
     assert numbers == {int(path.stem) for path in (tmp_path / "leveldb").glob("*.ldb")} != set()
+
+
+FOREIGN = ["CURRENT (copy)", "000005 (copy).ldb", "backup.ldb", "000006 (copy).log", "a\nb", "\udcff.log"]
+
+
+@pytest.mark.parametrize("name", FOREIGN, ids=ascii)
+def test_foreign_files_among_leveldbs_stop_nothing(tmp_path: Path, name: str) -> None:
+    """Somebody's copies and backups have names that LevelDB passes over; none of them is summed or missed."""
+    path = tmp_path / "data"
+    with Database.open(path) as database:
+        grow(database, 2)
+        stranger = path / "leveldb" / name
+        stranger.write_bytes(b"another program's")
+    for present in (True, False):
+        with Database.open(path) as database:
+            assert database.warnings == ()
+            assert not database.unclean_stop
+            grow(database, 1)
+        assert stranger.exists() == present
+        stranger.unlink(missing_ok=True)
+
+
+def test_names_that_an_older_program_has_summed_are_none_of_the_database(tmp_path: Path) -> None:
+    path = tmp_path / "data"
+    with Database.open(path) as database:
+        grow(database, 2)
+    lines = read_sealed(path / "CHECKSUMS")
+    assert lines is not None
+    write_sealed(path / "CHECKSUMS", [*lines, "CURRENT (copy) 16 0a0b0c0d", "backup.log 3 0a0b0c0d"])
+    with Database.open(path) as database:
+        assert not database.unclean_stop

@@ -64,6 +64,15 @@ def test_the_second_store_on_a_directory_is_refused(tmp_path: Path, store) -> No
     assert store.get(b"x") is None
 
 
+def test_a_fault_of_the_medium_is_no_lock_of_another_process(tmp_path: Path) -> None:
+    """Whatever the folder's name, and where the file of the lock cannot be made."""
+    for folder, file in (("blockchain", "MANIFEST-000001"), ("data", "LOCK")):
+        (tmp_path / folder / file).mkdir(parents=True)
+        with pytest.raises(StorageError, match=f"{file}: Is a directory") as fault:
+            LevelStore(tmp_path / folder)
+        assert not isinstance(fault.value, DatabaseLockedError)
+
+
 def test_absent_without_create(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="does not exist"):
         LevelStore(tmp_path / "none", create=False)

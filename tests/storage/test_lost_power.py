@@ -15,7 +15,7 @@ import pytest
 from tests.storage.storage_toy import contents, grow, put_block, toy_block, write_marks
 from zevm.storage import log_tail
 from zevm.storage.database import Database
-from zevm.storage.errors import CorruptionError
+from zevm.storage.errors import CorruptionError, StorageError
 from zevm.storage.schema import MetaName, meta_key
 from zevm.storage.store import Batch
 
@@ -251,3 +251,56 @@ def test_a_clean_stop_syncs_what_it_sums(tmp_path: Path, monkeypatch: pytest.Mon
     database.close()
     assert log in synced[: synced.index("CHECKSUMS.new")]
     assert "leveldb" in synced[: synced.index("CHECKSUMS.new")]
+
+
+def test_a_missing_log_is_told_before_leveldb_goes_on_in_the_next_one(lost: Path) -> None:
+    """LevelDB misses tables only; once it has opened, a log that is put back is not read any more."""
+    log = log_of(lost)
+    data, ends = log.read_bytes(), ends_of(log)
+    log.with_name("000099.log").write_bytes(rewritten(data[ends[SYNCED + 1] :], ends[SYNCED + 1]))
+    log.unlink()
+    with pytest.raises(CorruptionError, match=rf"{log.name} is missing$"):
+        Database.open(lost)
+    log.write_bytes(data[: ends[SYNCED + 1]])
+    with Database.open(lost) as database:
+        assert head_number(database) == SYNCED + UNSYNCED - 1
+        assert database.scrub() == []
+
+
+def test_what_a_cut_write_knows_to_be_synced_is_not_missed_where_the_loss_is_accepted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first_record_damaged(tmp_path / "data", tmp_path / "copy", (True, False, False, False))
+    log = log_of(tmp_path / "copy")
+    data, (start, end) = log.read_bytes(), ends_of(log_of(tmp_path / "data"))[:2]
+    log.write_bytes(data[:start] + bytes(end - start) + data[end:])
+    monkeypatch.setattr("zevm.storage.checksums.boot_id", lambda: "another")
+    with Database.open(tmp_path / "copy", accept=True) as database:
+        assert head_number(database) == SYNCED - 1
+    with Database.open(tmp_path / "copy") as database:
+        assert database.scrub() == []
+
+
+@pytest.mark.parametrize("content", [b"", b"x" * 300 + b"\n", b"../../..\n", b"MANIFEST-000004", bytes(16)])
+def test_a_current_that_names_no_manifest_is_damage(lost: Path, content: bytes) -> None:
+    (lost / "leveldb" / "CURRENT").write_bytes(content)
+    with pytest.raises(CorruptionError, match=r"CURRENT names no MANIFEST$"):
+        Database.open(lost)
+    Database.salvage(lost).close()
+    with Database.open(lost) as database:
+        assert head_number(database) == SYNCED + UNSYNCED - 1
+        assert database.scrub() == []
+
+
+def test_what_is_no_file_is_an_error_of_the_storage(lost: Path) -> None:
+    current = lost / "leveldb" / "CURRENT"
+    current.unlink()
+    current.mkdir()
+    with pytest.raises(StorageError, match=r"cannot read .*CURRENT: Is a directory$"):
+        Database.open(lost)
+
+
+def test_a_log_whose_name_is_no_number_is_none(lost: Path) -> None:
+    (lost / "leveldb" / "²³.log").write_bytes(b"x")
+    with Database.open(lost) as database:
+        assert head_number(database) == SYNCED + UNSYNCED - 1

@@ -1,6 +1,8 @@
 """MemoryStore, and that it cannot be told from LevelStore."""
 
 import gc
+import operator
+import sys
 import tempfile
 from itertools import islice
 from pathlib import Path
@@ -17,7 +19,9 @@ from zevm.storage.memory import MemoryStore, _Change
 from zevm.storage.store import Batch
 
 keys = st.binary(min_size=1, max_size=3) | st.sampled_from([bytes([value]) for value in range(8)])
-values = st.binary(max_size=5)
+zeros = st.sampled_from([255, 256, 257, 700]).map(bytes)
+starts = st.binary(max_size=5) | st.sampled_from([300, 65_279, 65_280, 65_281, 66_000]).map(b"\x01".__mul__)
+values = st.binary(max_size=5) | st.builds(operator.concat, starts, zeros)
 operations = st.lists(st.tuples(keys, values | st.none()), max_size=30)
 
 
@@ -202,3 +206,12 @@ def test_closed_is_closed() -> None:
     for call in (lambda: store.get(b"x"), lambda: view.get(b"x"), lambda: list(pairs), store.snapshot):
         with pytest.raises(StorageError, match="closed"):
             call()
+
+
+def test_a_header_without_logs_takes_less_memory_than_its_bytes() -> None:
+    store, value = MemoryStore(), b"\x01" * 300 + bytes(256) + b"\x01" * 50
+    store.write(batch_of([(b"one", value), (b"one", None), (b"two", value)]))
+    (kept,) = store._data.values()
+    assert kept is not None
+    assert sys.getsizeof(kept) < sys.getsizeof(value) - 230
+    assert (store.get(b"one"), store.get(b"two")) == (None, value)

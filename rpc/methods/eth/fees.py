@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from zevm.chain.canonical.log_search import BRIEF_BLOCK_GAS
+from zevm.chain.canonical.log_records import BRIEF_BLOCK_GAS
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import UnknownBlockError
 from zevm.chain.rules.fees import check_percentiles, fee_history

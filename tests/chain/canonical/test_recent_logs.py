@@ -1,6 +1,7 @@
 """Logs of the newest blocks are kept from one search to the next, whatever becomes of the chain."""
 
 import random
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -167,3 +168,41 @@ def test_what_takes_long_is_not_begun_where_others_wait() -> None:
     with pytest.raises(NotBriefError):
         search.search(LogQuery(0, None), 1, deadline=brief)
     assert len(search.search(LogQuery(0, None), 1)) == 1
+
+
+def test_a_block_that_is_removed_while_it_is_read_has_its_logs_when_it_comes_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As where evm_revert takes a block while another thread searches, and a replay makes the same one again."""
+    chain = Branches()
+    chain.append([])
+    chain.append([Log(ADDRESSES[0], (), b"")])
+    search = LogSearch(chain, chain.ledger)
+    with monkeypatch.context() as patch:
+        patch.setattr(chain, "block_by_hash", lambda _: None)
+        assert not search.search(LogQuery(0, None), 1)
+    assert len(search.search(LogQuery(0, None), 1)) == 1
+
+
+def test_a_search_that_others_wait_for_does_not_wait_for_one_that_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    chain = Branches()
+    chain.append([])
+    chain.append([Log(ADDRESSES[0], (), b"")])
+    search = LogSearch(chain, chain.ledger)
+    reads, goes_on, found = threading.Event(), threading.Event(), []
+
+    def receipts(block_hash: bytes) -> Sequence[Receipt] | None:
+        reads.set()
+        goes_on.wait(60)  # then a search that does wait is told
+        return chain.by_block.get(block_hash)
+
+    monkeypatch.setattr(chain, "receipts", receipts)
+    reader = threading.Thread(target=lambda: found.append(search.search(LogQuery(0, None), 1)))
+    reader.start()
+    assert reads.wait(60)
+    with pytest.raises(NotBriefError):
+        search.search(LogQuery(0, None), 1, deadline=BriefDeadline(Deadline.after(60).at, Cancellation()))
+    goes_on.set()
+    reader.join()
+    assert len(found[0]) == 1
+    assert search.search(LogQuery(0, None), 1) == found[0]

@@ -177,6 +177,17 @@ def test_b2_processes_end_with_a_killed_node() -> None:
     os.close(descriptor)
 
 
+def test_a_pool_prepares_one_process() -> None:
+    pool = NativePool(most=1, prepared="trusted_setup")
+    try:
+        pool.prepare()
+        (process,) = pool.processes()
+        pool.prepare()
+        assert pool.processes() == [process]
+    finally:
+        pool.close()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("asked", [False, True], ids=["node is dead", "call waits"])
 def test_nothing_is_prepared_for_a_dead_node_or_before_a_call_that_waits(
