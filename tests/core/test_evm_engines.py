@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from testing.memory_state import MemoryAccount, MemoryReader
+from testing.speed import PATIENCE_SECONDS
 from tests.chain.vm.support import CONTRACT, ETHER, SENDER, assemble, environment_of, returning
 from tests.core.support import needs_core
 from verification.differential import engines as differential
@@ -334,7 +335,7 @@ def test_a_deadline_ends_a_run() -> None:
     started = time.monotonic()
     with pytest.raises(ExecutionTimeoutError, match="execution aborted"):
         call_on(Engine.NATIVE, LOOP, gas=1 << 50, deadline=Deadline.after(0.05))
-    assert 0.05 <= time.monotonic() - started < 10
+    assert 0.05 <= time.monotonic() - started < PATIENCE_SECONDS
 
 
 def test_a_cancellation_ends_a_run() -> None:
@@ -344,7 +345,7 @@ def test_a_cancellation_ends_a_run() -> None:
     started = time.monotonic()
     with pytest.raises(ExecutionTimeoutError):
         call_on(Engine.NATIVE, LOOP, gas=1 << 50, deadline=deadline)
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < PATIENCE_SECONDS
     timer.join()
 
 
@@ -353,7 +354,7 @@ def test_a_brief_run_ends_as_brief() -> None:
     started = time.monotonic()
     with pytest.raises(NotBriefError):
         call_on(Engine.NATIVE, LOOP, gas=1 << 50, deadline=deadline)
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < PATIENCE_SECONDS
 
 
 def test_what_the_reader_raises_comes_through() -> None:

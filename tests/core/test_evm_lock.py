@@ -78,7 +78,7 @@ def long_power(deadline: Deadline) -> Outcome:
 @pytest.mark.usefixtures("no_forced_switch")
 @pytest.mark.parametrize("run", [loop, long_power])
 def test_other_threads_go_on_beside_a_long_run(run: Callable[[Deadline], object]) -> None:
-    assert turns_beside(run, Deadline.after(0.3)) > 100
+    assert turns_beside(run, Deadline.after(0.3)) > 10
 
 
 @pytest.mark.usefixtures("no_forced_switch")
