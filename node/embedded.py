@@ -5,7 +5,7 @@ import atexit
 import json
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -45,6 +45,9 @@ Mining = Literal["auto", "manual"] | float
 
 _KEYWORDS = {"init": "genesis", "hardfork": "fork", "block_time": "mining"}
 """Settings that have a parameter of another name here."""
+
+_OF_MINING = frozenset({"block_time", "no_mining"})
+_GIVEN_AS = _KEYWORDS | dict.fromkeys(_OF_MINING, "mining")
 
 _OF_SERVE = frozenset({"host", "port"})
 
@@ -103,7 +106,7 @@ class Node:
         }
         given = {name: value for name, value in parameters.items() if value is not None}
         for name in settings:
-            _refuse_setting(name, given)
+            _refuse_setting(name, given.keys() | (frozenset() if mining == AUTO else _OF_MINING))
         if datadir is not None and settings.get("memory"):
             raise SettingsError(f"datadir: {str(datadir)!r} keeps the chain, memory=True does not: give one of them")
         defaults = {"quiet": not settings.get("debug"), **({"memory": True} if datadir is None else {})}
@@ -391,11 +394,11 @@ def _mining_settings(mining: Mining) -> dict[str, object]:
     return {"block_time": mining}
 
 
-def _refuse_setting(name: str, given: Mapping[str, object]) -> None:
+def _refuse_setting(name: str, given: Container[str]) -> None:
     if name in _OF_SERVE:
         raise SettingsError(f"{name}: a node in a program listens only after node.serve({name}=...)")
     if name in given:
-        raise SettingsError(f"{name}: given twice, as {_KEYWORDS.get(name, name)} too")
+        raise SettingsError(f"{name}: given twice, as {_GIVEN_AS.get(name, name)} too")
 
 
 def _no_json(method: str, value: object) -> object:

@@ -35,6 +35,12 @@ UNIT_FILES = tuple(
 CLIENT_FOLDERS = tuple(HERE / name for name in ("clients", "twins"))
 """They need the npm tools."""
 
+SECOND_PART = "not unit and not lengthy"
+"""What the Makefile asks of the tests that run without probes of coverage."""
+
+LONG_TEST_SECONDS = 600
+"""Until a slow or lengthy test counts as hung: the longest take a minute alone, and four on a busy machine."""
+
 LONGEST_FIRST = (
     "rpc/test_no_method_delays_others.py",
     "verification/abuse",
@@ -72,13 +78,30 @@ def _is_client(path: Path) -> bool:
     return any(folder in path.parents for folder in CLIENT_FOLDERS)
 
 
+@cache
+def _may_be_slow(file: Path) -> bool:
+    return not _is_unit(file) or ".slow" in file.read_text()
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Spare the second part of `make test` the import of files whose tests are all in the first."""
+    is_spared = config.option.markexpr == SECOND_PART and collection_path.name.startswith("test_")
+    return True if is_spared and not _may_be_slow(collection_path) else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if _is_client(item.path):
             item.add_marker(pytest.mark.clients)
+        if _has(item, "slow", "lengthy") and not _has(item, "timeout"):
+            item.add_marker(pytest.mark.timeout(LONG_TEST_SECONDS))
         if not _has(item, "slow", "lengthy"):
             if _is_unit(item.path):
                 item.add_marker(pytest.mark.unit)
+        elif _has(item, "slow") and not _may_be_slow(item.path):
+            raise pytest.UsageError(
+                f"{item.nodeid}: name the mark .slow in this file, so that `make test` looks into it"
+            )
         elif _has(item, "lengthy") and not _is_unit(item.path):
             # neither part of `make test` would run it
             raise pytest.UsageError(

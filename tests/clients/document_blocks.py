@@ -93,7 +93,7 @@ def printed_by(programs: Mapping[str, Block], folder: Path) -> dict[str, list[st
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("ZEVM_", "PYTEST"))}
     finished = subprocess.run(
         [sys.executable, "-c", _IN_TURN, *files],
-        cwd=folder, env=environment, capture_output=True, text=True, timeout=100, check=False,
+        cwd=folder, env=environment, capture_output=True, text=True, timeout=400, check=False,
     )  # fmt: skip
     assert finished.returncode == 0, finished.stdout + finished.stderr
     assert finished.stderr == ""

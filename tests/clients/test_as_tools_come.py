@@ -95,7 +95,7 @@ def test_n5_hardhats_matchers_read_it(moded: Web3, built: None, tmp_path: Path) 
     provider: Any = moded.provider
     run_tool(
         BIN / "hardhat", "test", "--network", "localhost", CLIENTS / "hardhat_failures.test.cjs",
-        cwd=EXAMPLES, timeout_seconds=110, ETH_RPC_URL=provider.endpoint_uri, MOCHA_REPORT=str(report),
+        cwd=EXAMPLES, timeout_seconds=400, ETH_RPC_URL=provider.endpoint_uri, MOCHA_REPORT=str(report),
     )  # fmt: skip
     statistics = json.loads(report.read_text())["stats"]
     assert (statistics["failures"], statistics["passes"]) == (0, 5)

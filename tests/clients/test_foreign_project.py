@@ -28,7 +28,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for file in ("hardhat.config.js", "package.json"):
         shutil.copy(FOREIGN / file, folder / file)
     (folder / "node_modules").symlink_to(FOREIGN / "node_modules")
-    run_tool(HARDHAT, "compile", "--quiet", cwd=folder, timeout_seconds=110)
+    run_tool(HARDHAT, "compile", "--quiet", cwd=folder, timeout_seconds=400)
     return folder
 
 
@@ -51,7 +51,7 @@ def test_safes_own_tests_pass(project: Path, tmp_path: Path, name: str) -> None:
     with ForkedNode(zevm_command("--memory", *flags)) as node:
         run_tool(
             HARDHAT, "test", "--no-compile", "--network", "localhost", *files,
-            cwd=project, timeout_seconds=110, check=False,
+            cwd=project, timeout_seconds=400, check=False,
             ETH_RPC_URL=node.url, MOCHA_REPORT=str(report), **environment,
         )  # fmt: skip
     told = json.loads(report.read_text())

@@ -15,7 +15,7 @@ def test_example_project(node: NodeProcess, rpc: RpcConnection, built: None, tmp
     before = rpc.call("evm_snapshot")
     run_tool(
         BIN / "hardhat", "test", "--network", "localhost",
-        cwd=EXAMPLES, timeout_seconds=110, ETH_RPC_URL=node.url, MOCHA_REPORT=str(report),
+        cwd=EXAMPLES, timeout_seconds=400, ETH_RPC_URL=node.url, MOCHA_REPORT=str(report),
     )  # fmt: skip
     statistics = json.loads(report.read_text())["stats"]
     assert statistics["failures"] == statistics["pending"] == 0
@@ -28,7 +28,7 @@ def test_n4_network_helpers_need_no_flag(node: NodeProcess, built: None, tmp_pat
     report = tmp_path / "report.json"
     run_tool(
         BIN / "hardhat", "test", "--network", "localhost", CLIENTS / "hardhat_helpers.test.cjs",
-        cwd=EXAMPLES, timeout_seconds=110, ETH_RPC_URL=node.url, MOCHA_REPORT=str(report),
+        cwd=EXAMPLES, timeout_seconds=400, ETH_RPC_URL=node.url, MOCHA_REPORT=str(report),
     )  # fmt: skip
     statistics = json.loads(report.read_text())["stats"]
     assert statistics["failures"] == statistics["pending"] == 0

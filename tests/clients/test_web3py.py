@@ -24,6 +24,7 @@ from web3.utils.subscriptions import LogsSubscription, NewHeadsSubscription, Pen
 
 import zevm
 from testing.node_process import NodeProcess
+from testing.speed import PATIENCE_SECONDS
 from testing.web3_http import web3_at
 from tests.clients.tools import ACCOUNTS, CHAIN_ID, ETHER, KEYS, Artifact
 
@@ -269,7 +270,7 @@ async def test_subscriptions(providers: Any, contract: Contract) -> None:
         sent = await live.functions.setNumber(500).transact({"from": OTHER})
         receipt = await w3.eth.wait_for_transaction_receipt(sent, timeout=20)
         received: dict[str, Any] = {}
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             async for message in w3.socket.process_subscriptions():
                 received[message["subscription"]] = message["result"]
                 if len(received) == 3:
@@ -301,7 +302,7 @@ async def test_subscription_manager(providers: Any, contract: Contract) -> None:
             ]
         )
         sent = await live.functions.setNumber(600).transact({"from": OTHER})
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             await w3.subscription_manager.handle_subscriptions()
         assert w3.subscription_manager.subscriptions == []
         receipt = await w3.eth.get_transaction_receipt(sent)

@@ -57,7 +57,7 @@ class Artifact:
 def run_tool(
     *command: str | Path,
     cwd: Path = CLIENTS,
-    timeout_seconds: float = 90,
+    timeout_seconds: float = 300,
     check: bool = True,
     stdin: str | None = None,
     **environment: str,

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from testing.memory_state import MemoryAccount, MemoryReader
+from testing.speed import PATIENCE_SECONDS
 from tests.chain.vm.support import CONTRACT, ETHER, SENDER, assemble, environment_of, returning
 from tests.core.support import needs_core
 from verification.differential import engines as differential
@@ -24,6 +25,7 @@ from zevm.chain.vm import transition
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.engines import choice, engine, native, replay
 from zevm.chain.vm.engines.engine import Engine, engine_named
+from zevm.chain.vm.execution_state import TransactionChanges
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.fork_table import FRAME_CLASSES
 from zevm.chain.vm.frame import Frame
@@ -130,10 +132,13 @@ def test_nests_reach_depth_and_every_kind_of_frame() -> None:
 
 @pytest.mark.lengthy
 def test_effects_that_get_lost_on_their_way_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    absorb = BlockState.absorb
-    monkeypatch.setattr(
-        BlockState, "absorb", lambda self, effects: absorb(self, effects._replace(destroyed=frozenset()))
-    )
+    absorb = BlockState.absorb_transaction
+
+    def absorb_but_deletions(state: BlockState, changes: TransactionChanges) -> None:
+        kept = {address: fields for address, fields in changes.accounts.items() if fields is not None}
+        absorb(state, changes._replace(accounts=kept))
+
+    monkeypatch.setattr(BlockState, "absorb_transaction", absorb_but_deletions)
     assert differential.campaign(differential.run_nest, 0, 60, 60, "nest") > 0
 
 
@@ -330,7 +335,7 @@ def test_a_deadline_ends_a_run() -> None:
     started = time.monotonic()
     with pytest.raises(ExecutionTimeoutError, match="execution aborted"):
         call_on(Engine.NATIVE, LOOP, gas=1 << 50, deadline=Deadline.after(0.05))
-    assert 0.05 <= time.monotonic() - started < 10
+    assert 0.05 <= time.monotonic() - started < PATIENCE_SECONDS
 
 
 def test_a_cancellation_ends_a_run() -> None:
@@ -340,7 +345,7 @@ def test_a_cancellation_ends_a_run() -> None:
     started = time.monotonic()
     with pytest.raises(ExecutionTimeoutError):
         call_on(Engine.NATIVE, LOOP, gas=1 << 50, deadline=deadline)
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < PATIENCE_SECONDS
     timer.join()
 
 
@@ -349,7 +354,7 @@ def test_a_brief_run_ends_as_brief() -> None:
     started = time.monotonic()
     with pytest.raises(NotBriefError):
         call_on(Engine.NATIVE, LOOP, gas=1 << 50, deadline=deadline)
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < PATIENCE_SECONDS
 
 
 def test_what_the_reader_raises_comes_through() -> None:

@@ -57,11 +57,12 @@ def test_silence_is_told_once_and_so_is_its_end(chain: Chain, lines: Lines) -> N
     watch = ConsensusWatch(chain, Path("jwt.hex"), silence_seconds=0.05)
     watch.start()
     head = f"0x{chain.head.header.hash.hex()}"
-    silent = f"no call of the consensus client for 0 s: the head is block 0 {head}, no block is final"
-    assert lines.wait(1) == [silent]
+    silent = rf"no call of the consensus client for \d+ s: the head is block 0 {head}, no block is final"
+    lines.wait(1)
     watch.called()
     first, back, again = lines.wait(3)
-    assert (first, again) == (silent, silent)
+    assert re.fullmatch(silent, first)
+    assert re.fullmatch(silent, again)
     assert re.fullmatch(r"the consensus client calls again, after \d+ s", back)
     watch.close()
     assert len(lines.messages) == 3

@@ -253,6 +253,8 @@ def test_neither_environment_nor_file_is_read(tmp_path: Path, monkeypatch: pytes
         ({"accounts": -1}, "accounts: -1: want at least 0"),
         ({"port": 8545}, "port: a node in a program listens only after node.serve(port=...)"),
         ({"fork": "cancun", "hardfork": "prague"}, "hardfork: given twice, as fork too"),
+        ({"mining": "manual", "block_time": 1}, "block_time: given twice, as mining too"),
+        ({"mining": 1, "no_mining": True}, "no_mining: given twice, as mining too"),
         ({"mnemonic": "test test"}, "mnemonic: [hidden]: not an English"),
     ],
 )

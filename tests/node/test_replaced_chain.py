@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pytest
 
+from testing.speed import PATIENCE_SECONDS
 from zevm.node.core import Serving
 from zevm.node.network import BESIDE_NAMES, open_database
 from zevm.node.settings import NodeSettings
@@ -36,7 +37,7 @@ async def test_the_node_works_while_the_replaced_chain_is_deleted(
     state_file = SimpleNamespace(keep_until=_kept)
     serving = Serving(NodeSettings(datadir=tmp_path, fresh=True), *cast(Any, (chain, None, state_file)))
     task = asyncio.create_task(serving.until(stopping))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await started.wait()
     assert [item.name for item in tmp_path.iterdir()] == ["replaced.old"]
     may_delete.set()

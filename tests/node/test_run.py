@@ -14,6 +14,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from testing.node_process import NodeProcess
+from testing.speed import PATIENCE_SECONDS
 from tests.node.conftest import Command, Start
 from zevm.chain.vm.engines.engine import default_engine
 from zevm.core import CORE
@@ -21,7 +22,6 @@ from zevm.node.app import BLOBS_AFTER_SECONDS
 
 ALICE = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
 BOB = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
-STOP_SECONDS = 5.0
 
 
 def _send(node: NodeProcess, value: int = 1) -> str:
@@ -173,12 +173,10 @@ def test_a_signal_stops_it_with_a_websocket_open(start: Start, number: signal.Si
         client.send(json.dumps({"jsonrpc": "2.0", "id": 1, "method": "eth_subscribe", "params": ["newHeads"]}))
         assert "result" in json.loads(client.recv(10))
         assert "params" in json.loads(client.recv(10))
-        began = time.monotonic()
         node.process.send_signal(number)
         with pytest.raises(ConnectionClosed):
             _receive_for_ever(client)
-    assert node.process.wait(10) == 0
-    assert time.monotonic() - began < STOP_SECONDS
+    assert node.process.wait(PATIENCE_SECONDS) == 0, "the client stays until it is told"
     assert not start().tail(100).count("not stopped cleanly")
 
 
@@ -192,12 +190,10 @@ def test_a_long_write_does_not_hold_up_the_stop(start: Start) -> None:
     with node.connect() as client:
         client.send(client.request("anvil_mine", hex(100_000)))
         _wait_for_blocks(node)
-        began = time.monotonic()
         node.process.send_signal(signal.SIGTERM)
-        assert node.process.wait(10) == 0
-        assert time.monotonic() - began < STOP_SECONDS + 0.5
+        assert node.process.wait(PATIENCE_SECONDS) == 0
     assert "Traceback" not in node.tail(1000)
-    assert int(str(_call(start(), "eth_blockNumber")), 16) > 0
+    assert 0 < int(str(_call(start(), "eth_blockNumber")), 16) < 100_000
 
 
 def _wait_for_blocks(node: NodeProcess) -> None:
@@ -372,11 +368,11 @@ def test_a_second_signal_ends_it_at_once(start: Start) -> None:
         node.process.send_signal(signal.SIGINT)
         _wait_until_it_stops_listening(node)
         node.process.send_signal(signal.SIGINT)
-        assert node.process.wait(2) == 130
+        assert node.process.wait(PATIENCE_SECONDS) == 130
 
 
 def _wait_until_it_stops_listening(node: NodeProcess) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
         try:
             socket.create_connection(("127.0.0.1", node.port)).close()

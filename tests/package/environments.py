@@ -61,7 +61,7 @@ def run(python: Path, folder: Path, *arguments: str, succeeds: bool = True) -> "
     }
     finished = subprocess.run(
         [str(python), *arguments],
-        cwd=folder, env=environment, capture_output=True, text=True, timeout=100, check=False,
+        cwd=folder, env=environment, capture_output=True, text=True, timeout=400, check=False,
     )  # fmt: skip
     assert (finished.returncode == 0) == succeeds, finished.stdout + finished.stderr
     return finished

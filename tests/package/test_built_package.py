@@ -85,7 +85,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
             shutil.copy(ROOT / name, copy / name)
     for arguments in (["--outdir", "dist"], ["--wheel", "--outdir", "from-tree"]):
         command = [sys.executable, "-m", "build", "--no-isolation", *arguments]
-        finished = subprocess.run(command, cwd=copy, capture_output=True, text=True, timeout=100, check=False)
+        finished = subprocess.run(command, cwd=copy, capture_output=True, text=True, timeout=400, check=False)
         assert finished.returncode == 0, finished.stdout[-2_000:] + finished.stderr[-2_000:]
         # a page for each folder that setuptools takes for a forgotten package; `make run` shows it
         assert "would be ignored" not in finished.stdout + finished.stderr
@@ -160,7 +160,7 @@ def test_without_the_core_the_wheel_is_for_every_system(built: Built, tmp_path: 
         str(source),
     ]
     environment = {**os.environ, "ZEVM_NO_CORE": "1", "ZEVM_REQUIRE_CORE": ""}
-    subprocess.run(command, env=environment, capture_output=True, timeout=100, check=True)
+    subprocess.run(command, env=environment, capture_output=True, timeout=400, check=True)
     (wheel,) = (tmp_path / "out").iterdir()
     assert wheel.name.endswith("-py3-none-any.whl")
     with_core, without = _contents(built.wheel).keys(), _contents(wheel).keys()

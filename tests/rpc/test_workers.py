@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from testing.speed import PATIENCE_SECONDS
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.rpc.errors import LimitExceededError
 from zevm.rpc.execution.workers import Workers
@@ -17,7 +18,7 @@ async def test_as_many_as_workers_run_at_once_and_more_are_refused_in_time() -> 
     gate = threading.Event()
 
     def wait(deadline: Deadline) -> str:  # noqa: ARG001
-        gate.wait(5)
+        gate.wait(PATIENCE_SECONDS)
         return threading.current_thread().name
 
     running = [asyncio.get_running_loop().create_task(workers.run(wait)) for _ in range(2)]
@@ -25,7 +26,7 @@ async def test_as_many_as_workers_run_at_once_and_more_are_refused_in_time() -> 
     begun = time.monotonic()
     with pytest.raises(LimitExceededError, match=r"^limit exceeded: all 2 execution workers were busy for 100 ms"):
         await workers.run(wait)
-    assert 0.09 < time.monotonic() - begun < 4
+    assert 0.09 < time.monotonic() - begun < PATIENCE_SECONDS
     waiting = asyncio.get_running_loop().create_task(workers.run(wait))
     await asyncio.sleep(0.02)
     gate.set()
@@ -83,7 +84,7 @@ async def test_a_cancelled_jobs_deadline_has_passed_at_once() -> None:
 async def test_a_cancelled_job_keeps_its_worker_until_it_ends() -> None:
     workers = Workers(1, queue_ms=50, timeout_seconds=1)
     gate = threading.Event()
-    task = asyncio.get_running_loop().create_task(workers.run(lambda deadline: gate.wait(5)))  # noqa: ARG005
+    task = asyncio.get_running_loop().create_task(workers.run(lambda deadline: gate.wait(PATIENCE_SECONDS)))  # noqa: ARG005
     await asyncio.sleep(0.02)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -130,5 +131,5 @@ async def test_close_ends_the_threads() -> None:
     workers.close()
     workers.close()
     for thread in started:
-        thread.join(2)
+        thread.join(PATIENCE_SECONDS)
         assert not thread.is_alive()

@@ -48,3 +48,9 @@ def test_paths_in_args_narrow_the_tests(target: str, arguments: str, *, is_narro
     command = next(line for line in made.stdout.splitlines() if "-m pytest" in line)
     assert arguments in command
     assert ("tests/chain" in command) != is_narrowed
+
+
+def test_the_second_part_of_the_tests_is_the_one_whose_files_are_chosen() -> None:
+    asked = re.search(r'^SECOND_PART = (".*")$', (ROOT / "tests" / "conftest.py").read_text(), flags=re.MULTILINE)
+    assert asked is not None
+    assert f"-m {asked[1]} " in (ROOT / "Makefile").read_text()

@@ -191,7 +191,7 @@ def test_log_blocks_over_100_000_blocks(tmp_path: Path) -> None:
 def fastest(call, times=5):
     durations = []
     for _ in range(times):
-        begin = time.perf_counter()
+        begin = time.thread_time()
         call()
-        durations.append(time.perf_counter() - begin)
+        durations.append(time.thread_time() - begin)
     return min(durations)

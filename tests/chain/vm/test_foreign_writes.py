@@ -78,7 +78,7 @@ PRICED = [(2, 64), (3, 64), (4, 64), (11, 256), (12, 160), (12, 1600), (14, 2880
 
 def told(*programs: str) -> list[str]:
     """The lines that a fresh Python prints."""
-    done = subprocess.run([sys.executable, "-c", "\n".join(programs)], capture_output=True, text=True, timeout=110)
+    done = subprocess.run([sys.executable, "-c", "\n".join(programs)], capture_output=True, text=True, timeout=400)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 

@@ -55,9 +55,9 @@ def test_b3_showing_memory_to_a_callee_costs_no_time() -> None:
         code = assemble("0 0x3fffff MSTORE8") + use
         state = state_of({CONTRACT: FakeAccount(code=code), CALLEE: FakeAccount(code=b"\x00")})
         executor = Executor(environment_of(gas_limit=1 << 40), state)
-        started = time.perf_counter()
+        started = time.thread_time()
         assert executor.call_alone(CallRequest(SENDER, CONTRACT, 1 << 40)).error is None
-        return time.perf_counter() - started
+        return time.thread_time() - started
 
     none, all_of_it = (min(seconds(size) for _ in range(3)) for size in (0, 1 << 22))
     assert all_of_it < 4 * none

@@ -648,9 +648,9 @@ def test_a_bomb_costs_little_time_and_memory(size: int) -> None:
     bomb += compressor.finish()
     assert len(bomb) < LIMITS["stored code bytes"]
     tracemalloc.start()
-    start = time.process_time()
+    start = time.thread_time()
     error = refusal(bytes(bomb))
-    seconds = time.process_time() - start
+    seconds = time.thread_time() - start
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert error.rule == "limit"

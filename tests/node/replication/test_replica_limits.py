@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import zevm
+from testing.speed import PATIENCE_SECONDS
 from tests.node.replication.conftest import Open, Pair, caught_up, refusal_of
 from tests.node.replication.links import MemoryStream, stream_pair
 from tests.node.replication.test_following import STRANGER, pay
@@ -228,7 +229,7 @@ def test_a_closed_leader_serves_nothing_more(chain_of_nine: zevm.Node) -> None:
         head = chain_of_nine.chain.head
         want = Want(Position(head.number, head.header.hash, head.state.root), head.number, 10)
         await Frames(near, Limits()).send(Kind.WANT, want.encode())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             await leader.serve(far)
         with pytest.raises(EndedError):
             await Frames(near, Limits()).receive(Kind.WELCOME)
@@ -270,7 +271,7 @@ async def _forwarded(node: zevm.Node, answer: bytes, limits: Limits) -> object:
     follower = Follower(chain, dial, "leader:1", identity, limits, takes_development=True)
     task = asyncio.create_task(follower.run())
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             return await follower.call("txpool_status", [])
     finally:
         task.cancel()
@@ -327,7 +328,7 @@ def test_a_fault_of_this_node_does_not_end_the_following(
         chain, limits = chain_of_nine.chain, Limits(replica_retry_seconds=0.1)
         follower = Follower(chain, dial, "leader:1", identity_of(chain, ""), limits, takes_development=True)
         task = asyncio.create_task(follower.run())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             await again.wait()
         assert follower.report().refusal == "RuntimeError: unforeseen"
         task.cancel()
@@ -352,7 +353,7 @@ def test_a_part_that_is_cancelled_by_itself_does_not_end_the_following(chain_of_
         chain = chain_of_nine.chain
         follower = Follower(chain, dial, "leader:1", identity_of(chain, ""), Limits(), takes_development=True)
         task = asyncio.create_task(follower.run())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             await again.wait()
         assert follower.report().refusal == "CancelledError: "
         task.cancel()
@@ -379,7 +380,7 @@ def test_a_leader_out_of_reach_is_tried_again_and_again(chain_of_nine: zevm.Node
         limits = Limits(replica_retry_seconds=0.1, replica_catch_up_seconds=0.01)
         follower = Follower(chain, dial, "leader:1", identity_of(chain, ""), limits, takes_development=True)
         task = asyncio.create_task(follower.run())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             await often.wait()
         with pytest.raises(ServerError, match="leader:1 is not connected"):
             await follower.call("eth_sendRawTransaction", ["0x"])

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from testing.speed import slowness
+from testing.speed import PATIENCE_SECONDS, slowness
 from tests.rpc.codec.test_parsing import LongestPause
 from tests.rpc.support import (
     TOPIC,
@@ -130,7 +130,7 @@ async def test_b9_a_message_must_become_whole_in_time(begun: bytes) -> None:
             await client.send(begun)
             started = time.monotonic()
             assert await client.close_code() == 1008
-            assert 0.2 < time.monotonic() - started < 5
+            assert 0.2 < time.monotonic() - started < PATIENCE_SECONDS
         await until(lambda: services.budgets.input.used_bytes == 0)
 
 
@@ -297,7 +297,7 @@ async def test_b9_a_stalled_reader_is_cut_from_the_first_unread_byte_on() -> Non
             number += 1
             publish(services, block(number))
             await asyncio.sleep(0.02)
-            assert time.monotonic() - began < 20
+            assert time.monotonic() - began < PATIENCE_SECONDS
         assert 0.8 * seconds <= time.monotonic() - began < 1.8 * seconds
         client.socket.close()
 
@@ -312,13 +312,13 @@ async def test_b9_a_slow_reader_is_not_cut_off() -> None:
         loop = asyncio.get_running_loop()
         began = time.monotonic()
         while time.monotonic() - began < 2:
-            data = await asyncio.wait_for(loop.sock_recv(client.socket, 10_000), 5)
+            data = await asyncio.wait_for(loop.sock_recv(client.socket, 10_000), PATIENCE_SECONDS)
             assert data, f"cut off after {received} bytes"
             received += len(data)
             await asyncio.sleep(0.05)
         assert received < 1_000_000
         while received < 8_000_000:
-            data = await asyncio.wait_for(loop.sock_recv(client.socket, 1_000_000), 5)
+            data = await asyncio.wait_for(loop.sock_recv(client.socket, 1_000_000), PATIENCE_SECONDS)
             assert data, f"cut off after {received} bytes"
             received += len(data)
         client.socket.close()
@@ -333,7 +333,7 @@ async def test_b9_an_http_client_that_reads_nothing_is_cut_off() -> None:
         await until(lambda: services.budgets.output.used_bytes > 20_000_000)
         began = time.monotonic()
         await until(lambda: services.budgets.output.used_bytes == 0)
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < PATIENCE_SECONDS
         with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
             await reader.readexactly(20_000_000)
         writer.close()

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
+from testing.speed import PATIENCE_SECONDS
 from tests.rpc.methods.memory_node import ALICE, BOB, Node, hexadecimal, start_node, stop_node
 from tests.rpc.methods.test_cancellation import TRANSPORTS
 from zevm.chain.concurrency.deadline import Cancellation
@@ -37,14 +38,14 @@ async def height(node: Node) -> int:
 
 
 async def until_mining(node: Node) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while await height(node) < 2:
             await node.call("evm_setAutomine", True)
 
 
 async def until_still(node: Node) -> int:
     """The height at which no more blocks come; a write waits for the end of a part that is under way."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
             before = await height(node)
             for _ in range(3):

@@ -9,6 +9,7 @@ from typing import Any, cast
 import orjson
 import pytest
 
+from testing.speed import PATIENCE_SECONDS
 from tests.rpc.support import call, running_server, tiny
 from tests.rpc.transport.test_direct_http import BOTH, CHUNKED, ECHO, post
 from zevm.rpc.limits import Limits
@@ -35,7 +36,7 @@ REFUSED = {
 
 async def executed(services: Services, count: int) -> None:
     """Wait until so many executions have begun."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while tiny(services).executions < count:
             await asyncio.sleep(0.001)
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import gzip
-import time
 from contextlib import suppress
 from typing import Any
 
@@ -321,20 +320,16 @@ async def test_writes_go_on_when_their_client_leaves() -> None:
 
 @pytest.mark.slow
 async def test_executions_leave_the_loop_answering() -> None:
-    async with running_server(evm_timeout_seconds=2.0, evm_workers=2) as (port, _):
+    async with running_server(evm_timeout_seconds=5.0, evm_workers=2) as (port, _):
         spinning = [asyncio.get_running_loop().create_task(http(port, call("test_spin"))) for _ in range(2)]
         await asyncio.sleep(0.1)
-        slowest = 0.0
         async with httpx.AsyncClient() as client:
-            for _ in range(10):
-                begun = time.perf_counter()
+            for _ in range(5):
                 answer = await client.post(f"http://127.0.0.1:{port}", json=call("test_echo", 1))
                 assert answer.json()["result"] == 1
-                slowest = max(slowest, time.perf_counter() - begun)
-        assert not spinning[0].done()
-        assert slowest < 0.5
+        assert not spinning[0].done(), "an answer waited for the execution's end"
         for answered in await asyncio.gather(*spinning):
-            assert answered.json["error"]["message"] == "execution aborted (timeout = 2s)"
+            assert answered.json["error"]["message"] == "execution aborted (timeout = 5s)"
 
 
 async def test_health() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 import pytest
 
+from testing.speed import PATIENCE_SECONDS
 from tests.rpc.methods.assembly import ENDLESS, assemble
 from tests.rpc.methods.memory_node import Node, start_node, stop_node
 from tests.rpc.support import http
@@ -60,7 +61,10 @@ async def node(tmp_path: Path) -> AsyncIterator[Node]:
 
 
 async def read_apart(node: Node, kind: str, name: str, *params: Any) -> tuple[bytes, float, float]:
-    """The answer as another process reads it, its time, and the longest that an eth_blockNumber took meanwhile."""
+    """The answer as another process reads it, its time, and the longest that the event loop worked at one go.
+
+    The last in seconds of processor time, so that a busy machine does not make it longer.
+    """
     path, port = node.server._options.ipc_path, node.server.addresses[0][1]
     place = str(path) if kind == "ipc" else str(port)
     body = orjson.dumps({"jsonrpc": "2.0", "id": "large", "method": name, "params": params})
@@ -68,13 +72,21 @@ async def read_apart(node: Node, kind: str, name: str, *params: Any) -> tuple[by
     reader = await asyncio.create_subprocess_exec(sys.executable, "-c", READER, kind, place, stdin=pipe, stdout=pipe)
     started = time.monotonic()
     answer = asyncio.get_running_loop().create_task(reader.communicate(body))
-    longest = 0.0
+    turns: list[float] = []
+    watching = asyncio.get_running_loop().create_task(watch(turns))
     while not answer.done():
-        asked = time.monotonic()
         head = await http(port, {"jsonrpc": "2.0", "id": 1, "method": "eth_blockNumber", "params": []})
         assert "result" in head.json
-        longest = max(longest, time.monotonic() - asked)
-    return (await answer)[0], time.monotonic() - started, longest
+    watching.cancel()
+    return (await answer)[0], time.monotonic() - started, max(turns)
+
+
+async def watch(turns: list[float]) -> None:
+    """Note what the event loop's thread worked in each millisecond, or until it came back to this."""
+    while True:
+        worked = time.thread_time()
+        await asyncio.sleep(0.001)
+        turns.append(time.thread_time() - worked)
 
 
 @pytest.mark.parametrize("kind", ["http", "websocket", "ipc"])
@@ -94,8 +106,8 @@ async def test_logs_of_20_megabytes(node: Node, kind: str) -> None:
     )
     assert len({log["transactionHash"] for log in answer["result"]}) == LOGS
     assert all(log["data"] == "0x" + "00" * LOG_BYTES for log in answer["result"])
-    assert seconds < 5
-    assert longest < 0.5
+    assert seconds < PATIENCE_SECONDS
+    assert longest < 0.2
     number = await node.call("eth_newFilter", {"fromBlock": "0x0"})
     assert await node.call("eth_getFilterLogs", number) == answer["result"]
 
@@ -112,7 +124,7 @@ async def test_a_trace_of_20_megabytes(node: Node) -> None:
     steps = traced["result"]["structLogs"]
     assert [step["op"] for step in steps[:3]] == ["JUMPDEST", "PUSH1", "JUMP"]
     assert all(after["gas"] == before["gas"] - before["gasCost"] for before, after in pairwise(steps))
-    assert longest < 0.5
+    assert longest < 0.2
     alone = await node.call("debug_traceTransaction", receipt["transactionHash"], config)
     assert alone == traced["result"]
 

@@ -6,6 +6,7 @@ from typing import Any, cast
 import pytest
 from aioquic import tls
 
+from testing.speed import PATIENCE_SECONDS
 from tests.rpc.transport.quic_support import dial, exchange, quic_port
 from zevm.rpc.transport.quic import batching, server
 from zevm.rpc.transport.quic.streams import Stream
@@ -72,7 +73,7 @@ async def test_what_gets_no_reply_is_acknowledged_after_the_delay() -> None:
         stream = client.open_stream()
         await stream.write(b"x")
         connection = client._connection
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while connection.unacknowledged_bytes(stream.stream_id):
                 await asyncio.sleep(0.001)
 

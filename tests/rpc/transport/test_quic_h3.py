@@ -15,6 +15,7 @@ from aioquic.quic import events
 from curl_cffi import CurlHttpVersion
 from curl_cffi.requests import AsyncSession, Response
 
+from testing.speed import PATIENCE_SECONDS
 from tests.rpc.methods.memory_node import Node, start_node, stop_node
 from zevm.rpc.limits import Limits
 from zevm.rpc.server import ServerOptions
@@ -230,7 +231,7 @@ async def test_a_request_that_is_not_whole_in_time_is_given_up(
             if body:
                 client.http.send_data(stream_id, body, False)
             client.connection.transmit()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE_SECONDS):
                 while not server.receiver._exchanges:
                     await asyncio.sleep(0.001)
                 while server.receiver._exchanges:
@@ -242,7 +243,7 @@ async def test_a_request_that_is_not_whole_in_time_is_given_up(
 async def test_requests_held_are_bounded_for_a_connection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first body may be longer than the limit, as one over HTTP/1.1 may be; a further one has to fit."""
     async with (
-        asyncio.timeout(20),
+        asyncio.timeout(PATIENCE_SECONDS),
         serving(tmp_path, quic_input_bytes=200_000) as node,
         raw(node, tmp_path, monkeypatch) as client,
     ):
@@ -266,7 +267,7 @@ async def test_requests_held_are_bounded_for_a_connection(tmp_path: Path, monkey
 async def test_answers_held_are_bounded_for_a_connection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A further answer that does not fit is refused in words, and all of them count for the budget of all clients."""
     async with (
-        asyncio.timeout(20),
+        asyncio.timeout(PATIENCE_SECONDS),
         serving(tmp_path, quic_output_bytes=1_200_000) as node,
         raw(node, tmp_path, monkeypatch) as client,
     ):
@@ -292,7 +293,7 @@ async def test_answers_held_are_bounded_for_a_connection(tmp_path: Path, monkeyp
 
 async def test_a_connection_is_cut_for_the_budget_of_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with (
-        asyncio.timeout(20),
+        asyncio.timeout(PATIENCE_SECONDS),
         serving(tmp_path, output_bytes=200_000) as node,
         raw(node, tmp_path, monkeypatch) as client,
     ):

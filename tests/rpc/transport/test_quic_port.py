@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.x509 import DNSName, SubjectAlternativeName, load_pem_x509_certificate
 
+from testing.speed import PATIENCE_SECONDS
 from tests.rpc.transport.quic_support import dial, exchange, quic_port
 from zevm.rpc.memory.sources import source_of
 from zevm.rpc.transport.listener import HTTP_FLAGS, AddressInUseError, check_addresses
@@ -400,7 +401,7 @@ async def test_a_port_that_is_closed_leaves_no_timer_of_a_handshake() -> None:
         quic.connect(port.addresses[0], now=loop.time())
         for datagram, _ in quic.datagrams_to_send(now=loop.time()):
             transport.sendto(datagram)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while not (timers := [timer for timer in port._connections.values() if timer is not None]):
                 await asyncio.sleep(0.001)
     assert [timer.cancelled() for timer in timers] == [True]

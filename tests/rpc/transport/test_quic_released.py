@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from aioquic.quic.stream import QuicStream
 
+from testing.speed import PATIENCE_SECONDS
 from tests.rpc.transport.quic_support import dial, quic_port
 from tests.rpc.transport.test_quic_zvm import RICH, connected, dialled, request, serving
 from zevm.covenant.wasm import ExecutionStatus, WasmExecutionRequest, WasmExecutionResult
@@ -25,7 +26,7 @@ def counted_looks(node: Any, monkeypatch: pytest.MonkeyPatch) -> list[None]:
 
 
 async def more_than(looks: list[None], count: int) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while len(looks) <= count:
             await asyncio.sleep(0.01)
 
@@ -35,7 +36,7 @@ async def test_after_each_connection_of_every_protocol(monkeypatch: pytest.Monke
         looks = counted_looks(node, monkeypatch)
         host, port = node.server.quic_addresses[0]
         trust = quic_client.Trust(server_key_hash=node.server.quic.identity.server_key_hash)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while list(node.server.quic.connections()):  # of the proof at the start
                 await asyncio.sleep(0.01)
         protocols = [alpn for alpn in node.server.quic._protocols if alpn != "zevm-probe"]
@@ -99,12 +100,12 @@ async def test_an_ended_connection_holds_nothing_until_a_collection(leaves: bool
                     stream.write_eof(b"a")
                 await client.ping()
                 client._connection.datagram_received = lambda *_: None  # type: ignore[method-assign]
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(PATIENCE_SECONDS):
                     while stream_bytes() < size:
                         await asyncio.sleep(0.01)
                 if not leaves:
                     client._connection.transmit = lambda: None  # type: ignore[method-assign]
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE_SECONDS):
                 while list(port.connections()):
                     await asyncio.sleep(0.01)
             assert stream_bytes() < 4_096  # of the handshakes
@@ -121,7 +122,7 @@ async def test_an_unread_reply_is_held_once(monkeypatch: pytest.MonkeyPatch) -> 
         stream.write_eof(framed(encode_request(request(module_bytecode=b"\0asm" + bytes(1_000)))))
         server = next(connection for connection in node.server.quic.connections() if connection.alpn == "zvm/1")
         client._connection.datagram_received = lambda *_: None  # type: ignore[method-assign]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while server.pending_bytes < size or not server._sending:
                 await asyncio.sleep(0.01)
         gc.collect()

@@ -13,6 +13,7 @@ import pytest
 from coincurve import PrivateKey
 from eth_abi import encode
 
+from testing.speed import PATIENCE_SECONDS
 from testing.wasm_modules import box, floats, maths, selector
 from tests.rpc.methods.memory_node import ALICE, KEYS, Node, address_of, start_node, stop_node
 from zevm.chain.concurrency.deadline import Deadline
@@ -234,7 +235,7 @@ class Gate:
         return WasmExecutionResult(wanted.request_id, ExecutionStatus.SUCCESS, b"", 11, 0, "", b"")
 
     async def until(self, holds: Callable[[], bool]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while not holds():
                 await asyncio.sleep(0.001)
 

@@ -13,6 +13,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from testing.speed import PATIENCE_SECONDS
 from tests.rpc.support import (
     ALICE,
     BOB,
@@ -333,7 +334,7 @@ async def test_a_stalled_reader_is_cut_off_and_others_miss_nothing(limits: dict[
         stalled = await stalled_subscriber(port)
         while len(services.subscriptions) < 2:
             await asyncio.sleep(0.01)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE_SECONDS
         number = 0
         while len(services.subscriptions) == 2:
             assert time.monotonic() < deadline, "the stalled reader was not cut off"
@@ -367,7 +368,7 @@ async def test_silent_peers_are_dropped_by_the_ping() -> None:
             await asyncio.sleep(0.01)
         begun = time.monotonic()
         while len(services.subscriptions):
-            assert time.monotonic() - begun < 5
+            assert time.monotonic() - begun < PATIENCE_SECONDS
             await asyncio.sleep(0.02)
         stalled.close()
 
@@ -390,7 +391,7 @@ async def test_a_thousand_subscribers_hear_everything_and_the_stop_is_quick() ->
         assert heard.index(b'"number":"0x1"') < heard.index(b'"number":"0x2"')
     begun = time.monotonic()
     await server.stop()
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < PATIENCE_SECONDS
     for subscriber in subscribers:
         while await loop.sock_recv(subscriber, 65_536):
             pass

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from testing.speed import PATIENCE_SECONDS
 from tests.rpc.methods.assembly import BOX, ENDLESS, REVERT_DATA, assemble, creation, reverting
 from tests.rpc.methods.memory_node import ALICE, BOB, Node, hexadecimal, start_node, stop_node
 from zevm.chain.types import Block
@@ -197,17 +198,17 @@ async def test_the_time_that_a_trace_may_take() -> None:
     try:
         endless = await node.place(ENDLESS)
         quiet = {"tracer": "noopTracer"}
-        for config, shortest, longest in (
-            (quiet, 0.25, 0.55),
-            (quiet | {"timeout": "20ms"}, 0.0, 0.25),
-            (quiet | {"timeout": "1h"}, 0.55, 2.0),
-            ({"limit": 1000}, 0.25, 0.55),
-            (CALLS, 0.25, 0.55),
+        for config, shortest in (
+            (quiet, 0.25),
+            (quiet | {"timeout": "20ms"}, 0.0),
+            (quiet | {"timeout": "1h"}, 0.55),
+            ({"limit": 1000}, 0.25),
+            (CALLS, 0.25),
         ):
             begun = time.monotonic()
             error = await node.fails("debug_traceCall", {"to": endless}, "latest", config)
             assert (error.code, error.message) == (-32000, "execution timeout")
-            assert shortest <= time.monotonic() - begun < longest + 5  # on a busy machine; the code never ends
+            assert shortest <= time.monotonic() - begun < PATIENCE_SECONDS
         error = await node.fails("debug_traceCall", {"to": endless}, "latest", {"timeout": "5 s"})
         assert error.message == 'time: invalid duration "5 s"'
     finally:
