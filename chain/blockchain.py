@@ -217,6 +217,15 @@ class Chain(ChainView):
         self._instant.mine_left()
 
     @writes
+    def begin_with(self, change: Callable[[ExecutionState], None]) -> None:
+        """Change accounts of the first block's state for good: `reset` keeps the change."""
+        state = PatchedState(self.head.state)
+        change(state)
+        diff, since = state.diff(), self.head.state.root
+        self.canonical.begin_with(diff)
+        self._waiting.follow_head(changed=Changed(since, diff.accounts))
+
+    @writes
     def follow_patch(self, diff: StateDiff, root: bytes) -> None:
         """Change accounts as the leader has; durable. Raises InvalidRequestError if that does not lead to `root`."""
         since = self.head.state.root

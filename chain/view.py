@@ -61,7 +61,7 @@ class ChainView:
         self.bad_blocks: dict[bytes, Block] = {}
         self._next_context: NextContext | None = None
         self._environment: tuple[Header, BlockSettings, ForkSchedule, BlockEnvironment] | None = None
-        self._logs = LogSearch(self.records, database.ledger, options.logs)
+        self._logs = LogSearch(self.records, database.ledger, options.logs, database.origin)
         self._pending = PendingCache(self._pending_key, self._build_pending)
 
     def keep_bad_block(self, block: Block) -> None:
@@ -138,7 +138,7 @@ class ChainView:
         """
         if reference.number is not None:
             return reference.number
-        tag, head, first = reference.tag, self.head.number, self.genesis.number
+        tag, head, first = reference.tag, self.head.number, self.canonical.first_number
         if tag is BlockTag.EARLIEST:
             return first
         if tag is not BlockTag.SAFE and tag is not BlockTag.FINALIZED:
@@ -202,6 +202,11 @@ class ChainView:
         if not self.is_at_hand(reference):
             deadline.bound(1, 0)
         states, state = self.database.state, self.base_of(reference)[1]
+        if self.database.origin is not None:
+            # what is read from there comes with its proof
+            state.account(address)
+            for slot in slots:
+                state.storage(address, slot)
         if not states.holds(state.root):
             deadline.bound(1, 0)
         try:

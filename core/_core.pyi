@@ -122,6 +122,24 @@ def run_message(
     What the state and the helper raise goes through.
     """
 
+def run_transaction(
+    state: object,
+    helper: object,
+    block: tuple[Any, ...],
+    transaction: tuple[Any, ...],
+    purchase: tuple[Any, ...],
+    warm: bytes,
+    /,
+) -> tuple[int, bytes, Any, int, int, int, bytes | None, tuple[Any, ...]] | None:
+    """Take a transaction or a call through all phases, as `run_message` runs a message; None where the core refuses.
+
+    purchase: see chain/vm/engines/whole.py. warm: the precompiles that are warm from the start, as entries of 21
+    bytes; all that the purchase does not name besides is cold.
+    Returns status, output, detail, gas used, gas used before refunds, spare gas, the new contract's address, and the
+    net changes: accounts, slots and codes as of `run_message`, logs, the place of each among all that were made, and
+    their number.
+    """
+
 def bind(
     name: str, reference: Callable[..., object] | None, result: Callable[..., object] | None, /
 ) -> Callable[..., object] | None:

@@ -152,6 +152,7 @@ class Process:
             hosts=settings.host,
             engine=chain.options.engine,
             leader=settings.follow,
+            fork=None if self.core.fork is None else self.core.fork.described,
             data="memory" if settings.memory else str(settings.datadir.absolute()),
         )
 

@@ -34,7 +34,7 @@ class BannerFacts:
 
     balances_wei: current balances, in the order of `keys`. base_fee_wei: None before London. data: where the chain is
     kept. hosts: the listening addresses. engine: of the EVM. leader: the node that this one follows; None if it makes
-    the blocks.
+    the blocks. fork: the block of another chain that this one begins on, and the nodes that have it.
     """
 
     keys: Sequence[PrivateKey]
@@ -53,6 +53,7 @@ class BannerFacts:
     hosts: Sequence[str]
     engine: Engine
     leader: str | None = None
+    fork: str | None = None
 
 
 def banner(facts: BannerFacts) -> str:
@@ -65,6 +66,8 @@ def banner(facts: BannerFacts) -> str:
     keys = [f"({index}) 0x{key.secret.hex()}" for index, key in enumerate(facts.keys)]
     wallet = [f"Mnemonic:          {facts.mnemonic}", f"Derivation path:   {facts.derivation_path}"]
     leader = [] if facts.leader is None else [f"Following:         {facts.leader}"]
+    if facts.fork is not None:
+        leader.append(f"Fork of:           {facts.fork}")
     london = facts.base_fee_wei is not None
     sections = [
         ("Available Accounts", ["", *listed]),

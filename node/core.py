@@ -17,6 +17,7 @@ from zevm.chain.blockchain import Chain
 from zevm.chain.canonical.old_nodes import remove_old_nodes
 from zevm.chain.concurrency.deadline import Cancellation
 from zevm.chain.errors import ChainError
+from zevm.chain.rules.predeploys import SYSTEM_CONTRACTS
 from zevm.chain.vm.engines.engine import engine_named
 from zevm.chain.vm.tracer import Watcher
 from zevm.contracts.revert_reasons import Decoder
@@ -30,6 +31,7 @@ from zevm.node.logs import Formatter, JsonFormatter, NodeLog
 from zevm.node.metrics import Metrics
 from zevm.node.mnemonic import derive_keys, random_mnemonic
 from zevm.node.network import forget_replaced, give_up_replaced, limits_for, open_chain, opened_database
+from zevm.node.origin.fork import Fork
 from zevm.node.passwords import unlock_keys
 from zevm.node.preflight import check_drivable, ipc_path, jwt_secret_path, names_port, quic_port, read_jwt_secret
 from zevm.node.replication import dialling
@@ -141,6 +143,7 @@ class NodeCore:
         self._dial: Dial | None = None
         self.replication: Replication | None = None
         self.watch: ConsensusWatch | None = None
+        self.fork: Fork | None = None
         self._is_new = False
 
     @property
@@ -154,7 +157,10 @@ class NodeCore:
         """Hold the chain open; on exit, close it and the database within the time limit of a stop."""
         self._dial = dialling.dial_of(self.settings)
         with ExitStack() as stack:
-            database = stack.enter_context(opened_database(self.settings))
+            fork = self.fork = self._forked()
+            if fork is not None:
+                stack.callback(fork.close)
+            database = stack.enter_context(opened_database(self.settings, None if fork is None else fork.origin))
             for warning in database.warnings:
                 LOGGER.warning("%s", warning)
             if database.unclean_stop:
@@ -164,7 +170,15 @@ class NodeCore:
                 self.settings = with_leaders_genesis(self.settings, self._dial, default_client_version())
             settings = self.settings
             accounts = [address_of(key) for key in self.keys]
-            self._chain = open_chain(database, settings, accounts, watcher=self._watcher or self._debug_log())
+            if fork is not None:
+                fork.provide([*accounts, *(address for _, address, _ in SYSTEM_CONTRACTS)])
+            self._chain = open_chain(
+                database,
+                settings,
+                accounts,
+                watcher=self._watcher or self._debug_log(),
+                forked=None if fork is None else fork.genesis,
+            )
             stack.callback(self._chain.close)
             if self._log is not None:
                 self._log.start()
@@ -194,6 +208,14 @@ class NodeCore:
                 stack.callback(self.watch.close)
             yield Serving(self.settings, self.chain, server, state_file)
         state_file.dump()
+
+    def _forked(self) -> Fork | None:
+        if not self.settings.fork_url:
+            return None
+        # only a fork needs a client of HTTP
+        from zevm.node.origin.start import fork_of
+
+        return fork_of(self.settings)
 
     def _forwarder(self) -> Forwarder:
         forwarder = Forwarder(self.chain, self.settings.forward_transactions, self.settings.limits)

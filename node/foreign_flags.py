@@ -50,8 +50,7 @@ def _renamed(owner: str, names: str, ours: str, takes: Takes = Takes.VALUE) -> F
 
 ANVIL, HARDHAT, GANACHE, GETH = "Anvil", "Hardhat", "Ganache", "geth"
 _NOTHING, _VALUE, _PERHAPS = Takes.NOTHING, Takes.VALUE, Takes.PERHAPS
-_FORKING = "forking another chain is not supported yet; --init FILE starts from a genesis"
-_OF_FORKING = "it concerns forking another chain, which is not supported yet"
+_RATE = "a fork slows down when its node asks it to (429, Retry-After)"
 _PAST_STATES = "every past state is kept on disk and takes no memory"
 _SEED = "a seed would give different accounts here; give the phrase itself with --mnemonic"
 _ONE_PORT = "HTTP, WebSocket and GraphQL share one address, that of --host and --port"
@@ -60,17 +59,10 @@ _NO_PEERS = "this node has no peers"
 _NAMESPACES = "all namespaces are served, on one port"
 
 FOREIGN_FLAGS: tuple[ForeignFlag, ...] = (
-    _refused(ANVIL, "--fork-url -f --rpc-url", _VALUE, _FORKING),
-    _refused(ANVIL, "--fork-block-number", _VALUE, _FORKING),
-    _refused(ANVIL, "--fork-chain-id", _VALUE, _FORKING),
-    _refused(ANVIL, "--fork-transaction-hash", _VALUE, _FORKING),
-    _accepted(ANVIL, "--fork-header", _VALUE, _OF_FORKING),
-    _accepted(ANVIL, "--fork-retry-backoff", _VALUE, _OF_FORKING),
-    _accepted(ANVIL, "--compute-units-per-second", _VALUE, _OF_FORKING),
-    _accepted(ANVIL, "--no-rate-limit --no-rpc-rate-limit", _NOTHING, _OF_FORKING),
-    _accepted(ANVIL, "--no-storage-caching", _NOTHING, _OF_FORKING),
-    _accepted(ANVIL, "--retries", _VALUE, _OF_FORKING),
-    _accepted(ANVIL, "--timeout", _VALUE, _OF_FORKING),
+    _refused(ANVIL, "--fork-transaction-hash", _VALUE, "a fork begins after a whole block: give --fork-block-number"),
+    _accepted(ANVIL, "--compute-units-per-second", _VALUE, _RATE),
+    _accepted(ANVIL, "--no-rate-limit --no-rpc-rate-limit", _NOTHING, _RATE),
+    _accepted(ANVIL, "--no-storage-caching", _NOTHING, "what a fork reads is kept in memory alone"),
     _accepted(ANVIL, "--threads -j --jobs", _VALUE, "--rpc-evm-workers says how many calls are executed at once"),
     _accepted(ANVIL, "--no-cors", _NOTHING, "only pages of this computer may call; --allow-origin admits others"),
     _accepted(ANVIL, "--prune-history", _PERHAPS, _PAST_STATES),
@@ -89,7 +81,7 @@ FOREIGN_FLAGS: tuple[ForeignFlag, ...] = (
     _renamed(ANVIL, "--tx-gas-limit", "--enable-tx-gas-limit", _NOTHING),
 
     _renamed(HARDHAT, "--hostname", "--host"),
-    _refused(HARDHAT, "--fork", _VALUE, _FORKING),
+    _renamed(HARDHAT, "--fork", "--fork-url"),
     _accepted(HARDHAT, "--verbose", _NOTHING, "the log has one level; --quiet silences it"),
     _accepted(HARDHAT, "--show-stack-traces", _NOTHING, _ALWAYS),
     _accepted(HARDHAT, "--emoji", _NOTHING, "it only concerns Hardhat's output"),
@@ -119,7 +111,8 @@ FOREIGN_FLAGS: tuple[ForeignFlag, ...] = (
     _refused(GANACHE, "--wallet.accounts --account", _VALUE,
              "accounts come from --mnemonic, and from key files: `zevm account import FILE`, then --unlock ADDRESS"),
     _renamed(GANACHE, "--database.dbPath --db", "--datadir"),
-    _refused(GANACHE, "--fork.url --fork.network", _VALUE, _FORKING),
+    _renamed(GANACHE, "--fork.url", "--fork-url"),
+    _refused(GANACHE, "--fork.network", _VALUE, "a fork needs the URL of a node: give --fork-url"),
     _accepted(GANACHE, "--logging.verbose", _PERHAPS, "the log has one level; --quiet silences it"),
     _renamed(GANACHE, "--logging.quiet", "--quiet", _NOTHING),
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from zevm.chain.blockchain import Chain
@@ -25,9 +26,12 @@ from zevm.chain.rules.genesis import (
     load_default_genesis,
 )
 from zevm.chain.rules.genesis import load_genesis as read_genesis
+from zevm.chain.rules.predeploys import SYSTEM_CONTRACTS
 from zevm.chain.rules.schedule import ForkSchedule
 from zevm.chain.types import Header
+from zevm.chain.vm.delegation import delegation_of
 from zevm.chain.vm.engines.engine import engine_named
+from zevm.chain.vm.execution_state import ExecutionState
 from zevm.chain.vm.tracer import Watcher
 from zevm.node.errors import NodeError, reason_of
 from zevm.node.mnemonic import derive_keys
@@ -39,7 +43,8 @@ from zevm.rpc.transport.quic.options import NONCES_NAME, QUIC_NAMES
 from zevm.storage import replaced
 from zevm.storage.database import Database
 from zevm.storage.directory import PINS_NAME
-from zevm.storage.errors import CorruptionError, ForeignDatabaseError, StorageProblem
+from zevm.storage.errors import CorruptionError, ForeignDatabaseError, StorageError, StorageProblem
+from zevm.storage.origin import Origin
 from zevm.storage.primitives import Address
 from zevm.storage.schema import MetaName
 from zevm.storage.state_nodes import NodeLimits
@@ -56,13 +61,17 @@ _FIRST_BLOCK = frozenset(
 )
 
 
-def open_database(settings: NodeSettings, *, create: bool = True, accept: bool = False) -> Database:
-    """The database of the settings; with `fresh`, an empty one, the earlier one set aside; `accept`: see Database.open.
+def open_database(
+    settings: NodeSettings, *, create: bool = True, accept: bool = False, origin: Origin | None = None
+) -> Database:
+    """The database of the settings; with `fresh`, an empty one, the earlier one set aside.
+
+    accept, origin: see Database.open.
 
     Raises StorageError, GenesisError.
     """
     if settings.memory:
-        return Database.open(None, node_limits=node_limits(settings))
+        return Database.open(None, node_limits=node_limits(settings), origin=origin)
     (replaced.set_aside if settings.fresh else replaced.put_back)(settings.datadir)
     try:
         return _open_files(settings, create=create, accept=accept)
@@ -97,14 +106,14 @@ def _open_files(settings: NodeSettings, *, create: bool, accept: bool) -> Databa
 
 
 @contextmanager
-def opened_database(settings: NodeSettings) -> Iterator[Database]:
-    """The database of the settings, created if absent; closed at exit.
+def opened_database(settings: NodeSettings, origin: Origin | None = None) -> Iterator[Database]:
+    """The database of the settings, created if absent; closed at exit. origin: see Database.open.
 
     After a failure, a database created here is deleted, unless `keep` was called; and the chain that --fresh replaces
     is put back, unless `give_up_replaced` was called. Raises StorageError.
     """
     absent = [name for name in BESIDE_NAMES if not (settings.datadir / name).exists()]
-    database = open_database(settings)
+    database = open_database(settings, origin=origin)
     try:
         yield database
     except BaseException:
@@ -139,23 +148,43 @@ def open_chain(
     *,
     checked: bool = True,
     watcher: Watcher | None = None,
+    forked: Genesis | None = None,
 ) -> Chain:
     """The chain in a database, created if absent; with `checked`, its newest blocks are verified.
 
-    accounts: the development accounts, funded by a new chain. watcher: see ChainOptions. Raises StorageError,
-    GenesisError.
+    accounts: the development accounts, funded by a new chain. watcher: see ChainOptions. forked: the genesis of a fork.
+    Raises StorageError, GenesisError.
     """
-    genesis = choose_genesis(settings, stored_genesis(database), accounts)
+    genesis = forked or choose_genesis(settings, stored_genesis(database), accounts)
     if checked and database.ledger.head() is not None:
         _refuse(database.recent_check())
         database.fill_preimages()
     chain = Chain(database, genesis, replace(chain_options(settings), watcher=watcher))
     try:
         _refuse(recent_problems(chain.canonical) if checked else ())
-    except CorruptionError:
+        if forked is not None:
+            newest = chain.spec.of(chain.next_header()).fork
+            chain.writer.run(partial(chain.begin_with, partial(_furnish, newest, accounts, settings.balance_wei)))
+    except StorageError:
         chain.close()
         raise
     return chain
+
+
+def _furnish(newest: Fork, accounts: Sequence[Address], balance_wei: int, state: ExecutionState) -> None:
+    """Give the development accounts their balance, and take delegations away; put system contracts where they lack.
+
+    Everyone knows the accounts' keys: on public chains others have let them delegate to code that sends all away.
+    Development nodes make blocks without the contracts that the fork's rules ask for.
+    """
+    for since, address, code in SYSTEM_CONTRACTS:
+        if newest >= since and not state.get_code(address):
+            state.set_nonce(address, 1)
+            state.set_code(address, code)
+    for address in accounts:
+        if delegation_of(state.get_code(address)) is not None:
+            state.set_code(address, b"")
+        state.set_balance(address, balance_wei)
 
 
 def _refuse(problems: Iterable[str]) -> None:

@@ -14,7 +14,7 @@ from zevm.chain.rules.genesis import Genesis
 
 SERVER, ACCOUNTS, CHAIN, MINING = "Server", "Accounts", "Chain", "Mining"
 DATA, OUTPUT, LIMITS, POOL = "Data", "Output", "Limits of the server", "Limits of the pool"
-ENGINE = "Consensus client"
+ENGINE, FORK = "Consensus client", "Fork of another chain"
 QUIC, REPLICAS, NAMES = "QUIC", "Replicas", "Names"
 
 
@@ -105,6 +105,28 @@ def _urls(values: tuple[str, ...]) -> tuple[str, ...]:
     return values
 
 
+def _header_lines(values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        name, colon, _ = value.partition(":")
+        if not colon or not name.strip() or any(letter in value for letter in "\r\n"):
+            raise ValueError(f"{value!r} is not a header (NAME:VALUE)")
+    return values
+
+
+def _fork_block(value: str) -> str:
+    if value in FORK_TAGS or value.lstrip("-").isdecimal():
+        return value
+    raise ValueError(f"{value!r} is neither a block's number nor one of {', '.join(FORK_TAGS)}")
+
+
+def _text(value: object) -> object:
+    return str(value) if isinstance(value, int) else value
+
+
+FORK_TAGS = ("latest", "safe", "finalized", "earliest")
+ForkBlock = Annotated[str, BeforeValidator(_text), AfterValidator(_fork_block)]
+HeaderLines = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_header_lines)]
+ForkUrls = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_urls)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 Addresses = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_addresses)]
 Url = Annotated[str, AfterValidator(_url)]
@@ -158,5 +180,7 @@ NEEDS = (
     ("mixed_mining", ("block_time",)),
     ("follow_ca", ("follow",)),
     ("follow_development", ("follow",)),
+    ("fork_block_number", ("fork_url",)),
+    ("fork_chain_id", ("fork_url",)),
 )
 """Settings that would have no effect without one of others."""

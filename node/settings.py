@@ -23,6 +23,7 @@ from zevm.node.setting_kinds import (
     CHAIN,
     DATA,
     ENGINE,
+    FORK,
     MINING,
     NAMES,
     NEEDS,
@@ -33,7 +34,10 @@ from zevm.node.setting_kinds import (
     Addresses,
     Flag,
     Folders,
+    ForkBlock,
+    ForkUrls,
     GivenGenesis,
+    HeaderLines,
     Names,
     NewestFork,
     NodeAddress,
@@ -201,6 +205,34 @@ class NodeSettings(BaseSettings):
     finalized_distance: int | None = setting(
         None, "--finalized-distance", panel=CHAIN, metavar="BLOCKS", ge=0, lt=2**63,
         about="Blocks between `finalized` and the head, if no consensus client names it.",
+    )  # fmt: skip
+
+    fork_url: ForkUrls = setting(
+        (), "--fork-url", "-f", "--rpc-url", panel=FORK, metavar="URL[@BLOCK],...",
+        about="Begin on top of a block of another chain, which nodes at these URLs have. The chain is kept in memory.",
+    )  # fmt: skip
+    fork_block_number: ForkBlock | None = setting(
+        None, "--fork-block-number", panel=FORK, metavar="NUMBER|TAG",
+        about="Block to fork at; a negative number counts back from the latest. (default: latest)",
+    )  # fmt: skip
+    fork_header: HeaderLines = setting(
+        (), "--fork-header", "--fork-headers", panel=FORK, metavar="NAME:VALUE,...",
+        about="Headers of requests to these nodes, separated by commas.",
+    )  # fmt: skip
+    fork_chain_id: int | None = setting(
+        None, "--fork-chain-id", panel=FORK, metavar="NUMBER", ge=1, lt=2**63,
+        about="Chain id of the forked chain, which is not asked for then.",
+    )  # fmt: skip
+    retries: int = setting(
+        5, "--retries", panel=FORK, metavar="NUMBER", ge=0, le=1_000, about="Further attempts of a failed request."
+    )
+    timeout: int = setting(
+        45_000, "--timeout", panel=FORK, metavar="MILLISECONDS", ge=1, le=10**7,
+        about="Time of each request to these nodes, in milliseconds.",
+    )  # fmt: skip
+    fork_retry_backoff: int = setting(
+        1_000, "--fork-retry-backoff", panel=FORK, metavar="MILLISECONDS", ge=0, le=10**7,
+        about="Wait before the first further attempt, in milliseconds; each later one waits twice as long.",
     )  # fmt: skip
 
     forward_transactions: Urls = setting(
@@ -377,7 +409,9 @@ class NodeSettings(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _in_memory(cls, values: Any) -> Any:
-        """A chain that begins with a state file is kept in memory, as Anvil's, unless --datadir is given."""
+        """A chain that begins with a state file is kept in memory, as Anvil's, unless --datadir is given. A fork is."""
+        if isinstance(values, dict) and values.get("fork_url"):
+            return {"memory": True, **values}
         if isinstance(values, dict) and (values.get("load_state") or values.get("state")):
             return {"memory": True, **values} if not {"datadir", "fresh"} & values.keys() else values
         return values
@@ -388,18 +422,27 @@ class NodeSettings(BaseSettings):
             if getattr(self, first) not in (None, False) and getattr(self, second) not in (None, False):
                 raise ValueError(f"--{dashed(first)} cannot be used with --{dashed(second)}")
         for name, needed in NEEDS:
-            if getattr(self, name) not in (None, False) and all(getattr(self, item) is None for item in needed):
+            if getattr(self, name) not in (None, False) and all(getattr(self, item) in (None, ()) for item in needed):
                 raise ValueError(f"--{dashed(name)} needs {' or '.join(f'--{dashed(item)}' for item in needed)}")
         if self.external_consensus and (self.load_state or self.state):
             raise ValueError("--load-state and --state cannot be used with --authrpc: the blocks are the client's")
         if self.follow is not None:
             self._check_follower()
+        if self.fork_url:
+            self._check_fork()
         if (self.quic_cert is None) != (self.quic_key is None):
             raise ValueError("--quic-cert and --quic-key belong together: give both, or neither")
         engine_named(self.evm)
         if self.external_consensus and self.block_time is not None:
             raise ValueError("--block-time cannot be used with --authrpc: the consensus client makes the blocks")
         return self
+
+    def _check_fork(self) -> None:
+        for name in _NOT_OF_A_FORK:
+            if name in self.model_fields_set and getattr(self, name) not in (None, False):
+                raise ValueError(f"--{dashed(name)} cannot be used with --fork-url: {_NOT_OF_A_FORK[name]}")
+        if self.external_consensus:
+            raise ValueError("--authrpc cannot be used with --fork-url: a fork makes its own blocks")
 
     def _check_follower(self) -> None:
         for name in ("load_state", "state", "block_time", "mixed_mining", "forward_transactions"):
@@ -443,6 +486,21 @@ class NodeSettings(BaseSettings):
         """Whether a block is made for each transaction at once."""
         return not self.no_mining and (self.block_time is None or self.mixed_mining)
 
+
+_OF_THE_BLOCK = "it is the forked block's"
+_IN_MEMORY = "a fork is kept in memory"
+_NOT_OF_A_FORK = {
+    "init": _OF_THE_BLOCK,
+    "number": _OF_THE_BLOCK,
+    "timestamp": _OF_THE_BLOCK,
+    "block_base_fee_per_gas": _OF_THE_BLOCK,
+    "datadir": _IN_MEMORY,
+    "fresh": _IN_MEMORY,
+    "load_state": "the state is the forked chain's",
+    "state": "the state is the forked chain's",
+    "follow": "a follower's chain is its leader's",
+}
+"""Settings that contradict a fork, and why."""
 
 _EXCLUSIVE = (
     ("state", "load_state"),

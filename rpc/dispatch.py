@@ -10,6 +10,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
+from zevm.chain.concurrency.deadline import Deadline, NotAtHandError
 from zevm.chain.concurrency.release import forget_origin
 from zevm.chain.concurrency.writer import NOT_LENT
 from zevm.chain.tracing.encoded import Encoded
@@ -51,6 +52,9 @@ from zevm.rpc.services import Services
 from zevm.rpc.suggestions import Suggestions
 
 METHOD_NAME_LIMIT = 2_048
+MOST_PROVIDED = 2_000
+"""Times that a call is begun again since it read what was not at hand: a page of slots is the most."""
+
 LOOP_SLICE_SECONDS = 0.005
 """How long a batch of light calls may hold the event loop before it yields."""
 
@@ -229,10 +233,37 @@ class Dispatcher:
         result = self.run_light(call, caller)
         if type(result) is Later:
             return self._answer_later(call, result)
+        if type(result) is NotAtHandError:
+            return self._answer_light_provided(call, caller, result)
         return self._finish(call, result)
 
+    async def _answer_light_provided(self, call: Call, caller: Caller | None, absent: NotAtHandError) -> Reply:
+        """The answer to a light call once a worker has provided what it reads."""
+        result: Any = absent
+        try:
+            for _ in range(MOST_PROVIDED):
+                if type(result) is not NotAtHandError:
+                    break
+                await self.workers.run(provide, result)
+                result = self.run_light(call, caller)
+        except Exception as error:
+            call.error, result = to_rpc_error(self._services, call.name, error), None
+        return await self._answer_later(call, result) if type(result) is Later else self._finish(call, result)
+
+    async def _coroutine_provided(self, call: Call, method: Method, prefix: tuple[Any, ...]) -> Any:
+        """The result of a coroutine's method, begun again as often as a worker has provided what it reads."""
+        for _ in range(MOST_PROVIDED):
+            try:
+                return await method.function(*prefix, *call.arguments)
+            except NotAtHandError as absent:
+                await self.workers.run(provide, absent)
+        raise TimedOutError()
+
     def run_light(self, call: Call, caller: Caller | None) -> Any:
-        """The result of a light call, on the method's thread; None where it is refused or fails (`call.error`)."""
+        """The result of a light call, on the method's thread; None where it is refused or fails (`call.error`).
+
+        NotAtHandError where the thread must not wait for what the call reads.
+        """
         if call.error is not None or call.method is None:
             return None
         method = call.method
@@ -240,6 +271,8 @@ class Dispatcher:
             if method.connection:
                 return method.function(self._services, caller, *call.arguments)
             return method.function(self._services, *call.arguments)
+        except NotAtHandError as absent:
+            return absent
         except Exception as error:
             call.error = to_rpc_error(self._services, call.name, error)
             return None
@@ -264,7 +297,7 @@ class Dispatcher:
         method, result, reply = call.method, None, None
         try:
             prefix = (self._services, caller) if method.connection else (self._services,)
-            result = await method.function(*prefix, *call.arguments)
+            result = await self._coroutine_provided(call, method, prefix)
             if type(result) is Later or type(result) is Encoded:
                 reply = await self.workers.encode(answer_in_slices, call.identifier, result)
         except Exception as error:
@@ -446,6 +479,11 @@ class Dispatcher:
     def _read_identifier(message: Any) -> Any:
         identifier = message.get("id") if type(message) is dict else None
         return None if type(identifier) in (dict, list) else identifier
+
+
+def provide(absent: NotAtHandError, *, deadline: Deadline) -> None:  # noqa: ARG001  it has a time of its own
+    """Wait for what a call reads, on a worker."""
+    absent.provide()
 
 
 def _answer_with(answer: asyncio.Future[Reply], reply: Reply) -> None:

@@ -39,7 +39,14 @@ from zevm.chain.errors import (
     SimulationError,
 )
 from zevm.chain.tracing.errors import TraceMemoryError
-from zevm.storage.errors import CorruptionError, MissingNodeError, NodesNotKeptError, StorageError, StorageProblem
+from zevm.storage.errors import (
+    CorruptionError,
+    MissingNodeError,
+    NodesNotKeptError,
+    OriginError,
+    StorageError,
+    StorageProblem,
+)
 from zevm.storage.primitives import Hash32
 from zevm.storage.rlp import RlpError
 
@@ -386,7 +393,7 @@ def translate(error: Exception, *, evm_timeout_seconds: float) -> RpcError | Non
         return ServerError(f"execution aborted (timeout = {evm_timeout_seconds:g}s)")
     if isinstance(error, CorruptionError | MissingNodeError):
         return ServerError(f"database damaged: {told(error)}; stop the node and run `zevm db check`")
-    if isinstance(error, NodesNotKeptError):
+    if isinstance(error, OriginError | NodesNotKeptError):
         return ServerError(told(error))
     if isinstance(error, StorageError):
         return ServerError(f"database error: {told(error)}")

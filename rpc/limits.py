@@ -42,6 +42,11 @@ class Limits:
         0.25,
         "time of sends before they are synced, a fifth of it for those of other requests; further ones share the next",
     )
+    fork_items: int = _limit(
+        200_000,
+        "accounts, slots, trie nodes and other records of the forked chain that are kept in memory, of each kind; "
+        "others are asked for again",
+    )
     json_structure: int = _limit(
         400_000, "a body with more brackets, commas and colons outside strings is refused with -32600"
     )

@@ -23,10 +23,11 @@ from zevm.storage.ledger import Ledger
 from zevm.storage.leveldb import LevelStore
 from zevm.storage.log_tail import SEQUENCE_KEY, SYNCED_KEY
 from zevm.storage.memory import MemoryStore
+from zevm.storage.origin import Origin, OriginStore
 from zevm.storage.overlay import GroupedStore
 from zevm.storage.state import StateStore
 from zevm.storage.state_nodes import NodeLimits
-from zevm.storage.store import Batch, Snapshot
+from zevm.storage.store import Batch, Snapshot, Store
 
 LOGGER = logging.getLogger("zevm.storage")
 
@@ -61,6 +62,7 @@ class Database:
     `unclean_stop` is True when the last process that had it open did not close it.
     `created` is True when this opening made it, until `keep` is called.
     `warnings` names what was found damaged and made good while opening.
+    `origin` is the chain that this one is a fork of, None for a chain of its own.
     `failed_writes` counts writes that the medium refused, since it was opened.
     """
 
@@ -71,12 +73,15 @@ class Database:
         *,
         sync: bool,
         node_limits: NodeLimits | None = None,
+        origin: Origin | None = None,
     ) -> None:
         self.store = store
-        self._group = GroupedStore(store) if sync else None
-        self._readable = self._group or store
+        self.origin = origin
+        self._writable: Store = store if origin is None else OriginStore(store, origin)
+        self._group = GroupedStore(self._writable) if sync else None
+        self._readable = self._group or self._writable
         self.ledger = Ledger(self._readable)
-        self.state = StateStore(self._readable, limits=node_limits)
+        self.state = StateStore(self._readable, limits=node_limits, origin=origin)
         self.unclean_stop = files is not None and files.unclean_stop
         self.created = files is not None and files.created
         self.warnings: tuple[str, ...] = () if files is None else tuple(files.warnings)
@@ -97,16 +102,18 @@ class Database:
         sync: bool = True,
         accept: bool = False,
         node_limits: NodeLimits | None = None,
+        origin: Origin | None = None,
     ) -> "Database":
         """Open the database in the directory `path`, or a new one in memory for None.
 
         With `sync` an acknowledged write survives a power failure, without only the end of the process.
         node_limits: of the trie nodes in memory, and whether all are kept.
         accept: take it as it is where it cannot be told whether its newest acknowledged writes are there.
+        origin: the chain that a new one in memory is a fork of.
         Raises DatabaseLockedError, ForeignDatabaseError, CorruptionError (naming the file), or StorageError.
         """
         if path is None:
-            return cls(MemoryStore(), None, sync=False, node_limits=node_limits)
+            return cls(MemoryStore(), None, sync=False, node_limits=node_limits, origin=origin)
         files = DatabaseFiles(path, create=create, accept=accept)
         try:
             return cls(files.open_store(), files, sync=sync, node_limits=node_limits)
@@ -226,7 +233,7 @@ class Database:
                 batch.put(SYNCED_KEY, schema.encode_number(self._last_synced))
             batch.put(SEQUENCE_KEY, schema.encode_number(sequence))
             try:
-                self.store.write(batch, sync=synced)
+                self._writable.write(batch, sync=synced)
             except StorageError as error:
                 self._fail(error)
                 if self._files is not None:

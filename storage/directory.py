@@ -30,6 +30,9 @@ BESIDE_NAMES = (
 )
 """Files that a directory for a new database may already contain."""
 
+_DATABASE_NAMES = frozenset({LEVELDB_NAME, "SEQUENCE", "marks", "CHECKSUMS", "torn"})
+"""The other files of a database (storage.database), which no directory has without its mark of ownership."""
+
 _MAGIC = "zEVM database"
 _OLDER = frozenset(f"schema {version}" for version in range(1, SCHEMA_VERSION))
 
@@ -38,7 +41,7 @@ def check_ownership(path: Path, schema: int = SCHEMA_VERSION) -> bool:
     """Whether `path` holds a database of ours, of a schema version; False when one can be made there.
 
     Raises ForeignDatabaseError when it holds something else, or another schema version's database, and
-    CorruptionError when the file that says so is damaged.
+    CorruptionError when the file that says so is damaged or missing.
     """
     if not path.exists():
         return False
@@ -48,6 +51,8 @@ def check_ownership(path: Path, schema: int = SCHEMA_VERSION) -> bool:
         strangers = sorted(entry.name for entry in path.iterdir() if entry.name not in BESIDE_NAMES)
         # a directory whose database was set aside is ours, with all that its owner has put there
         if strangers and not (path / REPLACED_NAME / FORMAT_NAME).exists():
+            if {LEVELDB_NAME, "SEQUENCE"} <= set(strangers) <= _DATABASE_NAMES:
+                raise CorruptionError(f"the file {path / FORMAT_NAME} is missing", StorageProblem.FORMAT_DAMAGED)
             raise ForeignDatabaseError(
                 f"the folder {path} holds files that are not zEVM's ({', '.join(strangers[:3])})",
                 StorageProblem.FOREIGN_FILES,

@@ -4,6 +4,7 @@ StorageError
 ├── CorruptionError      bytes that differ from the written ones
 ├── DatabaseLockedError  another process, or this one, holds the data directory
 ├── ForeignDatabaseError not a zEVM database, another chain's, or another schema version's
+├── OriginError          the chain beneath a fork gave no answer, or a false one
 ├── NodesNotKeptError    the trie of a past state would take too long to be made again
 └── MissingNodeError     a trie node the store does not hold
 
@@ -68,6 +69,13 @@ class DatabaseLockedError(StorageError):
 
 class ForeignDatabaseError(StorageError):
     """The directory holds another program's, another chain's or another version's data."""
+
+
+class OriginError(StorageError):
+    """The chain beneath a fork cannot be read: no answer in time, an error, or an answer that is not proved.
+
+    The message names the endpoint and the call.
+    """
 
 
 class NodesNotKeptError(StorageError):

@@ -176,6 +176,11 @@ def _put_root(view: BatchView, batch: Batch, root: bytes) -> None:
     """Make `root` the latest state's, and that of the preimages where none is missing."""
     if preimages.known_root(view) == flat_root(view):
         preimages.put_known_root(batch, root)
+    put_root(batch, root)
+
+
+def put_root(batch: Batch, root: bytes) -> None:
+    """Put into `batch` the root that the flat records amount to."""
     batch.put(FLAT_ROOT_KEY, root)
 
 

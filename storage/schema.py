@@ -90,8 +90,9 @@ class MetaName(Enum):
     REPLICA_HIGHEST  number (8) of the newest block that a follower had when its leader took blocks back
     COVENANT         empty: the state is a Covenant VM's, which has no chain
 
-    Two more kinds have names of their own: "blobs/" ‖ transaction hash (32) -> a blob transaction in its network form,
-    and "owners/" ‖ address (20) -> address (20) that a Covenant VM's contract was deployed by.
+    Three more kinds have names of their own: "blobs/" ‖ transaction hash (32) -> a blob transaction as sent, blobs too,
+    "owners/" ‖ address (20) -> address (20) that a Covenant VM's contract was deployed by, and
+    "detached/" ‖ address (20) ‖ number (8) ‖ patch (4) -> empty: a fork emptied the account's storage then.
     """
 
     HEAD = b"head"
@@ -112,6 +113,7 @@ class MetaName(Enum):
 
 _BLOBS = b"blobs/"
 _OWNERS = b"owners/"
+_DETACHED = b"detached/"
 
 NUMBER_SIZE = 8
 MAX_NUMBER = 2**64 - 1
@@ -197,6 +199,17 @@ def blobs_key(transaction_hash: bytes) -> bytes:
 def owner_key(address: bytes) -> bytes:
     """Key of the address that deployed a Covenant VM's contract."""
     return META.prefix + _OWNERS + address
+
+
+def detached_key(address: bytes, number: int, patch: int = 0) -> bytes:
+    """Key that says: in this version a fork emptied the storage of an account of its origin."""
+    return META.prefix + _DETACHED + address + number.to_bytes(NUMBER_SIZE, "big") + patch.to_bytes(PATCH_SIZE, "big")
+
+
+def detached_range(address: bytes, upto: tuple[int, int] | None = None) -> tuple[bytes, bytes]:
+    """Start and stop of those keys of an account (b"": of all), up to a version."""
+    prefix = META.prefix + _DETACHED + address
+    return prefix, end_of(prefix) if upto is None else detached_key(address, *upto) + b"\x00"
 
 
 def pooled_key(transaction_hash: bytes) -> bytes:

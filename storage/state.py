@@ -24,13 +24,16 @@ from zevm.storage.flat_state import (
     forget_flat,
     last_patch,
     put_flat,
+    put_root,
     rewind_flat,
 )
 from zevm.storage.history import Version, changes_between, forget_differences, roots_of
 from zevm.storage.keccak import EMPTY_KECCAK
+from zevm.storage.origin import Origin, OriginSnapshot, attach_again, put_detached
+from zevm.storage.origin_update import prepare_on_origin
 from zevm.storage.rebuilding import RebuildLimit, Rebuilt, rebuild, values_before, values_since
 from zevm.storage.rlp import decode, decode_int
-from zevm.storage.schema import ACCOUNT, code_key, end_of, range_of, slots_prefix
+from zevm.storage.schema import ACCOUNT, code_key, end_of, node_key, range_of, slots_prefix
 from zevm.storage.state_check import PROBLEM_LIMIT, StateCheck
 from zevm.storage.state_nodes import (
     HashNodes,
@@ -40,7 +43,7 @@ from zevm.storage.state_nodes import (
     Written,
     forget_nodes,
 )
-from zevm.storage.state_readers import HistoryReader, LatestReader, StateBase, TrieReader, UpdateReader
+from zevm.storage.state_readers import BaseReader, HistoryReader, LatestReader, StateBase, TrieReader, UpdateReader
 from zevm.storage.state_record import updates_after
 from zevm.storage.state_update import NodesOf, StateUpdate, hashed, slot_hash
 from zevm.storage.store import Batch, Reader, Snapshot
@@ -78,13 +81,17 @@ class StateStore:
         store: Reader,
         *,
         limits: NodeLimits | None = None,
+        origin: Origin | None = None,
         node_cache_bytes: int = 8 * 1024 * 1024,
         code_cache_bytes: int = 8 * 1024 * 1024,
     ) -> None:
         self._store = store
-        self._limits = limits or NodeLimits()
+        # nothing lists the nodes beneath a fork, as writing them by path would ask for
+        self._limits = NodeLimits(states=None) if origin is not None else limits or NodeLimits()
+        self._origin = origin
         self._paths = None if self._limits.states is None else PathNodes(store, node_cache_bytes, self._limits)
-        self._nodes: StateNodes = self._paths or HashNodes(store, node_cache_bytes)
+        beneath = None if origin is None else origin.node
+        self._nodes: StateNodes = self._paths or HashNodes(store, node_cache_bytes, beneath)
         self._codes = ByteCache(code_cache_bytes)
         self._rebuilding = Lock()
 
@@ -118,7 +125,20 @@ class StateStore:
 
     def at(self, view: Snapshot, version: Version, root: bytes) -> StateBase:
         """Read the state after a version, whose root is `root`, out of `view`, which is at a later one."""
-        return HistoryReader(view, version, root, self._code, self.provide)
+        return HistoryReader(
+            view.as_of(version) if isinstance(view, OriginSnapshot) else view, version, root, self._code, self.provide
+        )
+
+    def before_fork(self, number: int, root: bytes) -> StateBase:
+        """Read the state after a block of the chain that this one is a fork of."""
+        assert self._origin is not None
+        return BaseReader(self._origin.state(number, root))
+
+    def begin_at(self, batch: Batch, root: bytes) -> None:
+        """Put into `batch` that the latest state is the forked one, of which an account has been read."""
+        put_root(batch, root)
+        if root != EMPTY_ROOT:
+            batch.put(node_key(root), trie.node_at(self.nodes(b""), "", root))
 
     def by_trie(self, root: bytes) -> StateBase:
         """Read a state through its trie nodes; reads raise MissingNodeError where they are not at hand."""
@@ -206,7 +226,9 @@ class StateStore:
 
     def prepare(self, base: bytes | StateUpdate, diff: StateDiff) -> StateUpdate:
         """The state that `diff` makes of the one at `base`, a root or an unwritten update. Writes nothing."""
-        return state_update.prepare(self.nodes, base, diff)
+        if self._origin is None:
+            return state_update.prepare(self.nodes, base, diff)
+        return prepare_on_origin(self._store, self.nodes, base, diff)
 
     def reader_over(self, update: StateUpdate, base: StateReader | None = None) -> StateBase:
         """Read the state as after an unwritten update; `base` may be given where a faster reader is at hand."""
@@ -221,6 +243,8 @@ class StateStore:
         ValueError otherwise, or when the version is taken.
         """
         apply_flat(self._store, batch, update, version)
+        if self._origin is not None:
+            put_detached(batch, update.wiped, version)
         self._put_nodes(batch, update)
 
     def apply_alone(self, batch: Batch, update: StateUpdate, version: Version) -> Callable[[], None]:
@@ -285,6 +309,8 @@ class StateStore:
         Raises CorruptionError when the recorded way back is broken.
         """
         way = rewind_flat(self._store, batch, to)
+        if self._origin is not None:
+            attach_again(self._store, batch, to)
         if self.holds(way.root):
             self._nodes.renew(batch, way.root)
         else:

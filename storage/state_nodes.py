@@ -4,6 +4,7 @@ Nodes are derived data. What is in memory alone is made again, after a crash, fr
 differences since the version that META's NODES names.
 """
 
+from collections.abc import Callable
 from threading import Lock
 from typing import NamedTuple, Protocol
 
@@ -113,23 +114,31 @@ class StateNodes(Protocol):
         ...
 
 
+Beneath = Callable[[bytes, str, bytes], bytes | None]
+
+
 class HashNodes:
     """Every node of every state, under its hash: any state that was ever written can be proved.
 
     Others are made again where not every state's nodes were kept from the beginning.
+    beneath: the nodes of the chain that this one is a fork of, by the key of their trie, path and hash.
     """
 
-    def __init__(self, store: Reader, cache_bytes: int) -> None:
+    def __init__(self, store: Reader, cache_bytes: int, beneath: Beneath | None = None) -> None:
         self._store = store
+        self._beneath = beneath
         self._cache = ByteCache(cache_bytes)
         self._rebuilt = RebuiltStates()
         self._batch: Batch | None = None
         self._unwritten: dict[bytes, bytes] = {}
         """Nodes in the newest batch: until it is written they may have left the cache."""
 
-    def of(self, owner: bytes) -> trie.Nodes:  # noqa: ARG002  a hash says enough
+    def of(self, owner: bytes) -> trie.Nodes:
         """The nodes, by their hash."""
-        return self._find
+        beneath = self._beneath
+        if beneath is None:
+            return self._find
+        return lambda path, node_hash: self._find(path, node_hash) or beneath(owner, path, node_hash)
 
     def holds(self, root: bytes) -> bool:
         """Whether the root's node was written, or the state was made again lately."""

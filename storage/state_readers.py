@@ -1,4 +1,4 @@
-"""Four ways to read a state: flat, by what changed since, through the trie, and over an unwritten update."""
+"""Ways to read a state: flat, by what changed since, through the trie, over an unwritten update, and of elsewhere."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -169,6 +169,23 @@ class TrieReader:
     def code(self, code_hash: bytes) -> bytes:
         """The code with this hash."""
         return self._code_of(code_hash)
+
+
+class BaseReader:
+    """A state of elsewhere, whose trie nodes are had as they are asked for."""
+
+    __slots__ = ("account", "code", "root", "storage")
+
+    def __init__(self, reader: StateReader) -> None:
+        self.root = reader.root
+        self.account = reader.account
+        self.storage = reader.storage
+        self.code = reader.code
+
+    @property
+    def base(self) -> bytes:
+        """The root."""
+        return self.root
 
 
 class UpdateReader:

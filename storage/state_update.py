@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from zevm.core import replaced_by
 from zevm.storage import trie
@@ -26,6 +26,9 @@ hashed = lru_cache(maxsize=1 << 15)(keccak256)
 
 NodesOf = Callable[[bytes], trie.Nodes]
 """The nodes of the state trie (b""), or of the storage trie of one of its keys (keccak256 of the address)."""
+
+
+UpdateTrie = Callable[[trie.Nodes, bytes, Mapping[bytes, bytes]], trie.TrieUpdate]
 
 
 def slot_hash(slot: int) -> bytes:
@@ -105,8 +108,10 @@ def over(stored: NodesOf, layers: list[Mapping[bytes, bytes]]) -> NodesOf:
     return nodes_of
 
 
-def prepare(stored: NodesOf, base: bytes | StateUpdate, diff: StateDiff) -> StateUpdate:
-    """Compute the state that `diff` makes of `base`.
+def prepare(
+    stored: NodesOf, base: bytes | StateUpdate, diff: StateDiff, trie_update: UpdateTrie | None = None
+) -> StateUpdate:
+    """Compute the state that `diff` makes of `base`. trie_update: in the place of `trie.update`.
 
     Raises ValueError for storage of accounts that the difference does not name, and the trie's errors.
     """
@@ -114,7 +119,8 @@ def prepare(stored: NodesOf, base: bytes | StateUpdate, diff: StateDiff) -> Stat
     if stray:
         raise ValueError(f"storage changes without an account change: 0x{min(stray).hex()}")
     base_root = base if isinstance(base, bytes) else base.root
-    root, accounts, roots, fresh = state_after(
+    after = state_after if trie_update is None else partial(state_after_by, trie_update)
+    root, accounts, roots, fresh = after(
         nodes_over(stored, base), base_root, diff.accounts, diff.storage, diff.wiped, diff.storage_roots
     )
     decoded = {
@@ -139,6 +145,19 @@ def state_after(
 
     At last the new nodes by hash. The other arguments are a StateDiff's. Raises as `prepare`.
     """
+    return state_after_by(trie.update, nodes, root, changes, storage, wiped, storage_roots)
+
+
+def state_after_by(
+    trie_update: UpdateTrie,
+    nodes: NodesOf,
+    root: bytes,
+    changes: dict[Address, AccountChange | None],
+    storage: dict[Address, dict[int, int]],
+    wiped: Set[bytes],
+    storage_roots: Mapping[bytes, bytes],
+) -> tuple[bytes, dict[Address, bytes], dict[Address, bytes], dict[bytes, bytes]]:
+    """As `state_after`, with a way to update tries."""
     fresh: dict[bytes, bytes] = {}
     accounts: dict[Address, bytes] = {}
     roots: dict[Address, bytes] = {}
@@ -150,11 +169,11 @@ def state_after(
         old_root = EMPTY_ROOT if address in wiped else storage_roots.get(address)
         if old_root is None:
             old_root = storage_root(nodes, root, key)
-        after = update_storage(nodes(key), old_root, storage.get(address))
+        after = update_storage(nodes(key), old_root, storage.get(address), trie_update)
         fresh.update(after.nodes)
         roots[address] = after.root
         accounts[address] = encode_account(Account(change.nonce, change.balance, after.root, change.code_hash))
-    top = trie.update(nodes(b""), root, {hashed(address): record for address, record in accounts.items()})
+    top = trie_update(nodes(b""), root, {hashed(address): record for address, record in accounts.items()})
     fresh.update(top.nodes)
     return top.root, accounts, roots, fresh
 
@@ -177,11 +196,13 @@ def storage_root(nodes: NodesOf, root: bytes, key: bytes) -> bytes:
     return (EMPTY_ACCOUNT if record is None else decode_account(record)).storage_root
 
 
-def update_storage(nodes: trie.Nodes, root: bytes, slots: Mapping[int, int] | None) -> trie.TrieUpdate:
+def update_storage(
+    nodes: trie.Nodes, root: bytes, slots: Mapping[int, int] | None, trie_update: UpdateTrie = trie.update
+) -> trie.TrieUpdate:
     """A storage trie after a change of slots; 0 deletes one."""
     if not slots:
         return trie.TrieUpdate(root, {})
-    return trie.update(
+    return trie_update(
         nodes,
         root,
         {slot_hash(slot): encode_uint(value) if value else b"" for slot, value in slots.items()},

@@ -93,8 +93,23 @@ def update(nodes: Nodes, root: bytes, changes: Mapping[bytes, bytes]) -> TrieUpd
     if not entries:
         return TrieUpdate(root, {})
     paths, values = list(entries), list(entries.values())
-    writer = _Writer(nodes)
-    top = _BLANK if root == EMPTY_ROOT else node_at(nodes, "", root)
+    return _updated(_Writer(nodes), root, paths, values)
+
+
+def update_beside_unknown(nodes: Nodes, root: bytes, changes: Mapping[bytes, bytes]) -> tuple[TrieUpdate, bool]:
+    """As `update`, where nodes next to the changed paths may be absent; and whether the root is the true one.
+
+    A branch that is left with one child merges with it. Where that child cannot be had, the branch stays as it is:
+    every read finds what it should, and the root is the true one again once the branch has a second child.
+    """
+    entries = {key.hex(): changes[key] for key in sorted(changes)}
+    writer = _TolerantWriter(nodes)
+    done = _updated(writer, root, list(entries), list(entries.values())) if entries else TrieUpdate(root, {})
+    return done, not writer.unknown
+
+
+def _updated(writer: "_Writer", root: bytes, paths: list[str], values: list[bytes]) -> TrieUpdate:
+    top = _BLANK if root == EMPTY_ROOT else node_at(writer.nodes, "", root)
     raw = writer.change(top, paths, values, 0, len(paths), 0)
     if raw is None:
         return TrieUpdate(root, {})
@@ -390,6 +405,23 @@ class _Writer:
         children[index] = _extension(part[shared + 1 :], child) if shared + 1 < len(part) else child
         raw = self._change_branch(children, paths, values, low, high, depth + shared, index)
         return raw if raw is None or raw == _BLANK or not shared else self._prepend(first[:depth], part[:shared], raw)
+
+
+class _TolerantWriter(_Writer):
+    """One update that leaves a branch with one child where nothing is known of the child."""
+
+    __slots__ = ("unknown",)
+
+    def __init__(self, nodes: Nodes) -> None:
+        super().__init__(nodes)
+        self.unknown = 0
+
+    def _collapse(self, children: list[bytes], path: str) -> bytes:
+        try:
+            return super()._collapse(children, path)
+        except MissingNodeError:
+            self.unknown += 1
+            return wrap_list(b"".join(children))
 
 
 def by_hash(held: Mapping[bytes, bytes]) -> Nodes:

@@ -21,7 +21,7 @@ class StateContext:
 
 def replay_of(view: ChainView, block: Block) -> Replay:
     """A replay of a block that stands on a known one. Raises ReplayError for the chain's first, UnknownBlockError."""
-    if block.number <= view.genesis.number:
+    if block.number <= view.canonical.first_number:
         raise ReplayError("genesis is not traceable")
     parent = view.records.header_by_hash(block.header.parent_hash)
     if parent is None:

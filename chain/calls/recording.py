@@ -1,5 +1,7 @@
 """Recorder of a simulated block's logs, which numbers them and adds ether transfers as logs (ERC-7528)."""
 
+from collections.abc import Sequence
+
 from zevm.chain.types import Log
 from zevm.chain.vm.execution_state import ExecutionState, StateObserver
 from zevm.storage.keccak import keccak256
@@ -23,12 +25,19 @@ class LogRecorder(StateObserver):
         self.transfers: set[int] = set()
         self._emitted = 0
         self._shows_transfers = shows_transfers
+        self.hears_logs_alone = not shows_transfers
 
     def on_log(self, place: int) -> None:
         """Number it; a log that was undone leaves its place to the next one."""
         self.numbers[place] = self._emitted
         self.transfers.discard(place)
         self._emitted += 1
+
+    def on_logs(self, ordinals: Sequence[int], made: int) -> None:
+        """Number those that remain."""
+        for place, ordinal in enumerate(ordinals):
+            self.numbers[place] = self._emitted + ordinal
+        self._emitted += made
 
     def on_transfer(self, state: ExecutionState, sender: Address, recipient: Address, amount: int) -> None:
         """Show it as a log where asked for."""

@@ -17,8 +17,10 @@ from zevm.chain.types import Block, Header
 from zevm.chain.types.receipt import encode_receipts
 from zevm.storage.account import EMPTY_ROOT, StateDiff
 from zevm.storage.database import Database
-from zevm.storage.errors import CorruptionError, ForeignDatabaseError, StorageError, StorageProblem
+from zevm.storage.errors import CorruptionError, ForeignDatabaseError, OriginError, StorageError, StorageProblem
 from zevm.storage.ledger import Ledger
+from zevm.storage.origin import Origin
+from zevm.storage.primitives import ZERO_ADDRESS
 from zevm.storage.schema import MetaName
 from zevm.storage.state import StateBase, StateUpdate
 from zevm.storage.state_record import decode_update
@@ -126,6 +128,7 @@ class CanonicalChain:
         self._adopted = Adopted.of(database)
         self._head = self._load_head()
         self._ahead: Head | None = None
+        self._first_patch = 0
         marked = database.ledger.meta(MetaName.CHECKPOINTS)
         self._checkpoints = Checkpoints() if marked is None else Checkpoints.decode(marked)
 
@@ -158,6 +161,9 @@ class CanonicalChain:
         head = self.head
         if header.hash == head.header.hash:
             return head.state
+        origin = self.database.origin
+        if origin is not None and header.number < origin.number:
+            return self.database.state.before_fork(header.number, header.state_root)
         if header.number < self._adopted.last and self.database.ledger.working_root(header.number) is None:
             raise UnknownBlockError(
                 f"the state of block {header.number} is not kept: "
@@ -233,7 +239,7 @@ class CanonicalChain:
     def restart(self, also: Addition) -> tuple[BlockAndReceipts, ...]:
         """Go back to the genesis block; the removed blocks are returned, newest first, but for adopted ones."""
         if self._adopted.last < 0:
-            return self.rewind(Version(self.genesis.number), also)
+            return self.rewind(Version(self.genesis.number, self._first_patch), also)
         removed = tuple(self._own_blocks())
         genesis, batch = self.genesis.with_changes(number=self._adopted.first), Batch()
         self.database.ledger.forget_blocks(batch)
@@ -272,6 +278,11 @@ class CanonicalChain:
         self.database.write(batch, sync=sync)
         head = self._head_after(block.header, sealed.update, version)
         self._move_to(head, BlockAndReceipts(block, receipts))
+
+    def begin_with(self, diff: StateDiff) -> None:
+        """Patch the first block, for good: `restart` comes back to the state after it."""
+        self.patch(diff)
+        self._first_patch = self._head.version.patch
 
     def patch(self, diff: StateDiff, root: bytes | None = None) -> None:
         """Change the latest state without a block. Raises InvalidRequestError if that does not lead to `root`."""
@@ -406,7 +417,15 @@ class CanonicalChain:
             log_keys=log_keys(record.receipts),
         )
 
+    @property
+    def first_number(self) -> int:
+        """The number of the oldest block that can be read."""
+        return self.genesis.number if self.database.origin is None else 0
+
     def _begin(self, genesis: Genesis, batch: Batch) -> None:
+        if self.database.origin is not None:
+            self._begin_on(self.database.origin, genesis, batch)
+            return
         state = self.database.state
         update = state.prepare(EMPTY_ROOT, genesis.diff())
         header = genesis.header(update.root)
@@ -416,6 +435,22 @@ class CanonicalChain:
         self._append(batch, BlockAndReceipts(Block(header, withdrawals=withdrawals), ()))
         self.database.ledger.put_meta(batch, MetaName.GENESIS, _encode_genesis(genesis))
         batch_version(self.database, batch, version)
+
+    def _begin_on(self, origin: Origin, genesis: Genesis, batch: Batch) -> None:
+        """Put the forked block of another chain into `batch`, as this chain's first. Raises OriginError."""
+        block_hash = self.records.canonical_hash(origin.number)
+        record = None if block_hash is None else self.records.record(block_hash)
+        if record is None:
+            raise OriginError(f"block {origin.number} is not there")
+        header = record.block.header
+        state = self.database.state
+        if header.state_root != EMPTY_ROOT:
+            # any proof begins with the root's node
+            state.before_fork(header.number, header.state_root).account(ZERO_ADDRESS)
+        state.begin_at(batch, header.state_root)
+        self._append(batch, record)
+        self.database.ledger.put_meta(batch, MetaName.GENESIS, _encode_genesis(genesis))
+        batch_version(self.database, batch, Version(header.number))
 
     def _check_genesis(self) -> None:
         stored = self.database.ledger.meta(MetaName.GENESIS)

@@ -17,6 +17,9 @@ RECENT_BLOCK_LOGS = 256
 RECENT_BLOCK_BYTES = 65_536
 """A block that used more gas, or has more logs or data, is read again by each search that its bloom fits."""
 
+RECENT_LOGS = 16_384
+"""Logs of all kept blocks, of some 550 bytes each without their data: the newest blocks' are kept."""
+
 BRIEF_BLOCK_GAS = 250_000
 """Gas of a block whose receipts are read and looked through within a few hundred microseconds."""
 
@@ -146,7 +149,7 @@ class RecentLogs:
             kept = kept[: head.number - kept[0].header.number + 1]
         if kept[0].header.number > lowest:
             kept = [*reversed(self._read_below(kept[0].header, lowest, pace)), *kept]
-        return kept[-RECENT_BLOCKS:]
+        return _newest_logs(kept[-RECENT_BLOCKS:])
 
     def _read_below(self, header: Header, lowest: int, pace: Pace) -> list[RecentBlock]:
         parent = self._source.header_by_hash(header.parent_hash)
@@ -178,3 +181,14 @@ class RecentLogs:
             return False
         index = header.number - self._blocks[0].header.number
         return 0 <= index < len(self._blocks) and self._blocks[index].header.hash == header.hash
+
+
+def _newest_logs(blocks: list[RecentBlock]) -> list[RecentBlock]:
+    """The same blocks, of which the newest ones alone keep their logs where they have too many."""
+    left = RECENT_LOGS
+    for index in range(len(blocks) - 1, -1, -1):
+        left -= len(blocks[index].records or ())
+        if left < 0:
+            older = [block._replace(records=None) if block.records else block for block in blocks[: index + 1]]
+            return older + blocks[index + 1 :]
+    return blocks

@@ -20,6 +20,7 @@ from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import InvalidRequestError, UnknownBlockError
 from zevm.chain.types import Log, Receipt, logs_bloom
 from zevm.storage.ledger import log_key
+from zevm.storage.origin import Origin
 from zevm.storage.primitives import Address, Hash32
 
 MAX_TOPIC_POSITIONS = 4
@@ -118,7 +119,11 @@ def _bloom_of(item: bytes) -> int:
 class LogSearch:
     """Searches over one chain. Safe to use from any thread."""
 
-    def __init__(self, source: BlockSource, index: LogIndex, limits: LogLimits | None = None) -> None:
+    def __init__(
+        self, source: BlockSource, index: LogIndex, limits: LogLimits | None = None, origin: Origin | None = None
+    ) -> None:
+        """origin: knows the blocks before its number, which the index has not."""
+        self._origin = origin
         self._source = source
         self._index = index
         self._recent = RecentLogs(source)
@@ -167,16 +172,27 @@ class LogSearch:
         recent = self._recent_blocks(first, last, head_number, pace)
         last_old = recent[0].header.number - 1 if recent else last
         if first <= last_old:
-            for number in self._index.log_blocks(matcher.index_groups(), first, last_old, pace.check):
+            for number in self._numbers(query, matcher, first, last_old, pace):
                 header = self._source.header_by_number(number)
                 # A block that a reorganisation has just removed is none of the answer.
                 if header is not None:
                     yield RecentBlock(header, None)
         yield from recent
 
+    def _numbers(self, query: LogQuery, matcher: _Matcher, first: int, last: int, pace: Pace) -> Iterator[int]:
+        """Ascending numbers of blocks that can have a match, those before a fork first."""
+        origin = self._origin
+        if origin is not None and first < origin.number:
+            yield from origin.log_blocks(first, min(last, origin.number - 1), query.addresses, query.topics)
+            first = origin.number
+        if first <= last:
+            yield from self._index.log_blocks(matcher.index_groups(), first, last, pace.check)
+
     def _recent_blocks(self, first: int, last: int, head_number: int, pace: Pace) -> list[RecentBlock]:
         """The newest blocks of a range whose logs need no index, where the limit on blocks admits them all."""
-        if last <= head_number - RECENT_BLOCKS or 0 < self.limits.max_blocks < RECENT_BLOCKS:
+        if self._origin is not None:
+            first = max(first, self._origin.number)
+        if first > last or last <= head_number - RECENT_BLOCKS or 0 < self.limits.max_blocks < RECENT_BLOCKS:
             return []
         head = self._source.header_by_number(head_number)
         recent = [] if head is None else self._recent.down_to(first, head, pace)

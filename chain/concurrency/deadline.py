@@ -12,6 +12,17 @@ class NotBriefError(ExecutionTimeoutError):
     """Work that had to be brief is not: it is to be done again on another thread, with more time."""
 
 
+class NotAtHandError(NotBriefError):
+    """A value is not at hand, and this thread must not wait for it: it can be read after `provide`.
+
+    provide: waits for it, on a thread that may.
+    """
+
+    def __init__(self, provide: Callable[[], object]) -> None:
+        super().__init__()
+        self.provide = provide
+
+
 class Cancellation:
     """A cancellation shared by the deadlines of one request. Any thread may cancel; it is final."""
 

@@ -83,7 +83,7 @@ class _Headers:
 
 def make_witness(chain: ChainView, block: Block) -> Witness:
     """Execute a block once more and note what it reads. Raises TraceError, UnknownBlockError, TransactionError."""
-    if block.number <= chain.genesis.number:
+    if block.number <= chain.canonical.first_number:
         raise TraceError("genesis is not traceable")
     parent = chain.header_by_hash(block.header.parent_hash)
     if parent is None:

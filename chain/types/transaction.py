@@ -39,12 +39,6 @@ class TransactionType(IntEnum):
 _TYPES = tuple(TransactionType)
 
 
-@replaced_by("transaction_fields")
-def _fields(data: bytes) -> dict[str, Any] | None:  # noqa: ARG001
-    """The fields of a transaction as the core reads them, with its hashes; None where it is read in Python."""
-    return None
-
-
 class InvalidSignatureError(ValueError):
     """No public key fits the signature. Geth's text: "invalid sender"."""
 
@@ -238,12 +232,11 @@ class Transaction:
         Raises RlpError with geth's texts: "typed transaction too short", "transaction type not
         supported", "rlp: ...".
         """
-        fields = _fields(data)
-        return decode_in_python(data) if fields is None else cls._of(fields)._keep_encoding(data)
+        return _decode(data)._keep_encoding(data)
 
     @classmethod
     def _of(cls, fields: dict[str, Any]) -> "Transaction":
-        """The transaction with these fields, all of them, and with what is known beyond them."""
+        """The transaction with the core's fields, all of them, and with its hashes where the core has them."""
         fields["type"] = _TYPES[fields["type"]]
         if entries := fields["access_list"]:
             fields["access_list"] = tuple(AccessListEntry(*entry) for entry in entries)
@@ -271,6 +264,9 @@ def decode_in_python(data: bytes) -> Transaction:
     if len(data) <= 1:
         raise rlp.RlpError("typed transaction too short")
     return _TYPED_DECODERS[data[0]](data)._keep_encoding(data)
+
+
+_decode = replaced_by("transaction_fields", result=Transaction._of)(decode_in_python)
 
 
 def encode_network_form(transaction: Transaction) -> bytes:

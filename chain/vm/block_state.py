@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from zevm.chain.types import Log
-from zevm.chain.vm.execution_state import Effects, ExecutionState, Fields, StateObserver
+from zevm.chain.vm.execution_state import Effects, ExecutionState, Fields, StateObserver, TransactionChanges
 from zevm.chain.vm.net_change import net_change
 from zevm.chain.vm.overlay_reader import UNSETTLED_ROOT, OverlayReader
 from zevm.storage.account import EMPTY_ROOT, MAX_BALANCE, Account, StateDiff, StateReader
@@ -88,6 +88,11 @@ class BlockState(ExecutionState):
     def is_observed(self) -> bool:
         """Whether it has a StateObserver."""
         return self._observer is not None
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether it has a StateObserver that listens to more than logs."""
+        return self._observer is not None and not self._observer.hears_logs_alone
 
     # Accounts
 
@@ -449,6 +454,43 @@ class BlockState(ExecutionState):
             logs=self.logs_from(first_log),
             refund=self._refund[None] - refund,
         )
+
+    def absorb_transaction(self, changes: TransactionChanges) -> None:
+        """Make the changes of a whole transaction that stood on this state, and end it."""
+        self._new_codes.update(changes.codes)
+        for address, fields in changes.accounts.items():
+            if fields is None:
+                self.delete_account(address)
+            else:
+                self._put(address, self._fields(address), fields)
+        for (address, slot), value in changes.slots.items():
+            self.set_storage(address, slot, value)
+        if self._observer is not None and changes.logs_made:
+            self._observer.on_logs(changes.log_ordinals, changes.logs_made)
+        self.begin_transaction()
+
+    def changes_since(self, checkpoint: int) -> TransactionChanges:
+        """The net changes of a transaction that has ended, and that began at a checkpoint, without logs."""
+        changes = TransactionChanges({}, {}, {})
+        accounts: dict[Address, Fields | None] = {}
+        slots: dict[tuple[Address, int], int] = {}
+        owners = {id(slots): address for address, slots in self._slots.items()}
+        for mapping, key, previous in reversed(self._journal[checkpoint:]):
+            if mapping is self._accounts:
+                accounts[key] = previous
+            elif id(mapping) in owners:
+                slots[owners[id(mapping)], key] = previous
+        for address, before in accounts.items():
+            fields = self._accounts[address]
+            if fields != before:
+                changes.accounts[address] = fields
+            if fields is not None and fields[2] in self._new_codes:
+                changes.codes[fields[2]] = self._new_codes[fields[2]]
+        for (address, slot), value_before in slots.items():
+            value = self._slots[address][slot]
+            if value != value_before and self._accounts[address] is not None:
+                changes.slots[address, slot] = value
+        return changes
 
     def diff(self) -> StateDiff:
         """The net change against the reader: accounts, slots, wiped storage, new code."""

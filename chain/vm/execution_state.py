@@ -7,7 +7,7 @@ StateObserver   who listens to what happens to one
 Addresses are 20 bytes, slots and values integers below 2**256, balances wei.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 from zevm.chain.types import Log
@@ -34,6 +34,21 @@ class Effects(NamedTuple):
     refund: int
 
 
+class TransactionChanges(NamedTuple):
+    """Net changes of a whole transaction: values that end as they were are left out, even if they changed meanwhile.
+
+    accounts: None where there is none left, with no slots of it. slots: by address and slot. codes: by hash, of
+    accounts whose code was set. log_ordinals: of each log that remains its place among all that were made, failed
+    frames' too; logs_made: their number.
+    """
+
+    accounts: dict[Address, Fields | None]
+    slots: dict[tuple[Address, int], int]
+    codes: dict[bytes, bytes]
+    log_ordinals: Sequence[int] = ()
+    logs_made: int = 0
+
+
 class ExecutionState(Protocol):
     """A mutable state over a reader, which every change since a checkpoint can be undone in.
 
@@ -45,6 +60,11 @@ class ExecutionState(Protocol):
     @property
     def is_observed(self) -> bool:
         """Whether somebody listens to what happens."""
+        ...
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether somebody listens to more than a transaction's logs."""
         ...
 
     # Accounts
@@ -252,6 +272,14 @@ class ExecutionState(Protocol):
         """The changes of the running transaction since a checkpoint within it, as `absorb` takes them."""
         ...
 
+    def absorb_transaction(self, changes: TransactionChanges) -> None:
+        """Make the changes of a whole transaction that stood on this state, and end it."""
+        ...
+
+    def changes_since(self, checkpoint: int) -> TransactionChanges:
+        """The net changes of a transaction that has ended, and that began at a checkpoint, without logs."""
+        ...
+
     # Results
 
     def diff(self) -> StateDiff:
@@ -264,7 +292,12 @@ class ExecutionState(Protocol):
 
 
 class StateObserver:
-    """Listens to a state, and hears of what failed frames do too; each method here takes no notice."""
+    """Listens to a state, and hears of what failed frames do too; each method here takes no notice.
+
+    hears_logs_alone: none of the other methods does anything, so that `on_logs` may tell of a transaction's at once.
+    """
+
+    hears_logs_alone = False
 
     def on_address_access(self, address: Address) -> None:
         """An instruction names the account, warm or cold (EIP-2929)."""
@@ -274,6 +307,9 @@ class StateObserver:
 
     def on_log(self, place: int) -> None:
         """A log is about to be appended at this place of the running transaction's; one that was there is undone."""
+
+    def on_logs(self, ordinals: Sequence[int], made: int) -> None:
+        """A whole transaction appended `made` logs; those that remain are these among them, in order."""
 
     def on_transfer(self, state: ExecutionState, sender: Address, recipient: Address, amount: int) -> None:
         """Wei has moved, as a call, a creation or a self-destruction moves it."""

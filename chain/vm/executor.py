@@ -22,7 +22,8 @@ from zevm.chain.vm.precompiles import CONSOLE_ADDRESS, record_console, recoverin
 from zevm.chain.vm.py_evm_state import PyEvmState
 from zevm.chain.vm.system import requests_hash
 from zevm.chain.vm.tracer import Tracer
-from zevm.chain.vm.transition import TransactionEnvironment, execute, execute_alone, settle
+from zevm.chain.vm.transaction_environment import TransactionEnvironment, settle
+from zevm.chain.vm.transition import execute, execute_alone
 from zevm.storage.primitives import Address
 
 __all__ = ["Executor", "active_precompiles", "is_free", "requests_hash"]
@@ -32,13 +33,14 @@ class _Tables(NamedTuple):
     """Precompiles of a fork by address, the same for all its executions: not to be changed.
 
     active: at their own addresses. warm: those addresses, as add_warm_addresses takes them fastest. callable: what
-    answers to calls, the console too. entries: `callable` for the core (engines/native.py).
+    answers to calls, the console too. entries, warm_entries: `callable` and `warm` for the core (engines/native.py).
     """
 
     active: Mapping[Address, Precompile]
     warm: dict[Address, bool]
     callable: dict[Address, Precompile]
     entries: bytes
+    warm_entries: bytes
 
     @classmethod
     def of(cls, fork: Fork, machine: WasmMachine | None) -> "_Tables":
@@ -47,7 +49,8 @@ class _Tables(NamedTuple):
         active = {**PRECOMPILES[fork], **of_machine}
         callable_ = {**active, CONSOLE_ADDRESS: record_console}
         entries = precompile_entries(PRECOMPILES[fork], of_machine, callable_)
-        return cls(active, dict.fromkeys(active, True), callable_, entries)
+        warm_entries = precompile_entries(PRECOMPILES[fork], of_machine, active)
+        return cls(active, dict.fromkeys(active, True), callable_, entries, warm_entries)
 
 
 _TABLES = {fork: _Tables.of(fork, None) for fork in Fork}
@@ -107,7 +110,7 @@ class Executor:
             body = self._precompiles.pop(source, None)
             if target is not None and body is not None:
                 self._precompiles[target] = body
-        self._entries = tables.entries
+        self._entries, self._warm_entries = tables.entries, tables.warm_entries
         if self._precompiles is not tables.callable:
             machine = environment.wasm_machine
             of_machine = {} if machine is None else machine.precompiles
@@ -146,6 +149,7 @@ class Executor:
             machine,
             self.environment.engine,
             self._entries,
+            self._warm_entries,
         )
 
     # Transactions and calls

@@ -235,6 +235,7 @@ class TransactionContext:
         "spare_gas",
         "step_tracer",
         "tracer",
+        "warm_entries",
         "warm_precompiles",
         "wasm_machine",
         "wasm_scope",
@@ -252,9 +253,11 @@ class TransactionContext:
         wasm_machine: WasmMachine | None = None,
         engine: Engine = Engine.PY_EVM,
         precompile_entries: bytes = b"",
+        warm_entries: bytes = b"",
     ) -> None:
         self.engine = engine
         self.precompile_entries = precompile_entries
+        self.warm_entries = warm_entries
         self.origin = origin
         self.gas_price = gas_price
         self.blob_versioned_hashes = blob_versioned_hashes

@@ -3,25 +3,25 @@
 Validation comes before and is chain/vm/validation.py's; nothing here refuses a message.
 """
 
-from dataclasses import dataclass, field
+from functools import partial
 
 from zevm.chain.rules.forks import Fork
-from zevm.chain.types import AccessListEntry, Authorization, Transaction
-from zevm.chain.types.transaction import BLOB_GAS_PER_BLOB
 from zevm.chain.vm.calls import contract_address, show_refused
 from zevm.chain.vm.console import decode_console
 from zevm.chain.vm.delegation import DELEGATION_PREFIX, delegation_of
+from zevm.chain.vm.engines import whole
 from zevm.chain.vm.engines.choice import run_message
 from zevm.chain.vm.engines.ending import Ending
+from zevm.chain.vm.engines.engine import Engine
 from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.execution_state import ExecutionState
 from zevm.chain.vm.fork_table import frames_of
 from zevm.chain.vm.frame import TransactionContext
-from zevm.chain.vm.gas_needs import GasNeeds
-from zevm.chain.vm.interface import CallRequest, Outcome, VmError, VmErrorKind
+from zevm.chain.vm.interface import Outcome, VmError, VmErrorKind
 from zevm.chain.vm.message import NOBODY, Message
 from zevm.chain.vm.py_evm_state import PyEvmState
 from zevm.chain.vm.tracer import TransactionStart
+from zevm.chain.vm.transaction_environment import TransactionEnvironment
 from zevm.storage.account import MAX_NONCE
 from zevm.storage.primitives import ZERO_ADDRESS, Address
 
@@ -36,69 +36,29 @@ REFUND_QUOTIENT_LONDON = 5
 NO_ADDRESS = ZERO_ADDRESS
 
 
-@dataclass(slots=True)
-class TransactionEnvironment:
-    """A message with its prices settled, whether signed or not.
-
-    gas_price: wei per gas that the sender pays; tip: the part of it that the coinbase gets.
-    gas: what the gas limit covers whatever the execution uses.
-    """
-
-    sender: Address
-    to: Address | None
-    value: int
-    data: bytes
-    gas_limit: int
-    gas_price: int
-    tip: int
-    blob_gas_price: int
-    gas: GasNeeds
-    access_list: tuple[AccessListEntry, ...] = ()
-    authorization_list: tuple[Authorization, ...] = ()
-    blob_versioned_hashes: tuple[bytes, ...] = field(default=())
-
-    @property
-    def price_wei(self) -> int:
-        """The advance payment for gas and blob gas."""
-        return (
-            self.gas_limit * self.gas_price + BLOB_GAS_PER_BLOB * len(self.blob_versioned_hashes) * self.blob_gas_price
-        )
-
-
-def settle(
-    message: Transaction | CallRequest,
-    gas: GasNeeds,
-    environment: BlockEnvironment,
-    *,
-    price_wei: int | None,
-    blob_price_wei: int,
-) -> TransactionEnvironment:
-    """A message at the prices that it pays per gas and per blob gas. price_wei: None where it pays nothing at all."""
-    return TransactionEnvironment(
-        sender=message.sender,
-        to=message.to,
-        value=message.value,
-        data=message.data,
-        gas_limit=message.gas_limit,
-        gas_price=price_wei or 0,
-        tip=0 if price_wei is None else price_wei - (environment.base_fee_per_gas or 0),
-        blob_gas_price=blob_price_wei,
-        gas=gas,
-        access_list=message.access_list,
-        authorization_list=message.authorization_list or (),
-        blob_versioned_hashes=message.blob_versioned_hashes or (),
-    )
-
-
 def execute(
     transaction: TransactionEnvironment,
     environment: BlockEnvironment,
     evm_state: PyEvmState,
     context: TransactionContext,
 ) -> Outcome:
-    """Take the transaction through all phases and end it."""
+    """Take the transaction through all phases and end it, on the core where it may."""
+    evm_state.block_state.begin_transaction()
+    if context.engine is Engine.PY_EVM:
+        return _execute(transaction, environment, evm_state, context)
+    frames = frames_of(environment.rules.fork, context.deadline)
+    reference = partial(_execute, transaction, environment, evm_state, context)
+    return whole.run(frames, transaction, environment, evm_state, context, reference)
+
+
+def _execute(
+    transaction: TransactionEnvironment,
+    environment: BlockEnvironment,
+    evm_state: PyEvmState,
+    context: TransactionContext,
+) -> Outcome:
+    """The phases in Python, but for the message, which the chosen engine runs."""
     state = evm_state.block_state
-    state.begin_transaction()
     creates = (
         contract_address(transaction.sender, state.get_nonce(transaction.sender)) if transaction.to is None else None
     )

@@ -72,7 +72,7 @@ fn find_code(step: *Step, target: Account, address: host.Address) Failure!Found 
 }
 
 /// The address that a delegation designation points to (EIP-7702).
-fn delegate_of(code: *const codes.Code) ?host.Address {
+pub fn delegate_of(code: *const codes.Code) ?host.Address {
     if (code.size != delegation_size or !std.mem.startsWith(u8, code.bytes, delegation_prefix)) return null;
     return code.bytes[delegation_prefix.len..][0..20].*;
 }

@@ -149,7 +149,7 @@ pub fn take(step: *Step, address: *const host.Address, end: End) Failure!void {
 }
 
 /// The address of a contract that an account creates with this nonce (Yellow Paper, eq. 88).
-fn address_of(sender: *const host.Address, nonce: u64) host.Address {
+pub fn address_of(sender: *const host.Address, nonce: u64) host.Address {
     var digits: [8]u8 = undefined;
     std.mem.writeInt(u64, &digits, nonce, .big);
     const short = digits[@clz(nonce) / 8 ..];

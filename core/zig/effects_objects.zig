@@ -25,6 +25,20 @@ pub fn of(arena: std.mem.Allocator, state: *State) Error!*Object {
     });
 }
 
+/// (accounts, slots, codes, logs, their places among all that were made, the number of these): what a whole transaction
+/// leaves that is not as it was
+pub fn net_of(arena: std.mem.Allocator, state: *State) Error!*Object {
+    const changed = try Changed.net(arena, state);
+    return python.gathered(6, .{
+        accounts_of(state, &changed),
+        slots_of(state, &changed),
+        codes_of(state, &changed),
+        logs_of(state),
+        ordinals_of(state),
+        python.integer(state.logs_made),
+    });
+}
+
 /// What has a change that was not undone, even if it is what it was before; and what is not, if no change says so.
 const Changed = struct {
     accounts: std.DynamicBitSetUnmanaged,
@@ -40,13 +54,30 @@ const Changed = struct {
             .slot => result.slots.set(change.index),
             else => {},
         };
-        for (state.accounts.items, 0..) |*entry, place| {
-            if (!entry.is_as_it_was()) result.accounts.set(place);
-        }
+        result.add_net(state);
+        return result;
+    }
+
+    /// What is not as it was; no slots of accounts that are gone.
+    fn net(arena: std.mem.Allocator, state: *const State) Error!Changed {
+        var result: Changed = .{
+            .accounts = try .initEmpty(arena, state.accounts.items.len),
+            .slots = try .initEmpty(arena, state.slots.items.len),
+        };
+        result.add_net(state);
         for (state.slots.items, 0..) |*slot, place| {
-            if (slot.value != slot.original) result.slots.set(place);
+            if (state.accounts.items[@intFromEnum(slot.account)].held == null) result.slots.unset(place);
         }
         return result;
+    }
+
+    fn add_net(self: *Changed, state: *const State) void {
+        for (state.accounts.items, 0..) |*entry, place| {
+            if (!entry.is_as_it_was()) self.accounts.set(place);
+        }
+        for (state.slots.items, 0..) |*slot, place| {
+            if (slot.value != slot.original) self.slots.set(place);
+        }
     }
 };
 
@@ -127,6 +158,17 @@ fn logs_of(state: *State) Error!*Object {
             topics_of(log.topics[0..log.topic_count]),
             python.bytes(log.data),
         });
+        defer python.drop(object);
+        try python.done(python.PyList_Append(list, object));
+    }
+    return list;
+}
+
+fn ordinals_of(state: *State) Error!*Object {
+    const list = try python.made(python.PyList_New(0));
+    errdefer python.drop(list);
+    for (state.logs.items) |*log| {
+        const object = try python.integer(log.ordinal);
         defer python.drop(object);
         try python.done(python.PyList_Append(list, object));
     }

@@ -42,6 +42,8 @@ pub const Context = struct {
     lock: Lock = .{ .is_shared = false },
     /// Whether the transaction had accessed any slot before the message began: without an access list there is none.
     has_warm_slots: bool = true,
+    /// Of a whole transaction: the precompiles that are warm from its start, and all else is cold.
+    warm: ?host_of.Precompiles = null,
     held: std.ArrayList(*Object) = .empty,
     /// What the last precompile gave.
     answer: ?*Object = null,
@@ -153,6 +155,7 @@ fn code(context: *anyopaque, address: *const Address) Error![]const u8 {
 const brief_code_size = 64 * 1024;
 
 fn is_warm(context: *anyopaque, address: *const Address) Error!bool {
+    if (Context.of(context).warm) |*warm| return warm.find(address) != null;
     return truth(try call_with_address(Context.asking(context).state, .is_warm, address));
 }
 

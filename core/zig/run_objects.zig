@@ -14,14 +14,14 @@ const word = @import("word.zig");
 const Object = python.Object;
 
 /// Most bytes of one run: frames, journal, output. Beyond it, Python decides.
-const most_memory = 256 * 1024 * 1024;
+pub const most_memory = 256 * 1024 * 1024;
 
-fn bytes_of(comptime size: usize, object: *Object) Error![size]u8 {
+pub fn bytes_of(comptime size: usize, object: *Object) Error![size]u8 {
     const data = try python.contents(object);
     return if (data.len == size) data[0..size].* else error.Refused;
 }
 
-fn word_of_bytes(object: *Object) Error!host_of.Word {
+pub fn word_of_bytes(object: *Object) Error!host_of.Word {
     return word.from_bytes(&try bytes_of(32, object));
 }
 
@@ -30,7 +30,7 @@ fn limit_of(object: *Object) Error!?usize {
     return if (python.is_none(object)) null else try python.size_of(object);
 }
 
-fn block_of(object: *Object) Error!host_of.Block {
+pub fn block_of(object: *Object) Error!host_of.Block {
     const parts = try python.sequence(object);
     if (parts.size != 13) return error.Refused;
     return .{
@@ -50,7 +50,7 @@ fn block_of(object: *Object) Error!host_of.Block {
     };
 }
 
-fn transaction_of(arena: std.mem.Allocator, context: *host_objects.Context, object: *Object) Error!host_of.Transaction {
+pub fn transaction_of(arena: std.mem.Allocator, context: *host_objects.Context, object: *Object) Error!host_of.Transaction {
     const parts = try python.sequence(object);
     if (parts.size != 6) return error.Refused;
     const hashes = try python.sequence(try parts.at(2));
@@ -126,7 +126,7 @@ fn answer(arena: std.mem.Allocator, state: *state_of.State, result: *const host_
 }
 
 /// None, a number, two numbers, or a text.
-fn detail_of(detail: *const host_of.Detail) Error!*Object {
+pub fn detail_of(detail: *const host_of.Detail) Error!*Object {
     return switch (detail.*) {
         .none => python.none(),
         .stack => |stack| pair(stack.height, stack.limit),

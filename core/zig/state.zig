@@ -74,7 +74,8 @@ pub const Slot = struct {
 
 const Transient = struct { account: Account, key: Word, value: Word = 0 };
 
-pub const Log = struct { address: Address, topics: [4]Word, topic_count: u8, data: []const u8 };
+/// ordinal: its place among all logs that the run made, those that were undone too.
+pub const Log = struct { address: Address, topics: [4]Word, topic_count: u8, data: []const u8, ordinal: u64 };
 
 const SlotKey = struct { account: Account, slot: Word };
 
@@ -115,6 +116,8 @@ pub const State = struct {
     journal: journal_of.Journal(?Held) = .{},
     /// What was added to the refund counter since the run began.
     refund_change: i64 = 0,
+    /// Logs that were appended, those that were undone too.
+    logs_made: u64 = 0,
     /// References that the state keeps until its end.
     code_references: std.ArrayList(*Code) = .empty,
 
@@ -402,17 +405,51 @@ pub const State = struct {
             .topics = @splat(0),
             .topic_count = @intCast(topics.len),
             .data = try self.memory.dupe(u8, data),
+            .ordinal = self.logs_made,
         };
         @memcpy(log.topics[0..topics.len], topics);
         try self.logs.append(self.memory, log);
         errdefer _ = self.logs.pop();
         try self.journal.mark(self.memory, .log, 0);
+        self.logs_made += 1;
     }
 
     /// Add to, or, negative, take from the refund counter.
     pub fn add_refund(self: *State, gas: i64) Error!void {
         try self.journal.refund(self.memory, self.refund_change);
         self.refund_change +|= gas;
+    }
+
+    /// Add to the accessed addresses before the run begins, which nothing undoes.
+    pub fn warm_ahead(self: *State, address: *const Address) Error!void {
+        self.entry(try self.at(address)).warmth = .warm;
+    }
+
+    /// Add to the accessed slots before the run begins, which nothing undoes.
+    pub fn warm_slot_ahead(self: *State, address: *const Address, key: Word) Error!void {
+        self.slots.items[try self.slot_at(try self.at(address), key)].warmth = .warm;
+    }
+
+    /// Accounts that go at the end of the transaction.
+    pub fn destroyed_count(self: *const State) u32 {
+        var count: u32 = 0;
+        for (self.accounts.items) |*known| count += @intFromBool(known.is_destroyed);
+        return count;
+    }
+
+    /// Remove destroyed accounts, and with `clears_empty` the empty ones that were touched or changed. No undoing.
+    pub fn end_transaction(self: *State, clears_empty: bool) Error!void {
+        for (self.accounts.items, 0..) |*known, place| {
+            if (known.is_destroyed) (try self.loaded(@enumFromInt(place))).held = null;
+        }
+        if (!clears_empty) return;
+        for (self.journal.changes.items) |change| {
+            if (change.kind == .account) self.accounts.items[change.index].is_touched = true;
+        }
+        for (0..self.accounts.items.len) |place| {
+            const account: Account = @enumFromInt(place);
+            if (self.entry(account).is_touched and try self.is_empty(account)) self.entry(account).held = null;
+        }
     }
 
     // Checkpoints

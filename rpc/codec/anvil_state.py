@@ -5,25 +5,21 @@
 1.x   transactions as eth_getTransactionByHash gives them
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from zevm.chain.events import BlockAndReceipts
 from zevm.chain.rules.genesis import GenesisAccount
-from zevm.chain.types import Authorization, Block, Header, Log, Receipt, Transaction, TransactionType
+from zevm.chain.types import Block, Header, Receipt, Transaction
 from zevm.chain.types.receipt import logs_bloom
-from zevm.rpc.codec import objects, results, scalars
-from zevm.rpc.codec.objects import decode_fields, require_fields
+from zevm.rpc.codec import foreign_blocks, objects, results, scalars
+from zevm.rpc.codec.foreign_blocks import BlobPrice
 from zevm.rpc.codec.results import Json, hexadecimal
-from zevm.rpc.codec.scalars import Decoder
 from zevm.rpc.errors import InvalidParamsError
 from zevm.storage.keccak import EMPTY_KECCAK, keccak256
 from zevm.storage.primitives import Address, Hash32
 from zevm.storage.rlp import RlpError
-
-BlobPrice = Callable[[Header], int | None]
-"""Wei per blob gas in the block of a header."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,64 +139,9 @@ def _linked(
         known = [receipt for receipt in receipts if receipt is not None]
         if len(known) != len(receipts):
             return
-        yield BlockAndReceipts(block, tuple(_completed(block, known, blob_price)))
+        yield BlockAndReceipts(block, tuple(foreign_blocks.completed(block, known, blob_price)))
         parent = blocks.get(block.header.parent_hash)
         block = parent if parent is not None and parent.number == block.number - 1 else None
-
-
-def _completed(block: Block, receipts: list[Receipt], blob_price: BlobPrice) -> Iterator[Receipt]:
-    """The receipts with the values that derive from the block: each one's own gas, prices."""
-    before = 0
-    for transaction, receipt in zip(block.transactions, receipts, strict=True):
-        has_blobs = transaction.type is TransactionType.BLOB
-        yield Receipt(
-            type=transaction.type,
-            status=receipt.status,
-            cumulative_gas_used=receipt.cumulative_gas_used,
-            logs=receipt.logs,
-            bloom=receipt.bloom,
-            sender=receipt.sender,
-            gas_used=receipt.cumulative_gas_used - before,
-            effective_gas_price=transaction.effective_gas_price(block.header.base_fee_per_gas),
-            contract_address=receipt.contract_address,
-            blob_gas_used=transaction.blob_gas if has_blobs else None,
-            blob_gas_price=blob_price(block.header) if has_blobs else None,
-        )
-        before = receipt.cumulative_gas_used
-
-
-_HEADER_FIELDS: dict[str, tuple[str, Decoder]] = {
-    "parentHash": ("parent_hash", scalars.hash32),
-    "sha3Uncles": ("uncles_hash", scalars.hash32),
-    "ommersHash": ("uncles_hash", scalars.hash32),
-    "miner": ("coinbase", scalars.address),
-    "beneficiary": ("coinbase", scalars.address),
-    "stateRoot": ("state_root", scalars.hash32),
-    "transactionsRoot": ("transactions_root", scalars.hash32),
-    "receiptsRoot": ("receipts_root", scalars.hash32),
-    "logsBloom": ("logs_bloom", scalars.fixed_data(256, "types.Bloom")),
-    "difficulty": ("difficulty", scalars.number),
-    "number": ("number", scalars.number),
-    "gasLimit": ("gas_limit", scalars.number),
-    "gasUsed": ("gas_used", scalars.number),
-    "timestamp": ("timestamp", scalars.number),
-    "extraData": ("extra_data", scalars.data),
-    "mixHash": ("mix_hash", scalars.hash32),
-    "nonce": ("nonce", scalars.fixed_data(8, "types.BlockNonce")),
-    "baseFeePerGas": ("base_fee_per_gas", scalars.number),
-    "withdrawalsRoot": ("withdrawals_root", scalars.hash32),
-    "blobGasUsed": ("blob_gas_used", scalars.number),
-    "excessBlobGas": ("excess_blob_gas", scalars.number),
-    "parentBeaconBlockRoot": ("parent_beacon_block_root", scalars.hash32),
-    "requestsHash": ("requests_hash", scalars.hash32),
-}
-
-
-def _header(value: object) -> Header:
-    decoded = decode_fields(value, _HEADER_FIELDS)
-    if "parent_hash" not in decoded:
-        raise InvalidParamsError("missing required field 'parentHash' for Header")
-    return Header(**decoded)
 
 
 def _check_readable(block: Block) -> None:
@@ -215,10 +156,10 @@ def _blocks(value: object) -> dict[Hash32, Block]:
     """The blocks by hash."""
     blocks = {}
     for item in _objects(value):
-        header = _header(item.get("header"))
+        header = foreign_blocks.header(item.get("header"))
         where = f"block {header.number}"
         try:
-            transactions = tuple([_transaction(entry) for entry in _objects(item.get("transactions"))])
+            transactions = tuple([foreign_blocks.transaction(entry) for entry in _objects(item.get("transactions"))])
             withdrawals = item.get("withdrawals")
             decoded = None if withdrawals is None else scalars.tuple_of(objects.withdrawal)(withdrawals)
         except InvalidParamsError as error:
@@ -231,109 +172,12 @@ def _blocks(value: object) -> dict[Hash32, Block]:
     return blocks
 
 
-_TAGS = {
-    "Legacy": TransactionType.LEGACY,
-    "EIP2930": TransactionType.ACCESS_LIST,
-    "EIP1559": TransactionType.DYNAMIC_FEE,
-    "EIP4844": TransactionType.BLOB,
-    "EIP7702": TransactionType.SET_CODE,
-}
-_AUTHORIZATION_FIELDS: dict[str, tuple[str, Decoder]] = {
-    "chainId": ("chain_id", scalars.number),
-    "address": ("address", scalars.address),
-    "nonce": ("nonce", scalars.number),
-    "v": ("y_parity", scalars.number),
-    "yParity": ("y_parity", scalars.number),
-    "r": ("r", scalars.number),
-    "s": ("s", scalars.number),
-}
-
-
-def _authorization(value: object) -> Authorization:
-    decoded = decode_fields(value, _AUTHORIZATION_FIELDS)
-    require_fields(decoded, _AUTHORIZATION_FIELDS, "SetCodeAuthorization")
-    return Authorization(**decoded)
-
-
-_TRANSACTION_FIELDS: dict[str, tuple[str, Decoder]] = {
-    "chainId": ("chain_id", scalars.number),
-    "nonce": ("nonce", scalars.number),
-    "gas": ("gas_limit", scalars.number),
-    "gasLimit": ("gas_limit", scalars.number),
-    "to": ("to", scalars.address),
-    "value": ("value", scalars.number),
-    "input": ("data", scalars.data),
-    "accessList": ("access_list", scalars.tuple_of(objects.access_list_entry)),
-    "maxFeePerBlobGas": ("max_fee_per_blob_gas", scalars.number),
-    "blobVersionedHashes": ("blob_versioned_hashes", scalars.tuple_of(scalars.hash32)),
-    "authorizationList": ("authorization_list", scalars.tuple_of(_authorization)),
-    "r": ("r", scalars.number),
-    "s": ("s", scalars.number),
-}
-
-
-def _transaction(value: dict[str, Any]) -> Transaction:
-    """A transaction of a block in any of the forms; an impersonated account's comes with its sender."""
-    sender = value.get("impersonated_sender")
-    fields, kind = _untagged(value.get("transaction", value))
-    signature = fields.get("signature")
-    fields = {**fields, **signature} if type(signature) is dict else fields
-    decoded = decode_fields(fields, _TRANSACTION_FIELDS)
-    legacy = kind in (TransactionType.LEGACY, TransactionType.ACCESS_LIST)
-    prices = ("gasPrice", "gasPrice") if legacy else ("maxPriorityFeePerGas", "maxFeePerGas")
-    tip, cap = [scalars.number(fields.get(name) or 0) for name in prices]
-    parity, chain_id = _parity(kind, fields, decoded.pop("chain_id", None))
-    transaction = Transaction(
-        **decoded,
-        type=kind,
-        chain_id=chain_id,
-        y_parity=parity,
-        max_priority_fee_per_gas=tip,
-        max_fee_per_gas=cap,
-    )
-    return transaction if sender is None else transaction.impersonating(scalars.address(sender))
-
-
-def _untagged(value: object) -> tuple[dict[str, Any], TransactionType]:
-    fields = scalars.json_object(value)
-    tag = next((tag for tag in _TAGS if tag in fields), None)
-    if tag is not None:
-        inner = scalars.json_object(fields[tag])
-        return scalars.json_object(inner.get("tx", inner)), _TAGS[tag]
-    number = scalars.number(fields.get("type") or 0)
-    if number not in tuple(TransactionType):
-        raise InvalidParamsError(f"transaction type {number} is not supported")
-    return fields, TransactionType(number)
-
-
-def _parity(kind: TransactionType, fields: dict[str, Any], chain_id: int | None) -> tuple[int, int | None]:
-    """The signature's parity and the chain id, which a legacy transaction encodes in `v`."""
-    given = fields.get("v", fields.get("yParity"))
-    v = scalars.number(0 if given is None else given)
-    if kind is not TransactionType.LEGACY:
-        return v & 1, chain_id
-    if v >= 35:
-        return (v - 35) & 1, (v - 35) // 2
-    return (v - 27) & 1 if v >= 27 else v, None
-
-
-_LOG_FIELDS: dict[str, tuple[str, Decoder]] = {
-    "address": ("address", scalars.address),
-    "topics": ("topics", scalars.tuple_of(scalars.hash32)),
-    "data": ("data", scalars.data),
-}
-
-
-def _log(value: object) -> Log:
-    return Log(**{"topics": (), "data": b""} | decode_fields(value, _LOG_FIELDS))
-
-
 def _outcomes(value: object) -> dict[tuple[Hash32, int], Receipt]:
     """The outcome of each transaction, by block hash and index; its gas is cumulative."""
     found = {}
     for item in _objects(value):
         information, receipt = scalars.json_object(item.get("info")), scalars.json_object(item.get("receipt"))
-        logs = scalars.tuple_of(_log)(receipt.get("logs") or [])
+        logs = scalars.tuple_of(foreign_blocks.log)(receipt.get("logs") or [])
         contract, status = information.get("contract_address"), receipt.get("status", 1)
         place = scalars.hash32(item.get("block_hash")), scalars.number(information.get("transaction_index"))
         found[place] = Receipt(

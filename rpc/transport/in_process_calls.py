@@ -12,7 +12,7 @@ from contextlib import suppress
 from inspect import isgeneratorfunction
 from typing import Any
 
-from zevm.chain.concurrency.deadline import Cancellation
+from zevm.chain.concurrency.deadline import Cancellation, NotAtHandError
 from zevm.chain.concurrency.writer import NOT_LENT
 from zevm.rpc.codec.answers import answer_in_slices, write_briefly
 from zevm.rpc.codec.later import Later
@@ -75,6 +75,8 @@ class DirectCalls:
 
     def _answer_here(self, call: Call) -> Reply:
         result = self._dispatcher.run_light(call, None)
+        if type(result) is NotAtHandError:
+            raise NoDirectWayError
         reply = None
         if type(result) is Later:
             try:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.core.support import needs_core, outcome
+from zevm.chain.errors import EngineDifferenceError
 from zevm.chain.types import Transaction
 from zevm.chain.types.transaction import (
     AccessListEntry,
@@ -16,6 +17,7 @@ from zevm.chain.types.transaction import (
     decode_in_python,
     encode_network_form,
 )
+from zevm.chain.vm.engines.engine import FUNCTION_CHECKS, Engine
 from zevm.core import CORE
 from zevm.storage import rlp
 from zevm.storage.rlp import encode_bytes
@@ -120,3 +122,17 @@ def test_blobs_with_their_sidecar_and_other_types() -> None:
         read(bytes((first,)) + transaction.encoded[1:])
     for few in (b"", b"\x01", b"\xc0", b"\x02\xc0", encode_bytes(transaction.encoded)):
         read(few)
+
+
+def test_the_check_mode_reads_what_both_read_and_finds_what_they_do_not() -> None:
+    owner, encoded = object(), example(random.Random(5), TransactionType.DYNAMIC_FEE).encoded
+    FUNCTION_CHECKS.begin(owner, Engine.CHECK)
+    try:
+        assert Transaction.decode(encoded).encoded == encoded
+        assert CORE.library is not None
+        CORE.library.bind("transaction_fields", lambda _: None, Transaction._of)
+        with pytest.raises(EngineDifferenceError, match="transaction_fields"):
+            Transaction.decode(encoded)
+    finally:
+        FUNCTION_CHECKS.end(owner)
+        CORE.library.bind("transaction_fields", decode_in_python, Transaction._of)

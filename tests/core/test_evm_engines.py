@@ -25,6 +25,7 @@ from zevm.chain.vm import transition
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.engines import choice, engine, native, replay
 from zevm.chain.vm.engines.engine import Engine, engine_named
+from zevm.chain.vm.execution_state import TransactionChanges
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.fork_table import FRAME_CLASSES
 from zevm.chain.vm.frame import Frame
@@ -131,10 +132,13 @@ def test_nests_reach_depth_and_every_kind_of_frame() -> None:
 
 @pytest.mark.lengthy
 def test_effects_that_get_lost_on_their_way_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    absorb = BlockState.absorb
-    monkeypatch.setattr(
-        BlockState, "absorb", lambda self, effects: absorb(self, effects._replace(destroyed=frozenset()))
-    )
+    absorb = BlockState.absorb_transaction
+
+    def absorb_but_deletions(state: BlockState, changes: TransactionChanges) -> None:
+        kept = {address: fields for address, fields in changes.accounts.items() if fields is not None}
+        absorb(state, changes._replace(accounts=kept))
+
+    monkeypatch.setattr(BlockState, "absorb_transaction", absorb_but_deletions)
     assert differential.campaign(differential.run_nest, 0, 60, 60, "nest") > 0
 
 

@@ -117,7 +117,7 @@ class TestN9FlagsOfOtherNodes:
             ("--hostname=127.0.0.1 --dev.period 2", "--host 127.0.0.1 --block-time 2"),
             ("--mnemonic-random --no-cors --ipc --threads 2", "--mnemonic-random 12 --ipc @"),
             ("--client-version --no-cors", "--client-version"),
-            ("-p 1 --retries", "-p 1"),
+            ("-p 1 --cache-path", "-p 1"),
         ],
     )
     def test_how_they_are_read(self, line: str, kept: str) -> None:
@@ -132,9 +132,9 @@ class TestN9FlagsOfOtherNodes:
             assert client.call("eth_chainId") == "0x7a69"
 
     def test_forking_is_told(self, here: Here) -> None:
-        told = here("--fork-url", "http://127.0.0.1:9")
-        assert (told.code, told.err.count("\n")) == (2, 1)
-        assert "forking another chain is not supported yet" in told.err
+        told = here("--fork-url", "http://127.0.0.1:9", "--fork-retry-backoff", "1", "--port", "0")
+        assert (told.code, told.err.count("\n")) == (1, 1)
+        assert "eth_chainId() has no answer after 6 attempts, the last of http://127.0.0.1:9: no connection" in told.err
 
 
 class TestN10KeysAreNotShown:

@@ -25,7 +25,7 @@ from zevm.storage.checksums import (
 )
 from zevm.storage.database import Database
 from zevm.storage.directory import read_sealed, write_sealed
-from zevm.storage.errors import CorruptionError, StorageError
+from zevm.storage.errors import CorruptionError, ForeignDatabaseError, StorageError, StorageProblem
 from zevm.storage.integrity import transaction_hashes
 from zevm.storage.keccak import keccak256
 from zevm.storage.store import Batch
@@ -414,3 +414,20 @@ def test_names_that_an_older_program_has_summed_are_none_of_the_database(tmp_pat
     write_sealed(path / "CHECKSUMS", [*lines, "CURRENT (copy) 16 0a0b0c0d", "backup.log 3 0a0b0c0d"])
     with Database.open(path) as database:
         assert not database.unclean_stop
+
+
+def test_a_database_without_its_mark_of_ownership_is_damaged_not_another_programs(tmp_path: Path) -> None:
+    path = tmp_path / "data"
+    with Database.open(path) as database:
+        grow(database, 2)
+    (path / "FORMAT").unlink()
+    with pytest.raises(CorruptionError, match=r"FORMAT is missing$") as damage:
+        Database.open(path)
+    assert damage.value.problem is StorageProblem.FORMAT_DAMAGED
+    (path / "letters").touch()
+    with pytest.raises(ForeignDatabaseError, match="files that are not zEVM's"):
+        Database.open(path)
+    (path / "letters").unlink()
+    Database.salvage(path).close()
+    with Database.open(path) as database:
+        assert database.scrub() == []

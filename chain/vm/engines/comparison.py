@@ -1,11 +1,13 @@
 """The differences between what two engines leave of one message."""
 
 from collections.abc import Iterator
+from dataclasses import fields
 from typing import Any
 
 from zevm.chain.vm.engines.ending import Ending
 from zevm.chain.vm.engines.native import NativeRun
-from zevm.chain.vm.execution_state import Effects
+from zevm.chain.vm.execution_state import Effects, TransactionChanges
+from zevm.chain.vm.interface import Outcome
 
 
 def differences_of(native: NativeRun, reference: NativeRun) -> Iterator[str]:
@@ -20,15 +22,25 @@ def differences_of(native: NativeRun, reference: NativeRun) -> Iterator[str]:
 
 def effects_differences(native: Effects, reference: Effects) -> Iterator[str]:
     """Each difference in the state; codes by their hashes, which the accounts hold."""
-    changes: tuple[tuple[str, dict[Any, Any], dict[Any, Any]], ...] = (
-        ("account", native.accounts, reference.accounts),
-        ("slot", native.slots, reference.slots),
-    )
-    for kind, ours, theirs in changes:
-        for key in ours.keys() | theirs.keys():
-            yield from _difference(f"{kind} {_show(key)}", ours.get(key, "unchanged"), theirs.get(key, "unchanged"))
+    yield from _changes_differences("account", native.accounts, reference.accounts)
+    yield from _changes_differences("slot", native.slots, reference.slots)
     for name in ("touched", "destroyed", "logs", "refund"):
         yield from _difference(name, getattr(native, name), getattr(reference, name))
+
+
+def outcome_differences(
+    native: Outcome, changes: TransactionChanges, reference: Outcome, wanted: TransactionChanges
+) -> Iterator[str]:
+    """Each difference of a whole transaction in a line; codes by their hashes, which the accounts hold."""
+    for field in fields(Outcome):
+        yield from _difference(field.name, getattr(native, field.name), getattr(reference, field.name))
+    yield from _changes_differences("account", changes.accounts, wanted.accounts)
+    yield from _changes_differences("slot", changes.slots, wanted.slots)
+
+
+def _changes_differences(kind: str, ours: dict[Any, Any], theirs: dict[Any, Any]) -> Iterator[str]:
+    for key in ours.keys() | theirs.keys():
+        yield from _difference(f"{kind} {_show(key)}", ours.get(key, "unchanged"), theirs.get(key, "unchanged"))
 
 
 def _difference(name: str, native: Any, reference: Any) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """The engine in Zig: an outermost message on a state of the core's own, which stands on the ExecutionState."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from eth.exceptions import VMError
@@ -89,7 +89,7 @@ def precompile_entries(
     return b"".join([address + bytes((number(body),)) for address, body in callable_.items()])
 
 
-class _Helper:
+class Helper:
     """The answers to the core's questions that the state has not (core/zig/host_objects.zig)."""
 
     __slots__ = ("_context", "_evm_state", "_frames", "block_hash", "look")
@@ -132,20 +132,21 @@ def run(frames: type[Frame], evm_state: PyEvmState, message: Message, context: T
     assert CORE.library is not None
     found = CORE.library.run_message(
         evm_state.block_state,
-        _Helper(frames, evm_state, context),
-        _block(evm_state, context),
-        _transaction(evm_state, context),
+        Helper(frames, evm_state, context),
+        block_fields(evm_state, context),
+        transaction_fields(evm_state, context),
         _message(message),
     )
     if found is None:
         context.take_console()
         return None
     status, gas_left, output, detail, spare_gas, effects = found
-    ending = Ending(gas_left, output, _error(frames, status, detail))
+    ending = Ending(gas_left, output, error_of(frames, status, detail))
     return NativeRun(ending, UNLIMITED_GAS if spare_gas is None else spare_gas, _effects(effects))
 
 
-def _block(evm_state: PyEvmState, context: TransactionContext) -> tuple[Any, ...]:
+def block_fields(evm_state: PyEvmState, context: TransactionContext) -> tuple[Any, ...]:
+    """The block as core/zig/run_objects.zig reads it."""
     return (
         evm_state.fork,
         evm_state.coinbase,
@@ -163,7 +164,8 @@ def _block(evm_state: PyEvmState, context: TransactionContext) -> tuple[Any, ...
     )
 
 
-def _transaction(evm_state: PyEvmState, context: TransactionContext) -> tuple[Any, ...]:
+def transaction_fields(evm_state: PyEvmState, context: TransactionContext) -> tuple[Any, ...]:
+    """The values that all messages of a transaction share, as core/zig/run_objects.zig reads it."""
     words = None if context.memory_words == UNLIMITED_WORDS else context.memory_words
     return (
         context.origin,
@@ -191,7 +193,7 @@ def _message(message: Message) -> tuple[Any, ...]:
     )
 
 
-def _error(frames: type[Frame], status: int, detail: Any) -> VmError | None:
+def error_of(frames: type[Frame], status: int, detail: Any) -> VmError | None:
     """Why the outermost frame failed, with geth's text."""
     kind = _STATUSES[status]
     if kind is None:
@@ -217,6 +219,11 @@ _TEXTS = {
 }
 
 
+def logs_of(found: Iterable[tuple[bytes, tuple[bytes, ...], bytes]]) -> tuple[Log, ...]:
+    """Logs of the core's."""
+    return tuple([Log(Address(address), tuple(map(Hash32, topics)), data) for address, topics, data in found])
+
+
 def _effects(found: tuple[Any, ...]) -> Effects:
     accounts, slots, codes, touched, destroyed, logs, added, taken = found
     return Effects(
@@ -225,6 +232,6 @@ def _effects(found: tuple[Any, ...]) -> Effects:
         codes,
         frozenset(touched),
         frozenset(destroyed),
-        tuple([Log(Address(address), tuple(map(Hash32, topics)), data) for address, topics, data in logs]),
+        logs_of(logs),
         added - taken,
     )

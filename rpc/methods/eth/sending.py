@@ -17,7 +17,7 @@ from zevm.rpc.errors import InvalidParamsError, ReceiptTimeoutError, ServerError
 from zevm.rpc.methods.eth.transactions import receipt_json, waiting_at
 from zevm.rpc.methods.support.filling import execution_deadline, fill_transaction
 from zevm.rpc.methods.support.kinds import BRIEF_DATA_BYTES, decode_once, kind_of_raw_sending, kind_of_sending
-from zevm.rpc.methods.support.reading import account_of, on_writer
+from zevm.rpc.methods.support.reading import account_of, at_hand, on_writer
 from zevm.rpc.methods.support.transaction_failures import submit
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
@@ -202,7 +202,7 @@ async def _send_and_wait(services: Services, timeout_ms: int | None, send_it: An
     try:
         transaction_hash: Hash32 = await on_writer(services, send_it, *arguments, shares=True)
         async with asyncio.timeout(timeout):
-            while (receipt := receipt_json(services, transaction_hash)) is None:
+            while (receipt := await at_hand(services, receipt_json, services, transaction_hash)) is None:
                 await changed.wait()
                 changed.clear()
             return receipt

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from zevm.chain.concurrency.deadline import Deadline
+from zevm.chain.concurrency.deadline import Deadline, NotAtHandError
 from zevm.chain.errors import UnknownBlockError
 from zevm.chain.events import BlockAndReceipts
 from zevm.chain.types import Block, Header, Receipt
@@ -47,6 +47,20 @@ async def state_at(services: Services, block: BlockReference) -> StateReader:
     assert services.executions is not None
     state: StateReader = await services.executions.run(_state_at, services, block)
     return state
+
+
+async def at_hand(services: Services, read: Callable[..., Result], *arguments: Any) -> Result:
+    """The result of a read that may find something not at hand, which a worker provides."""
+    while True:
+        try:
+            return read(*arguments)
+        except NotAtHandError as absent:
+            assert services.executions is not None
+            await services.executions.run(_provide, absent)
+
+
+def _provide(absent: NotAtHandError, *, deadline: Deadline) -> None:  # noqa: ARG001  it has a time of its own
+    absent.provide()
 
 
 def _state_at(services: Services, block: BlockReference, *, deadline: Deadline) -> StateReader:  # noqa: ARG001

@@ -1,13 +1,14 @@
 """A transaction that no other waits for is mined past the pool, and nobody can tell the difference."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from tests.chain.chain_fixtures import ALICE, BOB, CAROL, GWEI, KEYS, STORE_AND_LOG, creation, open_chain, transfer
 from zevm.chain.blockchain import Chain
 from zevm.chain.blocks.instant import InstantMining
+from zevm.chain.concurrency.writer import run_through
 from zevm.chain.errors import NodeFaultError, TransactionError
 from zevm.chain.events import Event, HeadChanged, TransactionAdded
 from zevm.chain.pool.pool import Pool
@@ -51,14 +52,41 @@ def random_transactions(chain: Chain, seed: int, count: int) -> Iterator[Transac
             yield transfer(nonce, key=KEYS[who], to=chance.choice((ALICE, BOB, CAROL)), **changes)
 
 
+def random_command(chance: random.Random, chain: Chain) -> Callable[[Chain], object]:
+    """A development command between two sends."""
+    number, depth = chance.randrange(4), min(chance.randrange(3), chain.head.number)
+    address, value = chance.choice((ALICE, BOB)), chance.choice((1, 21_000 * 10 * GWEI, 10**22))
+    fields: dict[str, int] = chance.choice(({"minimum_gas_price": GWEI}, {"minimum_gas_price": 0}))
+    commands: list[Callable[[Chain], object]] = [
+        lambda on: on.snapshot(),
+        lambda on: on.revert(number),
+        lambda on: on.rollback(depth),
+        lambda on: run_through(on.reorg(depth, [])),
+        lambda on: run_through(on.set_automine(number != 0)),
+        lambda on: on.patch_state(lambda state: state.set_balance(address, value)),
+        lambda on: on.patch_state(lambda state: state.set_code(address, bytes(number))),
+        lambda on: on.change_settings(**fields),
+        lambda on: on.drop_all_transactions(),
+        lambda on: on.mine(number),
+    ]
+    return chance.choice(commands)
+
+
+@pytest.mark.parametrize("with_commands", [False, True])
 @pytest.mark.parametrize("seed", range(4))
-def test_with_and_without_the_pool_all_is_the_same(chain: Chain, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    through_pool = open_chain()
+def test_with_and_without_the_pool_all_is_the_same(
+    chain: Chain, seed: int, with_commands: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    through_pool, chance = open_chain(), random.Random(seed)
     told: list[list[Event]] = [[], []]
     alone = 0
     for events, listened in zip(told, (chain, through_pool), strict=True):
         listened.events.subscribe(events.append)
     for transaction in random_transactions(chain, seed, 80):
+        if with_commands and chance.random() < 0.4:
+            command = random_command(chance, chain)
+            for changed in (chain, through_pool):
+                changed.writer.run(command, changed)
         before = chain.head.number, chain.pool.version
         answer = send(chain, transaction)
         alone += (chain.head.number, chain.pool.version) == (before[0] + 1, before[1] + 1)

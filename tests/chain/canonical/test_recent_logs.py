@@ -105,8 +105,10 @@ def random_query(chance: random.Random, head: int) -> LogQuery:
     return LogQuery(first, last, None, addresses, topics)
 
 
+@pytest.mark.parametrize("most_logs", [8, 16_384])
 @pytest.mark.parametrize("seed", range(6))
-def test_searches_find_what_is_there(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_searches_find_what_is_there(seed: int, most_logs: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_records, "RECENT_LOGS", most_logs)
     monkeypatch.setattr(log_records, "RECENT_BLOCKS", 16)
     monkeypatch.setattr("zevm.chain.canonical.log_search.RECENT_BLOCKS", 16)
     monkeypatch.setattr(log_records, "RECENT_BLOCK_LOGS", 4)
@@ -143,6 +145,20 @@ def test_what_was_read_is_not_read_again() -> None:
     chain.append([Log(ADDRESSES[1], (), b"")], salt=1)
     assert len(search.search(replace(query, addresses=(ADDRESSES[1],)), head)) == 1
     assert chain.read == before + 1
+
+
+def test_logs_in_memory_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_records, "RECENT_LOGS", 100)
+    chain = Branches()
+    search = LogSearch(chain, chain.ledger)
+    for _ in range(60):
+        chain.append([Log(ADDRESSES[0], (), b"")] * 3)
+        assert len(search.search(LogQuery(0, None), len(chain.canonical) - 1)) == 3 * len(chain.canonical)
+    kept = [block for block in search._recent._blocks if block.records is not None]
+    assert [block.header.number for block in kept] == [*range(60 - 100 // 3, 60)]
+    before = chain.read
+    search.search(LogQuery(60 - 100 // 3, None), 59)
+    assert chain.read == before
 
 
 def test_limits_hold() -> None:

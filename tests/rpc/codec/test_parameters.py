@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from zevm.chain.calls.overrides import BlockOverrides, StateOverride
 from zevm.chain.types import AccessListEntry, Authorization, Log, Withdrawal
 from zevm.chain.types.block_reference import EARLIEST, LATEST, PENDING, BlockReference, BlockTag
-from zevm.rpc.codec import anvil_state, scalars
+from zevm.rpc.codec import foreign_blocks, scalars
 from zevm.rpc.codec.objects import (
     LogFilter,
     TransactionArguments,
@@ -424,4 +424,4 @@ def test_data_round_trips(value: bytes) -> None:
 @pytest.mark.parametrize("value", [None, {}, {"chainId": 1, "address": HEX_A, "nonce": 1, "r": 1, "s": 1}])
 def test_an_authorization_of_a_state_file_needs_its_fields(value: object) -> None:
     with pytest.raises(InvalidParamsError, match=r"missing required field '.*' for SetCodeAuthorization"):
-        anvil_state._authorization(value)
+        foreign_blocks._authorization(value)

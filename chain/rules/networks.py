@@ -1,0 +1,110 @@
+"""The forks of public networks, and those of a chain of which only a header is known."""
+
+from zevm.chain.rules.forks import LATEST_FORK, Fork
+from zevm.chain.rules.json_fields import Json
+from zevm.chain.rules.schedule import ForkSchedule
+from zevm.chain.types import Header
+
+_FROM_GENESIS: dict[str, Json] = dict.fromkeys(
+    (
+        "homesteadBlock",
+        "eip150Block",
+        "eip155Block",
+        "eip158Block",
+        "byzantiumBlock",
+        "constantinopleBlock",
+        "petersburgBlock",
+        "istanbulBlock",
+        "berlinBlock",
+        "londonBlock",
+    ),
+    0,
+)
+
+_NETWORKS: dict[int, dict[str, Json]] = {
+    1: {
+        "homesteadBlock": 1_150_000,
+        "eip150Block": 2_463_000,
+        "eip155Block": 2_675_000,
+        "eip158Block": 2_675_000,
+        "byzantiumBlock": 4_370_000,
+        "constantinopleBlock": 7_280_000,
+        "petersburgBlock": 7_280_000,
+        "istanbulBlock": 9_069_000,
+        "muirGlacierBlock": 9_200_000,
+        "berlinBlock": 12_244_000,
+        "londonBlock": 12_965_000,
+        "arrowGlacierBlock": 13_773_000,
+        "grayGlacierBlock": 15_050_000,
+        # the first block without proof of work: the total difficulty of the merge is not added up here
+        "mergeNetsplitBlock": 15_537_394,
+        "shanghaiTime": 1_681_338_455,
+        "cancunTime": 1_710_338_135,
+        "pragueTime": 1_746_612_311,
+        "osakaTime": 1_764_798_551,
+        "bpo1Time": 1_765_290_071,
+        "bpo2Time": 1_767_747_671,
+        "depositContractAddress": "0x00000000219ab540356cbb839cbe05303d7705fa",
+    },
+    17_000: {
+        **_FROM_GENESIS,
+        "terminalTotalDifficulty": 0,
+        "shanghaiTime": 1_696_000_704,
+        "cancunTime": 1_707_305_664,
+        "pragueTime": 1_740_434_112,
+        "osakaTime": 1_759_308_480,
+        "bpo1Time": 1_759_800_000,
+        "bpo2Time": 1_760_389_824,
+        "depositContractAddress": "0x4242424242424242424242424242424242424242",
+    },
+    560_048: {
+        **_FROM_GENESIS,
+        "terminalTotalDifficulty": 0,
+        "shanghaiTime": 0,
+        "cancunTime": 0,
+        "pragueTime": 1_742_999_832,
+        "osakaTime": 1_761_677_592,
+        "bpo1Time": 1_762_365_720,
+        "bpo2Time": 1_762_955_544,
+        "depositContractAddress": "0x00000000219ab540356cbb839cbe05303d7705fa",
+    },
+    11_155_111: {
+        **_FROM_GENESIS,
+        "mergeNetsplitBlock": 1_450_409,
+        "shanghaiTime": 1_677_557_088,
+        "cancunTime": 1_706_655_072,
+        "pragueTime": 1_741_159_776,
+        "osakaTime": 1_760_427_360,
+        "bpo1Time": 1_761_017_184,
+        "bpo2Time": 1_761_607_008,
+        "depositContractAddress": "0x7f02c3e3c98b133055b8b348b2ac625669ed295d",
+    },
+}
+"""Geth's params/config.go, by chain id: mainnet, Holesky, Hoodi, Sepolia."""
+
+
+def schedule_of(chain_id: int, header: Header, newest: Fork | None = None) -> ForkSchedule:
+    """The schedule of a public network, or for any other chain the newest forks that have such headers.
+
+    newest: every fork up to this one is active, whatever the chain. Development tools decide, as on a chain for
+    development.
+    """
+    if newest is not None:
+        return ForkSchedule.default(chain_id, newest, development=True)
+    config = _NETWORKS.get(chain_id)
+    if config is None:
+        return ForkSchedule.default(chain_id, newest_with(header), development=True)
+    return ForkSchedule.from_config({"chainId": chain_id, "development": True, **config})
+
+
+def newest_with(header: Header) -> Fork:
+    """The newest fork whose blocks have the fields of this header, and no others."""
+    if header.requests_hash is not None:
+        return LATEST_FORK
+    if header.parent_beacon_block_root is not None:
+        return Fork.CANCUN
+    if header.withdrawals_root is not None:
+        return Fork.SHANGHAI
+    if header.base_fee_per_gas is not None:
+        return Fork.PARIS if header.difficulty == 0 else Fork.GRAY_GLACIER
+    return Fork.BERLIN

@@ -1,0 +1,156 @@
+"""A transaction or a call as a whole on the core, from the purchase of its gas to its settlement: one call.
+
+The reference is chain/vm/transition.py, in Python, which goes on where the core refuses, where a tracer or an observer
+watches, and where WebAssembly runs. The check mode runs both.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from zevm.chain.errors import EngineDifferenceError
+from zevm.chain.vm.console import decode_console
+from zevm.chain.vm.engines import choice, native
+from zevm.chain.vm.engines.comparison import outcome_differences
+from zevm.chain.vm.engines.engine import Engine
+from zevm.chain.vm.environment import BlockEnvironment
+from zevm.chain.vm.execution_state import TransactionChanges
+from zevm.chain.vm.frame import Frame, TransactionContext
+from zevm.chain.vm.interface import Outcome
+from zevm.chain.vm.py_evm_state import PyEvmState
+from zevm.chain.vm.transaction_environment import TransactionEnvironment
+from zevm.core import CORE
+from zevm.storage.account import MAX_NONCE
+from zevm.storage.primitives import Address
+
+Reference = Callable[[], Outcome]
+"""The same transaction by the frames in Python, whose effects are in the state then."""
+
+
+def run(
+    frames: type[Frame],
+    transaction: TransactionEnvironment,
+    environment: BlockEnvironment,
+    evm_state: PyEvmState,
+    context: TransactionContext,
+    reference: Reference,
+) -> Outcome:
+    """Take a transaction that has not begun through all phases; its effects are in the state, and it has ended.
+
+    Raises what the state and the deadline raise, and EngineDifferenceError where both run and do not agree.
+    """
+    if not _takes(transaction, evm_state, context):
+        return reference()
+    try:
+        found = _run(frames, transaction, environment, evm_state, context)
+    except BaseException:
+        context.abandon()
+        raise
+    if found is None:
+        return reference()
+    outcome, changes = found
+    state = evm_state.block_state
+    if context.engine is Engine.CHECK:
+        return _checked(outcome, changes, evm_state, context, reference)
+    choice.messages["native"] += 1
+    state.absorb_transaction(changes)
+    return outcome
+
+
+def _takes(transaction: TransactionEnvironment, evm_state: PyEvmState, context: TransactionContext) -> bool:
+    """Whether the core may try: no tracer or observer watches, and the code is not seen to be WebAssembly's."""
+    if context.engine is Engine.PY_EVM or context.tracer is not None:
+        return False
+    state, machine = evm_state.block_state, context.wasm_machine
+    if state.is_watched or transaction.gas_limit >= native.GAS_LIMIT:
+        return False
+    if machine is None:
+        return True
+    code = transaction.data if transaction.to is None else evm_state.get_code(transaction.to)
+    return not machine.claims(code)
+
+
+def _run(
+    frames: type[Frame],
+    transaction: TransactionEnvironment,
+    environment: BlockEnvironment,
+    evm_state: PyEvmState,
+    context: TransactionContext,
+) -> tuple[Outcome, TransactionChanges] | None:
+    """The outcome, and changes that are in no state yet; None where the core refuses."""
+    assert CORE.library is not None
+    found = CORE.library.run_transaction(
+        evm_state.block_state,
+        native.Helper(frames, evm_state, context),
+        native.block_fields(evm_state, context),
+        native.transaction_fields(evm_state, context),
+        _purchase(transaction, environment.rules.chain_id),
+        context.warm_entries,
+    )
+    if found is None:
+        context.take_console()
+        return None
+    status, output, detail, gas_used, before_refund, spare_gas, created, changes = found
+    accounts, slots, codes, logs, ordinals, logs_made = changes
+    kept = native.logs_of(logs)
+    outcome = Outcome(
+        gas_used,
+        before_refund,
+        output,
+        kept,
+        native.error_of(frames, status, detail),
+        None if created is None else Address(created),
+        spare_gas=spare_gas,
+    )
+    if context.console:
+        outcome.console = [decode_console(data) for data in context.console]
+    return outcome, TransactionChanges(accounts, slots, codes, ordinals, logs_made)
+
+
+def _purchase(transaction: TransactionEnvironment, chain_id: int) -> tuple[Any, ...]:
+    """The purchase as core/zig/transition_objects.zig reads it. Void authorizations are left out."""
+    gas, authorizations = transaction.gas, transaction.authorization_list
+    access_list = transaction.access_list
+    return (
+        transaction.sender,
+        transaction.to,
+        transaction.value,
+        transaction.data,
+        transaction.gas_limit,
+        gas.intrinsic,
+        gas.floor,
+        transaction.gas_price,
+        transaction.tip,
+        transaction.price_wei,
+        [(entry.address, entry.storage_keys) for entry in access_list] if access_list else (),
+        _authorizations(transaction, chain_id) if authorizations else (),
+    )
+
+
+def _authorizations(transaction: TransactionEnvironment, chain_id: int) -> list[tuple[Address, Address, int]]:
+    """Those for this chain, whose signature is valid: authority, address, nonce."""
+    return [
+        (authority, authorization.address, authorization.nonce)
+        for authorization in transaction.authorization_list
+        if authorization.chain_id in (0, chain_id)
+        and authorization.nonce < MAX_NONCE
+        and (authority := authorization.authority) is not None
+    ]
+
+
+def _checked(
+    outcome: Outcome,
+    changes: TransactionChanges,
+    evm_state: PyEvmState,
+    context: TransactionContext,
+    reference: Reference,
+) -> Outcome:
+    """The reference's outcome, where it is the same. Raises EngineDifferenceError, with the state as it was."""
+    state = evm_state.block_state
+    checkpoint = state.record()
+    context.take_console()
+    wanted = reference()
+    differences = [*outcome_differences(outcome, changes, wanted, state.changes_since(checkpoint))]
+    if differences:
+        state.discard(checkpoint)
+        raise EngineDifferenceError(f"the engines do not agree on a transaction: {'; '.join(differences)[:1_000]}")
+    return wanted

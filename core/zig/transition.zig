@@ -1,0 +1,197 @@
+//! A transaction or a call as a whole: gas is bought, addresses are warmed, delegations are set, the message runs, and
+//! refunds, the coinbase's pay and deletions follow. Its reference is chain/vm/transition.py, and what may not begin was
+//! refused before (chain/vm/validation.py).
+
+const std = @import("std");
+const calls = @import("calls.zig");
+const create = @import("create.zig");
+const forks = @import("forks.zig");
+const host = @import("host.zig");
+const machines = @import("machine.zig");
+const Account = @import("state.zig").Account;
+const Error = @import("errors.zig").Error;
+const Machine = machines.Machine;
+const State = @import("state.zig").State;
+const Word = host.Word;
+
+/// For an authority whose account exists (EIP-7702), and for each deleted account until EIP-3529, in gas.
+const authorization_refund = 12_500;
+const selfdestruct_refund = 24_000;
+const refund_quotient: i64 = 2;
+const refund_quotient_london: i64 = 5;
+
+const delegation_prefix = "\xef\x01\x00".*;
+const nobody: host.Address = @splat(0);
+
+/// An entry of an access list (EIP-2930).
+pub const Access = struct { address: host.Address, slots: []const Word };
+
+/// A signed delegation that is for this chain, by the account that signed it (EIP-7702).
+pub const Authorization = struct { authority: host.Address, address: host.Address, nonce: u64 };
+
+/// A message at the prices that it pays. Gas is below 2**63; prices are wei per gas.
+pub const Purchase = struct {
+    sender: host.Address,
+    /// Null of a creation.
+    to: ?host.Address,
+    value: Word,
+    data: []const u8,
+    gas_limit: u64,
+    /// What the gas limit covers whatever the execution uses.
+    intrinsic_gas: u64,
+    floor_gas: u64,
+    gas_price: Word,
+    /// The part of the price that the coinbase gets.
+    tip: Word,
+    /// Wei that is paid ahead for gas and blob gas.
+    advance: Word,
+    access_list: []const Access = &.{},
+    authorizations: []const Authorization = &.{},
+};
+
+pub const Outcome = struct {
+    result: host.Result,
+    /// After refunds.
+    gas_used: u64,
+    gas_used_before_refund: u64,
+    /// By how much less gas would surely have had the same course; 0 where that is unknown.
+    spare_gas: u64,
+    /// The address of a creation.
+    created: ?host.Address,
+};
+
+/// Take the purchase through all phases. What it leaves is in the state, and nothing there undoes it.
+pub fn execute(
+    machine: *Machine,
+    state: *State,
+    block: *const host.Block,
+    transaction: *const host.Transaction,
+    purchase: *const Purchase,
+) Error!Outcome {
+    if (block.fork >= forks.count or purchase.gas_limit < purchase.intrinsic_gas) return error.Refused;
+    const rules: *const forks.Rules = .of(@enumFromInt(block.fork));
+    const sender = try state.at(&purchase.sender);
+    const created = if (purchase.to == null) create.address_of(&purchase.sender, try state.nonce(sender)) else null;
+    try buy(state, sender, purchase);
+    if (rules.charges_access) try warm_up(state, rules, block, purchase, &(created orelse purchase.to.?));
+    for (purchase.authorizations) |*authorization| try authorize(state, authorization);
+    const gas = purchase.gas_limit - purchase.intrinsic_gas;
+    const message = if (created) |address| creation_of(purchase, gas, address) else try call_of(state, rules, purchase, gas);
+    const result = if (created != null and try is_taken(state, &message.storage_address))
+        host.Result{ .status = .address_collision, .gas_left = 0 }
+    else
+        try machines.run(machine, state, block, transaction, &message);
+    const is_spare = created == null and result.status == .success;
+    const used = try settle(state, rules, block, purchase, result.gas_left);
+    return .{
+        .result = result,
+        .gas_used = used,
+        .gas_used_before_refund = @max(purchase.gas_limit - result.gas_left, purchase.floor_gas),
+        .spare_gas = if (is_spare) @min(result.spare_gas, result.gas_left) else 0,
+        .created = created,
+    };
+}
+
+/// Pay for gas and blob gas ahead, and count the nonce, which a simulation may begin with the last one.
+fn buy(state: *State, sender: Account, purchase: *const Purchase) Error!void {
+    if (purchase.advance != 0) {
+        const left = std.math.sub(Word, try state.balance(sender), purchase.advance) catch return error.Refused;
+        try state.set_balance(sender, left);
+    }
+    try state.set_nonce(sender, try state.nonce(sender) +% 1);
+}
+
+/// What is warm from the start, besides precompiles (EIP-2929, 2930, 3651).
+fn warm_up(
+    state: *State,
+    rules: *const forks.Rules,
+    block: *const host.Block,
+    purchase: *const Purchase,
+    target: *const host.Address,
+) Error!void {
+    try state.warm_ahead(&purchase.sender);
+    try state.warm_ahead(target);
+    if (rules.fork.from(.shanghai)) try state.warm_ahead(&block.coinbase);
+    for (purchase.access_list) |*access| {
+        try state.warm_ahead(&access.address);
+        for (access.slots) |slot| try state.warm_slot_ahead(&access.address, slot);
+    }
+}
+
+/// Set a delegation; one that does not hold is passed over.
+fn authorize(state: *State, authorization: *const Authorization) Error!void {
+    const authority = try state.at(&authorization.authority);
+    _ = try state.warm_address(authority);
+    const code = try state.code(authority);
+    if (code.size != 0 and calls.delegate_of(code) == null) return;
+    const nonce = try state.nonce(authority);
+    if (nonce != authorization.nonce) return;
+    if (try state.exists(authority)) try state.add_refund(authorization_refund);
+    const clears = std.mem.eql(u8, &authorization.address, &nobody);
+    try state.set_code(authority, if (clears) "" else &(delegation_prefix ++ authorization.address));
+    try state.set_nonce(authority, std.math.add(u64, nonce, 1) catch return error.Refused);
+}
+
+fn creation_of(purchase: *const Purchase, gas: u64, address: host.Address) host.Message {
+    return .{
+        .kind = .create,
+        .gas = gas,
+        .sender = purchase.sender,
+        .storage_address = address,
+        .code_address = nobody,
+        .value = purchase.value,
+        .data = "",
+        .code = purchase.data,
+    };
+}
+
+fn call_of(state: *State, rules: *const forks.Rules, purchase: *const Purchase, gas: u64) Error!host.Message {
+    const to = purchase.to.?;
+    var code_address = to;
+    const code = try state.code(try state.at(&to));
+    if (rules.follows_delegation) {
+        if (calls.delegate_of(code)) |delegate| {
+            _ = try state.warm_address(try state.at(&delegate));
+            code_address = delegate;
+        }
+    }
+    return .{
+        .kind = .call,
+        .gas = gas,
+        .sender = purchase.sender,
+        .storage_address = to,
+        .code_address = code_address,
+        .value = purchase.value,
+        .data = purchase.data,
+        .code = "",
+        .is_delegation = !std.mem.eql(u8, &code_address, &to),
+    };
+}
+
+/// Whether a creation at the address collides (EIP-684, EIP-7610).
+fn is_taken(state: *State, address: *const host.Address) Error!bool {
+    const account = try state.at(address);
+    return try state.nonce(account) != 0 or (try state.code(account)).size != 0 or try state.has_storage(account);
+}
+
+/// Refunds, the coinbase's pay, deletions; the gas used. The base fee and the blob fee are burnt.
+fn settle(state: *State, rules: *const forks.Rules, block: *const host.Block, purchase: *const Purchase, gas_left: u64) Error!u64 {
+    const is_london = rules.fork.from(.london);
+    const used: i64 = @intCast(purchase.gas_limit - gas_left);
+    var refund = state.refund_change;
+    if (!is_london) refund +|= selfdestruct_refund * @as(i64, state.destroyed_count());
+    const most = @divTrunc(used, if (is_london) refund_quotient_london else refund_quotient);
+    const after = std.math.cast(u64, used -| @min(refund, most)) orelse return error.Refused;
+    const gas_used = @max(after, purchase.floor_gas);
+    if (gas_used > purchase.gas_limit) return error.Refused;
+    try state.add_balance(try state.at(&purchase.sender), try price(purchase.gas_limit - gas_used, purchase.gas_price));
+    const coinbase = try state.at(&block.coinbase);
+    try state.add_balance(coinbase, try price(gas_used, purchase.tip));
+    if (rules.has_empty_accounts) try state.create_empty(coinbase) else try state.touch(coinbase);
+    try state.end_transaction(!rules.has_empty_accounts);
+    return gas_used;
+}
+
+fn price(gas: u64, wei: Word) Error!Word {
+    return std.math.mul(Word, gas, wei) catch error.Refused;
+}

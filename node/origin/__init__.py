@@ -1,0 +1,1 @@
+"""The chain beneath a fork, over the JSON-RPC of a node that has it."""

@@ -1,0 +1,182 @@
+"""Calls of the nodes that have the origin's chain: batches, repetition, and another node where one fails."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeVar
+
+from zevm.node.origin.endpoint import Endpoint, EndpointError
+from zevm.storage.errors import OriginError
+
+BATCH_CALLS = 50
+"""Calls in one message."""
+
+MOST_REST_SECONDS = 60.0
+"""Longest wait between two attempts, whatever a node asks for."""
+
+_METHOD_NOT_FOUND = -32601
+_LIMIT_CODES = frozenset({-32005, -32016, 429})
+_LIMIT_WORDS = ("rate limit", "too many requests", "compute units", "capacity", "request limit", "throttl")
+
+Result = TypeVar("Result")
+
+
+class Call(NamedTuple):
+    """A method and its parameters."""
+
+    method: str
+    params: tuple[Any, ...]
+
+
+class MethodMissingError(OriginError):
+    """The node does not have the method."""
+
+
+@dataclass(frozen=True, slots=True)
+class Persistence:
+    """How long to go on after a failure.
+
+    retries: further attempts after the first, with each node. backoff_seconds: before the first of them; each waits
+    twice as long as the one before.
+    """
+
+    retries: int = 5
+    backoff_seconds: float = 1.0
+
+
+class OriginClient:
+    """Answers of the first node of a list that gives one. Any thread may call, and waits."""
+
+    def __init__(
+        self,
+        endpoints: Sequence[Endpoint],
+        persistence: Persistence | None = None,
+        *,
+        wait: Callable[[float], object] = time.sleep,
+    ) -> None:
+        self._endpoints = tuple(endpoints)
+        self._persistence = persistence or Persistence()
+        self._wait = wait
+        self._lock = threading.Lock()
+        self._under_way: dict[object, Future[Any]] = {}
+        self._takes_batches = True
+        self.requests = 0
+        """HTTP requests since the start."""
+
+    @property
+    def name(self) -> str:
+        """The nodes, as messages call them."""
+        return ", ".join(endpoint.name for endpoint in self._endpoints)
+
+    def call(self, method: str, *params: Any) -> Any:
+        """The result of one call. Raises OriginError."""
+        return self.call_all([Call(method, params)])[0]
+
+    def call_all(self, calls: Sequence[Call]) -> list[Any]:
+        """The results of calls, in their order. Raises OriginError for the first that fails."""
+        results: list[Any] = []
+        for start in range(0, len(calls), BATCH_CALLS):
+            part = calls[start : start + BATCH_CALLS]
+            if len(part) == 1 or not self._takes_batches:
+                results += [self._attempted([call])[0] for call in part]
+            else:
+                results += self._attempted(part)
+        return results
+
+    def once(self, key: object, work: Callable[[], Result]) -> Result:
+        """The result of `work`, done by one of the threads that ask for the same at once."""
+        with self._lock:
+            pending = self._under_way.get(key)
+            if pending is None:
+                own: Future[Any] = Future()
+                self._under_way[key] = own
+        if pending is not None:
+            shared: Result = pending.result()
+            return shared
+        try:
+            result = work()
+        except BaseException as error:
+            own.set_exception(error)
+            raise
+        else:
+            own.set_result(result)
+            return result
+        finally:
+            with self._lock:
+                del self._under_way[key]
+
+    def close(self) -> None:
+        """Give the connections up."""
+        for endpoint in self._endpoints:
+            endpoint.close()
+
+    def _attempted(self, calls: Sequence[Call]) -> list[Any]:
+        """The results, by as many attempts as are allowed."""
+        attempts = (self._persistence.retries + 1) * len(self._endpoints)
+        for _ in range(attempts):
+            endpoint = min(self._endpoints, key=lambda item: item.resting_until)
+            self._wait_for(endpoint)
+            try:
+                results = self._ask(endpoint, calls)
+            except EndpointError as error:
+                last = f"{endpoint.name}: {error}"
+                backoff = self._persistence.backoff_seconds * 2**endpoint.failures
+                endpoint.rest(min(MOST_REST_SECONDS, backoff if error.rest_seconds is None else error.rest_seconds))
+            else:
+                endpoint.failures = 0
+                return results
+        raise OriginError(f"{_described(calls[0])} has no answer after {attempts} attempts, the last of {last}")
+
+    def _wait_for(self, endpoint: Endpoint) -> None:
+        rest = endpoint.resting_until - time.monotonic()
+        if rest > 0:
+            self._wait(rest)
+
+    def _ask(self, endpoint: Endpoint, calls: Sequence[Call]) -> list[Any]:
+        messages = [
+            {"jsonrpc": "2.0", "id": index, "method": call.method, "params": call.params}
+            for index, call in enumerate(calls)
+        ]
+        self.requests += 1
+        if len(calls) == 1:
+            return [_result(endpoint, calls[0], endpoint.exchange(messages[0]))]
+        answers = endpoint.exchange(messages)
+        if isinstance(answers, dict) and not _is_limit(answers.get("error")):
+            # a node that takes one call a message answers so
+            self._takes_batches = False
+            return [self._attempted([call])[0] for call in calls]
+        if not isinstance(answers, list):
+            raise EndpointError(f"the answer to {len(calls)} calls is not a list: {answers!r:.200}")
+        by_id = {answer.get("id"): answer for answer in answers if isinstance(answer, dict)}
+        return [_result(endpoint, call, by_id.get(index)) for index, call in enumerate(calls)]
+
+
+def _result(endpoint: Endpoint, call: Call, answer: Any) -> Any:
+    """The result in an answer. Raises EndpointError where another attempt may help, OriginError where none does."""
+    if not isinstance(answer, dict) or ("result" not in answer and "error" not in answer):
+        raise EndpointError(f"no answer to {call.method} but {answer!r:.200}")
+    error = answer.get("error")
+    if error is None:
+        return answer.get("result")
+    if _is_limit(error):
+        raise EndpointError(str(error.get("message"))[:200])
+    message = error.get("message") if isinstance(error, dict) else error
+    text = f"{endpoint.name} answers {_described(call)} with an error: {message!s:.500}"
+    if isinstance(error, dict) and error.get("code") == _METHOD_NOT_FOUND:
+        raise MethodMissingError(text)
+    raise OriginError(text)
+
+
+def _is_limit(error: Any) -> bool:
+    """Whether an error says that it was too much at once."""
+    if not isinstance(error, dict):
+        return False
+    text = str(error.get("message")).lower()
+    return error.get("code") in _LIMIT_CODES or any(word in text for word in _LIMIT_WORDS)
+
+
+def _described(call: Call) -> str:
+    shown = ", ".join(str(param) for param in call.params if not isinstance(param, bool))
+    return f"{call.method}({shown})"[:300]

@@ -1,0 +1,230 @@
+"""The origin of a fork, as storage reads it: keys of the schema, answered from another node and proved."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from lru import LRU
+
+from zevm.chain.concurrency.deadline import NotAtHandError
+from zevm.chain.rules import fees
+from zevm.chain.rules.schedule import ForkSchedule
+from zevm.chain.types import Block, Header
+from zevm.chain.types.receipt import encode_receipts
+from zevm.node.origin.blocks import BlockError, block_of, header_of, receipts_of
+from zevm.node.origin.client import Call, MethodMissingError, OriginClient
+from zevm.node.origin.state import OriginStates
+from zevm.rpc.codec import scalars
+from zevm.rpc.errors import InvalidParamsError
+from zevm.storage import schema
+from zevm.storage.account import StateReader
+from zevm.storage.errors import OriginError
+from zevm.storage.primitives import Address, Hash32
+from zevm.storage.rlp import encode_int
+
+_LINKED_BLOCKS = 256
+"""Blocks below the forked one whose hashes follow from it: those that BLOCKHASH may ask for."""
+
+_ABSENT = object()
+
+Result = TypeVar("Result")
+
+
+class RemoteOrigin:
+    """The chain up to one of its blocks. Any thread may call but the event loop's, where NotAtHandError says so.
+
+    items: most records of each kind that are kept in memory.
+    """
+
+    def __init__(self, client: OriginClient, header: Header, schedule: ForkSchedule, items: int) -> None:
+        self.client = client
+        self.header = header
+        self._schedule = schedule
+        self._states = OriginStates(client, items, check_thread)
+        self._records: LRU[bytes, Any] = LRU(items)
+        self._headers: LRU[bytes, Header] = LRU(max(2 * _LINKED_BLOCKS, items // 64))
+        self._linked: dict[int, Hash32] = {header.number: header.hash, header.number - 1: header.parent_hash}
+        self._headers[header.hash] = header
+        self._readers: dict[bytes, Callable[[bytes], bytes | None]] = {
+            schema.HEADER.prefix: self._header_record,
+            schema.BODY.prefix: self._body_record,
+            schema.RECEIPTS.prefix: self._receipts_record,
+            schema.CANONICAL.prefix: self._canonical_record,
+            schema.NUMBER.prefix: self._number_record,
+            schema.POSITION.prefix: self._position_record,
+        }
+
+    @property
+    def number(self) -> int:
+        """The forked block's number."""
+        return self.header.number
+
+    def record(self, key: bytes) -> bytes | None:
+        """See storage.origin.Origin."""
+        family = key[:1]
+        number, root = self.header.number, self.header.state_root
+        if family == schema.ACCOUNT.prefix:
+            return self._states.record(number, root, schema.address_in(key))
+        if family == schema.SLOT.prefix:
+            value = self._states.slot(number, root, schema.address_in(key), schema.slot_in(key))
+            return encode_int(value) if value else None
+        if family == schema.CODE.prefix:
+            return self._states.code(key[1:])
+        known = self._records.get(key, _ABSENT)
+        if known is _ABSENT:
+            check_thread(lambda: self.record(key))
+            known = self.client.once(key, lambda: self._readers[family](key[1:]))
+            self._records[key] = known
+        record: bytes | None = known
+        return record
+
+    def provide(self, addresses: Sequence[Address]) -> None:
+        """Have several accounts of the forked block at once."""
+        self._states.provide(self.header.number, self.header.state_root, addresses)
+
+    def node(self, owner: bytes, path: str, node_hash: bytes) -> bytes | None:
+        """See storage.origin.Origin."""
+        return self._states.node(owner, path, node_hash, self.header.number, self.header.state_root)
+
+    def state(self, number: int, root: bytes) -> StateReader:
+        """The state after an older block."""
+        return self._states.at(number, root)
+
+    def log_blocks(
+        self, first: int, last: int, addresses: Sequence[bytes], topics: Sequence[Sequence[bytes] | None]
+    ) -> Sequence[int]:
+        """See storage.origin.Origin. Which blocks have a match is the node's word; the logs are read from receipts."""
+        check_thread(lambda: self.log_blocks(first, last, addresses, topics))
+        criteria = {
+            "fromBlock": hex(first),
+            "toBlock": hex(last),
+            "address": [f"0x{address.hex()}" for address in addresses],
+            "topics": [None if not items else [f"0x{item.hex()}" for item in items] for items in topics],
+        }
+        answer = self.client.call("eth_getLogs", {key: value for key, value in criteria.items() if value})
+        try:
+            numbers = {scalars.number(log.get("blockNumber")) for log in scalars.array_of(scalars.json_object)(answer)}
+        except InvalidParamsError as error:
+            raise self._lie("eth_getLogs", error.message) from None
+        if any(not first <= number <= last for number in numbers):
+            raise self._lie("eth_getLogs", f"a log is not of blocks {first} to {last}")
+        return sorted(numbers)
+
+    def _header(self, block_hash: bytes) -> Header | None:
+        header: Header | None = self._headers.get(block_hash)
+        if header is None:
+            answer = self.client.call("eth_getBlockByHash", f"0x{block_hash.hex()}", False)
+            if answer is None:
+                return None
+            header = self._checked(f"block 0x{block_hash.hex()}", lambda: header_of(answer, block_hash=block_hash))
+            if header.number > self.number or (
+                header.number in self._linked and self._linked[header.number] != block_hash
+            ):
+                # of later than the fork, or of another branch
+                return None
+            self._headers[block_hash] = header
+        return header
+
+    def _header_record(self, block_hash: bytes) -> bytes | None:
+        header = self._header(block_hash)
+        return None if header is None else header.encode()
+
+    def _number_record(self, block_hash: bytes) -> bytes | None:
+        header = self._header(block_hash)
+        if header is None or self.record(schema.canonical_key(header.number)) != block_hash:
+            return None
+        return schema.encode_number(header.number)
+
+    def _canonical_record(self, encoded: bytes) -> bytes | None:
+        number = schema.decode_number(encoded)
+        if number > self.number:
+            return None
+        if self.number - number <= _LINKED_BLOCKS:
+            return self._linked_hash(number)
+        answer = self.client.call("eth_getBlockByNumber", hex(number), False)
+        if answer is None:
+            raise OriginError(f"{self.client.name} does not have block {number}")
+        header = self._checked(f"block {number}", lambda: header_of(answer, number=number))
+        self._headers[header.hash] = header
+        return header.hash
+
+    def _linked_hash(self, number: int) -> Hash32:
+        """The hash of a block not far below the fork, which its descendants commit to."""
+        lowest = min(self._linked)
+        # a batch at a time, since each header names its parent alone
+        missing = range(lowest, number, -1)
+        answers = self.client.call_all([Call("eth_getBlockByNumber", (hex(item), False)) for item in missing])
+        for item, answer in zip(missing, answers, strict=True):
+            wanted = self._linked[item]
+            header = self._checked(f"block {item}", lambda a=answer, w=wanted: header_of(a, block_hash=w))  # type: ignore[misc]
+            self._headers[header.hash] = header
+            self._linked[item - 1] = header.parent_hash
+        return self._linked[number]
+
+    def _block(self, block_hash: bytes) -> Block | None:
+        header = self._header(block_hash)
+        if header is None:
+            return None
+        named = f"0x{block_hash.hex()}"
+        answer = self.client.call("eth_getBlockByHash", named, True)
+        if not isinstance(answer, dict):
+            raise OriginError(f"{self.client.name} does not have the transactions of block {named}")
+        uncles = answer.get("uncles") or ()
+        calls = [Call("eth_getUncleByBlockHashAndIndex", (named, hex(index))) for index in range(min(2, len(uncles)))]
+        answers = self.client.call_all(calls)
+        return self._checked(f"block {named}", lambda: block_of(answer, header, answers))
+
+    def _body_record(self, block_hash: bytes) -> bytes | None:
+        block = self._block(block_hash)
+        return None if block is None else block.encode_body()
+
+    def _receipts_record(self, block_hash: bytes) -> bytes | None:
+        header = self._header(block_hash)
+        body = None if header is None else self.record(schema.body_key(block_hash))
+        if header is None or body is None:
+            return None
+        block = Block.decode_body(header, body)
+        named = f"0x{block_hash.hex()}"
+        try:
+            answer = self.client.call("eth_getBlockReceipts", hex(header.number)) if block.transactions else []
+        except MethodMissingError:
+            calls = [Call("eth_getTransactionReceipt", (f"0x{item.hash.hex()}",)) for item in block.transactions]
+            answer = self.client.call_all(calls)
+        found = self._checked(f"the receipts of block {named}", lambda: receipts_of(answer, block, self._blob_price))
+        return encode_receipts(found)
+
+    def _position_record(self, transaction_hash: bytes) -> bytes | None:
+        answer = self.client.call("eth_getTransactionByHash", f"0x{transaction_hash.hex()}")
+        if not isinstance(answer, dict) or answer.get("blockNumber") is None:
+            return None
+        try:
+            number, index = scalars.number(answer["blockNumber"]), scalars.number(answer.get("transactionIndex"))
+        except InvalidParamsError as error:
+            raise self._lie(f"transaction 0x{transaction_hash.hex()}", error.message) from None
+        if number > self.number or index >= 1 << 32:
+            return None
+        return schema.encode_number(number) + index.to_bytes(schema.INDEX_SIZE, "big")
+
+    def _blob_price(self, header: Header) -> int | None:
+        blob = self._schedule.rules(header.number, header.timestamp).blob
+        return (
+            None if blob is None or header.excess_blob_gas is None else fees.blob_base_fee(header.excess_blob_gas, blob)
+        )
+
+    def _checked(self, what: str, read: Callable[[], Result]) -> Result:
+        try:
+            return read()
+        except BlockError as error:
+            raise self._lie(what, str(error)) from None
+
+    def _lie(self, what: str, why: str) -> OriginError:
+        return OriginError(f"{self.client.name} answers {what} wrongly: {why}")
+
+
+def check_thread(work: Callable[[], object]) -> None:
+    """Raise NotAtHandError on the thread of an event loop, which must not wait for another node as `work` does."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise NotAtHandError(work)

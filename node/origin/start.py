@@ -1,0 +1,81 @@
+"""The begin of a fork: which block of which chain, and what follows from that."""
+
+from typing import Any
+
+from zevm.chain.rules.genesis import Genesis
+from zevm.chain.rules.networks import schedule_of
+from zevm.chain.types import Header
+from zevm.node.errors import NodeError
+from zevm.node.origin.blocks import BlockError, header_of
+from zevm.node.origin.client import OriginClient, Persistence
+from zevm.node.origin.endpoint import Endpoint, header_fields
+from zevm.node.origin.fork import Fork
+from zevm.node.origin.source import RemoteOrigin
+from zevm.node.setting_kinds import FORK_TAGS
+from zevm.node.settings import NodeSettings
+from zevm.rpc.codec import scalars
+from zevm.rpc.errors import InvalidParamsError
+from zevm.storage.errors import OriginError
+
+
+def fork_of(settings: NodeSettings) -> Fork:
+    """The fork that the settings ask for. Raises NodeError, OriginError."""
+    urls, block = split_block(settings.fork_url, settings.fork_block_number)
+    headers = header_fields(settings.fork_header)
+    client = OriginClient(
+        [Endpoint(url, headers, settings.timeout / 1000) for url in urls],
+        Persistence(settings.retries, settings.fork_retry_backoff / 1000),
+    )
+    chain_id = settings.fork_chain_id or _number(client, "eth_chainId")
+    header = _header(client, block)
+    schedule = schedule_of(chain_id, header, settings.hardfork)
+    origin = RemoteOrigin(client, header, schedule, settings.limits.fork_items)
+    genesis = Genesis(
+        schedule if settings.chain_id is None else schedule.with_changes(chain_id=settings.chain_id),
+        {},
+        header.gas_limit,
+        timestamp=header.timestamp,
+        number=header.number,
+        parent_hash=header.parent_hash,
+        base_fee_per_gas=header.base_fee_per_gas,
+    )
+    described = f"block {header.number} 0x{header.hash.hex()} of {client.name}, proved"
+    return Fork(origin, genesis, described, origin.provide, client.close)
+
+
+def split_block(urls: tuple[str, ...], block: str | None) -> tuple[tuple[str, ...], str]:
+    """URLs without an `@BLOCK` at the end of one, and the block: that one, the given one, or the latest."""
+    plain: list[str] = []
+    for url in urls:
+        front, at, end = url.rpartition("@")
+        if at and "/" not in end and "//" in front and (end.lstrip("-").isdecimal() or end in FORK_TAGS):
+            url, block = front, block or end
+        plain.append(url)
+    return tuple(plain), block or "latest"
+
+
+def _header(client: OriginClient, block: str) -> Header:
+    """The header that a number, a negative number or a tag names."""
+    number: int | None = None
+    if block not in FORK_TAGS:
+        number = int(block)
+        if number < 0:
+            number += _number(client, "eth_blockNumber")
+    if number is not None and number < 0:
+        raise NodeError(f"--fork-block-number {block}: {client.name} has fewer blocks")
+    named = block if number is None else hex(number)
+    answer = client.call("eth_getBlockByNumber", named, False)
+    if answer is None:
+        raise NodeError(f"--fork-block-number {block}: {client.name} has no such block")
+    try:
+        return header_of(answer, number=number)
+    except BlockError as error:
+        raise OriginError(f"{client.name} answers block {block} wrongly: {error}") from None
+
+
+def _number(client: OriginClient, method: str) -> int:
+    answer: Any = client.call(method)
+    try:
+        return scalars.number(answer)
+    except InvalidParamsError as error:
+        raise OriginError(f"{client.name} answers {method} wrongly: {error.message}") from None

@@ -1,0 +1,216 @@
+"""States of the origin: accounts, slots and code, proved, and kept in memory for the next reader."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
+from typing import Any
+
+from lru import LRU
+
+from zevm.node.origin.client import Call, MethodMissingError, OriginClient
+from zevm.node.origin.proofs import ProofError, Proved, proof_call, proved
+from zevm.rpc.codec import scalars
+from zevm.rpc.errors import InvalidParamsError
+from zevm.storage.account import EMPTY_ROOT, Account, decode_account
+from zevm.storage.errors import OriginError
+from zevm.storage.keccak import EMPTY_KECCAK, keccak256
+from zevm.storage.primitives import Address
+from zevm.storage.state_update import hashed
+
+TRIED_PREIMAGES = 1 << 20
+"""Slots that are tried to find one whose hash begins with a path: enough for most paths of four digits."""
+
+MOST_SEARCHED_DIGITS = 4
+
+LEAST_NODES = 4096
+"""Trie nodes kept at least: a block's changes find those that were read for them."""
+
+
+class OriginStates:
+    """Every state of the origin's chain. Any thread may call; all raises OriginError.
+
+    items: most accounts and slots kept, and most trie nodes. check: called before each fetch, which it is given.
+    """
+
+    def __init__(self, client: OriginClient, items: int, check: Callable[[Callable[[], object]], None]) -> None:
+        self._client = client
+        self._check = check
+        self._accounts: LRU[tuple[bytes, Address], tuple[bytes | None, int]] = LRU(items)
+        self._slots: LRU[tuple[bytes, Address, int], int] = LRU(items)
+        self._nodes: LRU[bytes, bytes] = LRU(max(LEAST_NODES, items))
+        self._codes: LRU[bytes, bytes] = LRU(max(1, items // 64))
+        self._holders: LRU[bytes, tuple[Address, int]] = LRU(items)
+        """Code hash -> an account with that code, and the block at which it has it."""
+        self._lock = threading.Lock()
+
+    def at(self, number: int, root: bytes) -> "OriginState":
+        """The state after a block, which has this root."""
+        return OriginState(self, number, root)
+
+    def record(self, number: int, root: bytes, address: Address) -> bytes | None:
+        """An account's RLP; None where there is none."""
+        known = self._accounts.get((root, address))
+        if known is None:
+            return self._fetch(number, root, address, None).record
+        return known[0]
+
+    def slot(self, number: int, root: bytes, address: Address, slot: int) -> int:
+        """A slot's value."""
+        record = self.record(number, root, address)
+        if record is None or decode_account(record).storage_root == EMPTY_ROOT:
+            return 0
+        value = self._slots.get((root, address, slot))
+        if value is None:
+            value = self._fetch(number, root, address, slot).slots.get(slot, 0)
+        return value
+
+    def code(self, code_hash: bytes) -> bytes:
+        """The code with this hash, of an account that was read."""
+        if code_hash == EMPTY_KECCAK:
+            return b""
+        code = self._codes.get(code_hash)
+        if code is None:
+            holder = self._holders.get(code_hash)
+            if holder is None:
+                raise OriginError(f"no account is known with the code 0x{code_hash.hex()}")
+            self._check(lambda: self.code(code_hash))
+            call = _code_call(holder[0], holder[1])
+            code = self._client.once(("code", code_hash), lambda: self._take_code(code_hash, call))
+        return code
+
+    def node(self, owner: bytes, path: str, node_hash: bytes, number: int, root: bytes) -> bytes | None:
+        """A node of the state with a root, or of another state that was read."""
+        raw: bytes | None = self._nodes.get(node_hash)
+        if raw is not None:
+            return raw
+        for address, slot in self._leading(owner, path, root):
+            self._fetch(number, root, address, slot)
+            raw = self._nodes.get(node_hash)
+            if raw is not None:
+                return raw
+        return None
+
+    def _fetch(self, number: int, root: bytes, address: Address, slot: int | None) -> Proved:
+        """Have the proof of an account, or of one of its slots, and keep it."""
+        self._check(lambda: self._fetch(number, root, address, slot))
+        return self._client.once((root, address, slot), lambda: self._take(number, root, address, slot))
+
+    def provide(self, number: int, root: bytes, addresses: Sequence[Address]) -> None:
+        """Have several accounts at once, with their code."""
+        calls = [call for address in addresses for call in _account_calls(address, number)]
+        answers = self._answers(calls)
+        for index, address in enumerate(addresses):
+            self._learn(number, root, address, (), answers[2 * index : 2 * index + 2])
+
+    def _take(self, number: int, root: bytes, address: Address, slot: int | None) -> Proved:
+        if slot is None:
+            return self._learn(number, root, address, (), self._answers(_account_calls(address, number)))
+        return self._learn(number, root, address, (slot,), self._answers([proof_call(address, [slot], number)]))
+
+    def _answers(self, calls: Sequence[Call]) -> list[Any]:
+        try:
+            return self._client.call_all(calls)
+        except MethodMissingError as error:
+            raise OriginError(f"{error}; a fork needs a node that proves what it answers") from None
+
+    def _learn(
+        self, number: int, root: bytes, address: Address, slots: Sequence[int], answers: Sequence[Any]
+    ) -> Proved:
+        """Keep what a proof shows, and the code that may come with it."""
+        try:
+            found = proved(answers[0], root, address, slots)
+        except ProofError as error:
+            what = "".join(f"slot 0x{slot:x} of " for slot in slots) + f"0x{address.hex()}"
+            where = f"block {number}, whose state root is 0x{root.hex()}"
+            raise OriginError(f"{self._client.name} does not prove {what} at {where}: {error}") from None
+        self._keep(number, root, address, found)
+        if len(answers) > 1 and found.record is not None:
+            code_hash = decode_account(found.record).code_hash
+            if code_hash != EMPTY_KECCAK and code_hash not in self._codes:
+                self._codes[code_hash] = self._checked_code(code_hash, _code_call(address, number), answers[1])
+        return found
+
+    def _keep(self, number: int, root: bytes, address: Address, found: Proved) -> None:
+        # nodes first: who finds the record may look for them
+        for node_hash, raw in found.nodes.items():
+            self._nodes[node_hash] = raw
+        self._accounts[root, address] = found.record, number
+        if found.record is not None:
+            self._holders[decode_account(found.record).code_hash] = address, number
+        for slot, value in found.slots.items():
+            self._slots[root, address, slot] = value
+
+    def _take_code(self, code_hash: bytes, call: Call) -> bytes:
+        code = self._checked_code(code_hash, call, self._client.call_all([call])[0])
+        self._codes[code_hash] = code
+        return code
+
+    def _checked_code(self, code_hash: bytes, call: Call, answer: Any) -> bytes:
+        try:
+            code: bytes = scalars.data(answer)
+        except InvalidParamsError as error:
+            raise OriginError(f"{self._client.name} answers {call.method} of {call.params[0]} so: {error}") from None
+        if keccak256(code) != code_hash:
+            raise OriginError(
+                f"{self._client.name} gives a code of {call.params[0]} whose hash is not 0x{code_hash.hex()}"
+            )
+        return code
+
+    def _leading(self, owner: bytes, path: str, root: bytes) -> Iterator[tuple[Address, int | None]]:
+        """An account or slot whose proof leads to a path: one that was read, or one that is searched for."""
+        accounts, slot_keys = self._accounts.keys(), self._slots.keys()
+        if not owner:
+            read = (address for at, address in accounts if at == root)
+            candidates = chain(read, (number.to_bytes(20, "big") for number in _tried(path)))
+            account = next((item for item in candidates if _leads(item, path)), None)
+            if account is not None:
+                yield Address(account), None
+            return
+        holder = next((address for _, address in accounts if hashed(address) == owner), None)
+        if holder is None:
+            return
+        slots = chain((slot for at, address, slot in slot_keys if (at, address) == (root, holder)), _tried(path))
+        found = next((slot for slot in slots if _leads(slot.to_bytes(32, "big"), path)), None)
+        if found is not None:
+            yield holder, found
+
+
+def _leads(plain: bytes, path: str) -> bool:
+    return keccak256(plain).hex().startswith(path)
+
+
+def _tried(path: str) -> range:
+    return range(TRIED_PREIMAGES if len(path) <= MOST_SEARCHED_DIGITS else 0)
+
+
+def _account_calls(address: Address, number: int) -> list[Call]:
+    """For an account and its code: most accounts that are read are called next."""
+    return [proof_call(address, (), number), _code_call(address, number)]
+
+
+def _code_call(address: Address, number: int) -> Call:
+    return Call("eth_getCode", (f"0x{address.hex()}", hex(number)))
+
+
+class OriginState:
+    """One state, as a StateReader."""
+
+    __slots__ = ("_number", "_states", "root")
+
+    def __init__(self, states: OriginStates, number: int, root: bytes) -> None:
+        self.root = root
+        self._states = states
+        self._number = number
+
+    def account(self, address: Address) -> Account | None:
+        """The account at an address, or None."""
+        record = self._states.record(self._number, self.root, address)
+        return None if record is None else decode_account(record)
+
+    def storage(self, address: Address, slot: int) -> int:
+        """The value of a slot; 0 where absent."""
+        return self._states.slot(self._number, self.root, address, slot)
+
+    def code(self, code_hash: bytes) -> bytes:
+        """The code with this hash."""
+        return self._states.code(code_hash)

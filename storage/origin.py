@@ -1,0 +1,182 @@
+"""The chain beneath a forked one: what another chain holds up to a block, read only as it is needed.
+
+    local store   what the fork made or changed, with a mark where it removed an account or slot
+    origin        everything else, as of the forked block
+
+So all that reads a database reads a fork alike. No answer of the origin is absence by default: what cannot be had
+raises OriginError.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
+
+from zevm.storage.account import StateReader
+from zevm.storage.history import Version
+from zevm.storage.schema import (
+    ACCOUNT,
+    BODY,
+    CANONICAL,
+    CODE,
+    HEADER,
+    NUMBER,
+    POSITION,
+    RECEIPTS,
+    SLOT,
+    VERSION_SIZE,
+    address_in,
+    detached_key,
+    detached_range,
+)
+from zevm.storage.store import Batch, Change, Reader, Snapshot, Store
+
+_BENEATH = frozenset(
+    family.prefix for family in (HEADER, BODY, RECEIPTS, CANONICAL, NUMBER, POSITION, CODE, ACCOUNT, SLOT)
+)
+"""Families that the origin has records of."""
+
+_FLAT = (ACCOUNT.prefix, SLOT.prefix)
+_REMOVED = b""
+"""The value of a flat record that the fork has removed; no account and no slot is written so."""
+
+
+class Origin(Protocol):
+    """The other chain up to the forked block. Any thread may call; every method raises OriginError."""
+
+    @property
+    def number(self) -> int:
+        """The forked block's number."""
+        ...
+
+    def record(self, key: bytes) -> bytes | None:
+        """The value that a database of that chain has under a key of the schema, None for none."""
+        ...
+
+    def node(self, owner: bytes, path: str, node_hash: bytes) -> bytes | None:
+        """A trie node of the forked state, or of an older one that was read; None where no proof leads to it.
+
+        owner, path: as in storage.state_update.NodesOf and storage.trie.Nodes.
+        """
+        ...
+
+    def state(self, number: int, root: bytes) -> StateReader:
+        """The state after an older block."""
+        ...
+
+    def log_blocks(
+        self, first: int, last: int, addresses: Sequence[bytes], topics: Sequence[Sequence[bytes] | None]
+    ) -> Sequence[int]:
+        """Ascending numbers of the blocks from `first` to `last` that have a matching log, as the origin says."""
+        ...
+
+
+class _Layered:
+    """A reader over the origin. version: the state that is read; None for the newest."""
+
+    __slots__ = ("_detached", "_origin", "_reader", "_version")
+
+    def __init__(
+        self, reader: Reader, origin: Origin, detached: Callable[[], bool], version: Version | None = None
+    ) -> None:
+        self._reader = reader
+        self._origin = origin
+        self._detached = detached
+        self._version = version
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value, or None. Raises OriginError."""
+        value = self._reader.get(key)
+        if value is None:
+            prefix = key[:1]
+            if prefix not in _BENEATH or (prefix == SLOT.prefix and self._is_detached(key)):
+                return None
+            return self._origin.record(key)
+        return None if value == _REMOVED and key[:1] in _FLAT else value
+
+    def iterate(
+        self, start: bytes, stop: bytes, *, reverse: bool = False, fill_cache: bool = True
+    ) -> Iterator[tuple[bytes, bytes]]:
+        """Local pairs alone: nothing lists what the origin has."""
+        pairs = self._reader.iterate(start, stop, reverse=reverse, fill_cache=fill_cache)
+        if start[:1] not in _FLAT:
+            return pairs
+        return (pair for pair in pairs if pair[1] != _REMOVED)
+
+    def _is_detached(self, key: bytes) -> bool:
+        """Whether the fork has emptied the storage of a slot's account, so that the origin's is no more."""
+        if not self._detached():
+            return False
+        start, stop = detached_range(address_in(key), self._version)
+        return next(self._reader.iterate(start, stop), None) is not None
+
+
+class OriginSnapshot(_Layered):
+    """A snapshot over the origin, which never changes."""
+
+    __slots__ = ("_snapshot",)
+
+    def __init__(
+        self, snapshot: Snapshot, origin: Origin, detached: Callable[[], bool], version: Version | None = None
+    ) -> None:
+        super().__init__(snapshot, origin, detached, version)
+        self._snapshot = snapshot
+
+    def as_of(self, version: Version) -> "OriginSnapshot":
+        """The same records, for reading the state after an earlier version."""
+        return OriginSnapshot(self._snapshot, self._origin, self._detached, version)
+
+    def close(self) -> None:
+        """Free the view; later reads raise StorageError."""
+        self._snapshot.close()
+
+
+class OriginStore(_Layered):
+    """A store over the origin."""
+
+    __slots__ = ("_store", "_was_detached")
+
+    def __init__(self, store: Store, origin: Origin) -> None:
+        super().__init__(store, origin, lambda: self._was_detached)
+        self._store = store
+        self._was_detached = next(store.iterate(*detached_range(b"")), None) is not None
+
+    def snapshot(self) -> Snapshot:
+        """A frozen view of the store as it is now."""
+        return OriginSnapshot(self._store.snapshot(), self._origin, self._detached)
+
+    def write(self, batch: Batch, *, sync: bool = True) -> None:
+        """Apply `batch` atomically; a removed account or slot is marked as removed."""
+        marked = Batch()
+        marked.operations = [_marked(change) for change in batch.operations]
+        if any(key.startswith(detached_range(b"")[0]) for key, _ in batch.operations):
+            self._was_detached = True
+        self._store.write(marked, sync=sync)
+
+    def approximate_sizes(self, ranges: list[tuple[bytes, bytes]]) -> list[int]:
+        """About how many bytes each range of keys takes locally."""
+        return self._store.approximate_sizes(ranges)
+
+    def reopen(self, between: Callable[[], None]) -> None:
+        """See Store."""
+        self._store.reopen(between)
+
+    def close(self) -> None:
+        """Release the local store."""
+        self._store.close()
+
+
+def _marked(change: Change) -> Change:
+    key, value = change
+    return (key, _REMOVED) if value is None and key[:1] in _FLAT else change
+
+
+def put_detached(batch: Batch, addresses: frozenset[bytes], version: Version) -> None:
+    """Put into `batch` that the storage of these accounts is the fork's alone from a version on."""
+    for address in addresses:
+        batch.put(detached_key(address, *version), b"")
+
+
+def attach_again(reader: Reader, batch: Batch, after: Version) -> None:
+    """Put into `batch` that what was detached after a version is not."""
+    for key, _ in reader.iterate(*detached_range(b"")):
+        if detached_key(b"", *after)[-VERSION_SIZE:] < key[-VERSION_SIZE:]:
+            batch.delete(key)

@@ -1,0 +1,1 @@
+"""The audit on contracts whose weaknesses are known."""
