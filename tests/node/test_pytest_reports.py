@@ -130,6 +130,7 @@ def test_contracts_are_found_by_name_path_and_source(pytester: pytest.Pytester, 
     pytester.runpytest_inprocess(*ALONE).assert_outcomes(passed=13)
 
 
+@pytest.mark.lengthy
 def test_an_artifact_older_than_its_source_is_refused(pytester: pytest.Pytester, box: Artifact) -> None:
     box.write(pytester.path / "out")
     (pytester.path / "Box.vy").write_text(SOURCE + "# changed\n")

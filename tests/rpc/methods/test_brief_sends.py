@@ -293,6 +293,7 @@ async def test_a_send_behind_others_waits_for_its_turn() -> None:
         assert isinstance(dispatcher.begin(request("eth_sendTransaction", PAYMENT)), bytes)
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("body", ["nothing", "stores", "hashes"])
 async def test_no_change_of_the_state_has_a_send_hold_the_event_loop(body: str) -> None:
     async with running() as node:

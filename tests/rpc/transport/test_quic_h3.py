@@ -240,6 +240,7 @@ async def test_a_request_that_is_not_whole_in_time_is_given_up(
     assert not caplog.text
 
 
+@pytest.mark.lengthy
 async def test_requests_held_are_bounded_for_a_connection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first body may be longer than the limit, as one over HTTP/1.1 may be; a further one has to fit."""
     async with (
