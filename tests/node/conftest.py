@@ -2,10 +2,12 @@
 
 import gc
 import io
+import logging
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -54,6 +56,18 @@ class Told(NamedTuple):
     err: str
 
 
+@contextmanager
+def kept_log() -> Iterator[None]:
+    """The root logger as it was: a node's start has it write to standard error, and to nothing else."""
+    root = logging.getLogger()
+    level, handlers = root.level, root.handlers.copy()
+    try:
+        yield
+    finally:
+        root.setLevel(level)
+        root.handlers[:] = handlers
+
+
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Here]:
     """Run a command that ends by itself in this process, which spares its start."""
@@ -64,7 +78,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     def run(*arguments: str, stdin: str = "") -> Told:
         monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
         monkeypatch.setattr(sys, "argv", ["zevm", *arguments])
-        with pytest.raises(SystemExit) as ended:
+        with pytest.raises(SystemExit) as ended, kept_log():
             main()
         told = capsys.readouterr()
         return Told(ended.value.code, told.out, told.err)
