@@ -20,7 +20,7 @@ ANSWER_BYTES = 64 * 1024 * 1024
 MOST_FAILURES = 16
 """More make no wait longer."""
 
-_CHUNK_BYTES = 256 * 1024
+_PART_BYTES = 256 * 1024
 _TOO_MANY = 429
 _OVERLOADED = frozenset({408, 425, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529})
 
@@ -101,7 +101,7 @@ def _read(response: urllib3.BaseHTTPResponse, end: float) -> bytes:
     watchdog.daemon = True
     watchdog.start()
     try:
-        while part := response.read1(_CHUNK_BYTES):
+        while part := response.read1(_PART_BYTES):
             parts.append(part)
             size += len(part)
             if size > ANSWER_BYTES:

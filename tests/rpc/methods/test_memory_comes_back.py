@@ -38,7 +38,10 @@ FAILING: dict[str, list[Any]] = {
     "many calls": ["eth_callMany", [{"transactions": [{"to": ENDLESS}]}], {"blockNumber": "latest"}],
     "estimate": ["eth_estimateGas", {"to": REVERTING}],
     "access list": ["eth_createAccessList", {"to": ENDLESS}],
-    "simulation": ["eth_simulateV1", {"blockStateCalls": [{"calls": [{"to": ENDLESS}]}]}],
+    "simulation": [
+        "eth_simulateV1",
+        {"blockStateCalls": [{"blockOverrides": {"gasLimit": "0x10000000000"}, "calls": [{"to": ENDLESS}]}]},
+    ],
     "bad parameters": ["eth_call", 5],
     "unknown method": ["eth_nothing"],
     "raw transaction": ["eth_sendRawTransaction", "0x02"],
