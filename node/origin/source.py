@@ -1,7 +1,8 @@
 """The origin of a fork, as storage reads it: keys of the schema, answered from another node and proved."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from lru import LRU
@@ -11,6 +12,7 @@ from zevm.chain.rules import fees
 from zevm.chain.rules.schedule import ForkSchedule
 from zevm.chain.types import Block, Header
 from zevm.chain.types.receipt import encode_receipts
+from zevm.node.origin.ancestry import LINKED_BLOCKS, Ancestry
 from zevm.node.origin.blocks import BlockError, block_of, header_of, receipts_of
 from zevm.node.origin.client import Call, MethodMissingError, OriginClient
 from zevm.node.origin.state import OriginStates
@@ -21,9 +23,6 @@ from zevm.storage.account import StateReader
 from zevm.storage.errors import OriginError
 from zevm.storage.primitives import Address, Hash32
 from zevm.storage.rlp import encode_int
-
-_LINKED_BLOCKS = 256
-"""Blocks below the forked one whose hashes follow from it: those that BLOCKHASH may ask for."""
 
 _ABSENT = object()
 
@@ -42,8 +41,8 @@ class RemoteOrigin:
         self._schedule = schedule
         self._states = OriginStates(client, items, check_thread)
         self._records: LRU[bytes, Any] = LRU(items)
-        self._headers: LRU[bytes, Header] = LRU(max(2 * _LINKED_BLOCKS, items // 64))
-        self._linked: dict[int, Hash32] = {header.number: header.hash, header.number - 1: header.parent_hash}
+        self._headers: LRU[bytes, Header] = LRU(max(2 * LINKED_BLOCKS, items // 64))
+        self._ancestry = Ancestry(header, self._linked_headers)
         self._headers[header.hash] = header
         self._readers: dict[bytes, Callable[[bytes], bytes | None]] = {
             schema.HEADER.prefix: self._header_record,
@@ -117,9 +116,7 @@ class RemoteOrigin:
             if answer is None:
                 return None
             header = self._checked(f"block 0x{block_hash.hex()}", lambda: header_of(answer, block_hash=block_hash))
-            if header.number > self.number or (
-                header.number in self._linked and self._linked[header.number] != block_hash
-            ):
+            if header.number > self.number or self._ancestry.known(header.number) not in (None, block_hash):
                 # of later than the fork, or of another branch
                 return None
             self._headers[block_hash] = header
@@ -139,8 +136,8 @@ class RemoteOrigin:
         number = schema.decode_number(encoded)
         if number > self.number:
             return None
-        if self.number - number <= _LINKED_BLOCKS:
-            return self._linked_hash(number)
+        if self.number - number <= LINKED_BLOCKS:
+            return self._ancestry.hash_of(number)
         answer = self.client.call("eth_getBlockByNumber", hex(number), False)
         if answer is None:
             raise OriginError(f"{self.client.name} does not have block {number}")
@@ -148,18 +145,16 @@ class RemoteOrigin:
         self._headers[header.hash] = header
         return header.hash
 
-    def _linked_hash(self, number: int) -> Hash32:
-        """The hash of a block not far below the fork, which its descendants commit to."""
-        lowest = min(self._linked)
+    def _linked_headers(self, number: int, block_hash: Hash32, count: int) -> Iterator[Header]:
+        """A block's header and those below it, one hash leading to the next."""
         # a batch at a time, since each header names its parent alone
-        missing = range(lowest, number, -1)
+        missing = range(number, number - count, -1)
         answers = self.client.call_all([Call("eth_getBlockByNumber", (hex(item), False)) for item in missing])
         for item, answer in zip(missing, answers, strict=True):
-            wanted = self._linked[item]
-            header = self._checked(f"block {item}", lambda a=answer, w=wanted: header_of(a, block_hash=w))  # type: ignore[misc]
+            header = self._checked(f"block {item}", partial(header_of, answer, block_hash=block_hash))
             self._headers[header.hash] = header
-            self._linked[item - 1] = header.parent_hash
-        return self._linked[number]
+            block_hash = header.parent_hash
+            yield header
 
     def _block(self, block_hash: bytes) -> Block | None:
         header = self._header(block_hash)
