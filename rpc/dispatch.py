@@ -277,10 +277,19 @@ class Dispatcher:
             call.error = to_rpc_error(self._services, call.name, error)
             return None
 
+    async def _encode(self, call: Call, result: Later | Encoded) -> bytes:
+        """A large answer, begun again as often as a worker has provided what it reads."""
+        for _ in range(MOST_PROVIDED):
+            try:
+                return await self.workers.encode(answer_in_slices, call.identifier, result)
+            except NotAtHandError as absent:
+                await self.workers.run(provide, absent)
+        raise TimedOutError()
+
     async def _answer_later(self, call: Call, later: Later) -> Reply:
         reply = None
         try:
-            reply = await self.workers.encode(answer_in_slices, call.identifier, later)
+            reply = await self._encode(call, later)
         except Exception as error:
             call.error = to_rpc_error(self._services, call.name, error)
         return self._finish(call, None, reply)
@@ -299,7 +308,7 @@ class Dispatcher:
             prefix = (self._services, caller) if method.connection else (self._services,)
             result = await self._coroutine_provided(call, method, prefix)
             if type(result) is Later or type(result) is Encoded:
-                reply = await self.workers.encode(answer_in_slices, call.identifier, result)
+                reply = await self._encode(call, result)
         except Exception as error:
             call.error = to_rpc_error(self._services, call.name, error)
         return self._finish(call, result, reply)

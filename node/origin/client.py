@@ -3,11 +3,11 @@
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
 from zevm.node.origin.endpoint import Endpoint, EndpointError
+from zevm.node.origin.fetching import Fetches
 from zevm.storage.errors import OriginError
 
 BATCH_CALLS = 50
@@ -54,13 +54,13 @@ class OriginClient:
         endpoints: Sequence[Endpoint],
         persistence: Persistence | None = None,
         *,
-        wait: Callable[[float], object] = time.sleep,
+        fetches: int = 16,
     ) -> None:
+        """fetches: most that are under way at once."""
         self._endpoints = tuple(endpoints)
         self._persistence = persistence or Persistence()
-        self._wait = wait
-        self._lock = threading.Lock()
-        self._under_way: dict[object, Future[Any]] = {}
+        self._fetches = Fetches(fetches)
+        self._closed = threading.Event()
         self._takes_batches = True
         self.requests = 0
         """HTTP requests since the start."""
@@ -85,30 +85,14 @@ class OriginClient:
                 results += self._attempted(part)
         return results
 
-    def once(self, key: object, work: Callable[[], Result]) -> Result:
-        """The result of `work`, done by one of the threads that ask for the same at once."""
-        with self._lock:
-            pending = self._under_way.get(key)
-            if pending is None:
-                own: Future[Any] = Future()
-                self._under_way[key] = own
-        if pending is not None:
-            shared: Result = pending.result()
-            return shared
-        try:
-            result = work()
-        except BaseException as error:
-            own.set_exception(error)
-            raise
-        else:
-            own.set_result(result)
-            return result
-        finally:
-            with self._lock:
-                del self._under_way[key]
+    def once(self, key: object, work: Callable[[], Result], what: Callable[[], str]) -> Result:
+        """The result of `work`, done once for all who ask for the same at once. what: names it. Raises OriginError."""
+        return self._fetches.result(key, work, what)
 
     def close(self) -> None:
-        """Give the connections up."""
+        """Give the connections up, and end every fetch."""
+        self._closed.set()
+        self._fetches.close()
         for endpoint in self._endpoints:
             endpoint.close()
 
@@ -131,8 +115,8 @@ class OriginClient:
 
     def _wait_for(self, endpoint: Endpoint) -> None:
         rest = endpoint.resting_until - time.monotonic()
-        if rest > 0:
-            self._wait(rest)
+        if (rest > 0 and self._closed.wait(rest)) or self._closed.is_set():
+            raise OriginError("the node is stopping")
 
     def _ask(self, endpoint: Endpoint, calls: Sequence[Call]) -> list[Any]:
         messages = [

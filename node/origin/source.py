@@ -1,6 +1,5 @@
 """The origin of a fork, as storage reads it: keys of the schema, answered from another node and proved."""
 
-import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, TypeVar
@@ -8,6 +7,7 @@ from typing import Any, TypeVar
 from lru import LRU
 
 from zevm.chain.concurrency.deadline import NotAtHandError
+from zevm.chain.concurrency.waiting import must_not_wait
 from zevm.chain.rules import fees
 from zevm.chain.rules.schedule import ForkSchedule
 from zevm.chain.types import Block, Header
@@ -25,6 +25,14 @@ from zevm.storage.primitives import Address, Hash32
 from zevm.storage.rlp import encode_int
 
 _ABSENT = object()
+_NAMES = {
+    schema.HEADER.prefix: "the header of block",
+    schema.BODY.prefix: "the content of block",
+    schema.RECEIPTS.prefix: "the receipts of block",
+    schema.CANONICAL.prefix: "the hash of block",
+    schema.NUMBER.prefix: "the number of block",
+    schema.POSITION.prefix: "the place of transaction",
+}
 
 Result = TypeVar("Result")
 
@@ -72,9 +80,13 @@ class RemoteOrigin:
         known = self._records.get(key, _ABSENT)
         if known is _ABSENT:
             check_thread(lambda: self.record(key))
-            known = self.client.once(key, lambda: self._readers[family](key[1:]))
-            self._records[key] = known
+            known = self.client.once(key, lambda: self._read(key), lambda: f"{_NAMES[family]} 0x{key[1:].hex()}")
         record: bytes | None = known
+        return record
+
+    def _read(self, key: bytes) -> bytes | None:
+        record = self._readers[key[:1]](key[1:])
+        self._records[key] = record
         return record
 
     def provide(self, addresses: Sequence[Address]) -> None:
@@ -94,6 +106,15 @@ class RemoteOrigin:
     ) -> Sequence[int]:
         """See storage.origin.Origin. Which blocks have a match is the node's word; the logs are read from receipts."""
         check_thread(lambda: self.log_blocks(first, last, addresses, topics))
+        return self.client.once(
+            object(),
+            lambda: self._logged(first, last, addresses, topics),
+            lambda: f"the logs of blocks {first} to {last}",
+        )
+
+    def _logged(
+        self, first: int, last: int, addresses: Sequence[bytes], topics: Sequence[Sequence[bytes] | None]
+    ) -> Sequence[int]:
         criteria = {
             "fromBlock": hex(first),
             "toBlock": hex(last),
@@ -217,9 +238,6 @@ class RemoteOrigin:
 
 
 def check_thread(work: Callable[[], object]) -> None:
-    """Raise NotAtHandError on the thread of an event loop, which must not wait for another node as `work` does."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return
-    raise NotAtHandError(work)
+    """Raise NotAtHandError on a thread that must not wait for another node, as `work` does."""
+    if must_not_wait():
+        raise NotAtHandError(work)

@@ -26,6 +26,7 @@ def fork_of(settings: NodeSettings) -> Fork:
     client = OriginClient(
         [Endpoint(url, headers, settings.timeout / 1000) for url in urls],
         Persistence(settings.retries, settings.fork_retry_backoff / 1000),
+        fetches=settings.limits.fork_fetches,
     )
     chain_id = settings.fork_chain_id or _number(client, "eth_chainId")
     header = _header(client, block)

@@ -75,7 +75,9 @@ class OriginStates:
                 raise OriginError(f"no account is known with the code 0x{code_hash.hex()}")
             self._check(lambda: self.code(code_hash))
             call = _code_call(holder[0], holder[1])
-            code = self._client.once(("code", code_hash), lambda: self._take_code(code_hash, call))
+            code = self._client.once(
+                ("code", code_hash), lambda: self._take_code(code_hash, call), lambda: f"the code 0x{code_hash.hex()}"
+            )
         return code
 
     def node(self, owner: bytes, path: str, node_hash: bytes, number: int, root: bytes) -> bytes | None:
@@ -93,7 +95,11 @@ class OriginStates:
     def _fetch(self, number: int, root: bytes, address: Address, slot: int | None) -> Proved:
         """Have the proof of an account, or of one of its slots, and keep it."""
         self._check(lambda: self._fetch(number, root, address, slot))
-        return self._client.once((root, address, slot), lambda: self._take(number, root, address, slot))
+        return self._client.once(
+            (root, address, slot),
+            lambda: self._take(number, root, address, slot),
+            lambda: _named(number, address, () if slot is None else (slot,)),
+        )
 
     def provide(self, number: int, root: bytes, addresses: Sequence[Address]) -> None:
         """Have several accounts at once, with their code."""
@@ -120,9 +126,10 @@ class OriginStates:
         try:
             found = proved(answers[0], root, address, slots)
         except ProofError as error:
-            what = "".join(f"slot 0x{slot:x} of " for slot in slots) + f"0x{address.hex()}"
-            where = f"block {number}, whose state root is 0x{root.hex()}"
-            raise OriginError(f"{self._client.name} does not prove {what} at {where}: {error}") from None
+            raise OriginError(
+                f"{self._client.name} does not prove {_named(number, address, slots)}, whose state root is "
+                f"0x{root.hex()}: {error}"
+            ) from None
         self._keep(number, root, address, found)
         if len(answers) > 1 and found.record is not None:
             code_hash = decode_account(found.record).code_hash
@@ -173,6 +180,10 @@ class OriginStates:
         found = next((slot for slot in slots if _leads(slot.to_bytes(32, "big"), path)), None)
         if found is not None:
             yield holder, found
+
+
+def _named(number: int, address: Address, slots: Sequence[int]) -> str:
+    return "".join(f"slot 0x{slot:x} of " for slot in slots) + f"0x{address.hex()} at block {number}"
 
 
 def _leads(plain: bytes, path: str) -> bool:
