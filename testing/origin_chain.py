@@ -45,4 +45,7 @@ class Chain:
 
 
 def forked(url: str, *options: str) -> ForkedNode:
+    """A fork, which keeps nothing on disk unless `options` say where."""
+    if "--fork-cache" not in options:
+        options = (*options, "--no-storage-caching")
     return ForkedNode(zevm_command("--fork-url", url, "--fork-retry-backoff", "1", *options))

@@ -34,6 +34,14 @@ class MethodMissingError(OriginError):
     """The node does not have the method."""
 
 
+class NoAnswerError(OriginError):
+    """No node has given a usable answer. is_absent: none could be reached."""
+
+    def __init__(self, message: str, *, is_absent: bool) -> None:
+        super().__init__(message)
+        self.is_absent = is_absent
+
+
 @dataclass(frozen=True, slots=True)
 class Persistence:
     """How long to go on after a failure.
@@ -64,6 +72,8 @@ class OriginClient:
         self._takes_batches = True
         self.requests = 0
         """HTTP requests since the start."""
+        self.hint = ""
+        """A remedy where no node answers, at the end of the error."""
 
     @property
     def name(self) -> str:
@@ -99,6 +109,7 @@ class OriginClient:
     def _attempted(self, calls: Sequence[Call]) -> list[Any]:
         """The results, by as many attempts as are allowed."""
         attempts = (self._persistence.retries + 1) * len(self._endpoints)
+        is_absent = True
         for _ in range(attempts):
             endpoint = min(self._endpoints, key=lambda item: item.resting_until)
             self._wait_for(endpoint)
@@ -106,12 +117,16 @@ class OriginClient:
                 results = self._ask(endpoint, calls)
             except EndpointError as error:
                 last = f"{endpoint.name}: {error}"
+                is_absent = is_absent and error.is_absent
                 backoff = self._persistence.backoff_seconds * 2**endpoint.failures
                 endpoint.rest(min(MOST_REST_SECONDS, backoff if error.rest_seconds is None else error.rest_seconds))
             else:
                 endpoint.failures = 0
                 return results
-        raise OriginError(f"{_described(calls[0])} has no answer after {attempts} attempts, the last of {last}")
+        raise NoAnswerError(
+            f"{_described(calls[0])} has no answer after {attempts} attempts, the last of {last}{self.hint}",
+            is_absent=is_absent,
+        )
 
     def _wait_for(self, endpoint: Endpoint) -> None:
         rest = endpoint.resting_until - time.monotonic()

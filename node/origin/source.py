@@ -1,6 +1,7 @@
 """The origin of a fork, as storage reads it: keys of the schema, answered from another node and proved."""
 
-from collections.abc import Callable, Iterator, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -15,16 +16,20 @@ from zevm.chain.types.receipt import encode_receipts
 from zevm.node.origin.ancestry import LINKED_BLOCKS, Ancestry
 from zevm.node.origin.blocks import BlockError, block_of, header_of, receipts_of
 from zevm.node.origin.client import Call, MethodMissingError, OriginClient
+from zevm.node.origin.kept import Kept
 from zevm.node.origin.state import OriginStates
 from zevm.rpc.codec import scalars
 from zevm.rpc.errors import InvalidParamsError
 from zevm.storage import schema
 from zevm.storage.account import StateReader
 from zevm.storage.errors import OriginError
+from zevm.storage.keccak import keccak256
 from zevm.storage.primitives import Address, Hash32
 from zevm.storage.rlp import encode_int
 
 _ABSENT = object()
+_LOGS = b"logs"
+"""The beginning of the keys of searches for logs; no key of the schema has it."""
 _NAMES = {
     schema.HEADER.prefix: "the header of block",
     schema.BODY.prefix: "the content of block",
@@ -40,14 +45,17 @@ Result = TypeVar("Result")
 class RemoteOrigin:
     """The chain up to one of its blocks. Any thread may call but the event loop's, where NotAtHandError says so.
 
-    items: most records of each kind that are kept in memory.
+    items: most records of each kind that are kept in memory. kept: what is on disk; closed with it.
     """
 
-    def __init__(self, client: OriginClient, header: Header, schedule: ForkSchedule, items: int) -> None:
+    def __init__(
+        self, client: OriginClient, header: Header, schedule: ForkSchedule, items: int, kept: Kept | None = None
+    ) -> None:
         self.client = client
+        self._kept = kept or Kept()
         self.header = header
         self._schedule = schedule
-        self._states = OriginStates(client, items, check_thread)
+        self._states = OriginStates(client, items, self._kept, check_thread)
         self._records: LRU[bytes, Any] = LRU(items)
         self._headers: LRU[bytes, Header] = LRU(max(2 * LINKED_BLOCKS, items // 64))
         self._ancestry = Ancestry(header, self._linked_headers)
@@ -78,6 +86,8 @@ class RemoteOrigin:
         if family == schema.CODE.prefix:
             return self._states.code(key[1:])
         known = self._records.get(key, _ABSENT)
+        if known is _ABSENT and (stored := self._kept.record(key)) is not None:
+            known = self._records[key] = stored
         if known is _ABSENT:
             check_thread(lambda: self.record(key))
             known = self.client.once(key, lambda: self._read(key), lambda: f"{_NAMES[family]} 0x{key[1:].hex()}")
@@ -86,11 +96,18 @@ class RemoteOrigin:
 
     def _read(self, key: bytes) -> bytes | None:
         record = self._readers[key[:1]](key[1:])
+        if record is not None:
+            self._kept.put(records={key: record})
         self._records[key] = record
         return record
 
+    def close(self) -> None:
+        """Give up the connections, then the disk."""
+        self.client.close()
+        self._kept.close()
+
     def provide(self, addresses: Sequence[Address]) -> None:
-        """Have several accounts of the forked block at once."""
+        """Have several accounts of the forked block, and their code, at once."""
         self._states.provide(self.header.number, self.header.state_root, addresses)
 
     def node(self, owner: bytes, path: str, node_hash: bytes) -> bytes | None:
@@ -105,33 +122,42 @@ class RemoteOrigin:
         self, first: int, last: int, addresses: Sequence[bytes], topics: Sequence[Sequence[bytes] | None]
     ) -> Sequence[int]:
         """See storage.origin.Origin. Which blocks have a match is the node's word; the logs are read from receipts."""
-        check_thread(lambda: self.log_blocks(first, last, addresses, topics))
-        return self.client.once(
-            object(),
-            lambda: self._logged(first, last, addresses, topics),
-            lambda: f"the logs of blocks {first} to {last}",
-        )
-
-    def _logged(
-        self, first: int, last: int, addresses: Sequence[bytes], topics: Sequence[Sequence[bytes] | None]
-    ) -> Sequence[int]:
         criteria = {
             "fromBlock": hex(first),
             "toBlock": hex(last),
             "address": [f"0x{address.hex()}" for address in addresses],
             "topics": [None if not items else [f"0x{item.hex()}" for item in items] for items in topics],
         }
-        answer = self.client.call("eth_getLogs", {key: value for key, value in criteria.items() if value})
+        criteria = {key: value for key, value in criteria.items() if value}
+        key = _LOGS + keccak256(json.dumps(criteria, sort_keys=True).encode())
+        stored = self._kept.record(key)
+        if stored is None:
+            check_thread(lambda: self.log_blocks(first, last, addresses, topics))
+            stored = self.client.once(
+                key, lambda: self._logged(key, first, last, criteria), lambda: f"the logs of blocks {first} to {last}"
+            )
+        return [
+            schema.decode_number(stored[at : at + schema.NUMBER_SIZE])
+            for at in range(0, len(stored), schema.NUMBER_SIZE)
+        ]
+
+    def _logged(self, key: bytes, first: int, last: int, criteria: Mapping[str, object]) -> bytes:
+        """The numbers of the blocks that have matching logs."""
+        answer = self.client.call("eth_getLogs", criteria)
         try:
             numbers = {scalars.number(log.get("blockNumber")) for log in scalars.array_of(scalars.json_object)(answer)}
         except InvalidParamsError as error:
             raise self._lie("eth_getLogs", error.message) from None
         if any(not first <= number <= last for number in numbers):
             raise self._lie("eth_getLogs", f"a log is not of blocks {first} to {last}")
-        return sorted(numbers)
+        found = b"".join(map(schema.encode_number, sorted(numbers)))
+        self._kept.put(records={key: found})
+        return found
 
     def _header(self, block_hash: bytes) -> Header | None:
         header: Header | None = self._headers.get(block_hash)
+        if header is None and (stored := self._kept.record(schema.header_key(block_hash))) is not None:
+            header = self._headers[block_hash] = Header.decode(stored)
         if header is None:
             answer = self.client.call("eth_getBlockByHash", f"0x{block_hash.hex()}", False)
             if answer is None:
@@ -174,6 +200,12 @@ class RemoteOrigin:
         for item, answer in zip(missing, answers, strict=True):
             header = self._checked(f"block {item}", partial(header_of, answer, block_hash=block_hash))
             self._headers[header.hash] = header
+            self._kept.put(
+                records={
+                    schema.header_key(header.hash): header.encode(),
+                    schema.canonical_key(header.number - 1): header.parent_hash,
+                }
+            )
             block_hash = header.parent_hash
             yield header
 

@@ -70,17 +70,6 @@ def test_what_was_read_is_not_asked_for_again(origin: Chain, proxy: OriginProxy)
         assert proxy.requests == known
 
 
-def test_only_so_many_items_are_kept(origin: Chain, proxy: OriginProxy) -> None:
-    """fork_items: the others are asked for again, and all stays right."""
-    with forked(proxy.url, "--rpc-fork-items", "1") as node, node.connect() as rpc:
-        for _ in range(2):
-            before = proxy.calls["eth_getProof"]
-            assert [stored(rpc, origin.contract, slot) for slot in (1, 2, 3)] == [1001, 1002, 1003]
-            assert proxy.calls["eth_getProof"] >= before + 3
-        store(rpc, origin.contract, 2, 5)
-        assert [stored(rpc, origin.contract, slot) for slot in (1, 2, 3)] == [1001, 5, 1003]
-
-
 def test_a_send_that_waits_is_sent_once(origin: Chain) -> None:
     """The wait asks the origin for the transaction too, and begins again."""
     with forked(origin.node.url, "--no-mining") as node, node.connect() as rpc:
