@@ -44,10 +44,10 @@ def fork_of(settings: NodeSettings) -> Fork:
             if error.is_absent:
                 number = last.header.number
                 LOGGER.warning(
-                    "%s: the fork begins on block %d, as last time, and has what was read then", error, number
+                    "%s: the fork begins on block %d, as last time, with the answers of that time", error, number
                 )
                 block, client = last, once
-                client.hint = "; an earlier fork of this block did not read it: start one while a node can be reached"
+                client.hint = "; no earlier fork of this block has read it: start one while a node can be reached"
             else:
                 block = _asked(client, named, settings.fork_chain_id)
     return _fork(settings, client, block, None if forks is None else forks.open(block, url, named))

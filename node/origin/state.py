@@ -1,7 +1,8 @@
 """States of the origin: accounts, slots and code, proved, and kept in memory for the next reader."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -17,6 +18,7 @@ from zevm.storage.account import EMPTY_ROOT, Account, decode_account
 from zevm.storage.errors import MissingNodeError, OriginError
 from zevm.storage.keccak import EMPTY_KECCAK, keccak256
 from zevm.storage.primitives import Address
+from zevm.storage.read_ahead import Wanted, check_trial
 from zevm.storage.rlp import decode, decode_int
 from zevm.storage.state_update import hashed, slot_hash
 
@@ -24,6 +26,9 @@ TRIED_PREIMAGES = 1 << 20
 """Slots that are tried to find one whose hash begins with a path: enough for most paths of four digits."""
 
 MOST_SEARCHED_DIGITS = 4
+
+PROOF_SLOTS = 128
+"""Slots of one eth_getProof; nodes bound them, some at 1,024."""
 
 LEAST_NODES = 4096
 """Trie nodes kept at least: a block's changes find those that were read for them."""
@@ -123,12 +128,40 @@ class OriginStates:
 
     def _fetch(self, number: int, root: bytes, address: Address, slot: int | None) -> Proved:
         """Have the proof of an account, or of one of its slots, and keep it."""
+        check_trial(Wanted(number, root, address, slot), self._fetch_all)
         self._check(lambda: self._fetch(number, root, address, slot))
         return self._client.once(
             (root, address, slot),
             lambda: self._take(number, root, address, slot),
             lambda: _named(number, address, () if slot is None else (slot,)),
         )
+
+    def _fetch_all(self, wanted: Sequence[Wanted]) -> None:
+        """Have many accounts and slots, with the code of the accounts, in one message where there are not too many."""
+        self._check(lambda: self._fetch_all(wanted))
+        states = dict.fromkeys((item.number, item.root) for item in wanted)
+        for number, root in states:
+            slots: dict[Address, list[int]] = {}
+            for item in wanted:
+                if item.root == root:
+                    found = slots.setdefault(Address(item.address), [])
+                    found += [] if item.slot is None else [item.slot]
+            self._client.once(
+                (root, frozenset(wanted)),
+                partial(self._take_all, number, root, slots),
+                lambda number=number, slots=slots: f"{len(slots)} accounts at block {number}",  # type: ignore[misc]
+            )
+
+    def _take_all(self, number: int, root: bytes, slots: Mapping[Address, Sequence[int]]) -> None:
+        calls: list[Call] = []
+        asked: list[tuple[Address, Sequence[int]]] = []
+        for address, some in slots.items():
+            for start in range(0, max(1, len(some)), PROOF_SLOTS):
+                asked.append((address, some[start : start + PROOF_SLOTS]))
+                calls += [proof_call(address, asked[-1][1], number), _code_call(address, number)]
+        answers = self._answers(calls)
+        for index, (address, some) in enumerate(asked):
+            self._learn(number, root, address, some, answers[2 * index : 2 * index + 2])
 
     def provide(self, number: int, root: bytes, addresses: Sequence[Address]) -> None:
         """Have several accounts at once, with their code."""
