@@ -80,6 +80,15 @@ class OriginClient:
         """The nodes, as messages call them."""
         return ", ".join(endpoint.name for endpoint in self._endpoints)
 
+    def ask_instead(self, endpoints: Sequence[Endpoint], persistence: Persistence) -> None:
+        """Ask these nodes from now on."""
+        before, self._endpoints = self._endpoints, tuple(endpoints)
+        self._persistence = persistence
+        self._takes_batches = True
+        self.hint = ""
+        for endpoint in before:
+            endpoint.close()
+
     def call(self, method: str, *params: Any) -> Any:
         """The result of one call. Raises OriginError."""
         return self.call_all([Call(method, params)])[0]
@@ -108,7 +117,8 @@ class OriginClient:
 
     def _attempted(self, calls: Sequence[Call]) -> list[Any]:
         """The results, by as many attempts as are allowed."""
-        attempts = (self._persistence.retries + 1) * len(self._endpoints)
+        persistence = self._persistence
+        attempts = (persistence.retries + 1) * len(self._endpoints)
         is_absent = True
         for _ in range(attempts):
             endpoint = min(self._endpoints, key=lambda item: item.resting_until)
@@ -118,7 +128,7 @@ class OriginClient:
             except EndpointError as error:
                 last = f"{endpoint.name}: {error}"
                 is_absent = is_absent and error.is_absent
-                backoff = self._persistence.backoff_seconds * 2**endpoint.failures
+                backoff = persistence.backoff_seconds * 2**endpoint.failures
                 endpoint.rest(min(MOST_REST_SECONDS, backoff if error.rest_seconds is None else error.rest_seconds))
             else:
                 endpoint.failures = 0

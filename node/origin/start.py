@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,11 @@ from zevm.chain.types import Header
 from zevm.node.errors import NodeError
 from zevm.node.origin.blocks import BlockError, header_of
 from zevm.node.origin.client import NoAnswerError, OriginClient, Persistence
-from zevm.node.origin.endpoint import Endpoint, header_fields
+from zevm.node.origin.endpoint import Endpoint, header_fields, public_name
 from zevm.node.origin.fork import Fork
 from zevm.node.origin.kept import Kept, KeptBlock, KeptForks
 from zevm.node.origin.source import RemoteOrigin
-from zevm.node.setting_kinds import FORK_TAGS
+from zevm.node.setting_kinds import FORK_TAGS, is_url
 from zevm.node.settings import NodeSettings
 from zevm.rpc.codec import scalars
 from zevm.rpc.errors import InvalidParamsError
@@ -57,9 +58,23 @@ def _client(settings: NodeSettings, urls: Sequence[str], persistence: Persistenc
     headers = header_fields(settings.fork_header)
     return OriginClient(
         [Endpoint(url, headers, settings.timeout / 1000) for url in urls],
-        persistence or Persistence(settings.retries, settings.fork_retry_backoff / 1000),
+        persistence or _persistence(settings),
         fetches=settings.limits.fork_fetches,
     )
+
+
+def _persistence(settings: NodeSettings) -> Persistence:
+    return Persistence(settings.retries, settings.fork_retry_backoff / 1000)
+
+
+def _ask_instead(settings: NodeSettings, client: OriginClient, url: str) -> str:
+    """Read from another node; its public URL. Fields of headers go to the hosts of the settings alone. ValueError."""
+    if not is_url(url):
+        raise ValueError("the value is not a URL of a node (http://HOST:PORT)")
+    known = {public_name(given) for given in split_block(settings.fork_url, None)[0]}
+    headers = header_fields(settings.fork_header) if public_name(url) in known else {}
+    client.ask_instead([Endpoint(url, headers, settings.timeout / 1000)], _persistence(settings))
+    return client.name
 
 
 def _folder(settings: NodeSettings) -> Path:
@@ -88,7 +103,14 @@ def _fork(settings: NodeSettings, client: OriginClient, block: KeptBlock, kept: 
         base_fee_per_gas=header.base_fee_per_gas,
     )
     described = f"block {header.number} 0x{header.hash.hex()} of {client.name}, proved"
-    report = ForkReport(client.name, chain_id, header.number, header.hash, settings.fork_retry_backoff)
+    report = ForkReport(
+        client.name,
+        chain_id,
+        header.number,
+        header.hash,
+        settings.fork_retry_backoff,
+        partial(_ask_instead, settings, client),
+    )
     return Fork(origin, genesis, described, report, origin.provide, origin.close)
 
 

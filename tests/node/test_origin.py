@@ -254,3 +254,22 @@ def test_a_node_without_proofs_is_no_origin(proxy: OriginProxy) -> None:
     proxy.twist = twist
     with pytest.raises(NodeError, match="a fork needs a node that proves what it answers"), forked(proxy.url):
         pass
+
+
+def test_another_node_is_read_from_on_request(origin: Chain, proxy: OriginProxy) -> None:
+    """anvil_setRpcUrl; what header fields hold is not told to another host."""
+    with forked("http://localhost:9," + proxy.url, "--fork-header", "X-Key: secret") as node, node.connect() as rpc:
+        assert proxy.headers["X-Key"] == "secret"
+        with OriginProxy(origin.node.url) as other:
+            assert rpc.call("anvil_setRpcUrl", other.url) is None
+            known = proxy.requests
+            assert stored(rpc, origin.contract, 12) == 1012
+            assert other.requests
+            assert proxy.requests == known
+            assert "X-Key" not in other.headers
+            assert rpc.call("anvil_nodeInfo")["forkConfig"]["forkUrl"] == other.url
+            with pytest.raises(RpcError, match="is not a URL of a node") as caught:
+                rpc.call("anvil_setRpcUrl", "file:///etc/passwd")
+            assert caught.value.code == -32602
+    with pytest.raises(RpcError, match="this chain is no fork"):
+        origin.rpc.call("anvil_setRpcUrl", proxy.url)
