@@ -35,7 +35,6 @@ from zevm.rpc.codec.parsing import (
 )
 from zevm.rpc.error_translation import to_rpc_error
 from zevm.rpc.errors import (
-    InvalidParamsError,
     InvalidRequestError,
     MethodNotFoundError,
     ResponseTooLargeError,
@@ -47,7 +46,7 @@ from zevm.rpc.execution.durations import Kind
 from zevm.rpc.execution.workers import Workers
 from zevm.rpc.execution.writes import Reply, Writes
 from zevm.rpc.notifications.subscriptions import Caller
-from zevm.rpc.registry import REQUIRED, Cost, Method, Registry
+from zevm.rpc.registry import Cost, Method, Registry, decode_arguments
 from zevm.rpc.services import Services
 from zevm.rpc.suggestions import Suggestions
 
@@ -93,30 +92,6 @@ class Call:
 
 Received = Call | Iterable[Call] | bytes
 """A body's content: one call, a batch, or an encoded refusal."""
-
-
-def decode_arguments(method: Method, params: Any) -> list[Any]:
-    """Positional arguments for a method, with geth's texts for missing, ill-formed or superfluous ones."""
-    if params is None:
-        params = ()
-    elif type(params) is not list:
-        raise InvalidParamsError("non-array args")
-    arguments = []
-    count = len(params)
-    for index, param in enumerate(method.params):
-        value = params[index] if index < count else None
-        if value is None:
-            if param.default is REQUIRED:
-                raise InvalidParamsError(f"missing value for required argument {index}")
-            arguments.append(param.default)
-            continue
-        try:
-            arguments.append(param.decode(value))
-        except InvalidParamsError as error:
-            raise InvalidParamsError(f"invalid argument {index}: {error.message}") from None
-    if count > len(method.params):
-        raise InvalidParamsError(f"too many arguments, want at most {len(method.params)}")
-    return arguments
 
 
 class Dispatcher:
