@@ -14,7 +14,8 @@ from zevm.chain.blocks.importer import Verifier
 from zevm.chain.blocks.instant import Built, InstantMining
 from zevm.chain.blocks.mining import Mining
 from zevm.chain.blocks.selection import changed_by
-from zevm.chain.canonical.chain import LAST_PATCH, Addition, Checkpoints, Version
+from zevm.chain.canonical.chain import Addition
+from zevm.chain.canonical.marks import LAST_PATCH, Checkpoints, Version
 from zevm.chain.canonical.memory_guard import MemoryGuard
 from zevm.chain.canonical.patches import PatchedState
 from zevm.chain.canonical.shared_sync import SharedSync

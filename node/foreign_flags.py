@@ -62,7 +62,6 @@ FOREIGN_FLAGS: tuple[ForeignFlag, ...] = (
     _refused(ANVIL, "--fork-transaction-hash", _VALUE, "a fork begins after a whole block: give --fork-block-number"),
     _accepted(ANVIL, "--compute-units-per-second", _VALUE, _RATE),
     _accepted(ANVIL, "--no-rate-limit --no-rpc-rate-limit", _NOTHING, _RATE),
-    _accepted(ANVIL, "--no-storage-caching", _NOTHING, "what a fork reads is kept in memory alone"),
     _accepted(ANVIL, "--threads -j --jobs", _VALUE, "--rpc-evm-workers says how many calls are executed at once"),
     _accepted(ANVIL, "--no-cors", _NOTHING, "only pages of this computer may call; --allow-origin admits others"),
     _accepted(ANVIL, "--prune-history", _PERHAPS, _PAST_STATES),

@@ -87,20 +87,20 @@ def _folders(values: tuple[Path, ...]) -> tuple[Path, ...]:
     return paths
 
 
-def _is_url(value: str) -> bool:
+def is_url(value: str) -> bool:
     parts = urlsplit(value)
     return parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
 def _url(value: str) -> str:
-    if not _is_url(value):
+    if not is_url(value):
         raise ValueError(f"{value!r} is not a URL (http://HOST:PORT)")
     return value
 
 
 def _urls(values: tuple[str, ...]) -> tuple[str, ...]:
     for value in values:
-        if not _is_url(value):
+        if not is_url(value):
             raise ValueError(f"{value!r} is not a URL of a node (http://HOST:PORT)")
     return values
 

@@ -234,6 +234,13 @@ class NodeSettings(BaseSettings):
         1_000, "--fork-retry-backoff", panel=FORK, metavar="MILLISECONDS", ge=0, le=10**7,
         about="Wait before the first further attempt, in milliseconds; each later one waits twice as long.",
     )  # fmt: skip
+    fork_cache: UserPath | None = setting(
+        None, "--fork-cache", panel=FORK, metavar="FOLDER",
+        about="Folder for answers of the other chain. (default: zevm/forks in the user's caches)",
+    )  # fmt: skip
+    no_storage_caching: bool = setting(
+        False, "--no-storage-caching", panel=FORK, about="Keep answers of the other chain in memory alone."
+    )
 
     forward_transactions: Urls = setting(
         (), "--forward-transactions", panel=SERVER, metavar="URL,...",

@@ -35,7 +35,6 @@ from zevm.rpc.codec.parsing import (
 )
 from zevm.rpc.error_translation import to_rpc_error
 from zevm.rpc.errors import (
-    InvalidParamsError,
     InvalidRequestError,
     MethodNotFoundError,
     ResponseTooLargeError,
@@ -47,7 +46,7 @@ from zevm.rpc.execution.durations import Kind
 from zevm.rpc.execution.workers import Workers
 from zevm.rpc.execution.writes import Reply, Writes
 from zevm.rpc.notifications.subscriptions import Caller
-from zevm.rpc.registry import REQUIRED, Cost, Method, Registry
+from zevm.rpc.registry import Cost, Method, Registry, decode_arguments
 from zevm.rpc.services import Services
 from zevm.rpc.suggestions import Suggestions
 
@@ -93,30 +92,6 @@ class Call:
 
 Received = Call | Iterable[Call] | bytes
 """A body's content: one call, a batch, or an encoded refusal."""
-
-
-def decode_arguments(method: Method, params: Any) -> list[Any]:
-    """Positional arguments for a method, with geth's texts for missing, ill-formed or superfluous ones."""
-    if params is None:
-        params = ()
-    elif type(params) is not list:
-        raise InvalidParamsError("non-array args")
-    arguments = []
-    count = len(params)
-    for index, param in enumerate(method.params):
-        value = params[index] if index < count else None
-        if value is None:
-            if param.default is REQUIRED:
-                raise InvalidParamsError(f"missing value for required argument {index}")
-            arguments.append(param.default)
-            continue
-        try:
-            arguments.append(param.decode(value))
-        except InvalidParamsError as error:
-            raise InvalidParamsError(f"invalid argument {index}: {error.message}") from None
-    if count > len(method.params):
-        raise InvalidParamsError(f"too many arguments, want at most {len(method.params)}")
-    return arguments
 
 
 class Dispatcher:
@@ -277,10 +252,19 @@ class Dispatcher:
             call.error = to_rpc_error(self._services, call.name, error)
             return None
 
+    async def _encode(self, call: Call, result: Later | Encoded) -> bytes:
+        """A large answer, begun again as often as a worker has provided what it reads."""
+        for _ in range(MOST_PROVIDED):
+            try:
+                return await self.workers.encode(answer_in_slices, call.identifier, result)
+            except NotAtHandError as absent:
+                await self.workers.run(provide, absent)
+        raise TimedOutError()
+
     async def _answer_later(self, call: Call, later: Later) -> Reply:
         reply = None
         try:
-            reply = await self.workers.encode(answer_in_slices, call.identifier, later)
+            reply = await self._encode(call, later)
         except Exception as error:
             call.error = to_rpc_error(self._services, call.name, error)
         return self._finish(call, None, reply)
@@ -299,7 +283,7 @@ class Dispatcher:
             prefix = (self._services, caller) if method.connection else (self._services,)
             result = await self._coroutine_provided(call, method, prefix)
             if type(result) is Later or type(result) is Encoded:
-                reply = await self.workers.encode(answer_in_slices, call.identifier, result)
+                reply = await self._encode(call, result)
         except Exception as error:
             call.error = to_rpc_error(self._services, call.name, error)
         return self._finish(call, result, reply)

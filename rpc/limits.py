@@ -47,6 +47,18 @@ class Limits:
         "accounts, slots, trie nodes and other records of the forked chain that are kept in memory, of each kind; "
         "others are asked for again",
     )
+    fork_disk_bytes: int = _limit(
+        2_048 * MEBIBYTE,
+        "what forks have read, on disk; past it, a start deletes the blocks not used for longest, and a fork keeps "
+        "no more",
+    )
+    fork_fetches: int = _limit(16, "simultaneous requests to the nodes of the forked chain; further ones wait")
+    fork_waits: int = _limit(
+        64, "executions and reads that wait for the forked chain, in addition to evm-workers; one more gets -32005"
+    )
+    fork_wait_seconds: float = _limit(
+        30.0, "time that one of them may wait in all, on top of its own; then it gets -32000, and the request goes on"
+    )
     json_structure: int = _limit(
         400_000, "a body with more brackets, commas and colons outside strings is refused with -32600"
     )

@@ -14,6 +14,7 @@ from inspect import getdoc, isgeneratorfunction, signature
 from typing import Any, TypeVar
 
 from zevm.rpc.codec.scalars import Decoder
+from zevm.rpc.errors import InvalidParamsError
 from zevm.rpc.execution.durations import Kind
 
 _LEANING = re.compile(r"^(the same|as|also|like|likewise|ditto|see)\b|\bfor the same\b", re.IGNORECASE)
@@ -186,3 +187,27 @@ REGISTRY = Registry()
 """The node's table; the modules of rpc.methods fill it when imported."""
 
 method = REGISTRY.method
+
+
+def decode_arguments(method: Method, params: Any) -> list[Any]:
+    """Positional arguments for a method, with geth's texts for missing, ill-formed or superfluous ones."""
+    if params is None:
+        params = ()
+    elif type(params) is not list:
+        raise InvalidParamsError("non-array args")
+    arguments = []
+    count = len(params)
+    for index, param in enumerate(method.params):
+        value = params[index] if index < count else None
+        if value is None:
+            if param.default is REQUIRED:
+                raise InvalidParamsError(f"missing value for required argument {index}")
+            arguments.append(param.default)
+            continue
+        try:
+            arguments.append(param.decode(value))
+        except InvalidParamsError as error:
+            raise InvalidParamsError(f"invalid argument {index}: {error.message}") from None
+    if count > len(method.params):
+        raise InvalidParamsError(f"too many arguments, want at most {len(method.params)}")
+    return arguments

@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from zevm.chain.events import Event, HeadChanged, TransactionAdded
 from zevm.rpc import methods
 from zevm.rpc.dispatch import Dispatcher
-from zevm.rpc.execution.workers import Workers
+from zevm.rpc.execution.workers import Waits, Workers
 from zevm.rpc.graphql.endpoint import GraphqlEndpoint
 from zevm.rpc.methods.support.following import registry_of_follower
 from zevm.rpc.notifications.events import HeadEvent, TransactionEvent
@@ -78,7 +78,10 @@ class Server:
         self._services = services
         self._options = options
         self._workers = Workers(
-            limits.evm_workers, queue_ms=limits.evm_queue_ms, timeout_seconds=limits.evm_timeout_seconds
+            limits.evm_workers,
+            queue_ms=limits.evm_queue_ms,
+            timeout_seconds=limits.evm_timeout_seconds,
+            waits=Waits(limits.fork_waits, limits.fork_wait_seconds),
         )
         self.dispatcher = Dispatcher(public, services, self._workers)
         guard = Guard(options.allow_origins, options.allow_hosts)

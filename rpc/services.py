@@ -62,13 +62,18 @@ class SourceCompiler(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ForkReport:
-    """The block of another chain that this one begins on. url: of the node that has it, without secrets."""
+    """The block of another chain that this one begins on.
+
+    url: of the node that has it, without secrets. set_url: has the chain read from another node, whose public URL it
+    returns; raises ValueError.
+    """
 
     url: str
     chain_id: int
     number: int
     block_hash: bytes
     retry_backoff_ms: int
+    set_url: Callable[[str], str]
 
 
 @dataclass(frozen=True, slots=True)

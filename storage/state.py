@@ -44,7 +44,15 @@ from zevm.storage.state_nodes import (
     Written,
     forget_nodes,
 )
-from zevm.storage.state_readers import BaseReader, HistoryReader, LatestReader, StateBase, TrieReader, UpdateReader
+from zevm.storage.state_readers import (
+    BaseReader,
+    HistoryReader,
+    LatestReader,
+    OverOrigin,
+    StateBase,
+    TrieReader,
+    UpdateReader,
+)
 from zevm.storage.state_record import updates_after
 from zevm.storage.state_update import NodesOf, StateUpdate, hashed, slot_hash
 from zevm.storage.store import Batch, Reader, Snapshot
@@ -112,7 +120,7 @@ class StateStore:
     def latest(self, view: Snapshot, root: bytes) -> StateBase:
         """Read the latest state out of `view`. Raises CorruptionError when `view` is at another root."""
         _check_root(view, root)
-        return LatestReader(view, root, self._code)
+        return self._marked(LatestReader(view, root, self._code))
 
     def latest_after(self, view: Snapshot, previous: StateBase, update: StateUpdate) -> StateBase:
         """As `latest`, of the state that a written update has made of the one that `previous` reads.
@@ -120,20 +128,31 @@ class StateStore:
         What `previous` has decoded need not be decoded again.
         """
         _check_root(view, update.root)
+        if isinstance(previous, OverOrigin):
+            previous = previous.inner
         if isinstance(previous, LatestReader):
-            return previous.followed_by(update, view)
-        return LatestReader(view, update.root, self._code)
+            return self._marked(previous.followed_by(update, view))
+        return self._marked(LatestReader(view, update.root, self._code))
 
     def at(self, view: Snapshot, version: Version, root: bytes) -> StateBase:
         """Read the state after a version, whose root is `root`, out of `view`, which is at a later one."""
-        return HistoryReader(
-            view.as_of(version) if isinstance(view, OriginSnapshot) else view, version, root, self._code, self.provide
+        return self._marked(
+            HistoryReader(
+                view.as_of(version) if isinstance(view, OriginSnapshot) else view,
+                version,
+                root,
+                self._code,
+                self.provide,
+            )
         )
 
     def before_fork(self, number: int, root: bytes) -> StateBase:
         """Read the state after a block of the chain that this one is a fork of."""
         assert self._origin is not None
-        return BaseReader(self._origin.state(number, root))
+        return self._marked(BaseReader(self._origin.state(number, root)))
+
+    def _marked(self, reader: StateBase) -> StateBase:
+        return reader if self._origin is None else OverOrigin(reader)
 
     def begin_at(self, batch: Batch, root: bytes) -> None:
         """Put into `batch` that the latest state is the forked one, of which an account has been read."""

@@ -188,6 +188,24 @@ class BaseReader:
         return self.root
 
 
+class OverOrigin:
+    """A state over a forked chain, whose reads may wait for another node."""
+
+    __slots__ = ("account", "code", "inner", "root", "storage")
+
+    def __init__(self, inner: StateBase) -> None:
+        self.inner = inner
+        self.root = inner.root
+        self.account = inner.account
+        self.storage = inner.storage
+        self.code = inner.code
+
+    @property
+    def base(self) -> bytes | StateUpdate:
+        """See StateBase."""
+        return self.inner.base
+
+
 class UpdateReader:
     """The state that an unwritten update makes of the one that `base` reads."""
 
@@ -199,6 +217,11 @@ class UpdateReader:
         self.root = update.root
         self._update = update
         self._base = base
+
+    @property
+    def beneath(self) -> StateReader:
+        """The state without the update."""
+        return self._base
 
     @property
     def base(self) -> StateUpdate:

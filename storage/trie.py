@@ -6,11 +6,9 @@ References: b"\\x80" for none, 0xa0 and the hash of a node of 32 bytes or more, 
 All functions are pure and may run in any thread. Keys of any length; an empty value deletes.
 """
 
-import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import takewhile
-from struct import Struct
 from typing import NamedTuple
 
 from zevm.core import replaced_by
@@ -18,27 +16,30 @@ from zevm.storage.account import EMPTY_ROOT
 from zevm.storage.errors import CorruptionError, MissingNodeError
 from zevm.storage.keccak import keccak256
 from zevm.storage.rlp import encode_bytes, encode_uint, wrap_list
+from zevm.storage.trie_nodes import (
+    BLANK,
+    EXTENSION_FLAG,
+    FULL_BRANCH_HEADERS,
+    FULL_BRANCH_SIZE,
+    LEAF_FLAG,
+    decode_node,
+    encode_extension,
+    encode_leaf,
+    encode_path,
+    key_of,
+    payload_of,
+    read_path,
+)
 
 Nodes = Callable[[str, bytes], bytes | None]
 """Looks a node up by its path, in hexadecimal digits, and its 32-byte hash; None where it is not held."""
 
-_BLANK = b"\x80"
-_EMPTY_BRANCH = [_BLANK] * 17
+_EMPTY_BRANCH = [BLANK] * 17
 _DIGITS = "0123456789abcdef"
 _INDEX = {digit: index for index, digit in enumerate(_DIGITS)}
 _AFTER = {digit: chr(ord(digit) + 1) for digit in _DIGITS}
-_LEAF_FLAG = ("20", "3")
-_EXTENSION_FLAG = ("00", "1")
 _FIRST_PATH = encode_uint(0).hex()
 """Of the first item of an ordered trie."""
-# A branch of sixteen hashes has its item headers at every 33rd byte: one strided slice proves it.
-_FULL_BRANCH_SIZE = 3 + 16 * 33 + 1
-_FULL_BRANCH_HEADERS = b"\xa0" * 16 + _BLANK
-_unpack_full_branch = Struct("33s" * 16 + "s").unpack_from
-# Most other branches hold hashes and gaps, so that each hash adds 32 bytes to the 17 of an empty one; that the lengths
-# add up proves that nothing was skipped.
-_find_hashes = re.compile(rb"\xa0.{32}|\x80", re.DOTALL).findall
-_STRING_HEADER = tuple(bytes((0x80 + size,)) for size in range(56))
 
 
 class TrieUpdate(NamedTuple):
@@ -58,26 +59,26 @@ def get(nodes: Nodes, root: bytes, key: bytes) -> bytes | None:
     depth = 0
     raw = node_at(nodes, "", root)
     while True:
-        if len(raw) == _FULL_BRANCH_SIZE and depth < size and raw[3::33] == _FULL_BRANCH_HEADERS:
+        if len(raw) == FULL_BRANCH_SIZE and depth < size and raw[3::33] == FULL_BRANCH_HEADERS:
             start = 4 + 33 * _INDEX[path[depth]]
             depth += 1
             raw = node_at(nodes, path[:depth], raw[start : start + 32])
             continue
-        items = _decode(raw)
+        items = decode_node(raw)
         if len(items) == 17:
             if depth == size:
-                return _payload(items[16]) or None
+                return payload_of(items[16]) or None
             child = items[_INDEX[path[depth]]]
             depth += 1
         else:
             part, is_leaf = read_path(items[0])
             if is_leaf:
-                return _payload(items[1]) if part == path[depth:] else None
+                return payload_of(items[1]) if part == path[depth:] else None
             if not path.startswith(part, depth):
                 return None
             child = items[1]
             depth += len(part)
-        if child == _BLANK:
+        if child == BLANK:
             return None
         raw = node_at(nodes, path[:depth], child[1:]) if len(child) == 33 else child
 
@@ -109,11 +110,11 @@ def update_beside_unknown(nodes: Nodes, root: bytes, changes: Mapping[bytes, byt
 
 
 def _updated(writer: "_Writer", root: bytes, paths: list[str], values: list[bytes]) -> TrieUpdate:
-    top = _BLANK if root == EMPTY_ROOT else node_at(writer.nodes, "", root)
+    top = BLANK if root == EMPTY_ROOT else node_at(writer.nodes, "", root)
     raw = writer.change(top, paths, values, 0, len(paths), 0)
     if raw is None:
         return TrieUpdate(root, {})
-    if raw == _BLANK:
+    if raw == BLANK:
         return TrieUpdate(EMPTY_ROOT, {})
     new_root = keccak256(raw)
     writer.fresh[new_root] = raw
@@ -125,7 +126,7 @@ def ordered_root(items: Iterable[bytes]) -> bytes:
     """Root of the trie that holds each item under the RLP of its index: transactions, receipts, withdrawals."""
     listed = list(items)
     if len(listed) == 1 and listed[0]:
-        return keccak256(_leaf(_FIRST_PATH, listed[0]))
+        return keccak256(encode_leaf(_FIRST_PATH, listed[0]))
     return update(by_hash({}), EMPTY_ROOT, {encode_uint(i): item for i, item in enumerate(listed)}).root
 
 
@@ -152,21 +153,21 @@ def verify_proof(root: bytes, key: bytes, proof: Sequence[bytes]) -> bytes | Non
 
 def iterate(nodes: Nodes, root: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
     """Keys >= `start` and their values, in order of the keys."""
-    return _walk(lambda path, node_hash: _decode(node_at(nodes, path, node_hash)), root, start.hex())
+    return _walk(lambda path, node_hash: decode_node(node_at(nodes, path, node_hash)), root, start.hex())
 
 
 def parts(path: str, raw: bytes) -> Iterator[tuple[str, bytes, bool]]:
     """Each path below the node at `path`, with a reference or the value there, and whether it is a value."""
-    items = _decode(raw)
+    items = decode_node(raw)
     if len(items) == 17:
         for digit, item in zip(_DIGITS, items, strict=False):
-            if item != _BLANK:
+            if item != BLANK:
                 yield path + digit, item, False
-        if items[16] != _BLANK:
-            yield path, _payload(items[16]), True
+        if items[16] != BLANK:
+            yield path, payload_of(items[16]), True
         return
     part, is_leaf = read_path(items[0])
-    yield path + part, _payload(items[1]) if is_leaf else items[1], is_leaf
+    yield path + part, payload_of(items[1]) if is_leaf else items[1], is_leaf
 
 
 def survey(nodes: Nodes, root: bytes, report: Callable[[str, bytes, str], None]) -> Iterator[tuple[bytes, bytes]]:
@@ -181,7 +182,7 @@ def survey(nodes: Nodes, root: bytes, report: Callable[[str, bytes, str], None])
             if keccak256(raw) != node_hash:
                 report(path, node_hash, "is damaged: its bytes have another hash")
                 return None
-            return _decode(raw)
+            return decode_node(raw)
         except MissingNodeError:
             report(path, node_hash, "is missing")
         except CorruptionError as error:
@@ -198,19 +199,19 @@ def _walk(load: Callable[[str, bytes], list[bytes] | None], root: bytes, bound: 
         path, child = pending.pop()
         if path < bound and not bound.startswith(path):
             continue
-        items = load(path, child[1:]) if len(child) == 33 else _decode(child)
+        items = load(path, child[1:]) if len(child) == 33 else decode_node(child)
         if items is None:
             continue
         if len(items) == 17:
-            pending += [(path + _DIGITS[i], items[i]) for i in range(15, -1, -1) if items[i] != _BLANK]
-            is_leaf, value = items[16] != _BLANK, items[16]
+            pending += [(path + _DIGITS[i], items[i]) for i in range(15, -1, -1) if items[i] != BLANK]
+            is_leaf, value = items[16] != BLANK, items[16]
         else:
             part, is_leaf = read_path(items[0])
             path, value = path + part, items[1]
             if not is_leaf:
                 pending.append((path, value))
         if is_leaf and path >= bound:
-            yield _key_of(path), _payload(value)
+            yield key_of(path), payload_of(value)
 
 
 class _Writer:
@@ -238,7 +239,7 @@ class _Writer:
         """A subtrie made of the entries alone, none of them a deletion."""
         first = paths[low]
         if high - low == 1:
-            return _leaf(first[depth:], values[low])
+            return encode_leaf(first[depth:], values[low])
         last = paths[high - 1]
         stop = depth
         while first[stop : stop + 1] == last[stop : stop + 1]:
@@ -255,7 +256,7 @@ class _Writer:
                 end = bisect_left(paths, paths[low][:stop] + _AFTER[digit], end + 1, high)
                 raw = self.build(paths, values, low, end, stop + 1)
             else:
-                raw = _leaf(paths[low][stop + 1 :], values[low])
+                raw = encode_leaf(paths[low][stop + 1 :], values[low])
             if len(raw) >= 32:
                 node_hash = keccak256(raw)
                 fresh[node_hash] = raw
@@ -263,17 +264,17 @@ class _Writer:
             children[_INDEX[digit]] = raw
             low = end
         raw = wrap_list(b"".join(children))
-        return raw if stop == depth else _extension(first[depth:stop], self.refer(raw))
+        return raw if stop == depth else encode_extension(first[depth:stop], self.refer(raw))
 
     def change(
         self, child: bytes, paths: list[str], values: list[bytes], low: int, high: int, depth: int
     ) -> bytes | None:
         """The node that replaces `child` (a reference or a node), or None when nothing changes."""
-        if child == _BLANK:
+        if child == BLANK:
             return self._join(None, paths, values, low, high, depth)
         is_reference = len(child) == 33 and child[0] == 0xA0
         raw = node_at(self.nodes, paths[low][:depth], child[1:]) if is_reference else child
-        items = _decode(raw)
+        items = decode_node(raw)
         if len(items) == 17:
             if high - low == 1 and len(paths[low]) > depth:
                 return self._change_child(items, paths, values, low, depth)
@@ -282,12 +283,12 @@ class _Writer:
         if not is_leaf:
             return self._change_extension(part, items[1], paths, values, low, high, depth)
         if high - low == 1 and paths[low].endswith(part) and len(paths[low]) == depth + len(part):
-            new = _leaf(part, values[low]) if values[low] else _BLANK
+            new = encode_leaf(part, values[low]) if values[low] else BLANK
         else:
-            leaf = (paths[low][:depth] + part, _payload(items[1]))
+            leaf = (paths[low][:depth] + part, payload_of(items[1]))
             joined = self._join(leaf, paths, values, low, high, depth)
             if joined is None:
-                return _BLANK
+                return BLANK
             new = joined
         return None if new == raw else new
 
@@ -318,8 +319,8 @@ class _Writer:
         if raw is None:
             return None
         children[index] = raw
-        if raw == _BLANK:
-            if children.count(_BLANK) >= 16:
+        if raw == BLANK:
+            if children.count(BLANK) >= 16:
                 return self._collapse(children, paths[low][:depth])
         elif len(raw) >= 32 and raw[0] != 0xA0:
             children[index] = self.refer(raw)
@@ -344,7 +345,7 @@ class _Writer:
             value = encode_bytes(values[low])
             touched = value != children[16]
             children[16] = value
-            may_collapse = may_collapse or value == _BLANK
+            may_collapse = may_collapse or value == BLANK
             low += 1
         while low < high:
             digit = paths[low][depth]
@@ -358,11 +359,11 @@ class _Writer:
                 touched = True
                 children[index] = raw
                 changed.append(index)
-                if raw == _BLANK:
+                if raw == BLANK:
                     may_collapse = True
         if not touched:
             return None
-        if may_collapse and children.count(_BLANK) >= 16:
+        if may_collapse and children.count(BLANK) >= 16:
             return self._collapse(children, prefix)
         fresh = self.fresh
         for index in changed:
@@ -375,21 +376,21 @@ class _Writer:
 
     def _collapse(self, children: list[bytes], path: str) -> bytes:
         """The remainder of the branch at `path`, which has one item or none."""
-        if children[16] != _BLANK:
+        if children[16] != BLANK:
             return wrap_list(b"\x20" + children[16])
         for index, child in enumerate(children):
-            if child != _BLANK:
+            if child != BLANK:
                 return self._prepend(path, _DIGITS[index], child)
-        return _BLANK
+        return BLANK
 
     def _prepend(self, path: str, prefix: str, child: bytes) -> bytes:
         """The node at `path` for `child` (a reference or a new node), which stood `prefix` further down."""
         is_reference = len(child) == 33 and child[0] == 0xA0
-        items = _decode(node_at(self.nodes, path + prefix, child[1:]) if is_reference else child)
+        items = decode_node(node_at(self.nodes, path + prefix, child[1:]) if is_reference else child)
         if len(items) == 17:
-            return _extension(prefix, child if is_reference else self.refer(child))
+            return encode_extension(prefix, child if is_reference else self.refer(child))
         part, is_leaf = read_path(items[0])
-        return wrap_list(_path(prefix + part, _LEAF_FLAG if is_leaf else _EXTENSION_FLAG) + items[1])
+        return wrap_list(encode_path(prefix + part, LEAF_FLAG if is_leaf else EXTENSION_FLAG) + items[1])
 
     def _change_extension(
         self, part: str, child: bytes, paths: list[str], values: list[bytes], low: int, high: int, depth: int
@@ -398,13 +399,13 @@ class _Writer:
         first, last = paths[low], paths[high - 1]
         if first.startswith(part, depth) and last.startswith(part, depth):
             raw = self.change(child, paths, values, low, high, stop)
-            return raw if raw is None or raw == _BLANK else self._prepend(first[:depth], part, raw)
+            return raw if raw is None or raw == BLANK else self._prepend(first[:depth], part, raw)
         shared = min(_shared(part, first, depth), _shared(part, last, depth))
         children = _EMPTY_BRANCH.copy()
         index = _INDEX[part[shared]]
-        children[index] = _extension(part[shared + 1 :], child) if shared + 1 < len(part) else child
+        children[index] = encode_extension(part[shared + 1 :], child) if shared + 1 < len(part) else child
         raw = self._change_branch(children, paths, values, low, high, depth + shared, index)
-        return raw if raw is None or raw == _BLANK or not shared else self._prepend(first[:depth], part[:shared], raw)
+        return raw if raw is None or raw == BLANK or not shared else self._prepend(first[:depth], part[:shared], raw)
 
 
 class _TolerantWriter(_Writer):
@@ -441,92 +442,3 @@ def _shared(part: str, path: str, depth: int) -> int:
     """Number of digits of `part` that the path has at `depth`."""
     pairs = zip(part, path[depth : depth + len(part)], strict=False)
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
-
-
-def _path(path: str, flag: tuple[str, str]) -> bytes:
-    """The encoded first item of a leaf or extension (appendix C, hex prefix)."""
-    return encode_bytes(bytes.fromhex(flag[len(path) & 1] + path))
-
-
-def _extension(path: str, child: bytes) -> bytes:
-    return wrap_list(_path(path, _EXTENSION_FLAG) + child)
-
-
-def _leaf(path: str, value: bytes) -> bytes:
-    part = bytes.fromhex(("3" if len(path) & 1 else "20") + path)
-    size = len(part)
-    if 1 < size < 56:
-        part = _STRING_HEADER[size] + part
-    elif size > 1:
-        part = encode_bytes(part)
-    return wrap_list(part + encode_bytes(value))
-
-
-def read_path(item: bytes) -> tuple[str, bool]:
-    """The digits of a leaf's or extension's path, and whether it is a leaf. Raises CorruptionError."""
-    text = _payload(item).hex()
-    flag = text[:1]
-    if flag == "2" or (flag == "0" and len(text) > 2):
-        return text[2:], flag == "2"
-    if flag == "3" or flag == "1":
-        return text[1:], flag == "3"
-    if flag == "0":
-        raise CorruptionError("trie node is an extension without a path, which may lead to itself")
-    raise CorruptionError(f"trie node has a path with the unknown flag {flag!r}")
-
-
-def _key_of(path: str) -> bytes:
-    if len(path) & 1:
-        raise CorruptionError(f"trie has a value at the odd path {path}")
-    return bytes.fromhex(path)
-
-
-def _payload(item: bytes) -> bytes:
-    """The bytes of an encoded string."""
-    prefix = item[0]
-    if prefix < 0x80:
-        return item
-    if prefix < 0xB8:
-        return item[1:]
-    return item[1 + prefix - 0xB7 :]
-
-
-def _decode(raw: bytes) -> list[bytes]:
-    """The encoded items of a node: 17 of a branch, 2 of a leaf or extension."""
-    size = len(raw)
-    if size == _FULL_BRANCH_SIZE and raw[3::33] == _FULL_BRANCH_HEADERS:
-        return list(_unpack_full_branch(raw, 3))
-    try:
-        return _split(raw, size)
-    except IndexError:
-        raise CorruptionError(f"{size} bytes are not a trie node") from None
-
-
-def _split(raw: bytes, size: int) -> list[bytes]:
-    prefix = raw[0]
-    position = 1 if prefix < 0xF8 else prefix - 0xF6
-    payload_size = prefix - 0xC0 if prefix < 0xF8 else int.from_bytes(raw[1:position], "big")
-    if position + payload_size != size:
-        raise IndexError
-    if (payload_size - 17) & 31 == 0 and (raw[position] == 0x80 or raw[position] == 0xA0):
-        items = _find_hashes(raw, position)
-        if len(items) == 17 and payload_size == 17 * 33 - 32 * items.count(_BLANK):
-            return items
-    items = []
-    while position < size:
-        prefix = raw[position]
-        if prefix == 0xA0:
-            end = position + 33
-        elif prefix <= 0x80:
-            end = position + 1
-        elif prefix < 0xB8:
-            end = position + prefix - 0x7F
-        elif prefix < 0xC0:
-            end = position + prefix - 0xB6 + int.from_bytes(raw[position + 1 : position + prefix - 0xB6], "big")
-        else:
-            end = position + prefix - 0xBF
-        items.append(raw[position:end])
-        position = end
-    if position != size or (len(items) != 17 and len(items) != 2):
-        raise IndexError
-    return items

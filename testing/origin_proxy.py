@@ -5,6 +5,7 @@ import threading
 import urllib.request
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any
@@ -78,7 +79,8 @@ class OriginProxy:
                 if status != 200:
                     self.send_header("Retry-After", "0")
                 self.end_headers()
-                self.wfile.write(content)
+                with suppress(OSError):  # a client that had no patience
+                    self.wfile.write(content)
 
             def log_message(self, *_: object) -> None:
                 """Nothing is printed."""

@@ -1,11 +1,12 @@
 """One block's execution: transactions in, a sealed block with its receipts and its new state out."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from zevm.chain.blocks.brief_sends import bound_changes, bound_outcome
-from zevm.chain.concurrency.deadline import Deadline
+from zevm.chain.concurrency.deadline import BriefDeadline, Deadline
 from zevm.chain.errors import BlockError, NodeFaultError, Reason, TransactionError
 from zevm.chain.events import BlockAndReceipts, TransactionReport
 from zevm.chain.rules.forks import Fork
@@ -17,8 +18,10 @@ from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.executor import Executor, requests_hash
 from zevm.chain.vm.gas_needs import GasNeeds
 from zevm.chain.vm.interface import Outcome
+from zevm.chain.vm.read_ahead import is_over_origin, run_ahead
 from zevm.storage import rlp, trie
 from zevm.storage.account import StateDiff
+from zevm.storage.errors import OriginError
 from zevm.storage.state import StateBase, StateUpdate
 
 
@@ -112,6 +115,8 @@ class BlockExecution:
         NodeFaultError: this node cannot run it, and the block cannot be finished.
         """
         brief = self._deadline
+        if is_over_origin(self._parent_state) and not isinstance(deadline or brief, BriefDeadline):
+            self._try_ahead(transaction, deadline)
         try:
             outcome = self._executor.apply(
                 transaction, self.gas_left, self._blob_gas_left, gas, deadline=deadline or brief
@@ -123,6 +128,17 @@ class BlockExecution:
             bound_outcome(outcome, brief)
         self.include(transaction, outcome)
         return outcome
+
+    def _try_ahead(self, transaction: Transaction, deadline: Deadline | None) -> None:
+        """Have what a transaction reads of a forked chain, by executing it on a copy of the state."""
+        with suppress(TransactionError, NodeFaultError, OriginError):
+            run_ahead(
+                self.state.fork_reader(),
+                lambda reader, until: Executor(self.environment, BlockState(reader)).apply(
+                    transaction, self.gas_left, self._blob_gas_left, deadline=until
+                ),
+                deadline,
+            )
 
     def include(self, transaction: Transaction, outcome: Outcome) -> None:
         """Take an executed transaction into the block."""

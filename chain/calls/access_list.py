@@ -20,7 +20,8 @@ from zevm.chain.vm.execution_state import StateObserver
 from zevm.chain.vm.executor import Executor, active_precompiles
 from zevm.chain.vm.gas_needs import AUTHORIZATION_GAS
 from zevm.chain.vm.interface import CallRequest, Outcome
-from zevm.storage.account import MAX_NONCE
+from zevm.chain.vm.read_ahead import run_ahead
+from zevm.storage.account import MAX_NONCE, StateReader
 from zevm.storage.primitives import Address
 
 Accesses = dict[Address, set[int]]
@@ -72,12 +73,17 @@ def create_access_list(
     accesses = _listed(request.access_list, excluded)
     while True:
         entries = _entries(accesses)
-        recorder = AccessRecorder(accesses, excluded)
-        state = BlockState(base.fork_reader(), recorder)
-        outcome = Executor(environment, state).call(replace(request, access_list=entries), deadline=deadline)
-        if recorder.accesses == accesses:
+        listed = replace(request, access_list=entries)
+
+        def run(reader: StateReader, until: Deadline | None) -> tuple[Accesses, Outcome]:
+            recorder = AccessRecorder(accesses, excluded)  # noqa: B023  it runs before the next turn
+            state = BlockState(reader, recorder)
+            return recorder.accesses, Executor(environment, state).call(listed, deadline=until)  # noqa: B023
+
+        found, outcome = run_ahead(base.fork_reader(), run, deadline)
+        if found == accesses:
             return AccessListResult(entries, outcome)
-        accesses = recorder.accesses
+        accesses = found
 
 
 def _excluded(environment: BlockEnvironment, request: CallRequest, nonce: int) -> Iterable[bytes]:

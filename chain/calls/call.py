@@ -24,6 +24,8 @@ from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.execution_state import ExecutionState
 from zevm.chain.vm.executor import Executor, active_precompiles
 from zevm.chain.vm.interface import CallRequest, Outcome, VmErrorKind
+from zevm.chain.vm.read_ahead import run_ahead
+from zevm.storage.account import StateReader
 from zevm.storage.primitives import Address, Hash32
 
 _ESTIMATE_ERROR_RATIO = 0.015
@@ -118,8 +120,12 @@ def call(
 
     Raises TransactionError where geth refuses to begin (funds, fees), ExecutionTimeoutError at the deadline.
     """
-    executor = executor_in(frame.environment, state_in(frame, overrides), overrides)
-    return executor.call(request, deadline=deadline)
+
+    def run(reader: StateReader, until: Deadline | None) -> Outcome:
+        state = state_in(replace(frame, reader=reader), overrides)
+        return executor_in(frame.environment, state, overrides).call(request, deadline=until)
+
+    return run_ahead(frame.reader, run, deadline)
 
 
 def failure_of(outcome: Outcome) -> ChainError | None:
@@ -229,10 +235,13 @@ class GasEstimation:
         )
 
     def _try(self, gas_limit: int) -> Outcome:
-        state = BlockState(self._state.fork_reader())
-        executor = executor_in(self._frame.environment, state, self._overrides)
         request = replace(self._request, gas_limit=gas_limit)
-        return executor.call(request, deadline=self._deadline, purpose="estimate")
+
+        def run(reader: StateReader, until: Deadline | None) -> Outcome:
+            executor = executor_in(self._frame.environment, BlockState(reader), self._overrides)
+            return executor.call(request, deadline=until, purpose="estimate")
+
+        return run_ahead(self._state.fork_reader(), run, self._deadline)
 
     def _succeeds(self, gas_limit: int) -> bool:
         try:

@@ -6,8 +6,9 @@ It goes in steps, each one batch that leaves a consistent chain; what is under w
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 
-from zevm.chain.canonical.chain import LAST_PATCH, Adopted, Version, batch_version
+from zevm.chain.canonical.chain import batch_version
 from zevm.chain.canonical.log_search import log_keys
+from zevm.chain.canonical.marks import LAST_PATCH, Adopted, Version
 from zevm.chain.canonical.records import decode_receipts
 from zevm.chain.errors import InvalidRequestError
 from zevm.storage import schema

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from zevm.chain.blocks.clock import ClockState
 from zevm.chain.blocks.context import BlockSettings
 from zevm.chain.blocks.mining import MiningMode
-from zevm.chain.canonical.chain import Version
+from zevm.chain.canonical.marks import Version
 from zevm.chain.pool.pool import PoolSnapshot
 from zevm.storage.primitives import Hash32
 

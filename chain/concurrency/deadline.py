@@ -24,12 +24,16 @@ class NotAtHandError(NotBriefError):
 
 
 class Cancellation:
-    """A cancellation shared by the deadlines of one request. Any thread may cancel; it is final."""
+    """A cancellation shared by the deadlines of one request. Any thread may cancel; it is final.
 
-    __slots__ = ("_listeners", "is_cancelled")
+    waited_seconds: time that the request's thread has waited for other nodes, which puts its deadlines off.
+    """
+
+    __slots__ = ("_listeners", "is_cancelled", "waited_seconds")
 
     def __init__(self) -> None:
         self.is_cancelled = False
+        self.waited_seconds = 0.0
         self._listeners: list[Callable[[], None]] = []
 
     def cancel(self) -> None:
@@ -53,7 +57,8 @@ class Cancellation:
 class Deadline:
     """A moment after which work stops. It counts as passed as soon as its cancellation is cancelled.
 
-    at: a time.monotonic() value, in seconds. Every method may be called from any thread.
+    at: a time.monotonic() value, in seconds; the moment comes later by what the work has waited for other nodes. Every
+    method may be called from any thread.
     """
 
     __slots__ = ("at", "cancellation")
@@ -69,15 +74,16 @@ class Deadline:
 
     def expired(self) -> bool:
         """Whether the moment has come, or the work was cancelled."""
-        return self.cancellation.is_cancelled or time.monotonic() >= self.at
+        return self.cancellation.is_cancelled or time.monotonic() >= self.at + self.cancellation.waited_seconds
 
     def remaining(self) -> float:
         """Seconds left, 0.0 once expired."""
-        return 0.0 if self.cancellation.is_cancelled else max(0.0, self.at - time.monotonic())
+        cancellation = self.cancellation
+        return 0.0 if cancellation.is_cancelled else max(0.0, self.at + cancellation.waited_seconds - time.monotonic())
 
     def check(self, message: str = "execution aborted") -> None:
         """Raise ExecutionTimeoutError with the message once expired."""
-        if self.cancellation.is_cancelled or time.monotonic() >= self.at:
+        if self.expired():
             raise ExecutionTimeoutError(message)
 
     def bound(self, size: int, most: int) -> None:

@@ -12,7 +12,7 @@ from enum import Enum
 
 from zevm.chain.blockchain import Chain
 from zevm.chain.calls.payload import PayloadAttributes
-from zevm.chain.canonical.chain import Checkpoints
+from zevm.chain.canonical.marks import Checkpoints
 from zevm.chain.engine.attributes import check_attributes, payload_id
 from zevm.chain.engine.building import BuiltPayload, PayloadBuilder
 from zevm.chain.engine.errors import (

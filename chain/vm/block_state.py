@@ -507,7 +507,7 @@ class BlockState(ExecutionState):
 
     def fork_reader(self) -> OverlayReader:
         """A live reader of this state, for another BlockState to stand on."""
-        return OverlayReader(self, self._reader.root)
+        return OverlayReader(self, self._reader)
 
     def storage_root(self, address: Address) -> bytes:
         """An existing account's storage root, UNSETTLED_ROOT where its slots have changed."""

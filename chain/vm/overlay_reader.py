@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from zevm.chain.vm.execution_state import Fields
-from zevm.storage.account import Account
+from zevm.storage.account import Account, StateReader
 from zevm.storage.primitives import Address, Wei
 
 UNSETTLED_ROOT = bytes(32)
@@ -37,16 +37,16 @@ class OverlayReader:
     UNSETTLED_ROOT as its storage root.
     """
 
-    __slots__ = ("_root", "_state")
+    __slots__ = ("_state", "beneath")
 
-    def __init__(self, state: Overlay, root: bytes) -> None:
+    def __init__(self, state: Overlay, beneath: StateReader) -> None:
         self._state = state
-        self._root = root
+        self.beneath = beneath
 
     @property
     def root(self) -> bytes:
         """The root beneath the overlay: the overlay itself has none until it is prepared."""
-        return self._root
+        return self.beneath.root
 
     def account(self, address: Address) -> Account | None:
         """The account as the overlay has it."""

@@ -3,11 +3,11 @@
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
 from zevm.node.origin.endpoint import Endpoint, EndpointError
+from zevm.node.origin.fetching import Fetches
 from zevm.storage.errors import OriginError
 
 BATCH_CALLS = 50
@@ -34,6 +34,14 @@ class MethodMissingError(OriginError):
     """The node does not have the method."""
 
 
+class NoAnswerError(OriginError):
+    """No node has given a usable answer. is_absent: none could be reached."""
+
+    def __init__(self, message: str, *, is_absent: bool) -> None:
+        super().__init__(message)
+        self.is_absent = is_absent
+
+
 @dataclass(frozen=True, slots=True)
 class Persistence:
     """How long to go on after a failure.
@@ -54,21 +62,32 @@ class OriginClient:
         endpoints: Sequence[Endpoint],
         persistence: Persistence | None = None,
         *,
-        wait: Callable[[float], object] = time.sleep,
+        fetches: int = 16,
     ) -> None:
+        """fetches: most that are under way at once."""
         self._endpoints = tuple(endpoints)
         self._persistence = persistence or Persistence()
-        self._wait = wait
-        self._lock = threading.Lock()
-        self._under_way: dict[object, Future[Any]] = {}
+        self._fetches = Fetches(fetches)
+        self._closed = threading.Event()
         self._takes_batches = True
         self.requests = 0
         """HTTP requests since the start."""
+        self.hint = ""
+        """A remedy where no node answers, at the end of the error."""
 
     @property
     def name(self) -> str:
         """The nodes, as messages call them."""
         return ", ".join(endpoint.name for endpoint in self._endpoints)
+
+    def ask_instead(self, endpoints: Sequence[Endpoint], persistence: Persistence) -> None:
+        """Ask these nodes from now on."""
+        before, self._endpoints = self._endpoints, tuple(endpoints)
+        self._persistence = persistence
+        self._takes_batches = True
+        self.hint = ""
+        for endpoint in before:
+            endpoint.close()
 
     def call(self, method: str, *params: Any) -> Any:
         """The result of one call. Raises OriginError."""
@@ -85,36 +104,22 @@ class OriginClient:
                 results += self._attempted(part)
         return results
 
-    def once(self, key: object, work: Callable[[], Result]) -> Result:
-        """The result of `work`, done by one of the threads that ask for the same at once."""
-        with self._lock:
-            pending = self._under_way.get(key)
-            if pending is None:
-                own: Future[Any] = Future()
-                self._under_way[key] = own
-        if pending is not None:
-            shared: Result = pending.result()
-            return shared
-        try:
-            result = work()
-        except BaseException as error:
-            own.set_exception(error)
-            raise
-        else:
-            own.set_result(result)
-            return result
-        finally:
-            with self._lock:
-                del self._under_way[key]
+    def once(self, key: object, work: Callable[[], Result], what: Callable[[], str]) -> Result:
+        """The result of `work`, done once for all who ask for the same at once. what: names it. Raises OriginError."""
+        return self._fetches.result(key, work, what)
 
     def close(self) -> None:
-        """Give the connections up."""
+        """Give the connections up, and end every fetch."""
+        self._closed.set()
+        self._fetches.close()
         for endpoint in self._endpoints:
             endpoint.close()
 
     def _attempted(self, calls: Sequence[Call]) -> list[Any]:
         """The results, by as many attempts as are allowed."""
-        attempts = (self._persistence.retries + 1) * len(self._endpoints)
+        persistence = self._persistence
+        attempts = (persistence.retries + 1) * len(self._endpoints)
+        is_absent = True
         for _ in range(attempts):
             endpoint = min(self._endpoints, key=lambda item: item.resting_until)
             self._wait_for(endpoint)
@@ -122,17 +127,21 @@ class OriginClient:
                 results = self._ask(endpoint, calls)
             except EndpointError as error:
                 last = f"{endpoint.name}: {error}"
-                backoff = self._persistence.backoff_seconds * 2**endpoint.failures
+                is_absent = is_absent and error.is_absent
+                backoff = persistence.backoff_seconds * 2**endpoint.failures
                 endpoint.rest(min(MOST_REST_SECONDS, backoff if error.rest_seconds is None else error.rest_seconds))
             else:
                 endpoint.failures = 0
                 return results
-        raise OriginError(f"{_described(calls[0])} has no answer after {attempts} attempts, the last of {last}")
+        raise NoAnswerError(
+            f"{_described(calls[0])} has no answer after {attempts} attempts, the last of {last}{self.hint}",
+            is_absent=is_absent,
+        )
 
     def _wait_for(self, endpoint: Endpoint) -> None:
         rest = endpoint.resting_until - time.monotonic()
-        if rest > 0:
-            self._wait(rest)
+        if (rest > 0 and self._closed.wait(rest)) or self._closed.is_set():
+            raise OriginError("the node is stopping")
 
     def _ask(self, endpoint: Endpoint, calls: Sequence[Call]) -> list[Any]:
         messages = [

@@ -26,11 +26,15 @@ _OVERLOADED = frozenset({408, 425, 500, 502, 503, 504, 520, 521, 522, 523, 524, 
 
 
 class EndpointError(Exception):
-    """No usable answer, which another node may give, or this one later. rest_seconds: how long it asks to be left."""
+    """No usable answer, which another node may give, or this one later. rest_seconds: how long it asks to be left.
 
-    def __init__(self, message: str, rest_seconds: float | None = None) -> None:
+    is_absent: there was no connection.
+    """
+
+    def __init__(self, message: str, rest_seconds: float | None = None, *, is_absent: bool = False) -> None:
         super().__init__(message)
         self.rest_seconds = rest_seconds
+        self.is_absent = is_absent
 
 
 class Endpoint:
@@ -65,7 +69,7 @@ class Endpoint:
         try:
             return self._exchange(orjson.dumps(message), end)
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise EndpointError(_words(error)) from None
+            raise _no_answer(error) from None
         finally:
             self._free.release()
 
@@ -132,15 +136,17 @@ def _retry_after(value: str | None) -> float | None:
     return None
 
 
-def _words(error: Exception) -> str:
+def _no_answer(error: Exception) -> EndpointError:
     """A library's error in a few words, without the URL, which may hold a key."""
     reason = getattr(error, "reason", None)
     cause = reason if isinstance(reason, Exception) else error
     if isinstance(cause, urllib3.exceptions.NewConnectionError | ConnectionError):
-        return "no connection"
-    if isinstance(cause, urllib3.exceptions.ConnectTimeoutError | urllib3.exceptions.ReadTimeoutError | TimeoutError):
-        return "no answer in time"
-    return type(cause).__name__
+        return EndpointError("no connection", is_absent=True)
+    if isinstance(cause, urllib3.exceptions.ConnectTimeoutError):
+        return EndpointError("no connection in time", is_absent=True)
+    if isinstance(cause, urllib3.exceptions.ReadTimeoutError | TimeoutError):
+        return EndpointError("no answer in time")
+    return EndpointError(type(cause).__name__)
 
 
 def public_name(url: str) -> str:

@@ -1,31 +1,43 @@
 """The origin of a fork, as storage reads it: keys of the schema, answered from another node and proved."""
 
-import asyncio
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from lru import LRU
 
 from zevm.chain.concurrency.deadline import NotAtHandError
+from zevm.chain.concurrency.waiting import must_not_wait
 from zevm.chain.rules import fees
 from zevm.chain.rules.schedule import ForkSchedule
 from zevm.chain.types import Block, Header
 from zevm.chain.types.receipt import encode_receipts
+from zevm.node.origin.ancestry import LINKED_BLOCKS, Ancestry
 from zevm.node.origin.blocks import BlockError, block_of, header_of, receipts_of
 from zevm.node.origin.client import Call, MethodMissingError, OriginClient
+from zevm.node.origin.kept import Kept
 from zevm.node.origin.state import OriginStates
 from zevm.rpc.codec import scalars
 from zevm.rpc.errors import InvalidParamsError
 from zevm.storage import schema
 from zevm.storage.account import StateReader
 from zevm.storage.errors import OriginError
+from zevm.storage.keccak import keccak256
 from zevm.storage.primitives import Address, Hash32
 from zevm.storage.rlp import encode_int
 
-_LINKED_BLOCKS = 256
-"""Blocks below the forked one whose hashes follow from it: those that BLOCKHASH may ask for."""
-
 _ABSENT = object()
+_LOGS = b"logs"
+"""The beginning of the keys of searches for logs; no key of the schema has it."""
+_NAMES = {
+    schema.HEADER.prefix: "the header of block",
+    schema.BODY.prefix: "the content of block",
+    schema.RECEIPTS.prefix: "the receipts of block",
+    schema.CANONICAL.prefix: "the hash of block",
+    schema.NUMBER.prefix: "the number of block",
+    schema.POSITION.prefix: "the place of transaction",
+}
 
 Result = TypeVar("Result")
 
@@ -33,17 +45,20 @@ Result = TypeVar("Result")
 class RemoteOrigin:
     """The chain up to one of its blocks. Any thread may call but the event loop's, where NotAtHandError says so.
 
-    items: most records of each kind that are kept in memory.
+    items: most records of each kind that are kept in memory. kept: what is on disk; closed with it.
     """
 
-    def __init__(self, client: OriginClient, header: Header, schedule: ForkSchedule, items: int) -> None:
+    def __init__(
+        self, client: OriginClient, header: Header, schedule: ForkSchedule, items: int, kept: Kept | None = None
+    ) -> None:
         self.client = client
+        self._kept = kept or Kept()
         self.header = header
         self._schedule = schedule
-        self._states = OriginStates(client, items, check_thread)
+        self._states = OriginStates(client, items, self._kept, check_thread)
         self._records: LRU[bytes, Any] = LRU(items)
-        self._headers: LRU[bytes, Header] = LRU(max(2 * _LINKED_BLOCKS, items // 64))
-        self._linked: dict[int, Hash32] = {header.number: header.hash, header.number - 1: header.parent_hash}
+        self._headers: LRU[bytes, Header] = LRU(max(2 * LINKED_BLOCKS, items // 64))
+        self._ancestry = Ancestry(header, self._linked_headers)
         self._headers[header.hash] = header
         self._readers: dict[bytes, Callable[[bytes], bytes | None]] = {
             schema.HEADER.prefix: self._header_record,
@@ -71,15 +86,28 @@ class RemoteOrigin:
         if family == schema.CODE.prefix:
             return self._states.code(key[1:])
         known = self._records.get(key, _ABSENT)
+        if known is _ABSENT and (stored := self._kept.record(key)) is not None:
+            known = self._records[key] = stored
         if known is _ABSENT:
             check_thread(lambda: self.record(key))
-            known = self.client.once(key, lambda: self._readers[family](key[1:]))
-            self._records[key] = known
+            known = self.client.once(key, lambda: self._read(key), lambda: f"{_NAMES[family]} 0x{key[1:].hex()}")
         record: bytes | None = known
         return record
 
+    def _read(self, key: bytes) -> bytes | None:
+        record = self._readers[key[:1]](key[1:])
+        if record is not None:
+            self._kept.put(records={key: record})
+        self._records[key] = record
+        return record
+
+    def close(self) -> None:
+        """Give up the connections, then the disk."""
+        self.client.close()
+        self._kept.close()
+
     def provide(self, addresses: Sequence[Address]) -> None:
-        """Have several accounts of the forked block at once."""
+        """Have several accounts of the forked block, and their code, at once."""
         self._states.provide(self.header.number, self.header.state_root, addresses)
 
     def node(self, owner: bytes, path: str, node_hash: bytes) -> bytes | None:
@@ -94,32 +122,48 @@ class RemoteOrigin:
         self, first: int, last: int, addresses: Sequence[bytes], topics: Sequence[Sequence[bytes] | None]
     ) -> Sequence[int]:
         """See storage.origin.Origin. Which blocks have a match is the node's word; the logs are read from receipts."""
-        check_thread(lambda: self.log_blocks(first, last, addresses, topics))
         criteria = {
             "fromBlock": hex(first),
             "toBlock": hex(last),
             "address": [f"0x{address.hex()}" for address in addresses],
             "topics": [None if not items else [f"0x{item.hex()}" for item in items] for items in topics],
         }
-        answer = self.client.call("eth_getLogs", {key: value for key, value in criteria.items() if value})
+        criteria = {key: value for key, value in criteria.items() if value}
+        key = _LOGS + keccak256(json.dumps(criteria, sort_keys=True).encode())
+        stored = self._kept.record(key)
+        if stored is None:
+            check_thread(lambda: self.log_blocks(first, last, addresses, topics))
+            stored = self.client.once(
+                key, lambda: self._logged(key, first, last, criteria), lambda: f"the logs of blocks {first} to {last}"
+            )
+        return [
+            schema.decode_number(stored[at : at + schema.NUMBER_SIZE])
+            for at in range(0, len(stored), schema.NUMBER_SIZE)
+        ]
+
+    def _logged(self, key: bytes, first: int, last: int, criteria: Mapping[str, object]) -> bytes:
+        """The numbers of the blocks that have matching logs."""
+        answer = self.client.call("eth_getLogs", criteria)
         try:
             numbers = {scalars.number(log.get("blockNumber")) for log in scalars.array_of(scalars.json_object)(answer)}
         except InvalidParamsError as error:
             raise self._lie("eth_getLogs", error.message) from None
         if any(not first <= number <= last for number in numbers):
             raise self._lie("eth_getLogs", f"a log is not of blocks {first} to {last}")
-        return sorted(numbers)
+        found = b"".join(map(schema.encode_number, sorted(numbers)))
+        self._kept.put(records={key: found})
+        return found
 
     def _header(self, block_hash: bytes) -> Header | None:
         header: Header | None = self._headers.get(block_hash)
+        if header is None and (stored := self._kept.record(schema.header_key(block_hash))) is not None:
+            header = self._headers[block_hash] = Header.decode(stored)
         if header is None:
             answer = self.client.call("eth_getBlockByHash", f"0x{block_hash.hex()}", False)
             if answer is None:
                 return None
             header = self._checked(f"block 0x{block_hash.hex()}", lambda: header_of(answer, block_hash=block_hash))
-            if header.number > self.number or (
-                header.number in self._linked and self._linked[header.number] != block_hash
-            ):
+            if header.number > self.number or self._ancestry.known(header.number) not in (None, block_hash):
                 # of later than the fork, or of another branch
                 return None
             self._headers[block_hash] = header
@@ -139,8 +183,8 @@ class RemoteOrigin:
         number = schema.decode_number(encoded)
         if number > self.number:
             return None
-        if self.number - number <= _LINKED_BLOCKS:
-            return self._linked_hash(number)
+        if self.number - number <= LINKED_BLOCKS:
+            return self._ancestry.hash_of(number)
         answer = self.client.call("eth_getBlockByNumber", hex(number), False)
         if answer is None:
             raise OriginError(f"{self.client.name} does not have block {number}")
@@ -148,18 +192,22 @@ class RemoteOrigin:
         self._headers[header.hash] = header
         return header.hash
 
-    def _linked_hash(self, number: int) -> Hash32:
-        """The hash of a block not far below the fork, which its descendants commit to."""
-        lowest = min(self._linked)
+    def _linked_headers(self, number: int, block_hash: Hash32, count: int) -> Iterator[Header]:
+        """A block's header and those below it, one hash leading to the next."""
         # a batch at a time, since each header names its parent alone
-        missing = range(lowest, number, -1)
+        missing = range(number, number - count, -1)
         answers = self.client.call_all([Call("eth_getBlockByNumber", (hex(item), False)) for item in missing])
         for item, answer in zip(missing, answers, strict=True):
-            wanted = self._linked[item]
-            header = self._checked(f"block {item}", lambda a=answer, w=wanted: header_of(a, block_hash=w))  # type: ignore[misc]
+            header = self._checked(f"block {item}", partial(header_of, answer, block_hash=block_hash))
             self._headers[header.hash] = header
-            self._linked[item - 1] = header.parent_hash
-        return self._linked[number]
+            self._kept.put(
+                records={
+                    schema.header_key(header.hash): header.encode(),
+                    schema.canonical_key(header.number - 1): header.parent_hash,
+                }
+            )
+            block_hash = header.parent_hash
+            yield header
 
     def _block(self, block_hash: bytes) -> Block | None:
         header = self._header(block_hash)
@@ -222,9 +270,6 @@ class RemoteOrigin:
 
 
 def check_thread(work: Callable[[], object]) -> None:
-    """Raise NotAtHandError on the thread of an event loop, which must not wait for another node as `work` does."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return
-    raise NotAtHandError(work)
+    """Raise NotAtHandError on a thread that must not wait for another node, as `work` does."""
+    if must_not_wait():
+        raise NotAtHandError(work)

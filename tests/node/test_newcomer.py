@@ -124,15 +124,15 @@ class TestN9FlagsOfOtherNodes:
         assert with_default_command(line.split()) == ["run", *kept.split()]
 
     def test_a_node_starts_with_them(self, start: Start) -> None:
-        node = start(
-            "--memory", "--no-cors", "--threads", "2", "-vv", "--prune-history", "--dev", "--no-storage-caching"
-        )
+        node = start("--memory", "--no-cors", "--threads", "2", "-vv", "--prune-history", "--dev")
         assert "zevm: --no-cors, a flag of Anvil's, has no effect here: " in node.tail(100)
         with node.connect() as client:
             assert client.call("eth_chainId") == "0x7a69"
 
     def test_forking_is_told(self, here: Here) -> None:
-        told = here("--fork-url", "http://127.0.0.1:9", "--fork-retry-backoff", "1", "--port", "0")
+        told = here(
+            "--fork-url", "http://127.0.0.1:9", "--fork-retry-backoff", "1", "--port", "0", "--no-storage-caching"
+        )
         assert (told.code, told.err.count("\n")) == (1, 1)
         assert "eth_chainId() has no answer after 6 attempts, the last of http://127.0.0.1:9: no connection" in told.err
 

@@ -9,47 +9,10 @@ from eth_utils.address import to_checksum_address
 
 from testing.forked import ForkedNode
 from testing.node_process import NodeError, RpcConnection, RpcError, zevm_command
+from testing.origin_chain import KEY, OTHER, RUNTIME, SENDER, SLOTS, Chain, forked, store, stored, word
 from testing.origin_proxy import OriginProxy
 
 pytestmark = pytest.mark.slow
-
-RUNTIME = bytes.fromhex("36604014601357600035546000526020" + "6000f35b602035600035556000356000" + "6000a100")
-"""64 bytes of input: store the second word under the first and log the first; else: the word under the first."""
-INITCODE = bytes((0x60, len(RUNTIME), 0x80, 0x60, 0x0B, 0x60, 0x00, 0x39, 0x60, 0x00, 0xF3)) + RUNTIME
-KEY = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"
-SENDER = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
-OTHER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
-SLOTS = 40
-
-
-def word(value: int) -> str:
-    return f"{value:064x}"
-
-
-def stored(rpc: RpcConnection, contract: str, slot: int, block: str = "latest") -> int:
-    return int(rpc.call("eth_call", {"to": contract, "data": "0x" + word(slot)}, block), 16)
-
-
-def store(rpc: RpcConnection, contract: str, slot: int, value: int) -> dict[str, Any]:
-    sent = rpc.call(
-        "eth_sendTransaction",
-        {"from": SENDER, "to": contract, "data": "0x" + word(slot) + word(value), "gas": hex(100_000)},
-    )
-    receipt: dict[str, Any] = rpc.call("eth_getTransactionReceipt", sent)
-    assert receipt["status"] == "0x1"
-    return receipt
-
-
-class Chain:
-    """The origin: a node with a contract of some slots, at a height of some blocks."""
-
-    def __init__(self, node: ForkedNode) -> None:
-        self.node = node
-        self.rpc = node.connect()
-        sent = self.rpc.call("eth_sendTransaction", {"from": SENDER, "data": "0x" + INITCODE.hex()})
-        self.contract: str = self.rpc.call("eth_getTransactionReceipt", sent)["contractAddress"]
-        self.receipts = [store(self.rpc, self.contract, slot, 1000 + slot) for slot in range(SLOTS)]
-        self.number = int(self.rpc.call("eth_blockNumber"), 16)
 
 
 @pytest.fixture(scope="module")
@@ -64,10 +27,6 @@ def origin() -> Iterator[Chain]:
 def proxy(origin: Chain) -> Iterator[OriginProxy]:
     with OriginProxy(origin.node.url) as proxy:
         yield proxy
-
-
-def forked(url: str, *options: str) -> ForkedNode:
-    return ForkedNode(zevm_command("--fork-url", url, "--fork-retry-backoff", "1", *options))
 
 
 def test_a_fork_reads_and_writes_on_top_of_the_origin_which_does_not_change(origin: Chain, proxy: OriginProxy) -> None:
@@ -109,17 +68,6 @@ def test_what_was_read_is_not_asked_for_again(origin: Chain, proxy: OriginProxy)
             assert int(rpc.call("eth_getStorageAt", origin.contract, "0x3", "latest"), 16) == 1003
             rpc.call("eth_getBalance", origin.contract, "latest")
         assert proxy.requests == known
-
-
-def test_only_so_many_items_are_kept(origin: Chain, proxy: OriginProxy) -> None:
-    """fork_items: the others are asked for again, and all stays right."""
-    with forked(proxy.url, "--rpc-fork-items", "1") as node, node.connect() as rpc:
-        for _ in range(2):
-            before = proxy.calls["eth_getProof"]
-            assert [stored(rpc, origin.contract, slot) for slot in (1, 2, 3)] == [1001, 1002, 1003]
-            assert proxy.calls["eth_getProof"] >= before + 3
-        store(rpc, origin.contract, 2, 5)
-        assert [stored(rpc, origin.contract, slot) for slot in (1, 2, 3)] == [1001, 5, 1003]
 
 
 def test_a_send_that_waits_is_sent_once(origin: Chain) -> None:
@@ -306,3 +254,22 @@ def test_a_node_without_proofs_is_no_origin(proxy: OriginProxy) -> None:
     proxy.twist = twist
     with pytest.raises(NodeError, match="a fork needs a node that proves what it answers"), forked(proxy.url):
         pass
+
+
+def test_another_node_is_read_from_on_request(origin: Chain, proxy: OriginProxy) -> None:
+    """anvil_setRpcUrl; what header fields hold is not told to another host."""
+    with forked("http://localhost:9," + proxy.url, "--fork-header", "X-Key: secret") as node, node.connect() as rpc:
+        assert proxy.headers["X-Key"] == "secret"
+        with OriginProxy(origin.node.url) as other:
+            assert rpc.call("anvil_setRpcUrl", other.url) is None
+            known = proxy.requests
+            assert stored(rpc, origin.contract, 12) == 1012
+            assert other.requests
+            assert proxy.requests == known
+            assert "X-Key" not in other.headers
+            assert rpc.call("anvil_nodeInfo")["forkConfig"]["forkUrl"] == other.url
+            with pytest.raises(RpcError, match="is not a URL of a node") as caught:
+                rpc.call("anvil_setRpcUrl", "file:///etc/passwd")
+            assert caught.value.code == -32602
+    with pytest.raises(RpcError, match="this chain is no fork"):
+        origin.rpc.call("anvil_setRpcUrl", proxy.url)

@@ -10,8 +10,9 @@ import pytest
 from tests.chain.chain_fixtures import MANUAL, STORE_AND_LOG, creation, transfer
 from zevm.chain.blockchain import Chain
 from zevm.chain.canonical import rewinding
-from zevm.chain.canonical.chain import Version, batch_version, stored_genesis
+from zevm.chain.canonical.chain import batch_version, stored_genesis
 from zevm.chain.canonical.integrity import deep_problems
+from zevm.chain.canonical.marks import Version
 from zevm.chain.rules.genesis import load_default_genesis
 from zevm.chain.types import Header
 from zevm.node.config import load_settings

@@ -4,13 +4,15 @@ import asyncio
 import sys
 import threading
 import time
+from concurrent.futures import Future
 
 import pytest
 
 from testing.speed import PATIENCE_SECONDS
-from zevm.chain.concurrency.deadline import Deadline
+from zevm.chain.concurrency.deadline import Deadline, ExecutionTimeoutError
+from zevm.chain.concurrency.waiting import ImpatientError, wait_for
 from zevm.rpc.errors import LimitExceededError
-from zevm.rpc.execution.workers import Workers
+from zevm.rpc.execution.workers import Waits, Workers
 
 
 async def test_as_many_as_workers_run_at_once_and_more_are_refused_in_time() -> None:
@@ -133,3 +135,62 @@ async def test_close_ends_the_threads() -> None:
     for thread in started:
         thread.join(PATIENCE_SECONDS)
         assert not thread.is_alive()
+
+
+async def test_a_job_that_waits_for_another_node_steps_aside() -> None:
+    """Others run meanwhile; its wait does not count towards its deadline, and ends at `seconds`, or with its client."""
+    workers = Workers(1, queue_ms=60_000, timeout_seconds=60, waits=Waits(2, 60))
+    fetched: Future[int] = Future()
+
+    def ask(deadline: Deadline) -> tuple[int, float, bool]:
+        at = deadline.remaining() + time.monotonic()
+        value = wait_for(fetched)
+        return value, deadline.cancellation.waited_seconds, deadline.remaining() + time.monotonic() > at
+
+    def local(deadline: Deadline) -> str:  # noqa: ARG001
+        return threading.current_thread().name
+
+    loop = asyncio.get_running_loop()
+    first, second = (loop.create_task(workers.run(ask)) for _ in range(2))
+    for _ in range(3):
+        await workers.run(local)
+    while workers.aside != 2:
+        await workers.run(local)
+    with pytest.raises(LimitExceededError, match="2 executions wait for the forked chain"):
+        await workers.run(ask)
+    second.cancel()
+    while workers.aside != 1:
+        await workers.run(local)
+    assert not first.done()
+    fetched.set_result(7)
+    value, waited, is_later = await first
+    assert value == 7
+    assert waited > 0
+    assert is_later
+    workers.close()
+
+
+async def test_a_wait_has_an_end() -> None:
+    workers = Workers(1, queue_ms=1_000, timeout_seconds=60, waits=Waits(2, 0.01))
+    with pytest.raises(ImpatientError, match=r"no answer within 0\.01 s"):
+        await workers.run(_wait_for_ever)
+    workers.close()
+
+
+async def test_the_end_of_the_node_ends_its_waits() -> None:
+    workers = Workers(1, queue_ms=60_000, timeout_seconds=60, waits=Waits(2, 3_600))
+    waiting = asyncio.get_running_loop().create_task(workers.run(_wait_for_ever))
+    while not workers.aside:
+        await workers.run(_nothing)
+    workers.close()
+    with pytest.raises(ExecutionTimeoutError):
+        await waiting
+    workers.join()
+
+
+def _wait_for_ever(deadline: Deadline) -> None:  # noqa: ARG001
+    wait_for(Future())
+
+
+def _nothing(deadline: Deadline) -> None:  # noqa: ARG001
+    return

@@ -1,5 +1,6 @@
 """anvil_, hardhat_, evm_: coming blocks, the pool, reorganisations, and information about the node."""
 
+from dataclasses import replace
 from typing import Any
 
 from zevm.chain.blocks.branch import Filler
@@ -267,6 +268,22 @@ def metadata(services: Services) -> dict[str, Any]:
         },
         **forked,
     }
+
+
+@method(
+    "anvil_setRpcUrl",
+    cost=Cost.LIGHT,
+    params=(Param("url", scalars.string, summary="http:// or https://"),),
+)
+def set_rpc_url(services: Services, url: str) -> None:
+    """Read the forked chain from another node; its answers are proved as before. Header fields stay with their host."""
+    fork = services.fork
+    if fork is None:
+        raise InvalidParamsError("this chain is no fork: start with --fork-url")
+    try:
+        services.fork = replace(fork, url=fork.set_url(url))
+    except ValueError as error:
+        raise InvalidParamsError(str(error)) from None
 
 
 def _forked_network(fork: ForkReport) -> dict[str, Any]:

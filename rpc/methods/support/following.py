@@ -6,8 +6,15 @@ from enum import Enum
 from typing import Any
 
 from zevm.chain.errors import FollowedChainError
-from zevm.rpc.dispatch import decode_arguments
-from zevm.rpc.registry import AUTHENTICATED_NAMESPACES, REGISTRY, Cost, Method, Registry, namespace_of
+from zevm.rpc.registry import (
+    AUTHENTICATED_NAMESPACES,
+    REGISTRY,
+    Cost,
+    Method,
+    Registry,
+    decode_arguments,
+    namespace_of,
+)
 from zevm.rpc.services import LeaderLink, Services
 
 

@@ -9,8 +9,8 @@ import pytest
 from tests.chain.chain_fixtures import ALICE, BOB, CAROL, GWEI, MANUAL, STORE_AND_LOG, creation, open_chain, transfer
 from tests.chain.engine.engine_fixtures import START, ZERO, Consensus, engine_chain, genesis_at
 from zevm.chain.blocks.mining import MiningMode
-from zevm.chain.canonical.chain import Checkpoints
 from zevm.chain.canonical.integrity import deep_problems
+from zevm.chain.canonical.marks import Checkpoints
 from zevm.chain.engine import errors
 from zevm.chain.engine.driver import PayloadStatus, Status
 from zevm.chain.engine.limits import EngineLimits
