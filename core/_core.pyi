@@ -129,15 +129,17 @@ def run_transaction(
     transaction: tuple[Any, ...],
     purchase: tuple[Any, ...],
     warm: bytes,
+    wants_named: bool,
     /,
 ) -> tuple[int, bytes, Any, int, int, int, bytes | None, tuple[Any, ...]] | None:
     """Take a transaction or a call through all phases, as `run_message` runs a message; None where the core refuses.
 
     purchase: see chain/vm/engines/whole.py. warm: the precompiles that are warm from the start, as entries of 21
     bytes; all that the purchase does not name besides is cold.
+    wants_named: whether the addresses and slots that instructions name are wanted, failed frames' too.
     Returns status, output, detail, gas used, gas used before refunds, spare gas, the new contract's address, and the
-    net changes: accounts, slots and codes as of `run_message`, logs, the place of each among all that were made, and
-    their number.
+    net changes: accounts, slots and codes as of `run_message`, logs, the place of each among all that were made, their
+    number, the addresses named, and the slots named.
     """
 
 def bind(

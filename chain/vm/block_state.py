@@ -85,14 +85,13 @@ class BlockState(ExecutionState):
         self._refund: dict[None, int] = {None: 0}
 
     @property
-    def is_observed(self) -> bool:
-        """Whether it has a StateObserver."""
-        return self._observer is not None
+    def observer(self) -> StateObserver | None:
+        """Who listens to changes."""
+        return self._observer
 
-    @property
-    def is_watched(self) -> bool:
-        """Whether it has a StateObserver that listens to more than logs."""
-        return self._observer is not None and not self._observer.hears_logs_alone
+    def observe(self, observer: StateObserver | None) -> None:
+        """Let another one listen from now on."""
+        self._observer = observer
 
     # Accounts
 
@@ -465,7 +464,8 @@ class BlockState(ExecutionState):
                 self._put(address, self._fields(address), fields)
         for (address, slot), value in changes.slots.items():
             self.set_storage(address, slot, value)
-        if self._observer is not None and changes.logs_made:
+        if self._observer is not None:
+            self._observer.on_accesses(changes.named_addresses, changes.named_slots)
             self._observer.on_logs(changes.log_ordinals, changes.logs_made)
         self.begin_transaction()
 

@@ -64,7 +64,7 @@ fn find_code(step: *Step, target: Account, address: host.Address) Failure!Found 
     if (rules.follows_delegation) {
         if (delegate_of(code)) |delegate| {
             const account = try state.at(&delegate);
-            if (rules.charges_access) try environment.access(step, account);
+            if (rules.charges_access) try environment.access_delegate(step, account);
             return .{ .code = try state.code(account), .address = delegate };
         }
     }

@@ -64,7 +64,7 @@ fn begin_child(step: *Step, kind: host.Kind, value: Word, content: []const u8, s
     try state.set_nonce(step.frame.account, nonce + 1);
     const address = if (salt) |word| salted_address(&sender, word, content) else address_of(&sender, nonce);
     const account = try state.at(&address);
-    if (machine.rules.charges_access) _ = try state.warm_address(account);
+    if (machine.rules.charges_access) _ = try state.warm_unnamed(account);
     if (try state.nonce(account) != 0 or (try state.code(account)).size != 0 or try state.has_storage(account)) {
         step.push(0);
         return false;

@@ -74,6 +74,11 @@ pub fn access(step: *Step, account: Account) Failure!void {
     try step.charge(if (try step.machine.state.warm_address(account)) cold_account_gas else warm_gas);
 }
 
+/// The same for the account that a called account delegates to (EIP-7702).
+pub fn access_delegate(step: *Step, account: Account) Failure!void {
+    try step.charge(if (try step.machine.state.warm_unnamed(account)) cold_account_gas else warm_gas);
+}
+
 fn accessed(step: *Step) Failure!Account {
     const account = try step.machine.state.at(&step.pop_address());
     if (step.machine.rules.charges_access) try access(step, account);

@@ -42,6 +42,8 @@ const Warmth = enum(u8) { unknown, cold, warm };
 pub const Entry = struct {
     address: Address,
     is_loaded: bool = false,
+    /// Whether an instruction named it, in a frame that failed too.
+    is_named: bool = false,
     /// Null where the state has no such account; read once loaded.
     held: ?Held = null,
     /// As the host gave it.
@@ -65,6 +67,8 @@ pub const Slot = struct {
     account: Account,
     key: Word,
     is_loaded: bool = false,
+    /// As an account's.
+    is_named: bool = false,
     value: Word = 0,
     /// The value when the transaction began (EIP-2200).
     original: Word = 0,
@@ -338,8 +342,14 @@ pub const State = struct {
 
     // What lasts one transaction
 
-    /// Add to the accessed addresses (EIP-2929); true when it was cold.
+    /// Add to the accessed addresses (EIP-2929) one that an instruction names; true when it was cold.
     pub fn warm_address(self: *State, account: Account) Error!bool {
+        self.entry(account).is_named = true;
+        return self.warm_unnamed(account);
+    }
+
+    /// The same for one that no instruction names: a new contract, the target of a delegation.
+    pub fn warm_unnamed(self: *State, account: Account) Error!bool {
         if (try self.is_warm(account)) return false;
         try self.journal.mark(self.memory, .warm, @intFromEnum(account));
         self.entry(account).warmth = .warm;
@@ -355,10 +365,11 @@ pub const State = struct {
         return known.warmth == .warm;
     }
 
-    /// Add to the accessed slots (EIP-2929); true when it was cold.
+    /// Add to the accessed slots (EIP-2929) one that an instruction names; true when it was cold.
     pub fn warm_slot(self: *State, account: Account, key: Word) Error!bool {
         const place = try self.slot_at(account, key);
         const known = &self.slots.items[place];
+        known.is_named = true;
         if (known.warmth == .unknown) {
             const address = &self.entry(account).address;
             const was_warm = try self.host.table.is_warm_slot(self.host.context, address, key);

@@ -151,7 +151,7 @@ fn call_of(state: *State, rules: *const forks.Rules, purchase: *const Purchase, 
     const code = try state.code(try state.at(&to));
     if (rules.follows_delegation) {
         if (calls.delegate_of(code)) |delegate| {
-            _ = try state.warm_address(try state.at(&delegate));
+            _ = try state.warm_unnamed(try state.at(&delegate));
             code_address = delegate;
         }
     }

@@ -1,7 +1,7 @@
 """A transaction or a call as a whole on the core, from the purchase of its gas to its settlement: one call.
 
 The reference is chain/vm/transition.py, in Python, which goes on where the core refuses, where a tracer or an observer
-watches, and where WebAssembly runs. The check mode runs both.
+has to watch it live, and where WebAssembly runs. The check mode runs both.
 """
 
 from collections.abc import Callable
@@ -10,8 +10,9 @@ from typing import Any
 from zevm.chain.errors import EngineDifferenceError
 from zevm.chain.vm.console import decode_console
 from zevm.chain.vm.engines import choice, native
-from zevm.chain.vm.engines.comparison import outcome_differences
+from zevm.chain.vm.engines.comparison import access_differences, outcome_differences
 from zevm.chain.vm.engines.engine import Engine
+from zevm.chain.vm.engines.overhearing import Overhearing
 from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.execution_state import TransactionChanges
 from zevm.chain.vm.frame import Frame, TransactionContext
@@ -57,11 +58,11 @@ def run(
 
 
 def _takes(transaction: TransactionEnvironment, evm_state: PyEvmState, context: TransactionContext) -> bool:
-    """Whether the core may try: no tracer or observer watches, and the code is not seen to be WebAssembly's."""
+    """Whether the core may try: nobody has to watch it live, and the code is not seen to be WebAssembly's."""
     if context.engine is Engine.PY_EVM or context.tracer is not None:
         return False
     state, machine = evm_state.block_state, context.wasm_machine
-    if state.is_watched or transaction.gas_limit >= native.GAS_LIMIT:
+    if (state.observer is not None and state.observer.hears_live) or transaction.gas_limit >= native.GAS_LIMIT:
         return False
     if machine is None:
         return True
@@ -78,6 +79,7 @@ def _run(
 ) -> tuple[Outcome, TransactionChanges] | None:
     """The outcome, and changes that are in no state yet; None where the core refuses."""
     assert CORE.library is not None
+    observer = evm_state.block_state.observer
     found = CORE.library.run_transaction(
         evm_state.block_state,
         native.Helper(frames, evm_state, context),
@@ -85,12 +87,13 @@ def _run(
         native.transaction_fields(evm_state, context),
         _purchase(transaction, environment.rules.chain_id),
         context.warm_entries,
+        observer is not None and observer.hears_accesses,
     )
     if found is None:
         context.take_console()
         return None
     status, output, detail, gas_used, before_refund, spare_gas, created, changes = found
-    accounts, slots, codes, logs, ordinals, logs_made = changes
+    accounts, slots, codes, logs, ordinals, logs_made, named_addresses, named_slots = changes
     kept = native.logs_of(logs)
     outcome = Outcome(
         gas_used,
@@ -103,7 +106,7 @@ def _run(
     )
     if context.console:
         outcome.console = [decode_console(data) for data in context.console]
-    return outcome, TransactionChanges(accounts, slots, codes, ordinals, logs_made)
+    return outcome, TransactionChanges(accounts, slots, codes, ordinals, logs_made, named_addresses, named_slots)
 
 
 def _purchase(transaction: TransactionEnvironment, chain_id: int) -> tuple[Any, ...]:
@@ -148,8 +151,16 @@ def _checked(
     state = evm_state.block_state
     checkpoint = state.record()
     context.take_console()
-    wanted = reference()
+    observer = state.observer
+    overhearing = None if observer is None else Overhearing(observer)
+    state.observe(overhearing)
+    try:
+        wanted = reference()
+    finally:
+        state.observe(observer)
     differences = [*outcome_differences(outcome, changes, wanted, state.changes_since(checkpoint))]
+    if overhearing is not None and overhearing.hears_accesses:
+        differences += access_differences(changes, overhearing.addresses, overhearing.slots)
     if differences:
         state.discard(checkpoint)
         raise EngineDifferenceError(f"the engines do not agree on a transaction: {'; '.join(differences)[:1_000]}")
