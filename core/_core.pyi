@@ -130,16 +130,20 @@ def run_transaction(
     purchase: tuple[Any, ...],
     warm: bytes,
     wants_named: bool,
+    watch: tuple[int, bool] | None,
     /,
-) -> tuple[int, bytes, Any, int, int, int, bytes | None, tuple[Any, ...]] | None:
+) -> tuple[tuple[int, bytes, Any, int, int, int, bytes | None, tuple[Any, ...]], tuple[int, list[Any]] | None] | None:
     """Take a transaction or a call through all phases, as `run_message` runs a message; None where the core refuses.
 
     purchase: see chain/vm/engines/whole.py. warm: the precompiles that are warm from the start, as entries of 21
     bytes; all that the purchase does not name besides is cold.
+    watch: for a record of frames, the most bytes that it may take, past which the core refuses, and whether it has logs.
     wants_named: whether the addresses and slots that instructions name are wanted, failed frames' too.
     Returns status, output, detail, gas used, gas used before refunds, spare gas, the new contract's address, and the
     net changes: accounts, slots and codes as of `run_message`, logs, the place of each among all that were made, their
-    number, the addresses named, and the slots named.
+    number, the addresses named, and the slots named. Beside that, of a watched run, the bytes that the record takes,
+    and its events: the fields of a FrameStart (chain/vm/message.py); gas used, output, status and detail of a frame's
+    end; address, topics and data of a log.
     """
 
 def bind(

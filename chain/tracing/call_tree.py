@@ -8,10 +8,9 @@ import orjson
 from zevm.chain.tracing.settings import Budget, TraceContext
 from zevm.chain.tracing.tracer import ResultTracer
 from zevm.chain.types import Log
-from zevm.chain.vm.execution_state import ExecutionState
 from zevm.chain.vm.interface import Outcome, VmError, VmErrorKind
 from zevm.chain.vm.message import FrameStart
-from zevm.chain.vm.tracer import TransactionStart
+from zevm.chain.vm.tracer import LogSource, TransactionStart
 from zevm.storage.primitives import Address
 
 CREATIONS = ("CREATE", "CREATE2")
@@ -123,13 +122,13 @@ class CallTree(ResultTracer):
         self._budget = Budget()
         self._gas_limit = 0
         self._depth = 0
-        self._state: ExecutionState | None = None
+        self._logs: LogSource | None = None
         self._logs_seen = 0
 
     def on_begin(self, start: TransactionStart) -> None:
         """Remember the gas limit, which the outermost frame shows as its own."""
         self._gas_limit = start.gas_limit
-        self._state = start.state
+        self._logs = start.logs
 
     def on_enter(self, start: FrameStart) -> None:
         """Open a node."""
@@ -161,15 +160,15 @@ class CallTree(ResultTracer):
     def _take_logs(self) -> None:
         """Give the logs since the last frame began or ended to the frame that is running.
 
-        Logs of a failed frame are gone from the state before it ends, so they are never taken.
+        Logs of a failed frame are gone before it ends, so they are never taken.
         """
-        state, seen = self._state, self._logs_seen
-        if state is None:
+        logs, seen = self._logs, self._logs_seen
+        if logs is None:
             return
-        self._logs_seen = state.log_count()
+        self._logs_seen = logs.log_count()
         if self._logs_seen > seen and not (self._only_top_call and self._depth > 1):
             node = self.open[-1]
-            for index, log in enumerate(state.logs_from(seen), self.context.first_log_index + seen):
+            for index, log in enumerate(logs.logs_from(seen), self.context.first_log_index + seen):
                 self._budget.take(FRAME_BYTES + 2 * len(log.data))
                 node.logs.append((log, index, len(node.calls)))
 

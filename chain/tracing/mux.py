@@ -10,7 +10,7 @@ from zevm.chain.tracing.settings import TraceContext
 from zevm.chain.tracing.tracer import Json, ResultTracer
 from zevm.chain.vm.interface import Outcome, VmError
 from zevm.chain.vm.message import FrameStart
-from zevm.chain.vm.tracer import HostCall, TransactionStart, WatchedFrame
+from zevm.chain.vm.tracer import HostCall, Recording, Tracer, TransactionStart, WatchedFrame
 
 Maker = Callable[[str, Mapping[str, Any] | None, TraceContext], ResultTracer]
 
@@ -31,6 +31,7 @@ class MuxTracer(ResultTracer):
         self._hosting = tuple(tracer for tracer in self._all if tracer.wants_steps or tracer.wants_host_calls)
         self.wants_steps = bool(self._stepping)
         self.wants_host_calls = bool(self._hosting)
+        self.recording = _shared(self._all)
 
     def on_begin(self, start: TransactionStart) -> None:
         """To all, as the next two."""
@@ -105,3 +106,14 @@ class MuxTracer(ResultTracer):
     def result(self) -> Json:
         """{tracer: result}."""
         return {name: orjson.Fragment(take_text(tracer.encode())) for name, tracer in sorted(self._tracers.items())}
+
+
+def _shared(tracers: Sequence[Tracer]) -> Recording | None:
+    """What may be recorded for all; None where one of them watches live, or there is none."""
+    recordings = [tracer.recording for tracer in tracers]
+    first = recordings[0] if recordings else None
+    for recording in recordings:
+        if first is None or recording is None:
+            return None
+        first = Recording(min(first.limit_bytes, recording.limit_bytes), first.with_logs or recording.with_logs)
+    return first

@@ -7,10 +7,15 @@ from typing import Any
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.tracing.errors import TraceError, TraceSizeError
 from zevm.chain.tracing.memory import take
+from zevm.chain.vm.tracer import Recording
 from zevm.storage.primitives import Hash32
 
 TRACE_BYTES_LIMIT = 128 * 1024 * 1024
 """Maximum of one trace, in approximate bytes of its JSON; a longer one is aborted."""
+
+RECORDING = Recording(64 * 1024 * 1024)
+RECORDING_WITH_LOGS = RECORDING._replace(with_logs=True)
+"""What the core records of one transaction for tracers of frames; a longer one is shown to them as it runs."""
 
 
 @dataclass(frozen=True, slots=True)

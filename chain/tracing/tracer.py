@@ -7,9 +7,10 @@ from typing import Any
 import orjson
 
 from zevm.chain.tracing.encoded import Parts
+from zevm.chain.tracing.memory import take
 from zevm.chain.vm.interface import Outcome, VmError
 from zevm.chain.vm.message import FrameStart
-from zevm.chain.vm.tracer import HostCall, TransactionStart, WatchedFrame
+from zevm.chain.vm.tracer import HostCall, Recording, TransactionStart, WatchedFrame
 
 Json = dict[str, Any] | list[Any] | orjson.Fragment
 
@@ -20,6 +21,11 @@ class QuietTracer:
     wants_steps = False
     wants_host_calls = False
     wants_blocks = False
+    recording: Recording | None = None
+
+    def hold(self, size_bytes: int) -> None:
+        """Count it as memory of the traces under way. Raises TraceMemoryError."""
+        take(size_bytes)
 
     def on_begin(self, start: TransactionStart) -> None:
         """See Tracer, as for the others."""

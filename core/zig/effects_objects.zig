@@ -169,15 +169,20 @@ fn logs_of(state: *State) Error!*Object {
     const list = try python.made(python.PyList_New(0));
     errdefer python.drop(list);
     for (state.logs.items) |*log| {
-        const object = try python.gathered(3, .{
-            python.bytes(&log.address),
-            topics_of(log.topics[0..log.topic_count]),
-            python.bytes(log.data),
-        });
+        const object = try log_of(log);
         defer python.drop(object);
         try python.done(python.PyList_Append(list, object));
     }
     return list;
+}
+
+/// (address, topics, data)
+pub fn log_of(log: *const state_of.Log) Error!*Object {
+    return python.gathered(3, .{
+        python.bytes(&log.address),
+        topics_of(log.topics[0..log.topic_count]),
+        python.bytes(log.data),
+    });
 }
 
 fn ordinals_of(state: *State) Error!*Object {

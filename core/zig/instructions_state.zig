@@ -119,7 +119,9 @@ pub fn log(comptime count: usize) *const fn (*Step) Failure!void {
             try step.extend(start, size);
             var topics: [count]Word = undefined;
             for (&topics) |*topic| topic.* = step.pop();
-            try step.machine.state.add_log(&step.frame.message.storage_address, &topics, try step.bytes(start, size));
+            const state = step.machine.state;
+            try state.add_log(&step.frame.message.storage_address, &topics, try step.bytes(start, size));
+            if (step.machine.watch) |watch| try watch.log(&state.logs.items[state.logs.items.len - 1]);
         }
     }.run;
 }
@@ -136,6 +138,10 @@ pub fn selfdestruct(step: *Step) Failure!Exit {
     const is_new = (rules.destruct_charges_absent and !try state.exists(beneficiary)) or
         (rules.destruct_charges_dead and amount != 0 and try state.is_empty(beneficiary));
     if (is_new) try step.charge(new_account_gas);
+    if (step.machine.watch) |watch| {
+        const message = &step.frame.message;
+        try watch.selfdestruct(message.depth + 1, message.storage_address, state.address_of(beneficiary), amount);
+    }
     const deletes = !rules.destructs_only_created or state.is_created(account);
     try state.transfer(account, beneficiary, amount);
     try step.machine.touch(beneficiary);

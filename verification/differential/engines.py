@@ -26,10 +26,13 @@ from verification.differential.cases import FORKS, KEYS, new_case
 from verification.differential.nests import Nest, nest_of
 from verification.differential.programs import Program, program_of
 from zevm.chain.errors import EngineDifferenceError, TransactionError
+from zevm.chain.tracing.registry import make_tracer
+from zevm.chain.tracing.settings import TraceContext
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.engines import choice
 from zevm.chain.vm.engines.engine import Engine
 from zevm.chain.vm.executor import Executor
+from zevm.contracts.revert_reasons import Decoder
 
 
 def run_program(seed: int) -> None:
@@ -57,25 +60,35 @@ def run_blocks(seed: int) -> None:
         run_here(case, transactions_of(case), engine=Engine.CHECK)
 
 
+_TRACERS = {
+    "callTracer": {"withLog": True},
+    "flatCallTracer": {},
+    "4byteTracer": {},
+}
+_CONTEXT = TraceContext(Decoder().revert_reason)
+
+
 def run_nest(seed: int) -> None:
     """Run messages in a row on one state: with the check mode, and on each engine alone, whose states must be equal.
 
-    Raises EngineDifferenceError.
+    Tracers of frames watch every other seed, and must tell the same. Raises EngineDifferenceError.
     """
-    nest = nest_of(seed)
-    reference = _left_by(nest, Engine.CHECK)
-    if _left_by(nest, Engine.NATIVE) != reference:
-        raise EngineDifferenceError("the messages leave another state where the core alone has run them")
+    nest, is_traced = nest_of(seed), bool(seed % 2)
+    reference = _left_by(nest, Engine.CHECK, is_traced=is_traced)
+    if _left_by(nest, Engine.NATIVE, is_traced=is_traced) != reference:
+        raise EngineDifferenceError("the messages leave another state, or trace, where the core alone has run them")
 
 
-def _left_by(nest: Nest, engine: Engine) -> tuple[Any, ...]:
-    """The outcomes and the state's change."""
+def _left_by(nest: Nest, engine: Engine, *, is_traced: bool) -> tuple[Any, ...]:
+    """The outcomes, what tracers told, and the state's change."""
     state = BlockState(MemoryReader(nest.accounts))
     environment = replace(environment_of(nest.fork), engine=engine, number=300, coinbase=nest.coinbase)
     outcomes: list[Any] = []
     for request in nest.requests:
         try:
-            outcome = Executor(environment, state).call(request)
+            tracer = make_tracer("muxTracer", _TRACERS, _CONTEXT) if is_traced else None
+            outcome = Executor(environment, state).call(request, tracer=tracer)
+            outcomes.append(tracer and b"".join(tracer.encode()))
             outcomes.append((outcome.gas_used, outcome.output, outcome.logs, str(outcome.error)))
         except TransactionError as error:
             outcomes.append(str(error))

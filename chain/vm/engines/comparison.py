@@ -1,7 +1,8 @@
 """The differences between what two engines leave of one message."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
+from itertools import zip_longest
 from typing import Any
 
 from zevm.chain.vm.engines.ending import Ending
@@ -46,6 +47,14 @@ def access_differences(
     reference: set[Any] = addresses | slots
     for access in sorted({*changes.named_addresses, *changes.named_slots} ^ reference, key=_show):
         yield f"access to {_show(access)} by {'py-evm' if access in reference else 'native'} alone"
+
+
+def frame_differences(native: Sequence[tuple[Any, ...]], reference: Sequence[tuple[Any, ...]]) -> Iterator[str]:
+    """The first difference between frames as two tracers saw them begin and end."""
+    for place, (ours, theirs) in enumerate(zip_longest(native, reference)):
+        if ours != theirs:
+            yield from _difference(f"frame event {place}", ours, theirs)
+            return
 
 
 def _changes_differences(kind: str, ours: dict[Any, Any], theirs: dict[Any, Any]) -> Iterator[str]:
