@@ -192,23 +192,44 @@ def walk_failures(root: CallNode) -> Iterator[tuple[CallNode, bool]]:
         waiting.extend((child, failed or child.error is not None) for child in node.calls)
 
 
+_ENCODED_AT_ONCE = 64
+"""Frames without calls that one call of orjson encodes: alone, each takes it many times as long."""
+
+
 def encode_tree(root: CallNode, encode: Callable[[CallNode], dict[str, Any]]) -> orjson.Fragment:
     """The tree as JSON, `calls` last in each node; by hand, as 1,024 levels are more than orjson nests."""
     parts: list[bytes] = []
-    waiting: list[CallNode | bytes] = [root]
+    waiting: list[list[CallNode] | bytes] = [[root]]
     while waiting:
         item = waiting.pop()
         if isinstance(item, bytes):
             parts.append(item)
             continue
-        text = orjson.dumps(encode(item), option=orjson.OPT_NON_STR_KEYS)
-        if not item.calls:
-            parts.append(text)
+        text = orjson.dumps([encode(node) for node in item], option=orjson.OPT_NON_STR_KEYS)
+        calls = item[0].calls
+        if not calls:
+            parts.append(text[1:-1])
             continue
-        parts.append(text[:-1] + b',"calls":[')
+        parts.append(text[1:-2] + b',"calls":[')
         waiting.append(b"]}")
-        for index in range(len(item.calls) - 1, -1, -1):
-            waiting.append(item.calls[index])
+        groups = list(_groups(calls))
+        for index in range(len(groups) - 1, -1, -1):
+            waiting.append(groups[index])
             if index:
                 waiting.append(b",")
     return orjson.Fragment(b"".join(parts))
+
+
+def _groups(calls: list[CallNode]) -> Iterator[list[CallNode]]:
+    """Frames in order: each that has calls by itself, the others in groups."""
+    group: list[CallNode] = []
+    for node in calls:
+        if group and (node.calls or len(group) == _ENCODED_AT_ONCE):
+            yield group
+            group = []
+        if node.calls:
+            yield [node]
+        else:
+            group.append(node)
+    if group:
+        yield group
