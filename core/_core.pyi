@@ -137,8 +137,8 @@ def run_transaction(
 
     purchase: see chain/vm/engines/whole.py. warm: the precompiles that are warm from the start, as entries of 21
     bytes; all that the purchase does not name besides is cold.
-    watch: for a record of frames, the most bytes that it may take, past which the core refuses, and whether it has logs.
-    wants_named: whether the addresses and slots that instructions name are wanted, failed frames' too.
+    wants_named: whether the addresses and slots that instructions name are wanted, failed frames' too. watch: for a
+    record of frames, the most bytes that it may take, past which the core refuses, and whether it has logs.
     Returns status, output, detail, gas used, gas used before refunds, spare gas, the new contract's address, and the
     net changes: accounts, slots and codes as of `run_message`, logs, the place of each among all that were made, their
     number, the addresses named, and the slots named. Beside that, of a watched run, the bytes that the record takes,

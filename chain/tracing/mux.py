@@ -109,7 +109,7 @@ class MuxTracer(ResultTracer):
 
 
 def _shared(tracers: Sequence[Tracer]) -> Recording | None:
-    """What may be recorded for all; None where one of them watches live, or there is none."""
+    """The recording that serves all tracers; None if one of them watches live, or there is none."""
     recordings = [tracer.recording for tracer in tracers]
     first = recordings[0] if recordings else None
     for recording in recordings:

@@ -15,7 +15,7 @@ TRACE_BYTES_LIMIT = 128 * 1024 * 1024
 
 RECORDING = Recording(64 * 1024 * 1024)
 RECORDING_WITH_LOGS = RECORDING._replace(with_logs=True)
-"""What the core records of one transaction for tracers of frames; a longer one is shown to them as it runs."""
+"""Bounds of the core's record of one transaction for tracers of frames; they watch a longer one live."""
 
 
 @dataclass(frozen=True, slots=True)

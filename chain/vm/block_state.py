@@ -86,11 +86,11 @@ class BlockState(ExecutionState):
 
     @property
     def observer(self) -> StateObserver | None:
-        """Who listens to changes."""
+        """The listener to changes."""
         return self._observer
 
     def observe(self, observer: StateObserver | None) -> None:
-        """Let another one listen from now on."""
+        """Replace the listener."""
         self._observer = observer
 
     # Accounts

@@ -62,11 +62,11 @@ class ExecutionState(Protocol):
 
     @property
     def observer(self) -> "StateObserver | None":
-        """Who listens to what happens; None for nobody."""
+        """The listener to what happens; None for no listener."""
         ...
 
     def observe(self, observer: "StateObserver | None") -> None:
-        """Let another one listen from now on."""
+        """Replace the listener."""
         ...
 
     # Accounts

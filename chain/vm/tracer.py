@@ -13,7 +13,7 @@ from zevm.storage.primitives import Address
 
 
 class Recording(NamedTuple):
-    """What may be recorded of a run, to be told to a tracer once it is over.
+    """Bounds of the record of a run, for a tracer that gets its frames once it is over.
 
     limit_bytes: of all frames, their data and outputs; a longer run is shown live. with_logs: whether it reads logs.
     """
@@ -97,8 +97,8 @@ class Tracer(Protocol):
     wants_steps: whether instructions and host calls are shown too; without them a watched run costs little more
     than an unwatched one. wants_host_calls: whether host calls and the programs that make them are shown; a tracer
     with wants_steps gets them in any case. wants_blocks: with one of them, whether the blocks of WebAssembly programs
-    are shown too, which then run compiled another way, for the same ink. recording: what may be recorded, for frames
-    and logs to be shown once they are over; None for one that looks at the state, or at instructions.
+    are shown too, which then run compiled another way, for the same ink. recording: bounds of a record, if frames
+    and logs may be shown once they are over; None for one that looks at the state, or at instructions.
     """
 
     wants_steps: bool
@@ -111,7 +111,7 @@ class Tracer(Protocol):
         ...
 
     def hold(self, size_bytes: int) -> None:
-        """So many bytes are recorded for it now, or, negative, no more. Raises where that is too much."""
+        """Count bytes that are recorded for it, or, negative, no more are. Raises if they are too many."""
         ...
 
     def on_begin(self, start: TransactionStart) -> None:

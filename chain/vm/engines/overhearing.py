@@ -1,4 +1,4 @@
-"""What a state's observer hears while the frames in Python run, to compare it with what the core found."""
+"""The accesses that a state's observer hears of while the frames in Python run, for comparison with the core's."""
 
 from zevm.chain.vm.execution_state import ExecutionState, StateObserver
 from zevm.storage.primitives import Address

@@ -1,4 +1,4 @@
-"""Frames and logs that the core recorded, told to a tracer as if it had watched; and what the check mode compares."""
+"""Frames and logs that the core recorded: a tracer gets them as if it had watched, the check mode compares them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,7 +19,7 @@ _START_FIELDS, _LOG_FIELDS = len(FrameStart._fields), 3
 
 
 def recording_of(tracer: Tracer | None) -> Recording | None:
-    """What may be recorded for a tracer; None where there is none, or where it watches live."""
+    """A tracer's recording; None without a tracer, and for one that watches live."""
     if tracer is None or tracer.wants_steps or tracer.wants_host_calls:
         return None
     return tracer.recording

@@ -68,7 +68,7 @@ def run(
 
 
 class _Finished(NamedTuple):
-    """A transaction that the core ran. changes: in no state yet. telling: its frames, none where nobody watches."""
+    """A transaction that the core ran. changes: in no state yet. telling: its frames, none without a tracer."""
 
     outcome: Outcome
     changes: TransactionChanges
@@ -76,7 +76,7 @@ class _Finished(NamedTuple):
 
 
 def _takes(transaction: TransactionEnvironment, evm_state: PyEvmState, context: TransactionContext) -> bool:
-    """Whether the core may try: nobody has to watch it live, and the code is not seen to be WebAssembly's."""
+    """Whether the core may try: no tracer or observer watches live, and the code is not seen to be WebAssembly's."""
     if context.engine is Engine.PY_EVM or (context.tracer is not None and recording_of(context.tracer) is None):
         return False
     state, machine = evm_state.block_state, context.wasm_machine
