@@ -78,8 +78,11 @@ def difference_operations(
 ) -> list[tuple[bytes, bytes]]:
     """Operations of a reverse difference under a key of 13 bytes, and of its index (storage/history.py)."""
 
-def fields_rlp(values: Sequence[bytes | int | None], /) -> bytes:
-    """The list of strings and of integers of 256 bits; None is the empty string, and left out at the end."""
+def fields_rlp(values: Sequence[object], /) -> bytes:
+    """The list of strings, of integers of 256 bits, and of tuples, which are lists of these, four deep at most.
+
+    None is the empty string, and left out at the end.
+    """
 
 def fields_fit(values: Sequence[bytes | int | None], sizes: Sequence[int], /) -> bool:
     """True where each value but None has its positive size in bytes, or its negative one in bits at most.
