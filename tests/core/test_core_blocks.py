@@ -130,8 +130,8 @@ def test_unusual_fields_are_the_references() -> None:
     for _ in range(6):
         deep = (deep, b"a")
         agree("fields_rlp", (deep, None))
-    for values in (((),), ((1, None),), ((1, -1),), ([b"a"],), ((b"\1" * 56, (b"a" * 60,) * 40), 7)):
-        agree("fields_rlp", values)
+    for nested in (((),), ((1, None),), ((1, -1),), ([b"a"],), ((b"\1" * 56, (b"a" * 60,) * 40), 7)):
+        agree("fields_rlp", nested)
     pairs = (((), ()), ((1,), ()), ((-5,), (-3,)), ((-9,), (-3,)), ((b"ab",), (-8,)), ((1 << 300,), (0,)))
     for fields, sizes in (*pairs, ((5,), (-1 << 63,))):
         agree("fields_fit", fields, sizes)

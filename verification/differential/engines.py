@@ -6,7 +6,8 @@
     python -m verification.differential.engines --program 4711             one of them again
 
 Each program runs with much gas, and again with less than it used, so that it ends anywhere. The engines are compared by
-the check mode, so a difference is written to a file, which `python -m zevm.chain.vm.engines.replay FILE` runs again.
+the check mode, and so are the frames that a tracer sees of every other program. A difference between messages is
+written to a file, which `python -m zevm.chain.vm.engines.replay FILE` runs again.
 Ends with 1 where the engines differ, or where the core refused a program.
 """
 
@@ -34,21 +35,30 @@ from zevm.chain.vm.engines.engine import Engine
 from zevm.chain.vm.executor import Executor
 from zevm.contracts.revert_reasons import Decoder
 
+_TRACERS = {
+    "callTracer": {"withLog": True},
+    "flatCallTracer": {},
+    "4byteTracer": {},
+}
+_CONTEXT = TraceContext(Decoder().revert_reason)
+
 
 def run_program(seed: int) -> None:
-    """Run a program twice. Raises EngineDifferenceError."""
-    program = program_of(seed)
-    used = _run(program, program.request.gas_limit)
+    """Run a program twice; a tracer of frames watches every other seed. Raises EngineDifferenceError."""
+    program, is_traced = program_of(seed), bool(seed % 2)
+    used = _run(program, program.request.gas_limit, is_traced=is_traced)
     least = program.request.gas_limit - 600_000
-    _run(program, Random(seed).randrange(least, max(used, least + 1)))
+    _run(program, Random(seed).randrange(least, max(used, least + 1)), is_traced=is_traced)
 
 
-def _run(program: Program, gas_limit: int) -> int:
+def _run(program: Program, gas_limit: int, *, is_traced: bool) -> int:
     """The gas that it used; 0 where the message may not begin."""
     environment = replace(environment_of(program.fork), engine=Engine.CHECK, number=300)
     executor = Executor(environment, BlockState(MemoryReader(program.accounts)))
+    tracer = make_tracer("callTracer", {"withLog": True}, _CONTEXT) if is_traced else None
     try:
-        return executor.call(replace(program.request, gas_limit=gas_limit)).gas_used_before_refund
+        request = replace(program.request, gas_limit=gas_limit)
+        return executor.call(request, tracer=tracer).gas_used_before_refund
     except TransactionError:
         return 0
 
@@ -58,14 +68,6 @@ def run_blocks(seed: int) -> None:
     for fork in FORKS:
         case = new_case(seed, fork, [address_of(key) for key in KEYS])
         run_here(case, transactions_of(case), engine=Engine.CHECK)
-
-
-_TRACERS = {
-    "callTracer": {"withLog": True},
-    "flatCallTracer": {},
-    "4byteTracer": {},
-}
-_CONTEXT = TraceContext(Decoder().revert_reason)
 
 
 def run_nest(seed: int) -> None:

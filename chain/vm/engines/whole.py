@@ -54,7 +54,7 @@ def run(
         return _checked(found, evm_state, context, reference)
     choice.messages["native"] += 1
     state, tracer, outcome = evm_state.block_state, context.tracer, found.outcome
-    if tracer is not None:
+    if tracer is not None and found.telling is not None:
         try:
             tracer.on_begin(describe(transaction, environment, state, context, outcome.contract_address, found.telling))
             found.telling.tell(tracer, context)
@@ -68,11 +68,11 @@ def run(
 
 
 class _Finished(NamedTuple):
-    """A transaction that the core ran. changes: in no state yet. telling: its frames, none without a tracer."""
+    """A transaction that the core ran. changes: in no state yet. telling: its frames, None without a tracer."""
 
     outcome: Outcome
     changes: TransactionChanges
-    telling: Telling
+    telling: Telling | None
 
 
 def _takes(transaction: TransactionEnvironment, evm_state: PyEvmState, context: TransactionContext) -> bool:
@@ -126,7 +126,7 @@ def _run(
     if context.console:
         outcome.console = [decode_console(data) for data in context.console]
     made = TransactionChanges(accounts, slots, codes, ordinals, logs_made, named_addresses, named_slots)
-    return _Finished(outcome, made, Telling(frames, *(events or (0, ()))))
+    return _Finished(outcome, made, None if events is None else Telling(frames, *events))
 
 
 def _purchase(transaction: TransactionEnvironment, chain_id: int) -> tuple[Any, ...]:
@@ -178,7 +178,7 @@ def _checked(found: _Finished, evm_state: PyEvmState, context: TransactionContex
     differences = [*outcome_differences(found.outcome, found.changes, wanted, state.changes_since(checkpoint))]
     if overhearing is not None and overhearing.hears_accesses:
         differences += access_differences(found.changes, overhearing.addresses, overhearing.slots)
-    if recording is not None and recorder is not None:
+    if recording is not None and recorder is not None and found.telling is not None:
         told = FrameRecorder(recording).listen(found.telling)
         found.telling.tell(told, context)
         differences += frame_differences(told.noted, recorder.noted)
