@@ -133,7 +133,7 @@ def run_transaction(
     purchase: tuple[Any, ...],
     warm: bytes,
     wants_named: bool,
-    watch: tuple[int, bool] | None,
+    watch: tuple[int, bool, bool] | None,
     /,
 ) -> tuple[tuple[int, bytes, Any, int, int, int, bytes | None, tuple[Any, ...]], tuple[int, list[Any]] | None] | None:
     """Take a transaction or a call through all phases, as `run_message` runs a message; None where the core refuses.
@@ -141,12 +141,12 @@ def run_transaction(
     purchase: see chain/vm/engines/whole.py. warm: the precompiles that are warm from the start, as entries of 21
     bytes; all that the purchase does not name besides is cold.
     wants_named: whether the addresses and slots that instructions name are wanted, failed frames' too. watch: for a
-    record of frames, the most bytes that it may take, past which the core refuses, and whether it has logs.
+    record of frames, the most bytes that it may take, past which the core refuses, and whether it has logs, and looks.
     Returns status, output, detail, gas used, gas used before refunds, spare gas, the new contract's address, and the
     net changes: accounts, slots and codes as of `run_message`, logs, the place of each among all that were made, their
     number, the addresses named, and the slots named. Beside that, of a watched run, the bytes that the record takes,
     and its events: the fields of a FrameStart (chain/vm/message.py); gas used, output, status and detail of a frame's
-    end; address, topics and data of a log.
+    end; address, topics and data of a log; address and slot, or None, of the first look of an instruction at it.
     """
 
 def bind(

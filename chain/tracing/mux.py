@@ -11,6 +11,7 @@ from zevm.chain.tracing.tracer import Json, ResultTracer
 from zevm.chain.vm.interface import Outcome, VmError
 from zevm.chain.vm.message import FrameStart
 from zevm.chain.vm.tracer import HostCall, Recording, Tracer, TransactionStart, WatchedFrame
+from zevm.storage.primitives import Address
 
 Maker = Callable[[str, Mapping[str, Any] | None, TraceContext], ResultTracer]
 
@@ -47,6 +48,11 @@ class MuxTracer(ResultTracer):
         """A frame ended."""
         for tracer in self._all:
             tracer.on_exit(gas_used, output, error)
+
+    def on_look(self, address: Address, slot: int | None) -> None:
+        """An instruction looked at an account or a slot."""
+        for tracer in self._all:
+            tracer.on_look(address, slot)
 
     def on_step(self, frame: WatchedFrame, program_counter: int, opcode: int) -> None:
         """To those that want steps, as the next four."""
@@ -115,5 +121,9 @@ def _shared(tracers: Sequence[Tracer]) -> Recording | None:
     for recording in recordings:
         if first is None or recording is None:
             return None
-        first = Recording(min(first.limit_bytes, recording.limit_bytes), first.with_logs or recording.with_logs)
+        first = Recording(
+            min(first.limit_bytes, recording.limit_bytes),
+            first.with_logs or recording.with_logs,
+            first.with_looks or recording.with_looks,
+        )
     return first

@@ -15,6 +15,7 @@ TRACE_BYTES_LIMIT = 128 * 1024 * 1024
 
 RECORDING = Recording(64 * 1024 * 1024)
 RECORDING_WITH_LOGS = RECORDING._replace(with_logs=True)
+RECORDING_WITH_LOOKS = RECORDING._replace(with_looks=True)
 """Bounds of the core's record of one transaction for tracers of frames; they watch a longer one live."""
 
 

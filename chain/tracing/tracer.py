@@ -11,6 +11,7 @@ from zevm.chain.tracing.memory import take
 from zevm.chain.vm.interface import Outcome, VmError
 from zevm.chain.vm.message import FrameStart
 from zevm.chain.vm.tracer import HostCall, Recording, TransactionStart, WatchedFrame
+from zevm.storage.primitives import Address
 
 Json = dict[str, Any] | list[Any] | orjson.Fragment
 
@@ -35,6 +36,9 @@ class QuietTracer:
 
     def on_exit(self, gas_used: int, output: bytes, error: VmError | None) -> None:
         """A frame ended."""
+
+    def on_look(self, address: Address, slot: int | None) -> None:
+        """An instruction of a recorded run looked at an account or a slot."""
 
     def on_step(self, frame: WatchedFrame, program_counter: int, opcode: int) -> None:
         """An instruction is about to run."""

@@ -16,10 +16,12 @@ class Recording(NamedTuple):
     """Bounds of the record of a run, for a tracer that gets its frames once it is over.
 
     limit_bytes: of all frames, their data and outputs; a longer run is shown live. with_logs: whether it reads logs.
+    with_looks: whether it wants on_look.
     """
 
     limit_bytes: int
     with_logs: bool = False
+    with_looks: bool = False
 
 
 class LogSource(Protocol):
@@ -124,6 +126,10 @@ class Tracer(Protocol):
 
     def on_exit(self, gas_used: int, output: bytes, error: VmError | None) -> None:
         """The innermost open frame ended; what a failed one did is undone."""
+        ...
+
+    def on_look(self, address: Address, slot: int | None) -> None:
+        """An instruction that went well read the account, or read or wrote its slot; of a recorded run alone."""
         ...
 
     def on_step(self, frame: WatchedFrame, program_counter: int, opcode: int) -> None:

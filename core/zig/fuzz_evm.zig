@@ -319,7 +319,7 @@ fn run_once(memory: Allocator, world: *World, block: *const host.Block, message:
     defer state.deinit();
     var machine: machines.Machine = .init(memory);
     defer machine.deinit();
-    var watch: watches.Watch = .{ .memory = arena.allocator(), .limit = 1 << 30, .wants_logs = true };
+    var watch: watches.Watch = .{ .memory = arena.allocator(), .limit = 1 << 30, .wants_logs = true, .wants_looks = true };
     if (is_watched) machine.watch = &watch;
     const transaction: host.Transaction = .{ .origin = address_of(1), .gas_price = 1, .blob_hashes = &.{@splat(1)} };
     const result = try machines.run(&machine, &state, block, &transaction, message);
@@ -339,7 +339,7 @@ fn check_frames(watch: *const watches.Watch, gas_used: u64) WrongError!void {
             if (depth == 0 or (depth == 1 and exit.gas_used != gas_used)) return error.Wrong;
             depth -= 1;
         },
-        .log => if (depth == 0) return error.Wrong,
+        .log, .look => if (depth == 0) return error.Wrong,
     };
     if (depth != 0) return error.Wrong;
 }

@@ -22,11 +22,13 @@ pub fn sload(step: *Step) Failure!void {
         try step.charge(if (try state.warm_slot(account, slot)) cold_slot_gas else warm_gas);
     }
     step.top().* = try state.storage(account, slot);
+    if (step.machine.watch) |watch| try watch.look_at_slot(state, account, slot);
 }
 
 pub fn sstore(step: *Step) Failure!void {
     try step.refuse_static();
     const rules = step.machine.rules;
+    const slot = step.top().*;
     switch (rules.store_mode) {
         .plain => try store_plainly(step),
         .net => try store_net(step, 0),
@@ -42,6 +44,7 @@ pub fn sstore(step: *Step) Failure!void {
             try store_net(step, cold_slot_gas);
         },
     }
+    if (step.machine.watch) |watch| try watch.look_at_slot(step.machine.state, step.frame.account, slot);
 }
 
 /// No storing with a stipend's gas or less (EIP-2200).

@@ -115,6 +115,11 @@ pub const Machine = struct {
         return found;
     }
 
+    /// An instruction that looks at an account went well.
+    pub inline fn looked_at(self: *Machine, account: Account) Error!void {
+        if (self.watch) |watch| try watch.look(self.state, account);
+    }
+
     /// A message's end, which who watches is told of.
     pub fn ended(self: *Machine, gas_limit: u64, end: End) Error!End {
         if (self.watch) |watch| try watch.exit(gas_limit, end, &self.detail);

@@ -44,6 +44,8 @@ pub const Entry = struct {
     is_loaded: bool = false,
     /// Whether an instruction named it, in a frame that failed too.
     is_named: bool = false,
+    /// Whether who watches has seen it.
+    is_shown: bool = false,
     /// Null where the state has no such account; read once loaded.
     held: ?Held = null,
     /// As the host gave it.
@@ -67,8 +69,9 @@ pub const Slot = struct {
     account: Account,
     key: Word,
     is_loaded: bool = false,
-    /// As an account's.
+    /// As an account's, both.
     is_named: bool = false,
+    is_shown: bool = false,
     value: Word = 0,
     /// The value when the transaction began (EIP-2200).
     original: Word = 0,
@@ -439,6 +442,20 @@ pub const State = struct {
     /// Add to the accessed slots before the run begins, which nothing undoes.
     pub fn warm_slot_ahead(self: *State, address: *const Address, key: Word) Error!void {
         self.slots.items[try self.slot_at(try self.at(address), key)].warmth = .warm;
+    }
+
+    /// Note that who watches has seen the account; true when it is new to him.
+    pub fn show(self: *State, account: Account) bool {
+        const known = self.entry(account);
+        defer known.is_shown = true;
+        return !known.is_shown;
+    }
+
+    /// The same of a slot.
+    pub fn show_slot(self: *State, account: Account, key: Word) Error!bool {
+        const known = &self.slots.items[try self.slot_at(account, key)];
+        defer known.is_shown = true;
+        return !known.is_shown;
     }
 
     /// Accounts that go at the end of the transaction.

@@ -1,4 +1,5 @@
-//! Who watches a run hears of it afterwards: of the frames that began and ended, and of logs, in their order.
+//! Who watches a run hears of it afterwards: of the frames that began and ended, of logs, and of what instructions looked
+//! at, in their order.
 
 const std = @import("std");
 const host = @import("host.zig");
@@ -32,11 +33,15 @@ pub const Enter = struct {
 /// A detail's text is a part of its own.
 pub const Exit = struct { gas_used: u64, output: Part, status: host.Status, detail: host.Detail, text: Part };
 
+/// An account, or a slot of it, that an instruction read or wrote for the first time.
+pub const Look = struct { address: host.Address, slot: ?host.Word };
+
 pub const Event = union(enum) {
     enter: Enter,
     exit: Exit,
     /// A log that was made; that of a frame that fails goes when it ends.
     log: state_of.Log,
+    look: Look,
 };
 
 /// A frame's end, as `machine.End` has it.
@@ -48,6 +53,7 @@ pub const Watch = struct {
     /// Most bytes of events and of what they show; past it the run is refused.
     limit: usize,
     wants_logs: bool,
+    wants_looks: bool,
     events: std.ArrayList(Event) = .empty,
     bytes: std.ArrayList(u8) = .empty,
     used: usize = 0,
@@ -121,6 +127,21 @@ pub const Watch = struct {
             .data = .{ .start = 0, .size = 0 },
         } });
         try self.exit(0, End{ .status = .success, .gas_left = 0, .output = "" }, &.none);
+    }
+
+    /// An instruction has read an account.
+    pub fn look(self: *Watch, state: *state_of.State, account: state_of.Account) Error!void {
+        if (self.wants_looks and state.show(account)) try self.note_look(state.address_of(account), null);
+    }
+
+    /// An instruction has read or written a slot.
+    pub fn look_at_slot(self: *Watch, state: *state_of.State, account: state_of.Account, slot: host.Word) Error!void {
+        if (self.wants_looks and try state.show_slot(account, slot)) try self.note_look(state.address_of(account), slot);
+    }
+
+    fn note_look(self: *Watch, address: host.Address, slot: ?host.Word) Error!void {
+        try self.take(0);
+        try self.events.append(self.memory, .{ .look = .{ .address = address, .slot = slot } });
     }
 
     /// A log was appended; its data live as long as the state.

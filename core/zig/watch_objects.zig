@@ -10,15 +10,16 @@ const watch_of = @import("watch.zig");
 const Object = python.Object;
 const Watch = watch_of.Watch;
 
-/// The watch that was asked for: (most bytes, whether logs are wanted), or null of None.
+/// The watch that was asked for: (most bytes, whether logs are wanted, whether looks are), or null of None.
 pub fn of(memory: std.mem.Allocator, object: *Object) Error!?Watch {
     if (python.is_none(object)) return null;
     const parts = try python.sequence(object);
-    if (parts.size != 2) return error.Refused;
+    if (parts.size != 3) return error.Refused;
     return .{
         .memory = memory,
         .limit = try python.size_of(try parts.at(0)),
         .wants_logs = try python.is_true(try parts.at(1)),
+        .wants_looks = try python.is_true(try parts.at(2)),
     };
 }
 
@@ -36,11 +37,20 @@ fn list_of(watch: *const Watch) Error!*Object {
             .enter => |*enter| entered(watch, enter),
             .exit => |*exit| exited(watch, exit),
             .log => |*log| effects.log_of(log),
+            .look => |*look| looked(look),
         };
         // it takes the reference over, at a failure too
         try python.done(python.PyList_SetItem(list, @intCast(place), object));
     }
     return list;
+}
+
+/// (address, slot or None)
+fn looked(look: *const watch_of.Look) Error!*Object {
+    return python.gathered(2, .{
+        python.bytes(&look.address),
+        if (look.slot) |slot| python.integer_of_word(slot) else @as(Error!*Object, python.none()),
+    });
 }
 
 /// The fields of FrameStart (chain/vm/message.py).

@@ -39,6 +39,8 @@ _TRACERS = {
     "callTracer": {"withLog": True},
     "flatCallTracer": {},
     "4byteTracer": {},
+    "prestateTracer": {},
+    "muxTracer": {"prestateTracer": {"diffMode": True}},
 }
 _CONTEXT = TraceContext(Decoder().revert_reason)
 

@@ -15,14 +15,12 @@ from zevm.chain.vm.transaction_environment import TransactionEnvironment
 from zevm.storage.primitives import ZERO_ADDRESS, Address
 
 EVENTS_BETWEEN_LOOKS = 1_000
-_START_FIELDS, _LOG_FIELDS = len(FrameStart._fields), 3
+_START_FIELDS, _LOG_FIELDS, _LOOK_FIELDS = len(FrameStart._fields), 3, 2
 
 
 def recording_of(tracer: Tracer | None) -> Recording | None:
     """A tracer's recording; None without a tracer, and for one that watches live."""
-    if tracer is None or tracer.wants_steps or tracer.wants_host_calls:
-        return None
-    return tracer.recording
+    return None if tracer is None else tracer.recording
 
 
 def describe(
@@ -85,6 +83,8 @@ class Telling:
                 tracer.on_enter(FrameStart._make(event))
             elif size == _LOG_FIELDS:
                 self._logs += logs_of((event,))
+            elif size == _LOOK_FIELDS:
+                tracer.on_look(*event)
             else:
                 gas_used, output, status, detail = event
                 error, first_log = error_of(self._frames, status, detail), open_frames.pop()
@@ -126,6 +126,9 @@ class FrameRecorder:
         self._note(start)
         if self._tracer is not None:
             self._tracer.on_enter(start)
+
+    def on_look(self, address: Address, slot: int | None) -> None:
+        """Take no notice: who watches live sees the instruction."""
 
     def on_exit(self, gas_used: int, output: bytes, error: VmError | None) -> None:
         """A frame ended."""
