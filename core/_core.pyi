@@ -78,8 +78,11 @@ def difference_operations(
 ) -> list[tuple[bytes, bytes]]:
     """Operations of a reverse difference under a key of 13 bytes, and of its index (storage/history.py)."""
 
-def fields_rlp(values: Sequence[bytes | int | None], /) -> bytes:
-    """The list of strings and of integers of 256 bits; None is the empty string, and left out at the end."""
+def fields_rlp(values: Sequence[object], /) -> bytes:
+    """The list of strings, of integers of 256 bits, and of tuples, which are lists of these, four deep at most.
+
+    None is the empty string, and left out at the end.
+    """
 
 def fields_fit(values: Sequence[bytes | int | None], sizes: Sequence[int], /) -> bool:
     """True where each value but None has its positive size in bytes, or its negative one in bits at most.
@@ -129,15 +132,21 @@ def run_transaction(
     transaction: tuple[Any, ...],
     purchase: tuple[Any, ...],
     warm: bytes,
+    wants_named: bool,
+    watch: tuple[int, bool, bool] | None,
     /,
-) -> tuple[int, bytes, Any, int, int, int, bytes | None, tuple[Any, ...]] | None:
+) -> tuple[tuple[int, bytes, Any, int, int, int, bytes | None, tuple[Any, ...]], tuple[int, list[Any]] | None] | None:
     """Take a transaction or a call through all phases, as `run_message` runs a message; None where the core refuses.
 
     purchase: see chain/vm/engines/whole.py. warm: the precompiles that are warm from the start, as entries of 21
     bytes; all that the purchase does not name besides is cold.
+    wants_named: whether the addresses and slots that instructions name are wanted, failed frames' too. watch: for a
+    record of frames, the most bytes that it may take, past which the core refuses, and whether it has logs, and looks.
     Returns status, output, detail, gas used, gas used before refunds, spare gas, the new contract's address, and the
-    net changes: accounts, slots and codes as of `run_message`, logs, the place of each among all that were made, and
-    their number.
+    net changes: accounts, slots and codes as of `run_message`, logs, the place of each among all that were made, their
+    number, the addresses named, and the slots named. Beside that, of a watched run, the bytes that the record takes,
+    and its events: the fields of a FrameStart (chain/vm/message.py); gas used, output, status and detail of a frame's
+    end; address, topics and data of a log; address and slot, or None, of the first look of an instruction at it.
     """
 
 def bind(

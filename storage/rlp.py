@@ -6,6 +6,8 @@ from typing import TypeAlias
 from zevm.core import replaced_by
 
 Item: TypeAlias = "bytes | list[Item]"
+Field: TypeAlias = "bytes | int | tuple[Field, ...]"
+"""A string, a non-negative integer, or a list of these."""
 
 
 _STRING_HEADERS = tuple(bytes((0x80 + size,)) for size in range(56))
@@ -48,19 +50,18 @@ def encode_bytes(data: bytes) -> bytes:
 
 
 @replaced_by("fields_rlp")
-def encode_fields(values: Sequence[bytes | int | None]) -> bytes:
-    """The RLP list of strings and non-negative integers. None is the empty string, and left out at the end."""
+def encode_fields(values: Sequence["Field | None"]) -> bytes:
+    """The RLP list of fields. None is the empty string, and left out at the end."""
     items = list(values)
     while items and items[-1] is None:
         items.pop()
-    return wrap_list(
-        b"".join(
-            [
-                encode_bytes(item) if isinstance(item, bytes) else b"\x80" if item is None else encode_uint(item)
-                for item in items
-            ]
-        )
-    )
+    return wrap_list(b"".join([b"\x80" if item is None else _encode_field(item) for item in items]))
+
+
+def _encode_field(field: Field) -> bytes:
+    if isinstance(field, tuple):
+        return wrap_list(b"".join(map(_encode_field, field)))
+    return encode_bytes(field) if isinstance(field, bytes) else encode_uint(field)
 
 
 @replaced_by("fields_fit")

@@ -31,6 +31,9 @@ Accesses = dict[Address, set[int]]
 class AccessRecorder(StateObserver):
     """Notes every access, those of failed frames too. known: what is listed already. excluded: never by itself."""
 
+    hears_live = False
+    hears_accesses = True
+
     def __init__(self, known: Accesses, excluded: frozenset[bytes]) -> None:
         self.accesses: Accesses = {address: set(slots) for address, slots in known.items()}
         self._excluded = excluded
@@ -43,6 +46,13 @@ class AccessRecorder(StateObserver):
     def on_slot_access(self, address: Address, slot: int) -> None:
         """List the slot with its account, an excluded one too."""
         self.accesses.setdefault(address, set()).add(slot)
+
+    def on_accesses(self, addresses: Iterable[Address], slots: Iterable[tuple[Address, int]]) -> None:
+        """List all."""
+        for address in addresses:
+            self.on_address_access(address)
+        for address, slot in slots:
+            self.on_slot_access(address, slot)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ class LogRecorder(StateObserver):
         self.transfers: set[int] = set()
         self._emitted = 0
         self._shows_transfers = shows_transfers
-        self.hears_logs_alone = not shows_transfers
+        self.hears_live = shows_transfers
 
     def on_log(self, place: int) -> None:
         """Number it; a log that was undone leaves its place to the next one."""

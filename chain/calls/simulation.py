@@ -173,7 +173,7 @@ class Simulation:
         wanted = self._wanted_gas(call, execution.gas_left)
         gas_limit = min(wanted, self._budget.left)
         nonce = run.executor.state.get_nonce(call.request.sender) if call.nonce is None else call.nonce
-        request = replace(call.request, gas_limit=gas_limit)
+        request = call.request.with_gas_limit(gas_limit)
         transaction = make_transaction(call, request, nonce, execution.environment)
         try:
             outcome = run.executor.simulate(request, nonce, validate=self._validate, deadline=self._deadline)

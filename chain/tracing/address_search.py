@@ -12,6 +12,7 @@ from zevm.chain.calls.place import replay_of
 from zevm.chain.concurrency.deadline import Deadline, ExecutionTimeoutError
 from zevm.chain.rules.gas import TRANSACTION_GAS
 from zevm.chain.tracing.call_tree import caller_of
+from zevm.chain.tracing.settings import RECORDING
 from zevm.chain.tracing.trace import TraceRequest
 from zevm.chain.tracing.tracer import QuietTracer
 from zevm.chain.types import Block, Receipt, Transaction
@@ -31,6 +32,8 @@ Touched = list[frozenset[bytes]]
 
 class TouchTracer(QuietTracer):
     """The addresses that call and are called."""
+
+    recording = RECORDING
 
     def __init__(self) -> None:
         self.addresses: set[bytes] = set()

@@ -7,7 +7,7 @@ import orjson
 
 from zevm.chain.tracing.call_tree import CREATIONS, CallNode, CallTree, encode_tree
 from zevm.chain.tracing.errors import TraceError
-from zevm.chain.tracing.settings import TraceContext, flag
+from zevm.chain.tracing.settings import RECORDING, RECORDING_WITH_LOGS, TraceContext, flag
 from zevm.chain.tracing.tracer import Json, ResultTracer
 from zevm.chain.vm.interface import VmError, VmErrorKind
 from zevm.chain.vm.message import FrameStart
@@ -24,6 +24,7 @@ class CallTracer(CallTree):
         super().__init__(
             context, with_log=flag(options, "withLog", owner), only_top_call=flag(options, "onlyTopCall", owner)
         )
+        self.recording = RECORDING_WITH_LOGS if self._with_log else RECORDING
 
     def result(self) -> Json:
         """The outermost frame with its calls."""
@@ -49,6 +50,8 @@ _PARITY_WORDS = {
 
 class FlatCallTracer(CallTree):
     """The frames in a row, as Parity's trace_ methods show them. Options: convertParityErrors, includePrecompiles."""
+
+    recording = RECORDING
 
     def __init__(self, options: Mapping[str, Any], context: TraceContext) -> None:
         owner = "flatCallTracerConfig"
@@ -139,6 +142,8 @@ def _parity_error(error: VmError) -> str:
 class FourByteTracer(ResultTracer):
     """How often each function was called: "0x<selector>-<bytes of arguments>" -> count. No options."""
 
+    recording = RECORDING
+
     def __init__(self, options: Mapping[str, Any], context: TraceContext) -> None:  # noqa: ARG002  one signature
         self._counts: dict[str, int] = {}
         self._precompiles: Collection[bytes] = ()
@@ -162,6 +167,8 @@ class FourByteTracer(ResultTracer):
 
 class NoopTracer(ResultTracer):
     """Nothing at all, for measuring. No options."""
+
+    recording = RECORDING
 
     def __init__(self, options: Mapping[str, Any], context: TraceContext) -> None:  # noqa: ARG002  one signature
         return

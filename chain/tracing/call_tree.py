@@ -8,10 +8,9 @@ import orjson
 from zevm.chain.tracing.settings import Budget, TraceContext
 from zevm.chain.tracing.tracer import ResultTracer
 from zevm.chain.types import Log
-from zevm.chain.vm.execution_state import ExecutionState
 from zevm.chain.vm.interface import Outcome, VmError, VmErrorKind
 from zevm.chain.vm.message import FrameStart
-from zevm.chain.vm.tracer import TransactionStart
+from zevm.chain.vm.tracer import LogSource, TransactionStart
 from zevm.storage.primitives import Address
 
 CREATIONS = ("CREATE", "CREATE2")
@@ -123,13 +122,13 @@ class CallTree(ResultTracer):
         self._budget = Budget()
         self._gas_limit = 0
         self._depth = 0
-        self._state: ExecutionState | None = None
+        self._logs: LogSource | None = None
         self._logs_seen = 0
 
     def on_begin(self, start: TransactionStart) -> None:
         """Remember the gas limit, which the outermost frame shows as its own."""
         self._gas_limit = start.gas_limit
-        self._state = start.state
+        self._logs = start.logs
 
     def on_enter(self, start: FrameStart) -> None:
         """Open a node."""
@@ -161,15 +160,15 @@ class CallTree(ResultTracer):
     def _take_logs(self) -> None:
         """Give the logs since the last frame began or ended to the frame that is running.
 
-        Logs of a failed frame are gone from the state before it ends, so they are never taken.
+        Logs of a failed frame are gone before it ends, so they are never taken.
         """
-        state, seen = self._state, self._logs_seen
-        if state is None:
+        logs, seen = self._logs, self._logs_seen
+        if logs is None:
             return
-        self._logs_seen = state.log_count()
+        self._logs_seen = logs.log_count()
         if self._logs_seen > seen and not (self._only_top_call and self._depth > 1):
             node = self.open[-1]
-            for index, log in enumerate(state.logs_from(seen), self.context.first_log_index + seen):
+            for index, log in enumerate(logs.logs_from(seen), self.context.first_log_index + seen):
                 self._budget.take(FRAME_BYTES + 2 * len(log.data))
                 node.logs.append((log, index, len(node.calls)))
 
@@ -193,23 +192,44 @@ def walk_failures(root: CallNode) -> Iterator[tuple[CallNode, bool]]:
         waiting.extend((child, failed or child.error is not None) for child in node.calls)
 
 
+_ENCODED_AT_ONCE = 64
+"""Frames without calls that one call of orjson encodes: alone, each takes it many times as long."""
+
+
 def encode_tree(root: CallNode, encode: Callable[[CallNode], dict[str, Any]]) -> orjson.Fragment:
     """The tree as JSON, `calls` last in each node; by hand, as 1,024 levels are more than orjson nests."""
     parts: list[bytes] = []
-    waiting: list[CallNode | bytes] = [root]
+    waiting: list[list[CallNode] | bytes] = [[root]]
     while waiting:
         item = waiting.pop()
         if isinstance(item, bytes):
             parts.append(item)
             continue
-        text = orjson.dumps(encode(item), option=orjson.OPT_NON_STR_KEYS)
-        if not item.calls:
-            parts.append(text)
+        text = orjson.dumps([encode(node) for node in item], option=orjson.OPT_NON_STR_KEYS)
+        calls = item[0].calls
+        if not calls:
+            parts.append(text[1:-1])
             continue
-        parts.append(text[:-1] + b',"calls":[')
+        parts.append(text[1:-2] + b',"calls":[')
         waiting.append(b"]}")
-        for index in range(len(item.calls) - 1, -1, -1):
-            waiting.append(item.calls[index])
+        groups = list(_groups(calls))
+        for index in range(len(groups) - 1, -1, -1):
+            waiting.append(groups[index])
             if index:
                 waiting.append(b",")
     return orjson.Fragment(b"".join(parts))
+
+
+def _groups(calls: list[CallNode]) -> Iterator[list[CallNode]]:
+    """Frames in order: each that has calls by itself, the others in groups."""
+    group: list[CallNode] = []
+    for node in calls:
+        if group and (node.calls or len(group) == _ENCODED_AT_ONCE):
+            yield group
+            group = []
+        if node.calls:
+            yield [node]
+        else:
+            group.append(node)
+    if group:
+        yield group

@@ -10,7 +10,7 @@ from enum import IntEnum
 from zevm.chain.calls.place import replay_of
 from zevm.chain.canonical.records import TransactionPosition
 from zevm.chain.tracing.call_tree import CREATIONS, FRAME_BYTES, caller_of
-from zevm.chain.tracing.settings import Budget
+from zevm.chain.tracing.settings import RECORDING, Budget
 from zevm.chain.tracing.trace import TraceRequest, replay_before
 from zevm.chain.tracing.tracer import QuietTracer
 from zevm.chain.types import Block
@@ -39,6 +39,8 @@ class FrameRow:
 
 class FrameList(QuietTracer):
     """Collects the frames in the order in which they begin; calls of precompiles are left out."""
+
+    recording = RECORDING
 
     def __init__(self) -> None:
         self.rows: list[FrameRow] = []

@@ -10,7 +10,8 @@ from zevm.chain.tracing.settings import TraceContext
 from zevm.chain.tracing.tracer import Json, ResultTracer
 from zevm.chain.vm.interface import Outcome, VmError
 from zevm.chain.vm.message import FrameStart
-from zevm.chain.vm.tracer import HostCall, TransactionStart, WatchedFrame
+from zevm.chain.vm.tracer import HostCall, Recording, Tracer, TransactionStart, WatchedFrame
+from zevm.storage.primitives import Address
 
 Maker = Callable[[str, Mapping[str, Any] | None, TraceContext], ResultTracer]
 
@@ -31,6 +32,7 @@ class MuxTracer(ResultTracer):
         self._hosting = tuple(tracer for tracer in self._all if tracer.wants_steps or tracer.wants_host_calls)
         self.wants_steps = bool(self._stepping)
         self.wants_host_calls = bool(self._hosting)
+        self.recording = _shared(self._all)
 
     def on_begin(self, start: TransactionStart) -> None:
         """To all, as the next two."""
@@ -46,6 +48,11 @@ class MuxTracer(ResultTracer):
         """A frame ended."""
         for tracer in self._all:
             tracer.on_exit(gas_used, output, error)
+
+    def on_look(self, address: Address, slot: int | None) -> None:
+        """An instruction looked at an account or a slot."""
+        for tracer in self._all:
+            tracer.on_look(address, slot)
 
     def on_step(self, frame: WatchedFrame, program_counter: int, opcode: int) -> None:
         """To those that want steps, as the next four."""
@@ -105,3 +112,18 @@ class MuxTracer(ResultTracer):
     def result(self) -> Json:
         """{tracer: result}."""
         return {name: orjson.Fragment(take_text(tracer.encode())) for name, tracer in sorted(self._tracers.items())}
+
+
+def _shared(tracers: Sequence[Tracer]) -> Recording | None:
+    """The recording that serves all tracers; None if one of them watches live, or there is none."""
+    recordings = [tracer.recording for tracer in tracers]
+    first = recordings[0] if recordings else None
+    for recording in recordings:
+        if first is None or recording is None:
+            return None
+        first = Recording(
+            min(first.limit_bytes, recording.limit_bytes),
+            first.with_logs or recording.with_logs,
+            first.with_looks or recording.with_looks,
+        )
+    return first

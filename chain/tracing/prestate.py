@@ -7,7 +7,7 @@ from typing import Any
 
 from zevm.chain.rules.forks import Fork
 from zevm.chain.tracing.errors import TraceError
-from zevm.chain.tracing.settings import TraceContext, flag
+from zevm.chain.tracing.settings import RECORDING_WITH_LOOKS, TraceContext, flag
 from zevm.chain.tracing.tracer import Json, ResultTracer
 from zevm.chain.vm.delegation import delegation_of
 from zevm.chain.vm.execution_state import ExecutionState
@@ -53,6 +53,7 @@ class PrestateTracer(ResultTracer):
     """
 
     wants_steps = True
+    recording = RECORDING_WITH_LOOKS
 
     def __init__(self, options: Mapping[str, Any], context: TraceContext) -> None:
         self._diff_mode = flag(options, "diffMode", _OWNER)
@@ -100,9 +101,18 @@ class PrestateTracer(ResultTracer):
         elif start.kind == "SELFDESTRUCT":
             if self._fork < Fork.CANCUN or start.sender in self._created:
                 self._deleted.add(start.sender)
-        elif start.depth:
+        elif start.depth and start.code_address != start.target:
             # the outermost frame's delegation counts as it was before the transaction: geth
-            self._look_up_delegate(start.target)
+            self._look_up(start.code_address)
+
+    def on_look(self, address: Address, slot: int | None) -> None:
+        """The same as an instruction's, once it went well."""
+        if slot is None:
+            self._look_up(address)
+        elif self._with_storage:
+            slots = self.accounts[address].slots
+            if slot not in slots:
+                slots[slot] = self.state.get_storage(address, slot)
 
     def on_step(self, frame: WatchedFrame, program_counter: int, opcode: int) -> None:
         """The accounts and slots that an instruction reads."""

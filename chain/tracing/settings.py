@@ -7,10 +7,16 @@ from typing import Any
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.tracing.errors import TraceError, TraceSizeError
 from zevm.chain.tracing.memory import take
+from zevm.chain.vm.tracer import Recording
 from zevm.storage.primitives import Hash32
 
 TRACE_BYTES_LIMIT = 128 * 1024 * 1024
 """Maximum of one trace, in approximate bytes of its JSON; a longer one is aborted."""
+
+RECORDING = Recording(64 * 1024 * 1024)
+RECORDING_WITH_LOGS = RECORDING._replace(with_logs=True)
+RECORDING_WITH_LOOKS = RECORDING._replace(with_looks=True)
+"""Bounds of the core's record of one transaction for tracers of frames; they watch a longer one live."""
 
 
 @dataclass(frozen=True, slots=True)

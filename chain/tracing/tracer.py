@@ -7,9 +7,11 @@ from typing import Any
 import orjson
 
 from zevm.chain.tracing.encoded import Parts
+from zevm.chain.tracing.memory import take
 from zevm.chain.vm.interface import Outcome, VmError
 from zevm.chain.vm.message import FrameStart
-from zevm.chain.vm.tracer import HostCall, TransactionStart, WatchedFrame
+from zevm.chain.vm.tracer import HostCall, Recording, TransactionStart, WatchedFrame
+from zevm.storage.primitives import Address
 
 Json = dict[str, Any] | list[Any] | orjson.Fragment
 
@@ -20,6 +22,11 @@ class QuietTracer:
     wants_steps = False
     wants_host_calls = False
     wants_blocks = False
+    recording: Recording | None = None
+
+    def hold(self, size_bytes: int) -> None:
+        """Count it as memory of the traces under way. Raises TraceMemoryError."""
+        take(size_bytes)
 
     def on_begin(self, start: TransactionStart) -> None:
         """See Tracer, as for the others."""
@@ -29,6 +36,9 @@ class QuietTracer:
 
     def on_exit(self, gas_used: int, output: bytes, error: VmError | None) -> None:
         """A frame ended."""
+
+    def on_look(self, address: Address, slot: int | None) -> None:
+        """An instruction of a recorded run looked at an account or a slot."""
 
     def on_step(self, frame: WatchedFrame, program_counter: int, opcode: int) -> None:
         """An instruction is about to run."""

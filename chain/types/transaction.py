@@ -149,28 +149,24 @@ class Transaction:
     @cached_property
     def signing_hash(self) -> Hash32:
         """The digest that the sender signs."""
-        payload = self._signed_payload()
-        if self.type is TransactionType.LEGACY:
-            if self.chain_id is not None:
-                payload += rlp.encode_uint(self.chain_id) + b"\x80\x80"
-            return keccak256(rlp.wrap_list(payload))
-        return keccak256(bytes((self.type,)) + rlp.wrap_list(payload))
-
-    def _signed_payload(self) -> bytes:
-        """The encoded fields without the signature; cut out of the whole where that is at hand."""
+        is_legacy = self.type is TransactionType.LEGACY
+        names_chain = is_legacy and self.chain_id is not None
         encoded: bytes | None = self.__dict__.get("encoded")
         if encoded is None:
-            return _encode_fields(self)
-        start = 0 if self.type is TransactionType.LEGACY else 1
-        prefix = encoded[start]
-        start += 1 if prefix < 0xF8 else prefix - 0xF6
-        return encoded[start : len(encoded) - len(_integers(self.v, self.r, self.s))]
+            signed = rlp.encode_fields([*_unsigned_fields(self), *((self.chain_id, 0, 0) if names_chain else ())])
+        else:
+            # cut out of the whole
+            start = 0 if is_legacy else 1
+            prefix = encoded[start]
+            start += 1 if prefix < 0xF8 else prefix - 0xF6
+            payload = encoded[start : len(encoded) - len(_integers(self.v, self.r, self.s))]
+            signed = rlp.wrap_list(payload + (_integers(self.chain_id or 0, 0, 0) if names_chain else b""))
+        return keccak256(signed if is_legacy else bytes((self.type,)) + signed)
 
     @cached_property
     def encoded(self) -> bytes:
         """The EIP-2718 bytes: rlp for legacy, type byte and rlp otherwise; no sidecar."""
-        payload = _encode_fields(self) + _integers(self.v, self.r, self.s)
-        wrapped = rlp.wrap_list(payload)
+        wrapped = rlp.encode_fields([*_unsigned_fields(self), self.v, self.r, self.s])
         return wrapped if self.type is TransactionType.LEGACY else bytes((self.type,)) + wrapped
 
     @cached_property
@@ -279,43 +275,31 @@ def encode_network_form(transaction: Transaction) -> bytes:
     return b"\x03" + rlp.wrap_list(b"".join([transaction.encoded[1:], *version, *lists]))
 
 
-def _encode_address(address: Address | None) -> bytes:
-    return b"\x80" if address is None else b"\x94" + address
-
-
-def _encode_access_list(entries: tuple[AccessListEntry, ...]) -> bytes:
-    return rlp.encode([[entry.address, list(entry.storage_keys)] for entry in entries])
-
-
-def _encode_authorizations(authorizations: tuple[Authorization, ...]) -> bytes:
-    items: list[rlp.Item] = []
-    for entry in authorizations:
-        chain_id, nonce, y_parity, r, s = [
-            rlp.encode_int(number) for number in (entry.chain_id, entry.nonce, entry.y_parity, entry.r, entry.s)
-        ]
-        items.append([chain_id, entry.address, nonce, y_parity, r, s])
-    return rlp.encode(items)
-
-
 def _integers(*numbers: int) -> bytes:
     return b"".join([rlp.encode_uint(number) for number in numbers])
 
 
-def _encode_fields(tx: Transaction) -> bytes:
-    """The unsigned fields in the order of the transaction's type, concatenated."""
-    target = _encode_address(tx.to) + _integers(tx.value) + rlp.encode_bytes(tx.data)
+def _unsigned_fields(tx: Transaction) -> tuple[rlp.Field, ...]:
+    """The fields in the order of the transaction's type, without the signature."""
+    target: tuple[rlp.Field, ...] = (tx.to or b"", tx.value, tx.data)
     if tx.type is TransactionType.LEGACY:
-        return _integers(tx.nonce, tx.max_fee_per_gas, tx.gas_limit) + target
-    access_list = _encode_access_list(tx.access_list)
+        return (tx.nonce, tx.max_fee_per_gas, tx.gas_limit, *target)
+    chain_id = tx.chain_id or 0
+    access_list = tuple([(entry.address, entry.storage_keys) for entry in tx.access_list])
     if tx.type is TransactionType.ACCESS_LIST:
-        return _integers(tx.chain_id or 0, tx.nonce, tx.max_fee_per_gas, tx.gas_limit) + target + access_list
-    fees = _integers(tx.chain_id or 0, tx.nonce, tx.max_priority_fee_per_gas, tx.max_fee_per_gas, tx.gas_limit)
-    payload = fees + target + access_list
+        return (chain_id, tx.nonce, tx.max_fee_per_gas, tx.gas_limit, *target, access_list)
+    fees = (chain_id, tx.nonce, tx.max_priority_fee_per_gas, tx.max_fee_per_gas, tx.gas_limit)
     if tx.type is TransactionType.BLOB:
-        return payload + _integers(tx.max_fee_per_blob_gas) + rlp.encode(list(tx.blob_versioned_hashes))
+        return (*fees, *target, access_list, tx.max_fee_per_blob_gas, tx.blob_versioned_hashes)
     if tx.type is TransactionType.SET_CODE:
-        return payload + _encode_authorizations(tx.authorization_list)
-    return payload
+        authorizations = tuple(
+            [
+                (entry.chain_id, entry.address, entry.nonce, entry.y_parity, entry.r, entry.s)
+                for entry in tx.authorization_list
+            ]
+        )
+        return (*fees, *target, access_list, authorizations)
+    return (*fees, *target, access_list)
 
 
 def _string(item: rlp.Item, size: int | None = None) -> bytes:

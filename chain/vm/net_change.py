@@ -1,8 +1,9 @@
-"""The difference between a block's accounts and those of the state that it stands on."""
+"""Net changes of a block's state: against the state that it stands on, and since an entry of its journal."""
 
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Mapping, Sequence
+from typing import Any
 
-from zevm.chain.vm.execution_state import Fields
+from zevm.chain.vm.execution_state import Fields, TransactionChanges
 from zevm.chain.vm.overlay_reader import UNSETTLED_ROOT
 from zevm.storage.account import EMPTY_ROOT, Account, AccountChange, StateDiff
 from zevm.storage.keccak import EMPTY_KECCAK
@@ -43,3 +44,48 @@ def net_change(
         if fields[2] != (EMPTY_KECCAK if before is None else before.code_hash) and fields[2] != EMPTY_KECCAK:
             diff.code[fields[2]] = codes[fields[2]]
     return diff
+
+
+Entry = tuple[dict[Any, Any], Any, Any]
+"""A journal's: what was changed, its key, and the value before."""
+
+
+def changed_since(
+    entries: Sequence[Entry], accounts: Mapping[Address, Fields | None], slots: Mapping[Address, Mapping[int, int]]
+) -> tuple[dict[Address, Fields | None], dict[tuple[Address, int], int]]:
+    """The accounts and slots that have entries, with their values before the first of these."""
+    accounts_before: dict[Address, Fields | None] = {}
+    slots_before: dict[tuple[Address, int], int] = {}
+    owners = {id(values): address for address, values in slots.items()}
+    for mapping, key, previous in reversed(entries):
+        if mapping is accounts:
+            accounts_before[key] = previous
+        elif id(mapping) in owners:
+            slots_before[owners[id(mapping)], key] = previous
+    return accounts_before, slots_before
+
+
+def codes_set(accounts: Mapping[Address, Fields | None], new_codes: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
+    """The new codes of accounts, by hash."""
+    hashes = [fields[2] for fields in accounts.values() if fields is not None]
+    return {code_hash: new_codes[code_hash] for code_hash in hashes if code_hash in new_codes}
+
+
+def changes_of(
+    entries: Sequence[Entry],
+    accounts: Mapping[Address, Fields | None],
+    slots: Mapping[Address, Mapping[int, int]],
+    new_codes: Mapping[bytes, bytes],
+) -> TransactionChanges:
+    """The net changes of a whole transaction with these entries, without logs."""
+    accounts_before, slots_before = changed_since(entries, accounts, slots)
+    now = {address: accounts[address] for address in accounts_before}
+    return TransactionChanges(
+        {address: fields for address, fields in now.items() if fields != accounts_before[address]},
+        {
+            (address, slot): value
+            for (address, slot), before in slots_before.items()
+            if (value := slots[address][slot]) != before and accounts[address] is not None
+        },
+        codes_set(now, new_codes),
+    )

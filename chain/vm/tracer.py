@@ -5,10 +5,35 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from zevm.chain.rules.forks import ForkRules
+from zevm.chain.types import Log
 from zevm.chain.vm.execution_state import ExecutionState
 from zevm.chain.vm.interface import Outcome, VmError
 from zevm.chain.vm.message import FrameStart, Message
 from zevm.storage.primitives import Address
+
+
+class Recording(NamedTuple):
+    """Bounds of the record of a run, for a tracer that gets its frames once it is over.
+
+    limit_bytes: of all frames, their data and outputs; a longer run is shown live. with_logs: whether it reads logs.
+    with_looks: whether it wants on_look.
+    """
+
+    limit_bytes: int
+    with_logs: bool = False
+    with_looks: bool = False
+
+
+class LogSource(Protocol):
+    """The logs of a running transaction, without those of failed frames."""
+
+    def log_count(self) -> int:
+        """Their number."""
+        ...
+
+    def logs_from(self, place: int) -> tuple[Log, ...]:
+        """Those in order from the one at this place on."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +43,8 @@ class TransactionStart:
     to: None for a creation. address: `to`, or where the creation's contract will be. authorities: who signed
     authorisations (EIP-7702), where the signature holds. precompiles: 20-byte addresses, the fork's own.
     gas_price: wei per gas that it pays. block_number, timestamp: its block's.
-    state: live; valid until the transaction has ended.
+    state: live; valid until the transaction has ended. For a tracer with a Recording it stands still meanwhile.
+    logs: the transaction's as it goes on.
     """
 
     sender: Address
@@ -33,6 +59,7 @@ class TransactionStart:
     block_number: int
     timestamp: int
     state: ExecutionState
+    logs: LogSource
 
 
 class HostCall(NamedTuple):
@@ -72,12 +99,22 @@ class Tracer(Protocol):
     wants_steps: whether instructions and host calls are shown too; without them a watched run costs little more
     than an unwatched one. wants_host_calls: whether host calls and the programs that make them are shown; a tracer
     with wants_steps gets them in any case. wants_blocks: with one of them, whether the blocks of WebAssembly programs
-    are shown too, which then run compiled another way, for the same ink.
+    are shown too, which then run compiled another way, for the same ink. recording: bounds of a record, if frames
+    and logs may be shown once they are over; None for one that looks at the state, or at instructions.
     """
 
     wants_steps: bool
     wants_host_calls: bool
     wants_blocks: bool
+
+    @property
+    def recording(self) -> Recording | None:
+        """See the class."""
+        ...
+
+    def hold(self, size_bytes: int) -> None:
+        """Count bytes that are recorded for it, or, negative, no more are. Raises if they are too many."""
+        ...
 
     def on_begin(self, start: TransactionStart) -> None:
         """Nothing has been done yet."""
@@ -89,6 +126,10 @@ class Tracer(Protocol):
 
     def on_exit(self, gas_used: int, output: bytes, error: VmError | None) -> None:
         """The innermost open frame ended; what a failed one did is undone."""
+        ...
+
+    def on_look(self, address: Address, slot: int | None) -> None:
+        """An instruction that went well read the account, or read or wrote its slot; of a recorded run alone."""
         ...
 
     def on_step(self, frame: WatchedFrame, program_counter: int, opcode: int) -> None:

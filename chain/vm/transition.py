@@ -13,6 +13,7 @@ from zevm.chain.vm.engines import whole
 from zevm.chain.vm.engines.choice import run_message
 from zevm.chain.vm.engines.ending import Ending
 from zevm.chain.vm.engines.engine import Engine
+from zevm.chain.vm.engines.telling import describe
 from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.execution_state import ExecutionState
 from zevm.chain.vm.fork_table import frames_of
@@ -20,7 +21,6 @@ from zevm.chain.vm.frame import TransactionContext
 from zevm.chain.vm.interface import Outcome, VmError, VmErrorKind
 from zevm.chain.vm.message import NOBODY, Message
 from zevm.chain.vm.py_evm_state import PyEvmState
-from zevm.chain.vm.tracer import TransactionStart
 from zevm.chain.vm.transaction_environment import TransactionEnvironment
 from zevm.storage.account import MAX_NONCE
 from zevm.storage.primitives import ZERO_ADDRESS, Address
@@ -63,7 +63,7 @@ def _execute(
         contract_address(transaction.sender, state.get_nonce(transaction.sender)) if transaction.to is None else None
     )
     if context.tracer is not None:
-        context.tracer.on_begin(_describe(transaction, environment, state, context, creates))
+        context.tracer.on_begin(describe(transaction, environment, state, context, creates, state))
     _buy_gas(transaction, state)
     _warm_up(transaction, environment, state, context, creates)
     _authorize(transaction, environment.rules.chain_id, state)
@@ -83,30 +83,6 @@ def _execute(
     if context.tracer is not None:
         context.tracer.on_end(outcome)
     return outcome
-
-
-def _describe(
-    transaction: TransactionEnvironment,
-    environment: BlockEnvironment,
-    state: ExecutionState,
-    context: TransactionContext,
-    creates: Address | None,
-) -> TransactionStart:
-    authorities = (authorization.authority for authorization in transaction.authorization_list)
-    return TransactionStart(
-        sender=transaction.sender,
-        to=transaction.to,
-        address=creates or transaction.to or NO_ADDRESS,
-        gas_limit=transaction.gas_limit,
-        coinbase=environment.coinbase,
-        rules=environment.rules,
-        authorities=tuple(authority for authority in authorities if authority is not None),
-        precompiles=context.warm_precompiles,
-        gas_price=context.gas_price,
-        block_number=environment.number,
-        timestamp=environment.timestamp,
-        state=state,
-    )
 
 
 def execute_alone(

@@ -68,6 +68,19 @@ fn append_value(arena: Allocator, out: *Bytes, object: *Object) Error!void {
     return append_integer(arena, out, object);
 }
 
+/// How deep lists of values may nest: those of a transaction have two levels within it.
+const most_levels = 4;
+
+/// A string, an integer, or a tuple, which is a list of them.
+fn append_field(arena: Allocator, out: *Bytes, object: *Object, level: u8) Error!void {
+    if (!python.is(object, .tuple)) return append_value(arena, out, object);
+    if (level == most_levels) return error.Refused;
+    const items = try python.sequence(object);
+    var payload: Bytes = .empty;
+    for (0..items.size) |index| try append_field(arena, &payload, try items.at(index), level + 1);
+    try append_list(arena, out, payload.items);
+}
+
 fn append_list(arena: Allocator, out: *Bytes, payload: []const u8) Error!void {
     if (out.items.len +| payload.len > largest) return error.Refused;
     const header = try out.addManyAsSlice(arena, rlp.list_size(payload.len) - payload.len);
@@ -75,7 +88,7 @@ fn append_list(arena: Allocator, out: *Bytes, payload: []const u8) Error!void {
     try out.appendSlice(arena, payload);
 }
 
-/// fields_rlp(values): a list of strings, integers, and None, which is b"" and left out at the end
+/// fields_rlp(values): a list of strings, integers, tuples of these, and None, which is b"" and left out at the end
 pub fn fields_rlp(arguments: []const *Object) Error!*Object {
     var arena_state: std.heap.ArenaAllocator = .init(memory.allocator());
     defer arena_state.deinit();
@@ -86,7 +99,7 @@ pub fn fields_rlp(arguments: []const *Object) Error!*Object {
     var payload: Bytes = .empty;
     for (0..count) |index| {
         const value = try values.at(index);
-        if (python.is_none(value)) try append_string(arena, &payload, "") else try append_value(arena, &payload, value);
+        if (python.is_none(value)) try append_string(arena, &payload, "") else try append_field(arena, &payload, value, 0);
     }
     var out: Bytes = .empty;
     try append_list(arena, &out, payload.items);

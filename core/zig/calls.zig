@@ -64,7 +64,7 @@ fn find_code(step: *Step, target: Account, address: host.Address) Failure!Found 
     if (rules.follows_delegation) {
         if (delegate_of(code)) |delegate| {
             const account = try state.at(&delegate);
-            if (rules.charges_access) try environment.access(step, account);
+            if (rules.charges_access) try environment.access_delegate(step, account);
             return .{ .code = try state.code(account), .address = delegate };
         }
     }
@@ -95,10 +95,11 @@ fn pay_child(step: *Step, requested: Word, extra: u64) Failure!u64 {
     return gas;
 }
 
-/// Whether a call or creation with this value cannot begin.
-pub fn is_refused(step: *Step, value: Word) Failure!bool {
-    if (step.frame.message.depth >= depth_limit) return true;
-    return value != 0 and try step.machine.state.balance(step.frame.account) < value;
+/// Why a call or creation with this value cannot begin.
+pub fn refusal_of(step: *Step, value: Word) Failure!?host.Status {
+    if (step.frame.message.depth >= depth_limit) return .depth;
+    const is_poor = value != 0 and try step.machine.state.balance(step.frame.account) < value;
+    return if (is_poor) .insufficient_balance else null;
 }
 
 fn send(step: *Step, comptime kind: host.Kind, given: *const Words) Failure!bool {
@@ -110,13 +111,14 @@ fn send(step: *Step, comptime kind: host.Kind, given: *const Words) Failure!bool
     var gas = try pay_child(step, given.gas, new_account + if (given.value != 0) @as(u64, value_gas) else 0);
     if (given.value != 0) gas += stipend_gas;
     step.frame.return_data.clearRetainingCapacity();
-    if (try is_refused(step, given.value)) {
+    const message = try child_message(step, kind, given, gas, &found);
+    if (try refusal_of(step, given.value)) |status| {
+        if (machine.watch) |watch| try watch.refused(&message, status, 0);
         step.gas += gas;
         step.push(0);
         return false;
     }
     try machine.look_if_due(step.gas + gas);
-    const message = try child_message(step, kind, given, gas, &found);
     const size: usize = if (given.output_size == 0) 0 else (try step.bytes(given.output, given.output_size)).len;
     if (try begin(machine, &message, found.code)) |end| {
         try take(step, given.output, size, end);
@@ -138,6 +140,7 @@ fn child_message(step: *Step, comptime kind: host.Kind, given: *const Words, gas
         .sender = if (kind == .delegatecall) parent.sender else parent.storage_address,
         .storage_address = if (is_own) parent.storage_address else given.target,
         .code_address = found.address,
+        .target = given.target,
         .value = if (kind == .delegatecall) parent.value else given.value,
         .data = try step.bytes(given.input, given.input_size),
         .code = "",
@@ -166,19 +169,21 @@ pub fn pay(machine: *Machine, message: *const host.Message, account: Account) Er
 /// Begin a call: its end where there is nothing to run, or a precompile; else it is the innermost frame.
 pub fn begin(machine: *Machine, message: *const host.Message, code: *const codes.Code) Error!?End {
     const state = machine.state;
+    if (machine.watch) |watch| try watch.enter(message);
     const checkpoint = state.record();
     const account = try state.at(&message.storage_address);
     if (!try pay(machine, message, account)) {
         state.discard(checkpoint);
-        return .{ .status = .balance_overflow, .gas_left = 0 };
+        return try machine.ended(message.gas, .{ .status = .balance_overflow, .gas_left = 0 });
     }
+    const nothing_to_run: End = .{ .status = .success, .gas_left = message.gas };
     if (machine.block.precompiles.find(&message.code_address)) |number| {
-        if (message.is_delegation) return .{ .status = .success, .gas_left = message.gas };
+        if (message.is_delegation) return try machine.ended(message.gas, nothing_to_run);
         const end = try precompiles.run(machine, number, message);
         if (end.status != .success) state.discard(checkpoint);
-        return end;
+        return try machine.ended(message.gas, end);
     }
-    if (code.size == 0) return .{ .status = .success, .gas_left = message.gas };
+    if (code.size == 0) return try machine.ended(message.gas, nothing_to_run);
     if (machine.block.is_foreign(code.content())) return error.Refused;
     const frame = try machine.open();
     frame.begin(message, account, code);
@@ -201,7 +206,7 @@ pub fn finish(machine: *Machine, frame: *Frame, exit: Exit) Error!End {
         codes.free(machine.memory, code);
         frame.own_code = null;
     }
-    return end;
+    return machine.ended(frame.message.gas, end);
 }
 
 /// Give the end of a frame to the one that opened it, which is the innermost now.

@@ -55,32 +55,36 @@ fn begin_child(step: *Step, kind: host.Kind, value: Word, content: []const u8, s
     const nonce = try state.nonce(step.frame.account);
     machine.spare_gas = 0;
     step.frame.return_data.clearRetainingCapacity();
-    if (try calls.is_refused(step, value) or nonce == max_nonce) {
-        step.push(0);
-        return false;
-    }
     const gas = if (machine.rules.keeps_64th) step.gas - step.gas / 64 else step.gas;
-    step.gas -= gas;
-    try state.set_nonce(step.frame.account, nonce + 1);
     const address = if (salt) |word| salted_address(&sender, word, content) else address_of(&sender, nonce);
-    const account = try state.at(&address);
-    if (machine.rules.charges_access) _ = try state.warm_address(account);
-    if (try state.nonce(account) != 0 or (try state.code(account)).size != 0 or try state.has_storage(account)) {
-        step.push(0);
-        return false;
-    }
-    try machine.look_if_due(step.gas + gas);
     const message: host.Message = .{
         .kind = kind,
         .gas = gas,
         .sender = sender,
         .storage_address = address,
         .code_address = @splat(0),
+        .target = address,
         .value = value,
         .data = "",
         .code = content,
         .depth = step.frame.message.depth + 1,
     };
+    const refusal = try calls.refusal_of(step, value) orelse if (nonce == max_nonce) host.Status.nonce_overflow else null;
+    if (refusal) |status| {
+        if (machine.watch) |watch| try watch.refused(&message, status, 0);
+        step.push(0);
+        return false;
+    }
+    step.gas -= gas;
+    try state.set_nonce(step.frame.account, nonce + 1);
+    const account = try state.at(&address);
+    if (machine.rules.charges_access) _ = try state.warm_unnamed(account);
+    if (try state.nonce(account) != 0 or (try state.code(account)).size != 0 or try state.has_storage(account)) {
+        if (machine.watch) |watch| try watch.refused(&message, .address_collision, gas);
+        step.push(0);
+        return false;
+    }
+    try machine.look_if_due(step.gas + gas);
     if (try begin(machine, &message)) |end| {
         try take(step, &address, end);
         return false;
@@ -101,13 +105,14 @@ pub fn begin(machine: *Machine, message: *const host.Message) Error!?End {
     // of the outermost message; a deeper one was looked at before
     if (machine.block.is_foreign(message.code) or is_too_long(machine, message.code.len)) return error.Refused;
     try machine.bound(1, 0);
+    if (machine.watch) |watch| try watch.enter(message);
     const checkpoint = state.record();
     const account = try state.at(&message.storage_address);
     try state.mark_created(account);
     if (!machine.rules.has_empty_accounts) try state.set_nonce(account, try state.nonce(account) +% 1);
     if (!try calls.pay(machine, message, account)) {
         state.discard(checkpoint);
-        return .{ .status = .balance_overflow, .gas_left = 0 };
+        return try machine.ended(message.gas, .{ .status = .balance_overflow, .gas_left = 0 });
     }
     const code = try codes.prepare(machine.memory, message.code);
     errdefer codes.free(machine.memory, &code);

@@ -17,25 +17,27 @@ pub fn of(arena: std.mem.Allocator, state: *State) Error!*Object {
         accounts_of(state, &changed),
         slots_of(state, &changed),
         codes_of(state, &changed),
-        addresses_of(state, "is_touched"),
-        addresses_of(state, "is_destroyed"),
+        addresses_of(state, .is_touched),
+        addresses_of(state, .is_destroyed),
         logs_of(state),
         python.integer(if (negative) 0 else @intCast(state.refund_change)),
         python.integer(if (negative) @abs(state.refund_change) else 0),
     });
 }
 
-/// (accounts, slots, codes, logs, their places among all that were made, the number of these): what a whole transaction
-/// leaves that is not as it was
-pub fn net_of(arena: std.mem.Allocator, state: *State) Error!*Object {
+/// (accounts, slots, codes, logs, their places among all that were made, the number of these, and, if wanted, the
+/// addresses and the slots that instructions named): what a whole transaction leaves that is not as it was
+pub fn net_of(arena: std.mem.Allocator, state: *State, wants_named: bool) Error!*Object {
     const changed = try Changed.net(arena, state);
-    return python.gathered(6, .{
+    return python.gathered(8, .{
         accounts_of(state, &changed),
         slots_of(state, &changed),
         codes_of(state, &changed),
         logs_of(state),
         ordinals_of(state),
         python.integer(state.logs_made),
+        if (wants_named) addresses_of(state, .is_named) else python.tuple(&.{}),
+        if (wants_named) named_slots_of(state) else python.tuple(&.{}),
     });
 }
 
@@ -136,14 +138,28 @@ fn codes_of(state: *State, changed: *const Changed) Error!*Object {
 }
 
 /// A list of the addresses with a mark.
-fn addresses_of(state: *State, comptime mark: []const u8) Error!*Object {
+fn addresses_of(state: *State, comptime mark: std.meta.FieldEnum(state_of.Entry)) Error!*Object {
     const list = try python.made(python.PyList_New(0));
     errdefer python.drop(list);
     for (state.accounts.items) |*entry| {
-        if (!@field(entry, mark)) continue;
+        if (!@field(entry, @tagName(mark))) continue;
         const address = try python.bytes(&entry.address);
         defer python.drop(address);
         try python.done(python.PyList_Append(list, address));
+    }
+    return list;
+}
+
+/// A list of (address, slot)
+fn named_slots_of(state: *State) Error!*Object {
+    const list = try python.made(python.PyList_New(0));
+    errdefer python.drop(list);
+    for (state.slots.items) |*slot| {
+        if (!slot.is_named) continue;
+        const address = state.address_of(slot.account);
+        const key = try python.gathered(2, .{ python.bytes(&address), python.integer_of_word(slot.key) });
+        defer python.drop(key);
+        try python.done(python.PyList_Append(list, key));
     }
     return list;
 }
@@ -153,15 +169,20 @@ fn logs_of(state: *State) Error!*Object {
     const list = try python.made(python.PyList_New(0));
     errdefer python.drop(list);
     for (state.logs.items) |*log| {
-        const object = try python.gathered(3, .{
-            python.bytes(&log.address),
-            topics_of(log.topics[0..log.topic_count]),
-            python.bytes(log.data),
-        });
+        const object = try log_of(log);
         defer python.drop(object);
         try python.done(python.PyList_Append(list, object));
     }
     return list;
+}
+
+/// (address, topics, data)
+pub fn log_of(log: *const state_of.Log) Error!*Object {
+    return python.gathered(3, .{
+        python.bytes(&log.address),
+        topics_of(log.topics[0..log.topic_count]),
+        python.bytes(log.data),
+    });
 }
 
 fn ordinals_of(state: *State) Error!*Object {

@@ -1,7 +1,7 @@
 //! Random programs on the machine, over a world of a few accounts that is made up as it is asked for.
 //!
 //! What is checked: no gas comes from nowhere, no wei either; a failed run leaves nothing; the same again ends the same;
-//! the host's refusals and exceptions, and a lack of memory, end the run.
+//! the host's refusals and exceptions, and a lack of memory, end the run; who watches sees each frame begin and end.
 
 const std = @import("std");
 const codes = @import("code.zig");
@@ -10,6 +10,7 @@ const host = @import("host.zig");
 const keccak = @import("keccak.zig");
 const machines = @import("machine.zig");
 const states = @import("state.zig");
+const watches = @import("watch.zig");
 const Error = @import("errors.zig").Error;
 
 const Allocator = std.mem.Allocator;
@@ -311,16 +312,36 @@ const precompile_entries: [9 * 21]u8 = blk: {
     break :blk entries;
 };
 
-fn run_once(memory: Allocator, world: *World, block: *const host.Block, message: *const host.Message) Error!Summary {
+fn run_once(memory: Allocator, world: *World, block: *const host.Block, message: *const host.Message, is_watched: bool) WrongError!Summary {
     var arena: std.heap.ArenaAllocator = .init(memory);
     defer arena.deinit();
     var state: states.State = .{ .memory = arena.allocator(), .host = .{ .context = world, .table = &table } };
     defer state.deinit();
     var machine: machines.Machine = .init(memory);
     defer machine.deinit();
+    var watch: watches.Watch = .{ .memory = arena.allocator(), .limit = 1 << 30, .wants_logs = true, .wants_looks = true };
+    if (is_watched) machine.watch = &watch;
     const transaction: host.Transaction = .{ .origin = address_of(1), .gas_price = 1, .blob_hashes = &.{@splat(1)} };
     const result = try machines.run(&machine, &state, block, &transaction, message);
+    if (is_watched) try check_frames(&watch, message.gas - result.gas_left);
     return summarize(world, &state, &result);
+}
+
+/// Each frame lies within the one around it, and the outermost one has used the gas.
+fn check_frames(watch: *const watches.Watch, gas_used: u64) WrongError!void {
+    var depth: u16 = 0;
+    for (watch.events.items, 0..) |*event, place| switch (event.*) {
+        .enter => |*enter| {
+            if (enter.depth != depth or (depth == 0 and place != 0)) return error.Wrong;
+            depth += 1;
+        },
+        .exit => |*exit| {
+            if (depth == 0 or (depth == 1 and exit.gas_used != gas_used)) return error.Wrong;
+            depth -= 1;
+        },
+        .log, .look => if (depth == 0) return error.Wrong,
+    };
+    if (depth != 0) return error.Wrong;
 }
 
 fn random_block(random: Random) Error!host.Block {
@@ -376,20 +397,21 @@ pub fn fuzz(random: Random, memory: Allocator) WrongError!void {
         .sender = address_of(World.first_with_code + 5),
         .storage_address = target,
         .code_address = target,
+        .target = target,
         .value = random.uintLessThan(u8, 2),
         .data = if (is_creation) "" else if (is_power) &data else data[0..70],
         .code = if (is_creation) world.codes[0][0..world.sizes[0]] else "",
         .is_static = !is_creation and random.uintLessThan(u8, 8) == 0,
     };
     const patience = world.patience;
-    const first = run_once(memory, &world, &block, &message) catch |failure| switch (failure) {
+    const first = run_once(memory, &world, &block, &message, false) catch |failure| switch (failure) {
         error.Refused => return,
         error.Raised => return if (patience == std.math.maxInt(usize)) error.Wrong else {},
-        error.OutOfMemory => return failure,
+        error.OutOfMemory, error.Wrong => return failure,
     };
     if (first.gas_left > gas or first.wei_after > first.wei_before) return error.Wrong;
     if (first.status != .success and (first.changes != 0 or first.wei_after != first.wei_before)) return error.Wrong;
     world.patience = patience;
-    const again = try run_once(memory, &world, &block, &message);
+    const again = try run_once(memory, &world, &block, &message, true);
     if (!std.meta.eql(first, again)) return error.Wrong;
 }

@@ -129,6 +129,8 @@ pub const Message = struct {
     storage_address: Address,
     /// Whose code it is, behind a delegation. Not read of a creation.
     code_address: Address,
+    /// The account that was called, before a delegation is followed; the new one of a creation. For who watches.
+    target: Address,
     value: Word,
     data: []const u8,
     /// Creation code; of calls the code of `code_address`.

@@ -74,6 +74,11 @@ pub fn access(step: *Step, account: Account) Failure!void {
     try step.charge(if (try step.machine.state.warm_address(account)) cold_account_gas else warm_gas);
 }
 
+/// The same for the account that a called account delegates to (EIP-7702).
+pub fn access_delegate(step: *Step, account: Account) Failure!void {
+    try step.charge(if (try step.machine.state.warm_unnamed(account)) cold_account_gas else warm_gas);
+}
+
 fn accessed(step: *Step) Failure!Account {
     const account = try step.machine.state.at(&step.pop_address());
     if (step.machine.rules.charges_access) try access(step, account);
@@ -81,7 +86,9 @@ fn accessed(step: *Step) Failure!Account {
 }
 
 pub fn balance(step: *Step) Failure!void {
-    step.push(try step.machine.state.balance(try accessed(step)));
+    const account = try accessed(step);
+    step.push(try step.machine.state.balance(account));
+    try step.machine.looked_at(account);
 }
 
 pub fn selfbalance(step: *Step) Failure!void {
@@ -89,7 +96,9 @@ pub fn selfbalance(step: *Step) Failure!void {
 }
 
 pub fn extcodesize(step: *Step) Failure!void {
-    step.push((try step.machine.state.code(try accessed(step))).size);
+    const account = try accessed(step);
+    step.push((try step.machine.state.code(account)).size);
+    try step.machine.looked_at(account);
 }
 
 /// 0 for an empty account (EIP-1052).
@@ -97,6 +106,7 @@ pub fn extcodehash(step: *Step) Failure!void {
     const state = step.machine.state;
     const account = try accessed(step);
     step.push(if (try state.is_empty(account)) 0 else words.from_bytes(&try state.code_hash(account)));
+    try step.machine.looked_at(account);
 }
 
 /// The access is paid last, as the reference has it.
@@ -111,6 +121,7 @@ pub fn extcodecopy(step: *Step) Failure!void {
     try memory.copy(step, target, code.content(), start, size);
     try step.charge_words(memory.copy_word_gas, size);
     if (step.machine.rules.charges_access) try access(step, account);
+    try step.machine.looked_at(account);
 }
 
 // The block

@@ -22,11 +22,13 @@ pub fn sload(step: *Step) Failure!void {
         try step.charge(if (try state.warm_slot(account, slot)) cold_slot_gas else warm_gas);
     }
     step.top().* = try state.storage(account, slot);
+    if (step.machine.watch) |watch| try watch.look_at_slot(state, account, slot);
 }
 
 pub fn sstore(step: *Step) Failure!void {
     try step.refuse_static();
     const rules = step.machine.rules;
+    const slot = step.top().*;
     switch (rules.store_mode) {
         .plain => try store_plainly(step),
         .net => try store_net(step, 0),
@@ -42,6 +44,7 @@ pub fn sstore(step: *Step) Failure!void {
             try store_net(step, cold_slot_gas);
         },
     }
+    if (step.machine.watch) |watch| try watch.look_at_slot(step.machine.state, step.frame.account, slot);
 }
 
 /// No storing with a stipend's gas or less (EIP-2200).
@@ -119,7 +122,9 @@ pub fn log(comptime count: usize) *const fn (*Step) Failure!void {
             try step.extend(start, size);
             var topics: [count]Word = undefined;
             for (&topics) |*topic| topic.* = step.pop();
-            try step.machine.state.add_log(&step.frame.message.storage_address, &topics, try step.bytes(start, size));
+            const state = step.machine.state;
+            try state.add_log(&step.frame.message.storage_address, &topics, try step.bytes(start, size));
+            if (step.machine.watch) |watch| try watch.log(&state.logs.items[state.logs.items.len - 1]);
         }
     }.run;
 }
@@ -136,6 +141,10 @@ pub fn selfdestruct(step: *Step) Failure!Exit {
     const is_new = (rules.destruct_charges_absent and !try state.exists(beneficiary)) or
         (rules.destruct_charges_dead and amount != 0 and try state.is_empty(beneficiary));
     if (is_new) try step.charge(new_account_gas);
+    if (step.machine.watch) |watch| {
+        const message = &step.frame.message;
+        try watch.selfdestruct(message.depth + 1, message.storage_address, state.address_of(beneficiary), amount);
+    }
     const deletes = !rules.destructs_only_created or state.is_created(account);
     try state.transfer(account, beneficiary, amount);
     try step.machine.touch(beneficiary);

@@ -13,6 +13,7 @@ const opcodes = @import("opcodes.zig");
 const Account = @import("state.zig").Account;
 const Error = @import("errors.zig").Error;
 const State = @import("state.zig").State;
+const Watch = @import("watch.zig").Watch;
 
 const Allocator = std.mem.Allocator;
 const Frame = frames.Frame;
@@ -42,6 +43,7 @@ pub const Machine = struct {
     ancestors: ?*[ancestors_kept]?host.Word = null,
     detail: host.Detail = .none,
     spare_gas: u64 = std.math.maxInt(u64),
+    watch: ?*Watch = null,
     /// Below so much gas of the innermost frame the clock is looked at.
     look_below: i64 = 0,
 
@@ -111,6 +113,17 @@ pub const Machine = struct {
         const found = try self.state.host.table.block_hash(self.state.host.context, number);
         place.* = found;
         return found;
+    }
+
+    /// An instruction that looks at an account went well.
+    pub inline fn looked_at(self: *Machine, account: Account) Error!void {
+        if (self.watch) |watch| try watch.look(self.state, account);
+    }
+
+    /// A message's end, which who watches is told of.
+    pub fn ended(self: *Machine, gas_limit: u64, end: End) Error!End {
+        if (self.watch) |watch| try watch.exit(gas_limit, end, &self.detail);
+        return end;
     }
 
     /// Ahead of a step of this size: Raised where the run has to be brief and the step is not.

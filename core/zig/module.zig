@@ -62,7 +62,7 @@ const rows = [_]Row{
     row("receipts_summary", block_objects.receipts_summary, 1, 1),
     row("transaction_fields", transaction_objects.decode, 1, 1),
     row("run_message", run_objects.run_message, 5, 5),
-    row("run_transaction", transition_objects.run_transaction, 6, 6),
+    row("run_transaction", transition_objects.run_transaction, 8, 8),
     row("evm_operations", evm_objects.operations, 1, 1),
     row("evm_words", evm_objects.evaluate, 2, 2),
     row("bind", bind, 3, 3),

@@ -75,6 +75,7 @@ fn message_of(object: *Object) Error!host_of.Message {
         .sender = try bytes_of(20, try parts.at(2)),
         .storage_address = try bytes_of(20, try parts.at(3)),
         .code_address = try bytes_of(20, try parts.at(4)),
+        .target = try bytes_of(20, try parts.at(4)),
         .value = try python.word_of(try parts.at(5)),
         .data = try python.contents(try parts.at(6)),
         .code = try python.contents(try parts.at(7)),

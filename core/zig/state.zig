@@ -42,6 +42,10 @@ const Warmth = enum(u8) { unknown, cold, warm };
 pub const Entry = struct {
     address: Address,
     is_loaded: bool = false,
+    /// Whether an instruction named it, in a frame that failed too.
+    is_named: bool = false,
+    /// Whether who watches has seen it.
+    is_shown: bool = false,
     /// Null where the state has no such account; read once loaded.
     held: ?Held = null,
     /// As the host gave it.
@@ -65,6 +69,9 @@ pub const Slot = struct {
     account: Account,
     key: Word,
     is_loaded: bool = false,
+    /// As an account's, both.
+    is_named: bool = false,
+    is_shown: bool = false,
     value: Word = 0,
     /// The value when the transaction began (EIP-2200).
     original: Word = 0,
@@ -338,8 +345,14 @@ pub const State = struct {
 
     // What lasts one transaction
 
-    /// Add to the accessed addresses (EIP-2929); true when it was cold.
+    /// Add to the accessed addresses (EIP-2929) one that an instruction names; true when it was cold.
     pub fn warm_address(self: *State, account: Account) Error!bool {
+        self.entry(account).is_named = true;
+        return self.warm_unnamed(account);
+    }
+
+    /// The same for one that no instruction names: a new contract, the target of a delegation.
+    pub fn warm_unnamed(self: *State, account: Account) Error!bool {
         if (try self.is_warm(account)) return false;
         try self.journal.mark(self.memory, .warm, @intFromEnum(account));
         self.entry(account).warmth = .warm;
@@ -355,10 +368,11 @@ pub const State = struct {
         return known.warmth == .warm;
     }
 
-    /// Add to the accessed slots (EIP-2929); true when it was cold.
+    /// Add to the accessed slots (EIP-2929) one that an instruction names; true when it was cold.
     pub fn warm_slot(self: *State, account: Account, key: Word) Error!bool {
         const place = try self.slot_at(account, key);
         const known = &self.slots.items[place];
+        known.is_named = true;
         if (known.warmth == .unknown) {
             const address = &self.entry(account).address;
             const was_warm = try self.host.table.is_warm_slot(self.host.context, address, key);
@@ -428,6 +442,20 @@ pub const State = struct {
     /// Add to the accessed slots before the run begins, which nothing undoes.
     pub fn warm_slot_ahead(self: *State, address: *const Address, key: Word) Error!void {
         self.slots.items[try self.slot_at(try self.at(address), key)].warmth = .warm;
+    }
+
+    /// Note that who watches has seen the account; true when it is new to him.
+    pub fn show(self: *State, account: Account) bool {
+        const known = self.entry(account);
+        defer known.is_shown = true;
+        return !known.is_shown;
+    }
+
+    /// The same of a slot.
+    pub fn show_slot(self: *State, account: Account, key: Word) Error!bool {
+        const known = &self.slots.items[try self.slot_at(account, key)];
+        defer known.is_shown = true;
+        return !known.is_shown;
     }
 
     /// Accounts that go at the end of the transaction.

@@ -78,7 +78,7 @@ pub fn execute(
     const gas = purchase.gas_limit - purchase.intrinsic_gas;
     const message = if (created) |address| creation_of(purchase, gas, address) else try call_of(state, rules, purchase, gas);
     const result = if (created != null and try is_taken(state, &message.storage_address))
-        host.Result{ .status = .address_collision, .gas_left = 0 }
+        try refuse_taken(machine, &message)
     else
         try machines.run(machine, state, block, transaction, &message);
     const is_spare = created == null and result.status == .success;
@@ -139,6 +139,7 @@ fn creation_of(purchase: *const Purchase, gas: u64, address: host.Address) host.
         .sender = purchase.sender,
         .storage_address = address,
         .code_address = nobody,
+        .target = address,
         .value = purchase.value,
         .data = "",
         .code = purchase.data,
@@ -151,7 +152,7 @@ fn call_of(state: *State, rules: *const forks.Rules, purchase: *const Purchase, 
     const code = try state.code(try state.at(&to));
     if (rules.follows_delegation) {
         if (calls.delegate_of(code)) |delegate| {
-            _ = try state.warm_address(try state.at(&delegate));
+            _ = try state.warm_unnamed(try state.at(&delegate));
             code_address = delegate;
         }
     }
@@ -161,6 +162,7 @@ fn call_of(state: *State, rules: *const forks.Rules, purchase: *const Purchase, 
         .sender = purchase.sender,
         .storage_address = to,
         .code_address = code_address,
+        .target = to,
         .value = purchase.value,
         .data = purchase.data,
         .code = "",
@@ -172,6 +174,11 @@ fn call_of(state: *State, rules: *const forks.Rules, purchase: *const Purchase, 
 fn is_taken(state: *State, address: *const host.Address) Error!bool {
     const account = try state.at(address);
     return try state.nonce(account) != 0 or (try state.code(account)).size != 0 or try state.has_storage(account);
+}
+
+fn refuse_taken(machine: *Machine, message: *const host.Message) Error!host.Result {
+    if (machine.watch) |watch| try watch.refused(message, .address_collision, message.gas);
+    return .{ .status = .address_collision, .gas_left = 0 };
 }
 
 /// Refunds, the coinbase's pay, deletions; the gas used. The base fee and the blob fee are burnt.

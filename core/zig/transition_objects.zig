@@ -11,6 +11,7 @@ const python = @import("python.zig");
 const run_objects = @import("run_objects.zig");
 const state_of = @import("state.zig");
 const transition = @import("transition.zig");
+const watch_objects = @import("watch_objects.zig");
 
 const Allocator = std.mem.Allocator;
 const Object = python.Object;
@@ -66,7 +67,7 @@ fn authorizations_of(arena: Allocator, object: *Object) Error![]const transition
     return result;
 }
 
-/// run_transaction(state, helper, block, transaction, purchase, warm)
+/// run_transaction(state, helper, block, transaction, purchase, warm, wants_named, watch)
 pub fn run_transaction(arguments: []const *Object) Error!*Object {
     return run(arguments) catch |failure| switch (failure) {
         error.Raised => error.Raised,
@@ -85,19 +86,23 @@ fn run(arguments: []const *Object) Error!*Object {
     const transaction = try run_objects.transaction_of(arena, &context, arguments[3]);
     const purchase = try purchase_of(arena, arguments[4]);
     context.warm = try .of(try python.contents(arguments[5]));
+    const wants_named = try python.is_true(arguments[6]);
+    var watch = try watch_objects.of(arena, arguments[7]);
     var state: state_of.State = .{ .memory = arena, .host = context.host() };
     defer state.deinit();
     var machine: machine_of.Machine = .init(counted.allocator());
     defer machine.deinit();
+    if (watch) |*asked| machine.watch = asked;
     // before all that is declared above ends
     defer context.lock.take();
     const outcome = try transition.execute(&machine, &state, &block, &transaction, &purchase);
     context.lock.take();
-    return answer(arena, &state, &outcome);
+    const found = answer(arena, &state, &outcome, wants_named);
+    return python.gathered(2, .{ found, watch_objects.events_of(&watch) });
 }
 
 /// (status, output, detail, gas used, before refunds, spare gas, new address or None, effects)
-fn answer(arena: Allocator, state: *state_of.State, outcome: *const transition.Outcome) Error!*Object {
+fn answer(arena: Allocator, state: *state_of.State, outcome: *const transition.Outcome, wants_named: bool) Error!*Object {
     return python.gathered(8, .{
         python.integer(@intFromEnum(outcome.result.status)),
         python.bytes(outcome.result.output),
@@ -106,6 +111,6 @@ fn answer(arena: Allocator, state: *state_of.State, outcome: *const transition.O
         python.integer(outcome.gas_used_before_refund),
         python.integer(outcome.spare_gas),
         if (outcome.created) |address| python.bytes(&address) else @as(Error!*Object, python.none()),
-        effects.net_of(arena, state),
+        effects.net_of(arena, state, wants_named),
     });
 }

@@ -126,6 +126,12 @@ def test_random_headers_have_the_same_bytes_and_bounds() -> None:
 def test_unusual_fields_are_the_references() -> None:
     for values in ((), (None, None), (None, 1, None), [b"a", -1], ("text",), (1 << 256, 1 << 300, True), 3):
         agree("fields_rlp", values)
+    deep: object = ()
+    for _ in range(6):
+        deep = (deep, b"a")
+        agree("fields_rlp", (deep, None))
+    for nested in (((),), ((1, None),), ((1, -1),), ([b"a"],), ((b"\1" * 56, (b"a" * 60,) * 40), 7)):
+        agree("fields_rlp", nested)
     pairs = (((), ()), ((1,), ()), ((-5,), (-3,)), ((-9,), (-3,)), ((b"ab",), (-8,)), ((1 << 300,), (0,)))
     for fields, sizes in (*pairs, ((5,), (-1 << 63,))):
         agree("fields_fit", fields, sizes)
@@ -152,11 +158,13 @@ def test_the_check_mode_makes_no_block_where_a_function_differs_from_its_referen
     reference = references[name]
     with closing(open_chain(options=ChainOptions(engine=Engine.CHECK))) as chain:
         chain.writer.run(chain.send_transaction, transfer(0))
-        before = chain.head
+        before, following = chain.head, transfer(1)
+        # it has its bytes, so that the block's are the first that differ
+        assert following.encoded
         CORE.library.bind(name, lambda *arguments: PLANTED[name](reference(*arguments)), None)
         try:
             with pytest.raises(EngineDifferenceError, match=f"the core and Python do not agree on {name}"):
-                chain.writer.run(chain.send_transaction, transfer(1))
+                chain.writer.run(chain.send_transaction, following)
             assert chain.head == before
         finally:
             CORE.library.bind(name, reference, None)

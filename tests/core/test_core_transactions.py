@@ -83,6 +83,11 @@ def test_transactions_of_every_type(kind: TransactionType) -> None:
     rng = random.Random(kind)
     for _ in range(150):
         transaction = example(rng, kind)
+        digest = transaction.signing_hash
+        # now it is cut out of the whole
+        assert transaction.encoded
+        del transaction.__dict__["signing_hash"]
+        assert transaction.signing_hash == digest
         assert CORE.library.transaction_fields(transaction.encoded) is not None
         assert read(transaction.encoded) == transaction
 

@@ -1,6 +1,7 @@
 """Whole transactions on the core against chain/vm/transition.py: every fork and kind, and faults that are planted."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
@@ -18,6 +19,7 @@ from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.calls import contract_address
 from zevm.chain.vm.engines import choice
 from zevm.chain.vm.engines.engine import Engine
+from zevm.chain.vm.execution_state import StateObserver
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.gas_needs import gas_needs
 from zevm.chain.vm.interface import CallRequest, Outcome
@@ -152,6 +154,58 @@ def test_logs_are_numbered_with_those_of_failed_frames() -> None:
             numbers.append([recorder.numbers[place] for place in range(len(outcome.logs))])
     # the failed frame's log, and the one that it called, come first
     assert numbers == [[2, 3], [6, 7]] * 3
+
+
+NAMING = f"""7 SLOAD POP 0x{EMPTY.hex()} BALANCE POP 0 0 0 0 0 0x{CALLER.hex()} GAS CALL POP
+0 0 0 0 0x{DELEGATED.hex()} 9000 STATICCALL POP 0 0 0 CREATE POP 1 3 SSTORE 0x{DYING.hex()} SELFDESTRUCT"""
+NAMER = Address(b"\x99" * 20)
+
+
+class Named(StateObserver):
+    """What it hears of accesses, in an order of its own."""
+
+    hears_live = False
+    hears_accesses = True
+
+    def __init__(self) -> None:
+        self.heard: set[object] = set()
+
+    def on_address_access(self, address: Address) -> None:
+        self.heard.add(address)
+
+    def on_slot_access(self, address: Address, slot: int) -> None:
+        self.heard.add((address, slot))
+
+    def on_accesses(self, addresses: Iterable[Address], slots: Iterable[tuple[Address, int]]) -> None:
+        self.heard |= {*addresses, *slots}
+
+
+def naming_on(engine: Engine, request: CallRequest) -> set[object]:
+    """What a transaction names."""
+    named = Named()
+    state = BlockState(MemoryReader(accounts() | {NAMER: MemoryAccount(nonce=1, code=assemble(NAMING))}), named)
+    Executor(environment_of(engine=engine), state).call(request)
+    return named.heard
+
+
+@pytest.mark.parametrize("gas_limit", [500_000, 60_000, 30_000, 24_000])
+def test_accesses_are_heard_of_in_failed_frames_too(gas_limit: int) -> None:
+    request = replace(PAID, to=NAMER, gas_limit=gas_limit, authorization_list=(authorize(B, nonce=9),))
+    if gas_limit < 50_000:
+        request = replace(request, authorization_list=None)
+    before = Counter(choice.messages)
+    native = naming_on(Engine.NATIVE, request)
+    assert Counter(choice.messages) - before == {"native": 1}
+    assert native == naming_on(Engine.PY_EVM, request) == naming_on(Engine.CHECK, request)
+    if gas_limit == 500_000:
+        # the delegate, and the contract that the message creates, are named by nobody
+        assert native == {EMPTY, CALLER, B, DELEGATED, DYING, AUTHORITY, (NAMER, 7), (NAMER, 3), (B, 1), (B, 2)}
+
+
+def test_an_access_that_one_engine_alone_sees_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(BlockState, "warm_address", BlockState.warm_unnamed)
+    with pytest.raises(EngineDifferenceError, match=f"access to 0x{EMPTY.hex()} by native alone"):
+        naming_on(Engine.CHECK, replace(PAID, to=NAMER))
 
 
 def test_a_fault_of_the_store_goes_through_and_leaves_nothing() -> None:

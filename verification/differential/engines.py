@@ -6,7 +6,8 @@
     python -m verification.differential.engines --program 4711             one of them again
 
 Each program runs with much gas, and again with less than it used, so that it ends anywhere. The engines are compared by
-the check mode, so a difference is written to a file, which `python -m zevm.chain.vm.engines.replay FILE` runs again.
+the check mode, and so are the frames that a tracer sees of every other program. A difference between messages is
+written to a file, which `python -m zevm.chain.vm.engines.replay FILE` runs again.
 Ends with 1 where the engines differ, or where the core refused a program.
 """
 
@@ -26,26 +27,40 @@ from verification.differential.cases import FORKS, KEYS, new_case
 from verification.differential.nests import Nest, nest_of
 from verification.differential.programs import Program, program_of
 from zevm.chain.errors import EngineDifferenceError, TransactionError
+from zevm.chain.tracing.registry import make_tracer
+from zevm.chain.tracing.settings import TraceContext
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.engines import choice
 from zevm.chain.vm.engines.engine import Engine
 from zevm.chain.vm.executor import Executor
+from zevm.contracts.revert_reasons import Decoder
+
+_TRACERS = {
+    "callTracer": {"withLog": True},
+    "flatCallTracer": {},
+    "4byteTracer": {},
+    "prestateTracer": {},
+    "muxTracer": {"prestateTracer": {"diffMode": True}},
+}
+_CONTEXT = TraceContext(Decoder().revert_reason)
 
 
 def run_program(seed: int) -> None:
-    """Run a program twice. Raises EngineDifferenceError."""
-    program = program_of(seed)
-    used = _run(program, program.request.gas_limit)
+    """Run a program twice; a tracer of frames watches every other seed. Raises EngineDifferenceError."""
+    program, is_traced = program_of(seed), bool(seed % 2)
+    used = _run(program, program.request.gas_limit, is_traced=is_traced)
     least = program.request.gas_limit - 600_000
-    _run(program, Random(seed).randrange(least, max(used, least + 1)))
+    _run(program, Random(seed).randrange(least, max(used, least + 1)), is_traced=is_traced)
 
 
-def _run(program: Program, gas_limit: int) -> int:
+def _run(program: Program, gas_limit: int, *, is_traced: bool) -> int:
     """The gas that it used; 0 where the message may not begin."""
     environment = replace(environment_of(program.fork), engine=Engine.CHECK, number=300)
     executor = Executor(environment, BlockState(MemoryReader(program.accounts)))
+    tracer = make_tracer("callTracer", {"withLog": True}, _CONTEXT) if is_traced else None
     try:
-        return executor.call(replace(program.request, gas_limit=gas_limit)).gas_used_before_refund
+        request = replace(program.request, gas_limit=gas_limit)
+        return executor.call(request, tracer=tracer).gas_used_before_refund
     except TransactionError:
         return 0
 
@@ -60,22 +75,24 @@ def run_blocks(seed: int) -> None:
 def run_nest(seed: int) -> None:
     """Run messages in a row on one state: with the check mode, and on each engine alone, whose states must be equal.
 
-    Raises EngineDifferenceError.
+    Tracers of frames watch every other seed, and must tell the same. Raises EngineDifferenceError.
     """
-    nest = nest_of(seed)
-    reference = _left_by(nest, Engine.CHECK)
-    if _left_by(nest, Engine.NATIVE) != reference:
-        raise EngineDifferenceError("the messages leave another state where the core alone has run them")
+    nest, is_traced = nest_of(seed), bool(seed % 2)
+    reference = _left_by(nest, Engine.CHECK, is_traced=is_traced)
+    if _left_by(nest, Engine.NATIVE, is_traced=is_traced) != reference:
+        raise EngineDifferenceError("the messages leave another state, or trace, where the core alone has run them")
 
 
-def _left_by(nest: Nest, engine: Engine) -> tuple[Any, ...]:
-    """The outcomes and the state's change."""
+def _left_by(nest: Nest, engine: Engine, *, is_traced: bool) -> tuple[Any, ...]:
+    """The outcomes, what tracers told, and the state's change."""
     state = BlockState(MemoryReader(nest.accounts))
     environment = replace(environment_of(nest.fork), engine=engine, number=300, coinbase=nest.coinbase)
     outcomes: list[Any] = []
     for request in nest.requests:
         try:
-            outcome = Executor(environment, state).call(request)
+            tracer = make_tracer("muxTracer", _TRACERS, _CONTEXT) if is_traced else None
+            outcome = Executor(environment, state).call(request, tracer=tracer)
+            outcomes.append(tracer and b"".join(tracer.encode()))
             outcomes.append((outcome.gas_used, outcome.output, outcome.logs, str(outcome.error)))
         except TransactionError as error:
             outcomes.append(str(error))

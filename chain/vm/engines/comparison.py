@@ -1,13 +1,15 @@
 """The differences between what two engines leave of one message."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
+from itertools import zip_longest
 from typing import Any
 
 from zevm.chain.vm.engines.ending import Ending
 from zevm.chain.vm.engines.native import NativeRun
 from zevm.chain.vm.execution_state import Effects, TransactionChanges
 from zevm.chain.vm.interface import Outcome
+from zevm.storage.primitives import Address
 
 
 def differences_of(native: NativeRun, reference: NativeRun) -> Iterator[str]:
@@ -36,6 +38,23 @@ def outcome_differences(
         yield from _difference(field.name, getattr(native, field.name), getattr(reference, field.name))
     yield from _changes_differences("account", changes.accounts, wanted.accounts)
     yield from _changes_differences("slot", changes.slots, wanted.slots)
+
+
+def access_differences(
+    changes: TransactionChanges, addresses: set[Address], slots: set[tuple[Address, int]]
+) -> Iterator[str]:
+    """Each difference between what the core says that instructions named, and what they did name."""
+    reference: set[Any] = addresses | slots
+    for access in sorted({*changes.named_addresses, *changes.named_slots} ^ reference, key=_show):
+        yield f"access to {_show(access)} by {'py-evm' if access in reference else 'native'} alone"
+
+
+def frame_differences(native: Sequence[tuple[Any, ...]], reference: Sequence[tuple[Any, ...]]) -> Iterator[str]:
+    """The first difference between frames as two tracers saw them begin and end."""
+    for place, (ours, theirs) in enumerate(zip_longest(native, reference)):
+        if ours != theirs:
+            yield from _difference(f"frame event {place}", ours, theirs)
+            return
 
 
 def _changes_differences(kind: str, ours: dict[Any, Any], theirs: dict[Any, Any]) -> Iterator[str]:

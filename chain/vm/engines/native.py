@@ -64,7 +64,7 @@ def takes(evm_state: PyEvmState, message: Message, context: TransactionContext) 
     machine = context.wasm_machine
     return (
         context.tracer is None
-        and not evm_state.block_state.is_observed
+        and evm_state.block_state.observer is None
         and message.gas < GAS_LIMIT
         and (machine is None or not machine.claims(message.code))
     )

@@ -1,22 +1,25 @@
 """A transaction or a call as a whole on the core, from the purchase of its gas to its settlement: one call.
 
 The reference is chain/vm/transition.py, in Python, which goes on where the core refuses, where a tracer or an observer
-watches, and where WebAssembly runs. The check mode runs both.
+has to watch it live, and where WebAssembly runs. The check mode runs both.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple, cast
 
 from zevm.chain.errors import EngineDifferenceError
 from zevm.chain.vm.console import decode_console
 from zevm.chain.vm.engines import choice, native
-from zevm.chain.vm.engines.comparison import outcome_differences
+from zevm.chain.vm.engines.comparison import access_differences, frame_differences, outcome_differences
 from zevm.chain.vm.engines.engine import Engine
+from zevm.chain.vm.engines.overhearing import Overhearing
+from zevm.chain.vm.engines.telling import FrameRecorder, Telling, describe, recording_of
 from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.execution_state import TransactionChanges
 from zevm.chain.vm.frame import Frame, TransactionContext
 from zevm.chain.vm.interface import Outcome
 from zevm.chain.vm.py_evm_state import PyEvmState
+from zevm.chain.vm.tracer import Tracer
 from zevm.chain.vm.transaction_environment import TransactionEnvironment
 from zevm.core import CORE
 from zevm.storage.account import MAX_NONCE
@@ -47,21 +50,37 @@ def run(
         raise
     if found is None:
         return reference()
-    outcome, changes = found
-    state = evm_state.block_state
     if context.engine is Engine.CHECK:
-        return _checked(outcome, changes, evm_state, context, reference)
+        return _checked(found, evm_state, context, reference)
     choice.messages["native"] += 1
-    state.absorb_transaction(changes)
+    state, tracer, outcome = evm_state.block_state, context.tracer, found.outcome
+    if tracer is not None and found.telling is not None:
+        try:
+            tracer.on_begin(describe(transaction, environment, state, context, outcome.contract_address, found.telling))
+            found.telling.tell(tracer, context)
+        except BaseException:
+            context.abandon()
+            raise
+    state.absorb_transaction(found.changes)
+    if tracer is not None:
+        tracer.on_end(outcome)
     return outcome
 
 
+class _Finished(NamedTuple):
+    """A transaction that the core ran. changes: in no state yet. telling: its frames, None without a tracer."""
+
+    outcome: Outcome
+    changes: TransactionChanges
+    telling: Telling | None
+
+
 def _takes(transaction: TransactionEnvironment, evm_state: PyEvmState, context: TransactionContext) -> bool:
-    """Whether the core may try: no tracer or observer watches, and the code is not seen to be WebAssembly's."""
-    if context.engine is Engine.PY_EVM or context.tracer is not None:
+    """Whether the core may try: no tracer or observer watches live, and the code is not seen to be WebAssembly's."""
+    if context.engine is Engine.PY_EVM or (context.tracer is not None and recording_of(context.tracer) is None):
         return False
     state, machine = evm_state.block_state, context.wasm_machine
-    if state.is_watched or transaction.gas_limit >= native.GAS_LIMIT:
+    if (state.observer is not None and state.observer.hears_live) or transaction.gas_limit >= native.GAS_LIMIT:
         return False
     if machine is None:
         return True
@@ -75,9 +94,10 @@ def _run(
     environment: BlockEnvironment,
     evm_state: PyEvmState,
     context: TransactionContext,
-) -> tuple[Outcome, TransactionChanges] | None:
-    """The outcome, and changes that are in no state yet; None where the core refuses."""
+) -> _Finished | None:
+    """None where the core refuses."""
     assert CORE.library is not None
+    observer = evm_state.block_state.observer
     found = CORE.library.run_transaction(
         evm_state.block_state,
         native.Helper(frames, evm_state, context),
@@ -85,12 +105,14 @@ def _run(
         native.transaction_fields(evm_state, context),
         _purchase(transaction, environment.rules.chain_id),
         context.warm_entries,
+        observer is not None and observer.hears_accesses,
+        recording_of(context.tracer),
     )
     if found is None:
         context.take_console()
         return None
-    status, output, detail, gas_used, before_refund, spare_gas, created, changes = found
-    accounts, slots, codes, logs, ordinals, logs_made = changes
+    (status, output, detail, gas_used, before_refund, spare_gas, created, changes), events = found
+    accounts, slots, codes, logs, ordinals, logs_made, named_addresses, named_slots = changes
     kept = native.logs_of(logs)
     outcome = Outcome(
         gas_used,
@@ -103,7 +125,8 @@ def _run(
     )
     if context.console:
         outcome.console = [decode_console(data) for data in context.console]
-    return outcome, TransactionChanges(accounts, slots, codes, ordinals, logs_made)
+    made = TransactionChanges(accounts, slots, codes, ordinals, logs_made, named_addresses, named_slots)
+    return _Finished(outcome, made, None if events is None else Telling(frames, *events))
 
 
 def _purchase(transaction: TransactionEnvironment, chain_id: int) -> tuple[Any, ...]:
@@ -137,19 +160,28 @@ def _authorizations(transaction: TransactionEnvironment, chain_id: int) -> list[
     ]
 
 
-def _checked(
-    outcome: Outcome,
-    changes: TransactionChanges,
-    evm_state: PyEvmState,
-    context: TransactionContext,
-    reference: Reference,
-) -> Outcome:
+def _checked(found: _Finished, evm_state: PyEvmState, context: TransactionContext, reference: Reference) -> Outcome:
     """The reference's outcome, where it is the same. Raises EngineDifferenceError, with the state as it was."""
-    state = evm_state.block_state
+    state, tracer = evm_state.block_state, context.tracer
     checkpoint = state.record()
     context.take_console()
-    wanted = reference()
-    differences = [*outcome_differences(outcome, changes, wanted, state.changes_since(checkpoint))]
+    observer, recording = state.observer, recording_of(tracer)
+    overhearing = None if observer is None else Overhearing(observer)
+    recorder = None if recording is None else FrameRecorder(recording, tracer)
+    state.observe(overhearing)
+    context.tracer = None if recorder is None else cast("Tracer", recorder)
+    try:
+        wanted = reference()
+    finally:
+        state.observe(observer)
+    context.tracer = tracer
+    differences = [*outcome_differences(found.outcome, found.changes, wanted, state.changes_since(checkpoint))]
+    if overhearing is not None and overhearing.hears_accesses:
+        differences += access_differences(found.changes, overhearing.addresses, overhearing.slots)
+    if recording is not None and recorder is not None and found.telling is not None:
+        told = FrameRecorder(recording).listen(found.telling)
+        found.telling.tell(told, context)
+        differences += frame_differences(told.noted, recorder.noted)
     if differences:
         state.discard(checkpoint)
         raise EngineDifferenceError(f"the engines do not agree on a transaction: {'; '.join(differences)[:1_000]}")

@@ -1,7 +1,11 @@
 """callTracer, flatCallTracer, 4byteTracer, muxTracer, noopTracer: frames of every kind and every end."""
 
+import json
+from itertools import count
+from random import Random
 from typing import Any
 
+import orjson
 import pytest
 from eth_abi.abi import encode as abi_encode
 
@@ -9,10 +13,13 @@ from tests.chain.tracing.tracing import CONTEXT, OTHER, THIRD, hexadecimal, trac
 from tests.chain.vm.support import CONTRACT, SENDER, FakeAccount, assemble, deploying, returning
 from zevm.chain.rules.forks import Fork
 from zevm.chain.tracing import settings
+from zevm.chain.tracing.call_tree import CallNode, encode_tree
 from zevm.chain.tracing.errors import TraceError, TraceSizeError
 from zevm.chain.tracing.registry import TRACERS, make_tracer
 from zevm.chain.types import TransactionType
 from zevm.chain.vm.calls import contract_address
+from zevm.chain.vm.message import FrameStart
+from zevm.storage.primitives import Address
 
 HEX_SENDER, HEX_CONTRACT, HEX_OTHER, HEX_THIRD = map(hexadecimal, (SENDER, CONTRACT, OTHER, THIRD))
 STOPS = {OTHER: FakeAccount(code=assemble("STOP"))}
@@ -302,3 +309,25 @@ def test_a_trace_that_grows_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
     code = "20 JUMPDEST 1 SWAP1 SUB " + calling("CALL", OTHER) + " POP DUP1 2 JUMPI"
     with pytest.raises(TraceSizeError, match="trace larger than 3000 bytes: ask for less"):
         trace("callTracer", assemble(code), accounts=STOPS)
+
+
+def test_frames_of_any_shape_are_encoded_in_order() -> None:
+    def node(number: int, calls: list[CallNode]) -> CallNode:
+        address = Address(bytes(20))
+        made = CallNode(FrameStart("CALL", 0, address, address, address, address, number, 0, b""))
+        made.calls = calls
+        return made
+
+    def plain(node: CallNode) -> str:
+        text = json.dumps(node.to_json(), separators=(",", ":"))
+        return text if not node.calls else f'{text[:-1]},"calls":[{",".join(map(plain, node.calls))}]}}'
+
+    numbers = count()
+    random = Random(1)
+    for size in (0, 1, 63, 64, 65, 128, 129, 200):
+        leaves = [node(next(numbers), []) for _ in range(size)]
+        for _ in range(random.randrange(4)):
+            leaves.insert(random.randrange(size + 1), node(next(numbers), [node(next(numbers), [])] * 3))
+        root = node(next(numbers), leaves)
+        encoded = orjson.dumps(encode_tree(root, CallNode.to_json)).decode()
+        assert encoded == plain(root)
