@@ -1,4 +1,4 @@
-"""What `zevm doctor` looks at: each part of the machine and the installation that a node needs, and the remedy.
+"""The parts of `zevm doctor`: what a node needs of the machine and the installation, and the remedy where it lacks.
 
 It changes nothing: the database is not opened, which would repair it.
 """
@@ -55,7 +55,7 @@ class Verdict(StrEnum):
 
 
 class Finding(NamedTuple):
-    """What is so with a part; remedy: what to do about it, "" for nothing."""
+    """The state of a part. remedy: a command or a sentence, "" for nothing to do."""
 
     part: str
     verdict: Verdict
