@@ -33,7 +33,8 @@ from zevm.rpc.codec.parsing import (
     parse,
     parse_large,
 )
-from zevm.rpc.error_translation import to_rpc_error
+from zevm.rpc.dispatch.error_translation import to_rpc_error
+from zevm.rpc.dispatch.suggestions import Suggestions
 from zevm.rpc.errors import (
     InvalidRequestError,
     MethodNotFoundError,
@@ -48,7 +49,6 @@ from zevm.rpc.execution.writes import Reply, Writes
 from zevm.rpc.notifications.subscriptions import Caller
 from zevm.rpc.registry import Cost, Method, Registry, decode_arguments
 from zevm.rpc.services import Services
-from zevm.rpc.suggestions import Suggestions
 
 METHOD_NAME_LIMIT = 2_048
 MOST_PROVIDED = 2_000
