@@ -33,7 +33,7 @@ from zevm.storage.directory import LEVELDB_NAME, DirectoryLock, check_ownership
 from zevm.storage.errors import DatabaseLockedError, StorageError
 
 FREE_BYTES = 1024**3
-"""Less room on the disk than this is worth a word: LevelDB rewrites tables beside the old ones."""
+"""Less free space than this is worth a remark: LevelDB keeps old tables until it has written the new ones."""
 
 OWN_FILES = 64
 """Files that a node has open besides its connections: LevelDB's tables, logs, libraries."""
