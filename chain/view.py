@@ -30,7 +30,8 @@ from zevm.storage.account import StateReader
 from zevm.storage.database import Database
 from zevm.storage.errors import MissingNodeError
 from zevm.storage.primitives import Address, Hash32
-from zevm.storage.state import AccountProof, StateBase
+from zevm.storage.state import StateBase
+from zevm.storage.state_proofs import AccountProof
 
 BAD_BLOCKS_KEPT = 10
 """As many as geth keeps."""
