@@ -40,7 +40,6 @@ def looked_up(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
 
 
 @pytest.mark.lengthy
-@pytest.mark.lengthy
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.one_of(st.tuples(st.sampled_from(KEYS), VALUES), st.sampled_from(["snapshot", "reopen"])), max_size=40)
