@@ -10,7 +10,7 @@ from zevm.chain.concurrency.waiting import ImpatientError, wait_for
 from zevm.storage.errors import OriginError
 
 Result = TypeVar("Result")
-_STOPPING = "the node is stopping"
+_STOPPING = "the node is stopping; it asks its origin for nothing more"
 
 
 class _Fetch:

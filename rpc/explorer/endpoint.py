@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from zevm.chain.concurrency.deadline import Deadline
-from zevm.rpc.error_translation import to_rpc_error
+from zevm.rpc.dispatch.error_translation import to_rpc_error
 from zevm.rpc.execution.workers import Workers
 from zevm.rpc.explorer.answer import TEXT, Answer
 from zevm.rpc.explorer.assets import Asset, assets

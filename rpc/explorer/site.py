@@ -5,7 +5,7 @@ from urllib.parse import parse_qsl
 
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import UnknownBlockError
-from zevm.rpc.error_translation import to_rpc_error
+from zevm.rpc.dispatch.error_translation import to_rpc_error
 from zevm.rpc.errors import InternalError, RpcError
 from zevm.rpc.explorer.answer import Answer
 from zevm.rpc.explorer.page import NotFoundError, Page, PageRequest, PageText, Redirect
