@@ -195,7 +195,7 @@ def _slots(
 def _module(
     services: Services, address: Address, code: bytes, request: PageRequest, text: PageText
 ) -> dict[str, Any] | None:
-    """What a WebAssembly contract imports and exports, as zvm_getContract tells it; None for others."""
+    """The imports and exports of a WebAssembly contract, as zvm_getContract tells them; None for others."""
     if services.chain.zvm is None or not code:
         return None
     found = get_contract(services, address, LATEST, deadline=request.deadline)

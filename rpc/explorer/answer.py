@@ -8,7 +8,7 @@ TEXT = b"text/plain; charset=utf-8"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What is sent. location: of a redirection."""
+    """An HTTP response. location: of a redirection."""
 
     status: int
     body: bytes

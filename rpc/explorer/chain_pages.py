@@ -152,7 +152,7 @@ def row_of(block: Block, receipts: Sequence[Receipt] | None, index: int) -> Tran
 
 
 def selector_of(transaction: Transaction) -> str:
-    """What a transaction does, without an ABI."""
+    """The selector of a transaction, or "create" or "transfer"."""
     if transaction.to is None:
         return "create"
     if not transaction.data:
@@ -196,7 +196,7 @@ def _find_block(chain: ChainView, name: str) -> Block:
 
 
 def _fees_wei(block: Block, receipts: Sequence[Receipt] | None) -> int | None:
-    """What the block's transactions paid for gas, burned or not."""
+    """The total of the transactions' fees for gas, burned or not."""
     if receipts is None or len(receipts) != len(block.transactions):
         return None
     return sum(receipt.gas_used * receipt.effective_gas_price for receipt in receipts)

@@ -1,4 +1,4 @@
-"""Where a transaction's gas went, as boxes of a flame graph: the width of a call is its share of the gas."""
+"""The gas of a transaction as the boxes of a flame graph: the width of a call is its share."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ class Box:
 
     @property
     def label(self) -> str:
-        """What the box has room for."""
+        """The call, if the box is wide enough for text."""
         return head_of(self.call) if self.width >= LABELLED else ""
 
 

@@ -45,7 +45,7 @@ class PageText:
         self._left = limits.explorer_page_bytes
 
     def of(self, text: str) -> str:
-        """The text without control characters, cut to what is left."""
+        """The text without control characters, cut to the remaining size."""
         return self._share(printable(text if len(text) <= self._value_bytes else text[: self._value_bytes] + CUT))
 
     def data(self, value: bytes) -> str:
@@ -63,7 +63,7 @@ class PageText:
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """What a page is made of. arguments: the parts of the path. query: the first value of each parameter.
+    """The input of a page. arguments: the parts of the path. query: the first value of each parameter.
 
     origin: scheme and host as the browser has them.
     """

@@ -111,7 +111,7 @@ def calls(request: PageRequest) -> Page:
 
 
 def state(request: PageRequest) -> Page:
-    """What a mined transaction changed: balances, nonces, codes and slots."""
+    """The changes of a mined transaction: balances, nonces, codes and slots."""
     mined, text = _find(request), request.text()
     changed = _again(request, mined, "prestateTracer", diffMode=True)
     before, after = changed["pre"], changed["post"]
