@@ -88,7 +88,10 @@ function follow(topics) {
       socket.send(JSON.stringify({ jsonrpc: "2.0", id, method: "eth_subscribe", params: [topic] }));
     });
   });
-  socket.addEventListener("message", ({ data }) => { if (JSON.parse(data).method === "eth_subscription") told(); });
+  socket.addEventListener("message", ({ data }) => {
+    if (JSON.parse(data).method === "eth_subscription") told();
+    else state.dataset.follows = "";
+  });
   socket.addEventListener("close", () => {
     if (!opened) { poll(); return; }
     state.textContent = "The connection to the node is lost; trying again.";
