@@ -343,7 +343,7 @@ class StateStore:
 
     @property
     def has_unneeded_nodes(self) -> bool:
-        """Whether there are nodes under their hashes, which `--proofs all` has left, and they are not kept now."""
+        """Whether nodes lie under their hashes, from a time when all were kept so, and no longer are."""
         return self._paths is not None and node_removal.has_hashed_nodes(self._store)
 
     def unneeded_nodes(self) -> Iterator[node_removal.Step]:
