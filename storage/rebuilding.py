@@ -24,7 +24,7 @@ STEP_ENTRIES = 8192
 _ADDRESS_END = 1 + ADDRESS_SIZE
 
 MANY_SLOTS = 1024
-"""Changed slots of an account from which on its storage trie is made anew, where as many at most have not changed."""
+"""Changed slots of an account from which on its whole storage trie is made, where as many at most have not changed."""
 
 
 class Rebuilt(NamedTuple):
@@ -106,9 +106,9 @@ def _values_by_index(reader: Reader, after: Version, limit: RebuildLimit) -> dic
 
 
 class Since(NamedTuple):
-    """What changed after a version.
+    """The records that changed after a version.
 
-    values: the latest flat records of it (b"": none). whole: the accounts of which every slot is among them.
+    values: as they are now (b"": none). whole: the accounts of which every slot is among them.
     """
 
     values: dict[bytes, bytes]
@@ -116,7 +116,10 @@ class Since(NamedTuple):
 
 
 def values_since(reader: Reader, after: Version) -> Since:
-    """What changed after a version; of an account with many changed slots the others too, unless they are more."""
+    """The records that changed after a version.
+
+    Of an account with many changed slots the others too, unless they are more.
+    """
     keys: dict[bytes, None] = {}
     for _, fields in changes_between(reader, after):
         keys.update(dict.fromkeys(fields[::2]))
@@ -146,8 +149,7 @@ def rebuild(
 ) -> Rebuilt:
     """The state whose flat records differ from those of the state with root `base` in `values` alone (b"": none).
 
-    whole: accounts whose storage tries are made anew, since all their slots are among the values: no node of the old
-    ones is read.
+    whole: accounts of which all slots are among the values: their storage tries are made of these, and no node is read.
     Raises CorruptionError where an account's record does not fit its slots, NodesNotKeptError, and the trie's errors.
     """
     accounts, slots = _by_address(values.items())

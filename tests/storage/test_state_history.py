@@ -16,7 +16,17 @@ from zevm.storage.keccak import keccak256
 from zevm.storage.memory import MemoryStore
 from zevm.storage.overlay import GroupedStore
 from zevm.storage.rebuilding import MANY_SLOTS, rebuild, values_since
-from zevm.storage.schema import HISTORY, SLOT_NODE, STATE_NODE, UNDO, account_key, history_key, range_of, slot_key, undo_key
+from zevm.storage.schema import (
+    HISTORY,
+    SLOT_NODE,
+    STATE_NODE,
+    UNDO,
+    account_key,
+    history_key,
+    range_of,
+    slot_key,
+    undo_key,
+)
 from zevm.storage.state import StateStore
 from zevm.storage.state_nodes import NodeLimits, Written
 from zevm.storage.store import Batch
@@ -398,7 +408,7 @@ def with_slots(**slots: int) -> StateDiff:
     [({"s5": 0, "s6": 9}, True), ({"s5": 0, "s1": 0}, True), ({"s6": 9}, False)],
     ids=["as many have changed", "few are left", "most have not changed"],
 )
-def test_a_trie_of_which_most_slots_have_changed_is_made_anew(
+def test_a_trie_of_which_most_slots_have_changed_is_made_of_all_of_them(
     changes: dict[str, int], is_whole: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No written node of it is read; and a slot that is missing is found out."""
