@@ -34,12 +34,12 @@ def read(node: "zevm.Node", address: str) -> int:
     return int(node.request("eth_call", {"to": address, "data": GET}, "latest"), 16)
 
 
-@pytest.mark.parametrize("engine", ["native", "py-evm"])
-def test_a_fork_runs_the_modules_of_its_origin(tmp_path: Path, engine: str) -> None:
+@pytest.mark.parametrize("engine", [{}, {"evm": "py-evm"}], ids=["default", "py-evm"])
+def test_a_fork_runs_the_modules_of_its_origin(tmp_path: Path, engine: dict[str, str]) -> None:
     with zevm.Node() as origin:
         url, sender = origin.serve(), origin.accounts[0].address
         contract = begin(origin)
-        with zevm.Node(fork_url=(url,), fork_cache=tmp_path, evm=engine) as fork:
+        with zevm.Node(fork_url=(url,), fork_cache=tmp_path, **engine) as fork:
             assert [read(fork, address) for address in (contract, CALLER)] == [7, 7]
             for node in (origin, fork):
                 node.request("evm_setNextBlockTimestamp", 4_000_000_000)
