@@ -7,6 +7,7 @@ import os
 import sys
 from multiprocessing.connection import Connection
 
+from verification.replication.telling import tell_on_signal
 from zevm.node.app import run_node
 from zevm.node.config import program_settings
 from zevm.rpc import methods
@@ -32,4 +33,5 @@ def run(settings: dict[str, object], output: Connection, namespace: int | None) 
         os.dup2(output.fileno(), number)
     if namespace is not None:
         enter_namespace(namespace)
+    tell_on_signal()
     sys.exit(run_node(program_settings(settings, {})))
