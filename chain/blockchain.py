@@ -300,7 +300,7 @@ class Chain(ChainView):
     def rollback(self, depth: int) -> tuple[BlockAndReceipts, ...]:
         """Remove the newest `depth` blocks for good; their transactions do not come back."""
         self.refuse_when_driven()
-        target = Version(self._ancestor(depth).number, LAST_PATCH)
+        target = Version(self.ancestor(depth).number, LAST_PATCH)
         self.snapshots.drop_after(target)
         removed = self.canonical.rewind(target)
         self._waiting.follow_head()
@@ -320,7 +320,7 @@ class Chain(ChainView):
         if len(transactions) > depth:
             raise InvalidRequestError(f"{len(transactions)} blocks of transactions for a reorganisation of {depth}")
         head, turn = self.head, Turn()
-        target = self._ancestor(depth)
+        target = self.ancestor(depth)
         branch = Branch(target, spec=self.spec, history=self.canonical, states=self.database.state, clock=self.clock)
         for index in range(depth):
             branch.extend(transactions[index] if index < len(transactions) else (), self.settings)
@@ -498,12 +498,3 @@ class Chain(ChainView):
         """Write a block and what goes with it, in one batch. The pool is to be told after it."""
         self.canonical.commit(sealed, lambda batch: self._waiting.commit(batch, (sealed.block,)), sync=sync)
         self._pending.drop()
-
-    def _ancestor(self, depth: int) -> Header:
-        """The header `depth` blocks below the head."""
-        number = self.head.number - depth
-        header = self.header_by_number(number) if depth >= 0 and number >= self.genesis.number else None
-        if header is None:
-            raise InvalidRequestError(f"rollback depth {depth} is greater than the head's height {self.head.number}")
-        self.canonical.refuse_before_adopted(number)
-        return header

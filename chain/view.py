@@ -13,7 +13,7 @@ from zevm.chain.canonical.log_records import LogRecord
 from zevm.chain.canonical.log_search import LogQuery, LogSearch
 from zevm.chain.canonical.records import TransactionPosition
 from zevm.chain.concurrency.deadline import Deadline
-from zevm.chain.errors import UnknownBlockError
+from zevm.chain.errors import InvalidRequestError, UnknownBlockError
 from zevm.chain.options import ChainOptions
 from zevm.chain.pool.account import PooledTransaction
 from zevm.chain.pool.ordering import LoneOffer
@@ -30,7 +30,8 @@ from zevm.storage.account import StateReader
 from zevm.storage.database import Database
 from zevm.storage.errors import MissingNodeError
 from zevm.storage.primitives import Address, Hash32
-from zevm.storage.state import AccountProof, StateBase
+from zevm.storage.state import StateBase
+from zevm.storage.state_proofs import AccountProof
 
 BAD_BLOCKS_KEPT = 10
 """As many as geth keeps."""
@@ -100,6 +101,15 @@ class ChainView:
     def header_by_number(self, number: int) -> Header | None:
         """The canonical header at a height."""
         return self.records.header_by_number(number)
+
+    def ancestor(self, depth: int) -> Header:
+        """The header `depth` blocks below the head, to which the chain may go back. Raises InvalidRequestError."""
+        number = self.head.number - depth
+        header = self.header_by_number(number) if depth >= 0 and number >= self.genesis.number else None
+        if header is None:
+            raise InvalidRequestError(f"rollback depth {depth} is greater than the head's height {self.head.number}")
+        self.canonical.refuse_before_adopted(number)
+        return header
 
     def header_by_hash(self, block_hash: Hash32) -> Header | None:
         """The header with this hash."""

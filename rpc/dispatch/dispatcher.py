@@ -42,7 +42,7 @@ from zevm.rpc.errors import (
     RpcError,
     TimedOutError,
 )
-from zevm.rpc.execution.brief import NOT_BRIEF, SEND_BUDGETS, BriefExecutions
+from zevm.rpc.execution.brief import NOT_BRIEF, SEND_BUDGETS, WHOLE_SENDS, BriefExecutions
 from zevm.rpc.execution.durations import Kind
 from zevm.rpc.execution.workers import Workers
 from zevm.rpc.execution.writes import Reply, Writes
@@ -106,7 +106,7 @@ class Dispatcher:
         self._writes = Writes(services.chain.writer)
         budget, kinds = self._limits.brief_execution_us / 1e6, self._limits.brief_kinds
         self.brief = BriefExecutions(budget, kinds)
-        self.brief_sends = BriefExecutions(budget, kinds, whole=SEND_BUDGETS)
+        self.brief_sends = BriefExecutions(SEND_BUDGETS * budget, kinds, whole=WHOLE_SENDS)
 
     def begin(self, body: bytes, caller: Caller | None = None) -> Reply | Pending:
         """The answer to a body if it is available at once, otherwise an awaitable of it.

@@ -8,7 +8,8 @@ import sys
 from multiprocessing.connection import Connection
 
 from verification.replication.telling import tell_on_signal
-from zevm.node.app import run_node
+from zevm.node.app import run_nodes
+from zevm.node.chains import NamedChain
 from zevm.node.config import program_settings
 from zevm.rpc import methods
 from zevm.rpc.transport.quic import server
@@ -34,4 +35,4 @@ def run(settings: dict[str, object], output: Connection, namespace: int | None) 
     if namespace is not None:
         enter_namespace(namespace)
     tell_on_signal()
-    sys.exit(run_node(program_settings(settings, {})))
+    sys.exit(run_nodes([NamedChain("", program_settings(settings, {}))]))

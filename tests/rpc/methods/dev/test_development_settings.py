@@ -141,7 +141,10 @@ PROBES: dict[str, Probe] = {
     "setNextBlockTimestamp": next_timestamp,
     "setBlockTimestampInterval": timestamp_interval,
 }
-ELSEWHERE = {"setERC20Allowance", "setERC20Balance", "setHead", "setRpcUrl"}
+ELSEWHERE = {
+    "setERC20Allowance", "setERC20Balance", "setErc20Balance", "setErc20MaxBalance", "setHead", "setMaxErc20Balance",
+    "setRpcUrl",
+}  # fmt: skip
 """What writes more than one value, or needs a fork; their own tests read it."""
 
 
