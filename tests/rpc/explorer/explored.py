@@ -182,7 +182,7 @@ async def explored(server: ServerOptions | None = None, **limits: Any) -> AsyncI
     """An empty chain and a client."""
     node = await start_node(limits=replace(Limits(), **limits), server=server)
     try:
-        async with AsyncClient(base_url=f"http://127.0.0.1:{node.server.addresses[0][1]}") as client:
+        async with AsyncClient(base_url=f"http://127.0.0.1:{node.server.addresses[0][1]}", timeout=60) as client:
             yield Explored(node, client)
     finally:
         await stop_node(node)

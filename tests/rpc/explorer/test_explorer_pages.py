@@ -71,7 +71,10 @@ async def test_a_block_that_is_not_there(chain: Explored, name: str) -> None:
 
 
 async def test_a_side_block_says_so_and_withdrawals_are_listed() -> None:
-    async with engine_node() as node, AsyncClient(base_url=f"http://127.0.0.1:{node.server.addresses[0][1]}") as client:
+    async with (
+        engine_node() as node,
+        AsyncClient(base_url=f"http://127.0.0.1:{node.server.addresses[0][1]}", timeout=60) as client,
+    ):
         new, _, get = VERSIONS[node.fork]
         hashes = []
         for recipient in (RECIPIENT, "0x" + "fd" * 20):
