@@ -88,9 +88,7 @@ def is_public(chain_id: int) -> bool:
     return chain_id in _NETWORKS
 
 
-def schedule_of(
-    chain_id: int, header: Header, newest: Fork | None = None, *, zvm: str | None = None
-) -> ForkSchedule:
+def schedule_of(chain_id: int, header: Header, newest: Fork | None = None, *, zvm: str | None = None) -> ForkSchedule:
     """The schedule of a public network, or for any other chain the newest forks that have such headers.
 
     newest: every fork up to this one is active, whatever the chain. zvm: the price schedule of another chain's

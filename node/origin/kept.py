@@ -41,7 +41,7 @@ _OPTIONS = LevelOptions(
 
 
 class KeptBlock(NamedTuple):
-    """A block that was forked: its chain's id, its header, and the price schedule of its chain's WebAssembly contracts."""
+    """A block that was forked: its chain's id, its header, and the price schedule of its WebAssembly contracts."""
 
     chain_id: int
     header: Header

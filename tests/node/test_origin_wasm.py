@@ -1,11 +1,13 @@
 """A fork of a chain with WebAssembly contracts runs them, without a network too."""
 
+import json
 from pathlib import Path
 
 import pytest
 from eth_abi import encode
 
 import zevm
+from testing.node_process import ROOT
 from testing.wasm_modules import box, selector
 from zevm.node.origin.client import OriginClient
 from zevm.node.origin.kept import KeptForks
@@ -43,7 +45,8 @@ def test_a_fork_runs_the_modules_of_its_origin(tmp_path: Path, engine: dict[str,
             assert [read(fork, address) for address in (contract, CALLER)] == [7, 7]
             for node in (origin, fork):
                 node.request("evm_setNextBlockTimestamp", 4_000_000_000)
-                sent = node.request("eth_sendTransaction", {"from": sender, "to": CALLER, "data": put(9), "gas": "0x7a120"})
+                request = {"from": sender, "to": CALLER, "data": put(9), "gas": "0x7a120"}
+                sent = node.request("eth_sendTransaction", request)
                 assert node.request("eth_getTransactionReceipt", sent)["status"] == "0x1"
             proofs = [node.request("eth_getProof", contract, ["0x0"], "latest") for node in (origin, fork)]
             assert proofs[0]["storageHash"] == proofs[1]["storageHash"]
@@ -64,10 +67,10 @@ def test_prices_that_are_not_known_end_the_start(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_chain_without_modules_has_none_in_its_fork() -> None:
-    forks = "homestead eip150 eip155 eip158 byzantium constantinople petersburg istanbul berlin london".split()
-    config = {"chainId": 99, **{f"{fork}Block": 0 for fork in forks}, "terminalTotalDifficulty": 0, "shanghaiTime": 0}
+    genesis = json.loads((ROOT / "genesis.json").read_text())
+    del genesis["config"]["zvm"]
     with (
-        zevm.Node(genesis={"config": config, "gasLimit": "0x1c9c380", "alloc": {}}) as origin,
+        zevm.Node(genesis=genesis) as origin,
         zevm.Node(fork_url=(origin.serve(),), no_storage_caching=True) as fork,
     ):
         assert fork.request("zvm_status")["enabled"] is False
@@ -79,7 +82,8 @@ def test_an_altered_description_of_a_kept_block_is_not_believed(tmp_path: Path) 
         zevm.Node(fork_url=(url,), fork_cache=tmp_path).open().close()
     forks = KeptForks(tmp_path, 10**9)
     found = forks.last(url, "latest")
-    assert found is not None and (found.chain_id, found.zvm) == (31_337, "zvm")
+    assert found is not None
+    assert (found.chain_id, found.zvm) == (31_337, "zvm")
     [path] = tmp_path.glob("*/block.json")
     whole = path.read_bytes()
     for old, new in ((b"31337", b"31336"), (b'"zvm":"zvm"', b'"zvm":null'), (whole[-9:], b"")):
