@@ -1,4 +1,4 @@
-"""What a connection has received and not parsed yet: it is parsed request by request, as the answers go.
+"""Received bytes of a connection that wait to be parsed: they are parsed request by request, as the answers go.
 
 A parser takes all that it is given. One read may hold thousands of small requests, each of which would cost its time at
 once, and its memory until its turn comes; many clients that send so would hold all others up.
@@ -9,11 +9,10 @@ from collections.abc import Callable
 from itertools import islice
 
 from zevm.rpc.memory.budgets import InputBudget
+from zevm.rpc.transport.direct import END_OF_HEAD
 
 TURNS_AT_ONCE = 16
 """Connections that go on to a request which is there already, in one turn of the event loop."""
-
-_END_OF_HEAD = b"\r\n\r\n"
 
 
 class Unparsed:
@@ -38,8 +37,8 @@ class Unparsed:
     def take(self) -> bytes:
         """The next part, of whole lines: it ends at most one request that it has begun itself."""
         data, begin = self._data, self._offset
-        end = data.find(_END_OF_HEAD, begin) + len(_END_OF_HEAD)
-        if end < len(_END_OF_HEAD) or data.find(_END_OF_HEAD, end) < 0:
+        end = data.find(END_OF_HEAD, begin) + len(END_OF_HEAD)
+        if end < len(END_OF_HEAD) or data.find(END_OF_HEAD, end) < 0:
             # one head at most, with its body or a part of it
             end = len(data)
         part = data[begin:end] if begin or end < len(data) else data

@@ -1,4 +1,4 @@
-"""What a node's process tells of itself when it is asked by a signal: what its tasks wait for, and its links."""
+"""A report of a node's process, asked for by a signal: the places where its tasks wait, and its links."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from zevm.node.replication.leader import Leader
 from zevm.rpc.transport.quic.connection import Connection
 
 END = "--- told ---"
-"""The last line of what is told."""
+"""The last line of a report."""
 
 _KINDS = (("cr_frame", "cr_await"), ("ag_frame", "ag_await"), ("gi_frame", "gi_yieldfrom"))
 """Attributes of coroutines and generators: where they are, and what they wait for."""
@@ -42,7 +42,7 @@ def _tasks() -> Iterator[str]:
 
 
 def _awaited(work: Any) -> Iterator[str]:
-    """The places where a coroutine waits, from the outermost on; one that has ended tells nobody that waits for it."""
+    """The places where a coroutine waits, from the outermost on; one that has ended names none."""
     while work is not None:
         kind = next((kind for kind in _KINDS if hasattr(work, kind[0])), None)
         name = getattr(work, "__qualname__", type(work).__name__)
