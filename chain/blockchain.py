@@ -31,6 +31,7 @@ from zevm.chain.errors import (
     NodeFaultError,
 )
 from zevm.chain.events import BlockAndReceipts, Events, HeadChanged, StatePatched
+from zevm.chain.ground import Ground
 from zevm.chain.options import ChainOptions
 from zevm.chain.pool.account import PooledTransaction
 from zevm.chain.pool.admission import sender_of
@@ -67,16 +68,21 @@ class Chain(ChainView):
             external_consensus=options.external_consensus or options.leader is not None,
             equal_timestamps=options.equal_timestamps,
         )
-        self._verifier = Verifier(self.spec, self.canonical, database.state)
         self._instant = InstantMining(self, self._memory, partial(self._build, allow_empty=False))
         self.snapshots = Snapshots()
         self.impersonated: set[bytes] = set()
         self.auto_impersonate = options.auto_impersonate
-        self._waiting = DurablePool(
-            self.pool, database, self.events, self.next_block, takes_unsigned=not options.external_consensus
-        )
+        self._keep_on_ground()
         self.writer.run(self.follow_disk)
         FUNCTION_CHECKS.begin(self, self.spec.engine)
+
+    def _keep_on_ground(self) -> None:
+        """Verify blocks and keep the pool on what the chain stands on."""
+        self._verifier = Verifier(self.spec, self.canonical, self.database.state)
+        takes_unsigned = not self.options.external_consensus
+        self._waiting = DurablePool(
+            self.pool, self.database, self.events, self.next_block, takes_unsigned=takes_unsigned
+        )
 
     def start(self) -> None:
         """Begin mining at an interval, where the mode asks for it."""
@@ -380,6 +386,28 @@ class Chain(ChainView):
                 also(batch, removed)
 
         removed = self.canonical.restart(additions)
+        self._start_afresh(HeadChanged((), removed))
+
+    @writes
+    def begin_again(self, ground: Ground) -> None:
+        """Be another chain, which `ground` holds, with an empty pool and the settings of a fresh start.
+
+        Nothing of this one is read any more, but by who reads it now. The ground's database must be in memory.
+        """
+        self.refuse_when_driven()
+        canonical = ground.canonical
+        first = canonical.records.record(canonical.head.header.hash)
+        removed, zvm = tuple(self.canonical.own_blocks()), self.zvm
+        assert first is not None
+        self.bad_blocks = {}
+        self._stand_on(ground)
+        self._keep_on_ground()
+        self._start_afresh(HeadChanged((first,), removed))
+        if zvm is not None:
+            zvm.close()
+
+    def _start_afresh(self, told: HeadChanged) -> None:
+        """Take the settings of a start, and forget the pool."""
         self.snapshots = Snapshots()
         self.clock.state = Clock().state
         options = self.options
@@ -387,7 +415,7 @@ class Chain(ChainView):
         self.impersonated, self.auto_impersonate = set(), options.auto_impersonate
         self.mining.set_mode(options.mining)
         self._waiting.take_over(self.pool.clear)
-        self.events.publish(HeadChanged((), removed))
+        self.events.publish(told)
 
     @writes
     def drop_transaction(self, transaction_hash: Hash32) -> bool:

@@ -4,16 +4,17 @@ import time
 from collections.abc import Sequence
 
 from zevm.chain.blocks.clock import Clock
-from zevm.chain.blocks.context import BlockSettings, CallFrame, ChainSpec, NextContext
+from zevm.chain.blocks.context import BlockSettings, CallFrame, NextContext
 from zevm.chain.blocks.execution import BlockExecution
 from zevm.chain.blocks.pending import PendingBlock, PendingCache
 from zevm.chain.blocks.selection import Refusals, fill_block
-from zevm.chain.canonical.chain import CanonicalChain, Head
+from zevm.chain.canonical.chain import Head
 from zevm.chain.canonical.log_records import LogRecord
-from zevm.chain.canonical.log_search import LogQuery, LogSearch
+from zevm.chain.canonical.log_search import LogQuery
 from zevm.chain.canonical.records import TransactionPosition
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import UnknownBlockError
+from zevm.chain.ground import Ground
 from zevm.chain.options import ChainOptions
 from zevm.chain.pool.account import PooledTransaction
 from zevm.chain.pool.ordering import LoneOffer
@@ -25,7 +26,6 @@ from zevm.chain.types import Block, Header, Receipt
 from zevm.chain.types.block_reference import BlockReference, BlockTag
 from zevm.chain.vm.brief import watched
 from zevm.chain.vm.environment import BlockEnvironment
-from zevm.chain.zvm.machine import ZvmMachine
 from zevm.storage.account import StateReader
 from zevm.storage.database import Database
 from zevm.storage.errors import MissingNodeError
@@ -40,28 +40,21 @@ class ChainView:
     """Everything about the chain that can be asked without changing it."""
 
     def __init__(self, database: Database, genesis: Genesis, options: ChainOptions, clock: Clock) -> None:
-        self.database = database
         self.options = options
         self.clock = clock
         self.settings = BlockSettings(options.coinbase, options.gas_limit, options.minimum_gas_price)
-        zvm = genesis.schedule.zvm
-        self.zvm = None if zvm is None else ZvmMachine(zvm, options.zvm_directory, console=genesis.schedule.development)
-        self.spec = ChainSpec(
-            genesis.schedule,
-            self.zvm,
-            watcher=options.watcher,
-            engine=options.engine,
-            transaction_gas_cap=_transaction_gas_cap(options),
-            code_size_limit=options.code_size_limit,
-        )
-        self.canonical = CanonicalChain(database, genesis)
-        self.records = self.canonical.records
         self.pool = Pool(options.pool, order=options.transaction_order)
-        self.chain_id = genesis.chain_id
         self.bad_blocks: dict[bytes, Block] = {}
+        self._stand_on(Ground(database, genesis, options))
+
+    def _stand_on(self, ground: Ground) -> None:
+        """Have this ground's database, blocks, rules and caches, and no others'."""
+        self.database, self.zvm, self.spec, self.canonical = ground.database, ground.zvm, ground.spec, ground.canonical
+        self.records = self.canonical.records
+        self.chain_id = self.canonical.genesis.chain_id
         self._next_context: NextContext | None = None
         self._environment: tuple[Header, BlockSettings, ForkSchedule, BlockEnvironment] | None = None
-        self._logs = LogSearch(self.records, database.ledger, options.logs, database.origin)
+        self._logs = ground.logs
         self._pending = PendingCache(self._pending_key, self._build_pending)
 
     def keep_bad_block(self, block: Block) -> None:
@@ -318,8 +311,3 @@ class ChainView:
             self.database.state.reader_over(sealed.update, head.state),
             execution.environment,
         )
-
-
-def _transaction_gas_cap(options: ChainOptions) -> bool | None:
-    """Whether EIP-7825's cap holds, None as the genesis says: a consensus client's network knows no development."""
-    return True if options.transaction_gas_cap is None and options.external_consensus else options.transaction_gas_cap
