@@ -1,4 +1,4 @@
-"""What a chain stands on: its database, and all that follows from that and from a genesis.
+"""The ground of a chain: its database, and all that follows from that and from a genesis.
 
 A chain for development may leave its ground for another one, as when a plain node becomes a fork. The other ground is
 made before, apart from the chain: what fails then has changed nothing.

@@ -49,6 +49,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "audit": Command("audit", "audit"),
         "run": Command("run", "run"),
         "init": Command("run", "init"),
+        "doctor": Command("doctor", "doctor"),
         "version": Command("version", "version"),
     }
 )

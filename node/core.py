@@ -154,7 +154,7 @@ class NodeCore:
 
     @property
     def fork(self) -> Fork | None:
-        """What the chain is a fork of, if of anything."""
+        """The fork that the chain is, None for a chain of its own."""
         return None if self._forks is None else self._forks.current
 
     @contextmanager

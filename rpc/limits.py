@@ -151,8 +151,9 @@ class Limits:
     evm_queue_ms: int = _limit(5_000, "an execution that waits longer for a worker gets -32005 `limit exceeded`")
     brief_execution_us: int = _limit(
         500,
-        "an execution, or with the chain in memory a transaction, that is known to be short runs on the event loop, "
-        "within this time (0: none does); what takes longer there begins again on a worker or the writer's thread",
+        "an execution that is known to be short runs on the event loop, within this time, and with the chain in memory "
+        "a transaction within twice this time (0: none does); what takes longer there begins again on a worker or the "
+        "writer's thread",
     )
     brief_kinds: int = _limit(10_000, "kinds of executions whose time is known; past it, the oldest are forgotten")
     evm_timeout_seconds: float = _limit(5.0, "a longer execution is aborted: `execution aborted (timeout = 5s)`")

@@ -15,7 +15,7 @@ from fastapi import FastAPI
 
 from zevm.chain.events import Event, HeadChanged, TransactionAdded
 from zevm.rpc import methods
-from zevm.rpc.dispatch import Dispatcher
+from zevm.rpc.dispatch.dispatcher import Dispatcher
 from zevm.rpc.execution.workers import Waits, Workers
 from zevm.rpc.graphql.endpoint import GraphqlEndpoint
 from zevm.rpc.methods.support.following import registry_of_follower

@@ -136,6 +136,14 @@ class Database:
         if isinstance(self.store, LevelStore):
             self.store.compact(start, stop)
 
+    def compact(self, progress: integrity.Progress) -> None:
+        """Rewrite every table without what was overwritten or deleted. progress: bytes of kinds of keys, before it."""
+        ranges = [schema.range_of(family) for family in schema.FAMILIES]
+        sizes = self.store.approximate_sizes(ranges)
+        for index, between in enumerate(ranges):
+            progress("tables", sum(sizes[:index]), sum(sizes))
+            self.reclaim(*between)
+
     def mark_migrated(self) -> None:
         """From here on it is a database of this schema version."""
         assert self._files is not None

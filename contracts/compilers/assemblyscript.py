@@ -19,14 +19,14 @@ from zevm.contracts.toolchain import node_tool
 _FLAGS = ("-Oz", "--runtime", "stub", "--use", "abort=")
 
 
-def asc(source: Source, options: BuildOptions) -> str:
+def find_asc(near: Path, tools: Path | None = None) -> str:
     """The compiler's program. Raises CompilerMissingError."""
-    return node_tool("asc", "assemblyscript", "AssemblyScript", source.path.parent, options.tools)
+    return node_tool("asc", "assemblyscript", "AssemblyScript", near, tools)
 
 
 def compile_assemblyscript_file(source: Source, options: BuildOptions) -> Artifact:
     """The artifact of a source in AssemblyScript. Raises BuildError."""
-    compiler = asc(source, options)
+    compiler = find_asc(source.path.parent, options.tools)
     checks = () if options.checked else ("--noAssert",)
     with tempfile.TemporaryDirectory(prefix="zevm-asc-", dir=options.scratch) as folder:
         target = Path(folder).resolve() / "contract.wasm"

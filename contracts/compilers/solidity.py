@@ -31,7 +31,7 @@ def compile_solidity_file(source: Source, options: BuildOptions) -> Sequence[Art
             "outputSelection": {source.name: {"*": list(_OUTPUTS)}},
         },
     }
-    answer = _answer(_solc(source, options), request, source, options)
+    answer = _answer(find_solc(source.path.parent, options.tools), request, source, options)
     errors = [item["formattedMessage"].strip() for item in answer.get("errors", []) if item["severity"] == "error"]
     if errors:
         raise BuildError("\n".join(errors))
@@ -41,8 +41,9 @@ def compile_solidity_file(source: Source, options: BuildOptions) -> Sequence[Art
     return [_artifact(name, source, contract, numbered) for name, contract in sorted(contracts.items())]
 
 
-def _solc(source: Source, options: BuildOptions) -> str:
-    return shutil.which("solc") or node_tool("solcjs", "solc", "Solidity", source.path.parent, options.tools)
+def find_solc(near: Path, tools: Path | None = None) -> str:
+    """The compiler's program. Raises CompilerMissingError."""
+    return shutil.which("solc") or node_tool("solcjs", "solc", "Solidity", near, tools)
 
 
 def _import_folders(source: Source, options: BuildOptions) -> tuple[Path, ...]:

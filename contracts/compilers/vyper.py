@@ -16,10 +16,15 @@ from zevm.contracts.source_maps.solc import SourceText, instruction_offsets, sol
 _OUTPUTS = ("abi", "bytecode", "bytecode_runtime", "layout", "source_map", "source_map_runtime")
 
 
-def compile_vyper_file(source: Source, options: BuildOptions) -> Artifact:
-    """The artifact of a source. Raises BuildError."""
+def check_vyper() -> None:
+    """Raises CompilerMissingError where the compiler is not installed."""
     if find_spec("vyper") is None:
         raise CompilerMissingError("Vyper needs its compiler: pip install 'zevm-node[vyper]'")
+
+
+def compile_vyper_file(source: Source, options: BuildOptions) -> Artifact:
+    """The artifact of a source. Raises BuildError."""
+    check_vyper()
     command = [sys.executable, "-m", "vyper.cli.vyper_compile", "-f", ",".join(_OUTPUTS), source.name]
     out = run_compiler(command, source.name, options, cwd=source.root).decode().splitlines()
     try:

@@ -70,6 +70,18 @@ def stats(
     Console().print(table)
 
 
+@app.command("compact")
+def compact(datadir: DatadirOption = None, config: ConfigOption = None) -> None:
+    """Give the disk back what removed blocks and replaced values still take."""
+    from zevm.node.network import open_database
+
+    with open_database(settings_of(datadir, config), create=False) as database:
+        before = database.stats().size_bytes
+        database.compact(WorkProgress("compacting"))
+        after = database.stats().size_bytes
+    typer.echo(f"{before:,} bytes before, {after:,} bytes now")
+
+
 @app.command("rewind")
 def rewind(
     number: Annotated[int, typer.Argument(metavar="NUMBER", min=0, help="The block to become the head.")],

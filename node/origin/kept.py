@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from zevm.chain.canonical.group_limits import MEBIBYTE
 from zevm.chain.types import Header
 from zevm.storage.directory import DirectoryLock
 from zevm.storage.errors import CorruptionError, DatabaseLockedError, StorageError
@@ -28,7 +29,6 @@ from zevm.storage.rlp import RlpError
 from zevm.storage.store import Batch
 
 LOGGER = logging.getLogger("zevm.node")
-MEBIBYTE = 1024 * 1024
 
 _NODE, _CODE, _RECORD = b"n", b"c", b"r"
 _BLOCK_NAME, _STORE_NAME = "block.json", "leveldb"

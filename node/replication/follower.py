@@ -232,11 +232,16 @@ class Follower:
         await frames.send(Kind.WANT, want.encode())
 
     async def _batch(self, frames: Frames) -> Batch:
-        patience_seconds = _SILENT_HEARTBEATS * self._limits.replica_heartbeat_seconds
-        _, content = await frames.receive(Kind.BATCH, patience_seconds=patience_seconds)
+        content = await self._answer(frames, Kind.BATCH)
         batch = await asyncio.to_thread(Batch.decode, content, self._limits.replica_batch_blocks)
         self._hear(batch.head)
         return batch
+
+    async def _answer(self, frames: Frames, kind: Kind) -> bytes:
+        """The answer to a question of the session. Raises TimeoutError where the leader is silent for too long."""
+        patience_seconds = _SILENT_HEARTBEATS * self._limits.replica_heartbeat_seconds
+        _, content = await frames.receive(kind, patience_seconds=patience_seconds)
+        return content
 
     async def _last_in_common(self, frames: Frames, batch: Batch) -> Position:
         """The newest block that both chains have, in its header's own state. Raises LeaderRefusedError."""
@@ -262,7 +267,7 @@ class Follower:
         step = max(1, -(-(high - low) // HASHES_AT_ONCE))
         heights = [*range(low + step, high, step), high]
         await frames.send(Kind.LOCATE, encode_locate(heights))
-        _, content = await frames.receive(Kind.HASHES)
+        content = await self._answer(frames, Kind.HASHES)
         records = self._chain.records
         for height, block_hash in zip(heights, decode_hashes(content, len(heights)), strict=True):
             if records.canonical_hash(height) != block_hash:

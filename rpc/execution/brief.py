@@ -17,8 +17,14 @@ SHORT_SHARE = 0.9
 """Part of the budget that an execution may have taken on a worker to be expected within it here."""
 
 SEND_BUDGETS = 2
-"""Budgets of an execution that a transaction may take as a whole to be expected to be short. One is for all up to the
-end of its execution; what comes then is bounded by what it has changed (chain.blocks.brief_sends).
+"""Budgets of an execution that a transaction has up to the end of its execution: before it come its signature, its
+admission and its block's beginning, which take as long as a short execution. What comes after it is bounded by what it
+has changed (chain.blocks.brief_sends).
+"""
+
+WHOLE_SENDS = 2.5
+"""Those budgets of a transaction that one may take as a whole on the writer's thread to be expected to be short. There
+it takes about twice as long as here, as both threads want the interpreter.
 """
 
 OWN_THREAD_BUDGETS = 200

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 Kind = tuple[object, ...]
 """The properties that executions of about the same time have in common, in few bytes: method, code, selector."""
 
-MOST_PROOFS = 1_024
-"""Short runs that a kind needs at most before it counts as short again."""
+MOST_PROOFS = 64
+"""Short runs that a kind needs at most before it counts as short again: one attempt among that number costs next
+to nothing, and a machine that was busy for a while may have made a kind look long that is not.
+"""
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.rpc.codec.parsing import LOOP_BODY_BYTES
-from zevm.rpc.error_translation import to_rpc_error
+from zevm.rpc.dispatch.error_translation import to_rpc_error
 from zevm.rpc.errors import RpcError
 from zevm.rpc.execution.workers import Workers
 from zevm.rpc.graphql.request import Answer, Request, failed, from_address, from_body, from_large_body

@@ -10,7 +10,7 @@ from graphql import ExecutionResult, GraphQLError, execute, execute_sync
 
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.rpc.codec.results import Json
-from zevm.rpc.error_translation import to_rpc_error
+from zevm.rpc.dispatch.error_translation import to_rpc_error
 from zevm.rpc.errors import InvalidParamsError, InvalidRequestError, RpcError, bounded
 from zevm.rpc.execution.workers import Workers
 from zevm.rpc.graphql.budget import Budget, QueryStopped, metered

@@ -12,7 +12,7 @@ from lru import LRU
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from zevm.rpc.dispatch import Dispatcher, Pending
+from zevm.rpc.dispatch.dispatcher import Dispatcher, Pending
 from zevm.rpc.execution.writes import LongWrite, Reply
 from zevm.rpc.limits import Limits
 from zevm.rpc.memory.budgets import InputBudget

@@ -13,7 +13,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 
 from zevm.chain.concurrency.writer import WriterStoppedError
-from zevm.rpc.dispatch import Dispatcher
+from zevm.rpc.dispatch.dispatcher import Dispatcher
 from zevm.rpc.errors import told
 from zevm.rpc.execution.writes import LongWrite, Reply
 from zevm.rpc.memory.sources import CLIENT

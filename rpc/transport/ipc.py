@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import cast
 
 from zevm.rpc.codec.answers import failure
-from zevm.rpc.dispatch import Dispatcher
+from zevm.rpc.dispatch.dispatcher import Dispatcher
 from zevm.rpc.errors import LimitExceededError, ParseError, RpcError
 from zevm.rpc.services import Services
 from zevm.rpc.transport.connections import Connection

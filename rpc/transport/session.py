@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from zevm.rpc.codec.parsing import LOOP_BODY_BYTES
-from zevm.rpc.dispatch import Dispatcher
+from zevm.rpc.dispatch.dispatcher import Dispatcher
 from zevm.rpc.execution.writes import Reply
 from zevm.rpc.notifications.subscriptions import Caller
 from zevm.rpc.transport.connections import Connection

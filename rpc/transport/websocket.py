@@ -7,7 +7,7 @@ much unread output.
 
 from collections.abc import Iterable
 
-from zevm.rpc.dispatch import Dispatcher
+from zevm.rpc.dispatch.dispatcher import Dispatcher
 from zevm.rpc.memory.sources import CLIENT
 from zevm.rpc.services import Services
 from zevm.rpc.transport.asgi import ABORT_EXTENSION, TEXT_EXTENSION, Receive, Scope, Send

@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import random
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -94,9 +96,28 @@ def test_stats(zevm: Command) -> None:
     assert "counting" not in zevm("db", "stats").stderr
 
 
+@pytest.mark.usefixtures("three_blocks")
+def test_compact_leaves_what_is_removed(zevm: Command, start: Start) -> None:
+    node = start()
+    random_source = random.Random(1)
+    snapshot = _call(node, "evm_snapshot")
+    for _ in range(8):
+        data = "0x" + random_source.randbytes(100_000).hex()
+        _call(node, "eth_sendTransaction", {"from": ALICE, "to": BOB, "data": data})
+    assert _call(node, "evm_revert", snapshot) is True
+    assert node.stop() == 0
+    told = zevm("db", "compact")
+    before, after = (int(text.replace(",", "")) for text in re.findall(r"([\d,]+) bytes", told.stdout))
+    assert before > 800_000
+    assert after < before / 2
+    assert "compacting tables" in told.stderr
+    assert zevm("db", "check", "--deep").returncode == 0
+    assert _call(start(), "eth_blockNumber") == "0x3"
+
+
 def test_commands_need_a_database(zevm: Command) -> None:
-    for command in (["db", "check"], ["db", "stats"], ["db", "rewind", "0"], ["export", "blocks.rlp"]):
-        refused = zevm(*command)
+    for command in ("db check", "db stats", "db compact", "db rewind 0", "export blocks.rlp"):
+        refused = zevm(*command.split())
         assert refused.returncode == 1
         assert "there is no database at .zevm" in refused.stderr
     assert not Path(".zevm").exists()

@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 import zevm
+from testing.udp_relay import Faults, relayed
 from tests.node.replication.conftest import caught_up, refusal_of
 from tests.node.replication.test_following import pay
+from zevm.node.client import CallFailedError
 from zevm.node.errors import NodeError
 from zevm.node.replication.follower import greeted
 from zevm.node.replication.frames import Frames, RefusedError
@@ -98,3 +100,30 @@ async def test_a_follower_that_vanished_makes_room_for_its_successor(
                 refusal_of(follower, r"1 followers of 127\.0\.0\.1 are connected")
                 pay(leading)
                 await asyncio.to_thread(caught_up, follower, leading)
+
+
+async def test_a_follower_comes_back_while_calls_wait_at_the_lost_link(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The end of a connection fails the session and every call on it at the same moment."""
+    monkeypatch.setattr(quic, "IDLE_SECONDS", 1.0)
+    monkeypatch.setattr(quic, "PING_SECONDS", 0.2)
+    faults = Faults()
+    with zevm.Node(tmp_path / "leader", quic_port=0) as leading:
+        host, _, port = address_of(leading).rpartition(":")
+        async with relayed(host, int(port), faults, records=False) as relay:
+            address = f"127.0.0.1:{relay.port}"
+            follower = await asyncio.to_thread(zevm.Node(tmp_path / "follower", follow=address).open)
+            try:
+                pay(leading)
+                await asyncio.to_thread(caught_up, follower, leading)
+                faults.loss = 1.0
+                calls = [asyncio.to_thread(pay, follower) for _ in range(2)]
+                for failure in await asyncio.gather(*calls, return_exceptions=True):
+                    assert isinstance(failure, CallFailedError)
+                    assert "was cut before it answered" in str(failure)
+                faults.loss = 0.0
+                pay(leading)
+                await asyncio.to_thread(caught_up, follower, leading)
+            finally:
+                await asyncio.to_thread(follower.close)

@@ -20,7 +20,7 @@ from zevm.chain.events import BlockAndReceipts, Events, HeadChanged
 from zevm.chain.options import ChainOptions
 from zevm.chain.types import Block, Header, Log, Receipt, Transaction, TransactionType
 from zevm.rpc.codec import objects, scalars
-from zevm.rpc.dispatch import Dispatcher
+from zevm.rpc.dispatch.dispatcher import Dispatcher
 from zevm.rpc.execution.workers import Workers
 from zevm.rpc.limits import Limits
 from zevm.rpc.registry import REGISTRY, Cost, Param, Registry

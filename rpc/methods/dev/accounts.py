@@ -1,24 +1,13 @@
 """anvil_, hardhat_, tenderly_, ganache's evm_: changes of accounts without a transaction, and impersonation."""
 
-from collections.abc import Callable, Mapping
-
-from zevm.chain.calls.call import call
-from zevm.chain.calls.overrides import CallOverrides, StateOverride
-from zevm.chain.errors import ChainError
-from zevm.chain.types.block_reference import LATEST
 from zevm.chain.vm.execution_state import ExecutionState
-from zevm.chain.vm.interface import CallRequest
 from zevm.rpc.codec import scalars
-from zevm.rpc.errors import InvalidParamsError, LimitExceededError, ServerError, refusals_as_parameters
-from zevm.rpc.methods.support.reading import code_of
-from zevm.rpc.methods.support.token_slots import find_allowance_slot, find_balance_slot
+from zevm.rpc.errors import InvalidParamsError, LimitExceededError, refusals_as_parameters
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
 from zevm.storage.primitives import Address
 
 ADDRESS = Param("address", scalars.address)
-TOKEN = Param("token", scalars.address)
-AMOUNT = Param("amount", scalars.number)
 BALANCE = Param("balance", scalars.number, summary="wei")
 
 
@@ -44,7 +33,8 @@ def impersonate(services: Services, address: Address) -> bool:
     return True
 
 
-def _check_count(services: Services, addresses: list[Address]) -> None:
+def check_count(services: Services, addresses: list[Address]) -> None:
+    """Refuse more addresses than one request may change. Raises InvalidParamsError."""
     limit = services.limits.balance_addresses
     if len(addresses) > limit:
         raise InvalidParamsError(
@@ -109,7 +99,7 @@ def impersonate_signature(services: Services, signature: bytes, address: Address
 )
 def set_balance(services: Services, addresses: list[Address], balance: int) -> None:
     """Set the balance of an account, or of several."""
-    _check_count(services, addresses)
+    check_count(services, addresses)
 
     def change(state: ExecutionState) -> None:
         for address in addresses:
@@ -126,7 +116,7 @@ def set_balance(services: Services, addresses: list[Address], balance: int) -> N
 )
 def add_balance(services: Services, addresses: list[Address], amount: int) -> None:
     """Add to the balance of an account, or of several."""
-    _check_count(services, addresses)
+    check_count(services, addresses)
 
     def change(state: ExecutionState) -> None:
         for address in addresses:
@@ -139,7 +129,7 @@ def add_balance(services: Services, addresses: list[Address], amount: int) -> No
     "anvil_setCode",
     cost=Cost.WRITE,
     params=(ADDRESS, Param("code", scalars.data)),
-    aliases=("hardhat_setCode", "evm_setAccountCode"),
+    aliases=("hardhat_setCode", "tenderly_setCode", "evm_setAccountCode"),
 )
 def set_code(services: Services, address: Address, code: bytes) -> None:
     """Put code at an address."""
@@ -163,58 +153,9 @@ def set_nonce(services: Services, address: Address, nonce: int) -> None:
     cost=Cost.WRITE,
     params=(ADDRESS, Param("slot", scalars.number), Param("value", scalars.word, summary="32 bytes")),
     result="true",
-    aliases=("hardhat_setStorageAt", "evm_setAccountStorageAt"),
+    aliases=("hardhat_setStorageAt", "tenderly_setStorageAt", "evm_setAccountStorageAt"),
 )
 def set_storage_at(services: Services, address: Address, slot: int, value: int) -> bool:
     """Set a storage slot of an account."""
     services.chain.patch_state(lambda state: state.set_storage(address, slot, value))
     return True
-
-
-def _asking(services: Services, token: Address) -> Callable[[bytes, Mapping[int, int]], bytes | None]:
-    """A function that calls the token with overridden slots."""
-
-    def answer(data: bytes, slots: Mapping[int, int]) -> bytes | None:
-        request = CallRequest(to=token, data=data, gas_limit=services.limits.call_gas)
-        try:
-            frame = services.chain.frame_at(LATEST)
-            outcome = call(frame, request, overrides=CallOverrides({token: StateOverride(state_diff=slots)}))
-        except ChainError:
-            return None
-        return outcome.output if outcome.succeeded else None
-
-    return answer
-
-
-def _check_token(services: Services, token: Address) -> None:
-    if not code_of(services.chain.head.state, token):
-        raise ServerError(f"there is no contract at 0x{token.hex()}")
-
-
-@method(
-    "anvil_dealERC20",
-    cost=Cost.WRITE,
-    params=(ADDRESS, TOKEN, AMOUNT),
-    aliases=("hardhat_dealERC20", "anvil_setERC20Balance"),
-)
-def deal_erc20(services: Services, address: Address, token: Address, amount: int) -> None:
-    """Set an account's balance of a token, by finding and writing the token's storage slot."""
-    _check_token(services, token)
-    slot = find_balance_slot(_asking(services, token), address)
-    if slot is None:
-        raise ServerError(f"Unable to set ERC20 balance, no slot found in the token 0x{token.hex()}")
-    services.chain.patch_state(lambda state: state.set_storage(token, slot, amount))
-
-
-@method(
-    "anvil_setERC20Allowance",
-    cost=Cost.WRITE,
-    params=(Param("owner", scalars.address), Param("spender", scalars.address), TOKEN, AMOUNT),
-)
-def set_erc20_allowance(services: Services, owner: Address, spender: Address, token: Address, amount: int) -> None:
-    """Set a spender's allowance of a token, by finding and writing the token's storage slot."""
-    _check_token(services, token)
-    slot = find_allowance_slot(_asking(services, token), owner, spender)
-    if slot is None:
-        raise ServerError(f"Unable to set ERC20 allowance, no slot found in the token 0x{token.hex()}")
-    services.chain.patch_state(lambda state: state.set_storage(token, slot, amount))

@@ -18,7 +18,7 @@ from zevm.chain.rules.name_service import TOP_LEVEL_NAMES, normalised
 from zevm.chain.types.block_reference import LATEST
 from zevm.rpc.codec.names import TEXT_KEYS, record_json, resolved_json
 from zevm.rpc.codec.parsing import LOOP_BODY_BYTES
-from zevm.rpc.error_translation import to_rpc_error
+from zevm.rpc.dispatch.error_translation import to_rpc_error
 from zevm.rpc.execution.workers import Workers
 from zevm.rpc.services import Services
 from zevm.rpc.transport.asgi import Receive, Scope, Send

@@ -4,7 +4,7 @@ import math
 import time
 from dataclasses import dataclass
 
-from zevm.rpc.dispatch import Dispatcher
+from zevm.rpc.dispatch.dispatcher import Dispatcher
 from zevm.rpc.services import Services
 from zevm.rpc.transport.quic import h3
 from zevm.rpc.transport.quic.certificates import Identity

@@ -20,6 +20,10 @@ class StreamResetError(ConnectionError):
         super().__init__(message)
         self.code = code
 
+    def again(self) -> "StreamResetError":
+        """The same error to raise once more: an object that several tasks raise would hold the frames of all."""
+        return StreamResetError(str(self), self.code)
+
 
 class Carrier(Protocol):
     """A stream's connection, as streams and their handlers use it (connection.Connection)."""
@@ -90,7 +94,7 @@ class SendRoom:
     def check(self) -> None:
         """Raises StreamResetError if the peer takes no more."""
         if self._error is not None:
-            raise self._error
+            raise self._error.again()
 
     def acknowledged(self) -> None:
         """The peer has acknowledged something of the connection."""
@@ -231,7 +235,7 @@ class Stream:
 
     def _raise_error(self) -> None:
         if self._error is not None:
-            raise self._error
+            raise self._error.again()
 
 
 def _wake(future: "asyncio.Future[Any] | None") -> None:

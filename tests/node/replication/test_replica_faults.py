@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from logging.handlers import QueueHandler
@@ -26,6 +27,7 @@ from zevm.node.settings import Settings
 from zevm.rpc.errors import ServerError
 from zevm.storage.database import Database
 from zevm.storage.keccak import keccak256
+from zevm.storage.primitives import Hash32
 
 GENESIS = load_default_genesis().with_changes(timestamp=1).to_json()
 
@@ -101,6 +103,35 @@ def test_a_follower_from_before_a_revert_takes_back_as_much(tmp_path: Path, lead
     caught_up(again, leading.node)
     assert again.request("eth_blockNumber") == hex(3 + 150)
     assert again.request("eth_getBalance", STRANGER, "latest") == "0x7"
+
+
+def test_a_leader_that_dies_amid_the_search_for_the_last_common_block_is_left_soon(
+    leading: Pair, opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Silence tells of its end there as at every other question, and not the longest time of a message."""
+    follower = opened(follow=leading.lead(), rpc_replica_heartbeat_seconds=0.1)
+    leading.node.request("anvil_mine", "0x3")
+    snapshot = leading.node.request("evm_snapshot")
+    leading.node.request("anvil_mine", "0x3")
+    caught_up(follower, leading.node)
+    leader, alive = replication_of(leading.node).leader, threading.Event()
+    assert leader is not None
+    answer, asked = leader._source.hashes, 0
+
+    def fall_silent_once(heights: list[int]) -> list[Hash32 | None]:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            alive.wait()
+        return answer(heights)
+
+    monkeypatch.setattr(leader._source, "hashes", fall_silent_once)
+    leading.node.request("evm_revert", snapshot)
+    try:
+        caught_up(follower, leading.node)
+    finally:
+        alive.set()
+    assert asked > 1
 
 
 def test_another_genesis_is_refused(leading: Pair, opened: Open) -> None:

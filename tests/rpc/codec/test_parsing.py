@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from testing.speed import slowness
+from tests.rpc.dispatch.test_dispatcher import error_of
 from tests.rpc.support import ask, call, running_dispatcher, tiny
-from tests.rpc.test_dispatch import error_of
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.rpc.codec import parsing
 from zevm.rpc.codec.parsing import LOOP_BODY_BYTES, BatchTooLargeError, check_shape

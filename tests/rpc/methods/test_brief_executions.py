@@ -17,8 +17,8 @@ from zevm.chain.concurrency.deadline import NotBriefError
 from zevm.chain.options import ChainOptions
 from zevm.chain.vm.brief import BRIEF_BYTES
 from zevm.chain.vm.engines.engine import Engine
-from zevm.rpc.dispatch import Call, Dispatcher
-from zevm.rpc.execution.durations import Durations
+from zevm.rpc.dispatch.dispatcher import Call, Dispatcher
+from zevm.rpc.execution.durations import MOST_PROOFS, Durations
 from zevm.rpc.execution.turns import TURN_SECONDS, Turns
 from zevm.rpc.limits import Limits
 
@@ -269,6 +269,16 @@ def test_a_kind_that_keeps_what_is_expected_of_it_is_trusted_again() -> None:
         # long ones on a worker, each of which takes back one proof
         for _ in range(needed):
             durations.took(kind, 2.0)
+
+
+def test_a_kind_that_seemed_long_for_a_while_is_tried_again_soon() -> None:
+    durations, kind = Durations(1.0, 10), ("kind",)
+    for _ in range(20):
+        durations.overran(kind)
+    for _ in range(MOST_PROOFS):
+        assert not durations.is_short(kind)
+        durations.took(kind, 0.5)
+    assert durations.is_short(kind)
 
 
 async def test_many_clients_share_a_turn_of_each_round() -> None:

@@ -32,7 +32,8 @@ from zevm.chain.concurrency.writer import NOT_LENT
 from zevm.chain.rules.predeploys import HISTORY_STORAGE_ADDRESS
 from zevm.chain.vm.engines.engine import Engine
 from zevm.core import CORE
-from zevm.rpc.dispatch import Call, Dispatcher
+from zevm.rpc.dispatch.dispatcher import Call, Dispatcher
+from zevm.rpc.execution.brief import SEND_BUDGETS
 from zevm.storage import state
 from zevm.storage.account import EMPTY_ROOT
 from zevm.storage.state_nodes import NodeLimits, PathNodes
@@ -91,7 +92,7 @@ async def hold_of(node: Node, selector: int) -> float:
 
 @pytest.mark.lengthy
 async def test_no_code_holds_the_event_loop_as_a_transaction() -> None:
-    complaints, limit = [], BUDGET_US / 1e6 + HELD_SECONDS * slowness()
+    complaints, limit = [], SEND_BUDGETS * BUDGET_US / 1e6 + HELD_SECONDS * slowness()
     async with running(brief_execution_us=BUDGET_US) as node:
         await node.place(b"\x5b" * 24_000 + b"\x56", COLD)
         await node.place(wasm_contract("(loop $again (br $again))"), WASM)

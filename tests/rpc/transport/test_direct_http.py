@@ -10,8 +10,8 @@ import orjson
 import pytest
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from tests.rpc.dispatch.test_dispatcher import MALFORMED
 from tests.rpc.support import call, http, running_server, tiny
-from tests.rpc.test_dispatch import MALFORMED
 from tests.rpc.transport.test_http import GARBAGE
 from zevm.rpc.server import ServerOptions
 from zevm.rpc.transport.direct import DIRECT_BODY_BYTES

@@ -12,11 +12,11 @@ import pytest
 from testing.speed import PATIENCE_SECONDS
 from tests.rpc.support import call, running_server, tiny
 from tests.rpc.transport.test_direct_http import BOTH, CHUNKED, ECHO, post
+from zevm.rpc.dispatch.suggestions import Suggestions
 from zevm.rpc.limits import Limits
 from zevm.rpc.memory.budgets import InputBudget
 from zevm.rpc.server import ServerOptions
 from zevm.rpc.services import Services
-from zevm.rpc.suggestions import Suggestions
 from zevm.rpc.transport.direct import DirectRequest, Door
 
 EXECUTION = post(orjson.dumps(call("test_execute")))

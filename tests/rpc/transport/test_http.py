@@ -10,9 +10,9 @@ import orjson
 import pytest
 
 from tests.rpc import support
+from tests.rpc.dispatch.test_dispatcher import MALFORMED, check_answers
 from tests.rpc.support import HttpAnswer, call, http, make_registry, make_services, read_answer, running_server, tiny
-from tests.rpc.test_dispatch import MALFORMED, check_answers
-from zevm.rpc.dispatch import Dispatcher
+from zevm.rpc.dispatch.dispatcher import Dispatcher
 from zevm.rpc.graphql.endpoint import GraphqlEndpoint
 from zevm.rpc.transport.guard import Guard
 from zevm.rpc.transport.http import create_app

@@ -14,6 +14,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from testing.speed import PATIENCE_SECONDS
+from tests.rpc.dispatch.test_dispatcher import MALFORMED
 from tests.rpc.support import (
     ALICE,
     BOB,
@@ -30,7 +31,6 @@ from tests.rpc.support import (
     tiny,
     transaction,
 )
-from tests.rpc.test_dispatch import MALFORMED
 from zevm.chain.events import TransactionAdded
 from zevm.rpc.codec import results as encoding
 from zevm.rpc.server import Server, ServerOptions

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from zevm.covenant.errors import InvalidParameters
 from zevm.covenant.wasm import ExecutionStatus, WasmExecutionRequest, WasmExecutionResult
 from zevm.rpc.codec.parsing import LOOP_BODY_BYTES
-from zevm.rpc.dispatch import Dispatcher
+from zevm.rpc.dispatch.dispatcher import Dispatcher
 from zevm.rpc.errors import LimitExceededError
 from zevm.rpc.services import Services
 from zevm.rpc.transport.quic.codes import AUTHENTICATION_REQUIRED, BAD_FRAME, BUSY, DEADLINE, TOO_LARGE

@@ -1,9 +1,12 @@
 """Accounts changed without a transaction."""
 
+from typing import Any
+
 import pytest
 
 from tests.rpc.methods.assembly import BOX, RETURN_TOP, TOKEN, assemble
-from tests.rpc.methods.memory_node import ALICE, BOB, ETHER, STRANGER, Node, hexadecimal
+from tests.rpc.methods.memory_node import ALICE, BOB, ETHER, STRANGER, Node, hexadecimal, start_node, stop_node
+from zevm.rpc.limits import Limits
 
 ECRECOVER = assemble(
     f"0x00 CALLDATALOAD 0x00 MSTORE 0x20 CALLDATALOAD 0x20 MSTORE 0x40 CALLDATALOAD 0x40 MSTORE 0x60 CALLDATALOAD"
@@ -72,6 +75,59 @@ async def test_token_balance(node: Node, name: str) -> None:
     await node.call(name, hexadecimal(BOB), token, hex(777))
     balance_of = "0x70a08231" + "00" * 12 + BOB.hex()
     assert await node.call("eth_call", {"to": token, "data": balance_of}) == word(777)
+
+
+async def balances_of(node: Node, token: str, *holders: bytes) -> list[int]:
+    """What each holder has of a token."""
+    data = ("0x70a08231" + "00" * 12 + holder.hex() for holder in holders)
+    return [int(await node.call("eth_call", {"to": token, "data": each}), 16) for each in data]
+
+
+async def test_tenderly_token_balances(node: Node) -> None:
+    """One holder or several; the token stands first."""
+    token, alice, bob = await node.place(TOKEN), hexadecimal(ALICE), hexadecimal(BOB)
+    await node.call("tenderly_setErc20Balance", token, [alice, bob], hex(7))
+    assert await balances_of(node, token, ALICE, BOB) == [7, 7]
+    await node.call("tenderly_addErc20Balance", token, bob, hex(5))
+    await node.call("tenderly_addErc20Balance", token, [alice, alice], hex(1))
+    assert await balances_of(node, token, ALICE, BOB) == [9, 12]
+    await node.call("tenderly_setMaxErc20Balance", token, alice)
+    await node.call("tenderly_addErc20Balance", token, [alice, bob], hex(1))
+    assert await balances_of(node, token, ALICE, BOB) == [2**256 - 1, 13]
+
+
+async def test_tenderly_token_balances_of_all_or_none(node: Node) -> None:
+    alice, box = hexadecimal(ALICE), await node.place(BOX)
+    error = await node.fails("tenderly_setErc20Balance", box, [alice], "0x1")
+    assert error.message.startswith("Unable to set ERC20 balance, no slot found in")
+    error = await node.fails("tenderly_setMaxErc20Balance", alice, [alice])
+    assert error.message == f"there is no contract at {alice}"
+    limit = node.services.limits.balance_addresses
+    error = await node.fails("tenderly_addErc20Balance", box, [alice] * (limit + 1), "0x1")
+    assert error.message.startswith(f"{limit + 1} addresses, want at most {limit}; ")
+
+
+ENDLESS = assemble("JUMPDEST 0x00 JUMP")
+"""A token that ends for want of gas alone."""
+
+
+@pytest.mark.parametrize(
+    ("name", "params"),
+    [
+        ("anvil_dealERC20", (ALICE, STRANGER, "0x1")),
+        ("tenderly_setErc20Balance", (STRANGER, [BOB, ALICE], "0x1")),
+        ("anvil_setERC20Allowance", (ALICE, BOB, STRANGER, "0x1")),
+    ],
+)
+async def test_a_token_has_the_time_of_one_execution(name: str, params: tuple[Any, ...]) -> None:
+    node = await start_node(limits=Limits(evm_timeout_seconds=0.01, call_gas=10**12))
+    try:
+        await node.place(ENDLESS, STRANGER)
+        given = [[hexadecimal(each) for each in item] if isinstance(item, list) else item for item in params]
+        given = [hexadecimal(item) if isinstance(item, bytes) else item for item in given]
+        assert (await node.fails(name, *given)).message.startswith("execution aborted (timeout = ")
+    finally:
+        await stop_node(node)
 
 
 async def test_token_allowance(node: Node) -> None:

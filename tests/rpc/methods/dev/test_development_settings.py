@@ -141,8 +141,11 @@ PROBES: dict[str, Probe] = {
     "setNextBlockTimestamp": next_timestamp,
     "setBlockTimestampInterval": timestamp_interval,
 }
-ELSEWHERE = {"setERC20Allowance", "setERC20Balance", "setHead"}
-"""What writes more than one value; their own tests read it."""
+ELSEWHERE = {
+    "setERC20Allowance", "setERC20Balance", "setErc20Balance", "setErc20MaxBalance", "setHead", "setMaxErc20Balance",
+    "setRpcUrl",
+}  # fmt: skip
+"""What writes more than one value, or needs a fork; their own tests read it."""
 
 
 def setters() -> list[str]:

@@ -33,7 +33,8 @@ from zevm.rpc.codec.parsing import (
     parse,
     parse_large,
 )
-from zevm.rpc.error_translation import to_rpc_error
+from zevm.rpc.dispatch.error_translation import to_rpc_error
+from zevm.rpc.dispatch.suggestions import Suggestions
 from zevm.rpc.errors import (
     InvalidRequestError,
     MethodNotFoundError,
@@ -41,14 +42,13 @@ from zevm.rpc.errors import (
     RpcError,
     TimedOutError,
 )
-from zevm.rpc.execution.brief import NOT_BRIEF, SEND_BUDGETS, BriefExecutions
+from zevm.rpc.execution.brief import NOT_BRIEF, SEND_BUDGETS, WHOLE_SENDS, BriefExecutions
 from zevm.rpc.execution.durations import Kind
 from zevm.rpc.execution.workers import Workers
 from zevm.rpc.execution.writes import Reply, Writes
 from zevm.rpc.notifications.subscriptions import Caller
 from zevm.rpc.registry import Cost, Method, Registry, decode_arguments
 from zevm.rpc.services import Services
-from zevm.rpc.suggestions import Suggestions
 
 METHOD_NAME_LIMIT = 2_048
 MOST_PROVIDED = 2_000
@@ -106,7 +106,7 @@ class Dispatcher:
         self._writes = Writes(services.chain.writer)
         budget, kinds = self._limits.brief_execution_us / 1e6, self._limits.brief_kinds
         self.brief = BriefExecutions(budget, kinds)
-        self.brief_sends = BriefExecutions(budget, kinds, whole=SEND_BUDGETS)
+        self.brief_sends = BriefExecutions(SEND_BUDGETS * budget, kinds, whole=WHOLE_SENDS)
 
     def begin(self, body: bytes, caller: Caller | None = None) -> Reply | Pending:
         """The answer to a body if it is available at once, otherwise an awaitable of it.

@@ -204,7 +204,7 @@ async def test_batch_time_limit() -> None:
 
 
 async def test_a_long_batch_lets_others_have_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zevm.rpc.dispatch.LOOP_SLICE_SECONDS", 0.0)
+    monkeypatch.setattr("zevm.rpc.dispatch.dispatcher.LOOP_SLICE_SECONDS", 0.0)
     async with running_dispatcher() as (dispatcher, _):
         turns = 0
 
