@@ -19,19 +19,16 @@ from zevm.chain.canonical.marks import LAST_PATCH, Checkpoints, Version
 from zevm.chain.canonical.memory_guard import MemoryGuard
 from zevm.chain.canonical.patches import PatchedState
 from zevm.chain.canonical.shared_sync import SharedSync
-from zevm.chain.canonical.snapshots import ChainSnapshot, NodeState, Snapshots
+from zevm.chain.canonical.snapshots import ChainSnapshot, Snapshots, node_state, restore_all_but_pool
 from zevm.chain.concurrency.deadline import Deadline, NotBriefError
 from zevm.chain.concurrency.writer import Steps, Turn, Writer, WriterStoppedError, run_through, writes
 from zevm.chain.errors import (
     BlockError,
     ChainError,
-    DrivenChainError,
-    FollowedChainError,
     InvalidRequestError,
     NodeFaultError,
 )
 from zevm.chain.events import BlockAndReceipts, Events, HeadChanged, StatePatched
-from zevm.chain.ground import Ground
 from zevm.chain.options import ChainOptions
 from zevm.chain.pool.account import PooledTransaction
 from zevm.chain.pool.admission import sender_of
@@ -40,7 +37,7 @@ from zevm.chain.pool.pool import Changed
 from zevm.chain.rules.blobs import check_sidecar
 from zevm.chain.rules.genesis import Genesis
 from zevm.chain.types import Block, Header, Transaction
-from zevm.chain.view import ChainView
+from zevm.chain.view import ChainView, Ground
 from zevm.chain.vm.engines.engine import FUNCTION_CHECKS
 from zevm.chain.vm.execution_state import ExecutionState
 from zevm.storage.account import StateDiff
@@ -115,7 +112,7 @@ class Chain(ChainView):
         local: it comes from this node's own accounts, which the pool's price and count limits spare.
         deadline: a BriefDeadline, under which NotBriefError leaves everything as it was.
         """
-        self._refuse_when_following()
+        self.refuse_when_following()
         sender = sender_of(transaction, takes_unsigned=not self.options.external_consensus)
         if transaction.sidecar is not None:
             check_sidecar(transaction, self.spec.of(self.next_header()))
@@ -282,9 +279,7 @@ class Chain(ChainView):
         node = snapshot.node
         waiting = [entry.transaction for entry in node.pool.entries]
         removed = self.canonical.rewind(snapshot.version, lambda batch, _: self._waiting.replace_all(batch, waiting))
-        self.clock.state, self.settings = node.clock, node.settings
-        self.impersonated, self.auto_impersonate = set(node.impersonated), node.auto_impersonate
-        self.mining.set_mode(node.mining)
+        restore_all_but_pool(self, node)
         self._waiting.take_over(lambda: self.pool.restore(node.pool))
         self.events.publish(HeadChanged((), removed))
         return True
@@ -292,21 +287,13 @@ class Chain(ChainView):
     def _present(self) -> ChainSnapshot:
         """Everything as it is now."""
         head = self.head
-        node = NodeState(
-            self.pool.snapshot(),
-            self.clock.state,
-            self.mining.mode,
-            self.settings,
-            frozenset(self.impersonated),
-            self.auto_impersonate,
-        )
-        return ChainSnapshot(head.version, head.header.hash, head.state.root, node)
+        return ChainSnapshot(head.version, head.header.hash, head.state.root, node_state(self))
 
     @writes
     def rollback(self, depth: int) -> tuple[BlockAndReceipts, ...]:
         """Remove the newest `depth` blocks for good; their transactions do not come back."""
         self.refuse_when_driven()
-        target = Version(self._ancestor(depth).number, LAST_PATCH)
+        target = Version(self.ancestor(depth).number, LAST_PATCH)
         self.snapshots.drop_after(target)
         removed = self.canonical.rewind(target)
         self._waiting.follow_head()
@@ -325,16 +312,9 @@ class Chain(ChainView):
         self.refuse_when_driven()
         if len(transactions) > depth:
             raise InvalidRequestError(f"{len(transactions)} blocks of transactions for a reorganisation of {depth}")
-        head, turn = self.head, Turn()
-        target = self._ancestor(depth)
+        head, target = self.head, self.ancestor(depth)
         branch = Branch(target, spec=self.spec, history=self.canonical, states=self.database.state, clock=self.clock)
-        for index in range(depth):
-            branch.extend(transactions[index] if index < len(transactions) else (), self.settings)
-            if turn.is_over:
-                yield
-                turn = Turn()
-                if self.head is not head:
-                    raise InvalidRequestError("another request has changed the chain meanwhile: retry")
+        yield from branch.grow(depth, transactions, lambda: self.settings, lambda: self.head is head)
         self.switch_to(target, branch.blocks)
 
     @writes
@@ -477,16 +457,6 @@ class Chain(ChainView):
         """Let the pool hold what the ledger keeps of it: at a start, and after a write failed."""
         self._waiting.follow_disk()
 
-    def refuse_when_driven(self) -> None:
-        """Raise DrivenChainError or FollowedChainError where a consensus client or a leader alone may change it."""
-        if self.options.external_consensus:
-            raise DrivenChainError
-        self._refuse_when_following()
-
-    def _refuse_when_following(self) -> None:
-        if self.options.leader is not None:
-            raise FollowedChainError(self.options.leader)
-
     def _mine_block(self, *, sync: bool) -> BlockAndReceipts:
         record, _ = self._build(sync=sync)
         assert record is not None
@@ -526,12 +496,3 @@ class Chain(ChainView):
         """Write a block and what goes with it, in one batch. The pool is to be told after it."""
         self.canonical.commit(sealed, lambda batch: self._waiting.commit(batch, (sealed.block,)), sync=sync)
         self._pending.drop()
-
-    def _ancestor(self, depth: int) -> Header:
-        """The header `depth` blocks below the head."""
-        number = self.head.number - depth
-        header = self.header_by_number(number) if depth >= 0 and number >= self.genesis.number else None
-        if header is None:
-            raise InvalidRequestError(f"rollback depth {depth} is greater than the head's height {self.head.number}")
-        self.canonical.refuse_before_adopted(number)
-        return header

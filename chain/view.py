@@ -1,20 +1,20 @@
 """Reads of the chain for any thread: blocks, states, environments, the pending block, logs."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from zevm.chain.blocks.clock import Clock
-from zevm.chain.blocks.context import BlockSettings, CallFrame, NextContext
+from zevm.chain.blocks.context import BlockSettings, CallFrame, ChainSpec, NextContext
 from zevm.chain.blocks.execution import BlockExecution
 from zevm.chain.blocks.pending import PendingBlock, PendingCache
 from zevm.chain.blocks.selection import Refusals, fill_block
-from zevm.chain.canonical.chain import Head
+from zevm.chain.canonical.chain import CanonicalChain, Head
 from zevm.chain.canonical.log_records import LogRecord
-from zevm.chain.canonical.log_search import LogQuery
+from zevm.chain.canonical.log_search import LogQuery, LogSearch
+from zevm.chain.canonical.patches import PatchedState
 from zevm.chain.canonical.records import TransactionPosition
 from zevm.chain.concurrency.deadline import Deadline
-from zevm.chain.errors import UnknownBlockError
-from zevm.chain.ground import Ground
+from zevm.chain.errors import DrivenChainError, FollowedChainError, InvalidRequestError, UnknownBlockError
 from zevm.chain.options import ChainOptions
 from zevm.chain.pool.account import PooledTransaction
 from zevm.chain.pool.ordering import LoneOffer
@@ -26,14 +26,51 @@ from zevm.chain.types import Block, Header, Receipt
 from zevm.chain.types.block_reference import BlockReference, BlockTag
 from zevm.chain.vm.brief import watched
 from zevm.chain.vm.environment import BlockEnvironment
+from zevm.chain.vm.execution_state import ExecutionState
+from zevm.chain.zvm.machine import ZvmMachine
 from zevm.storage.account import StateReader
 from zevm.storage.database import Database
 from zevm.storage.errors import MissingNodeError
 from zevm.storage.primitives import Address, Hash32
-from zevm.storage.state import AccountProof, StateBase
+from zevm.storage.state import StateBase
+from zevm.storage.state_proofs import AccountProof
 
 BAD_BLOCKS_KEPT = 10
 """As many as geth keeps."""
+
+
+class Ground:
+    """The database of a chain, and all that follows from that and from a genesis. Raises StorageError.
+
+    The database is begun with the genesis where it is empty. A chain for development may leave its ground for another
+    one, as when a plain node becomes a fork. That is made before, apart from the chain: what fails then has changed
+    nothing.
+    """
+
+    def __init__(self, database: Database, genesis: Genesis, options: ChainOptions) -> None:
+        schedule = genesis.schedule
+        self.database = database
+        self.zvm = (
+            None
+            if schedule.zvm is None
+            else ZvmMachine(schedule.zvm, options.zvm_directory, console=schedule.development)
+        )
+        self.spec = ChainSpec(
+            schedule,
+            self.zvm,
+            watcher=options.watcher,
+            engine=options.engine,
+            transaction_gas_cap=_transaction_gas_cap(options),
+            code_size_limit=options.code_size_limit,
+        )
+        self.canonical = CanonicalChain(database, genesis)
+        self.logs = LogSearch(self.canonical.records, database.ledger, options.logs, database.origin)
+
+    def begin_with(self, change: Callable[[ExecutionState], None]) -> None:
+        """Change accounts of the first block's state for good, before a chain stands on it. Raises StorageError."""
+        state = PatchedState(self.canonical.head.state)
+        change(state)
+        self.canonical.begin_with(state.diff())
 
 
 class ChainView:
@@ -82,6 +119,17 @@ class ChainView:
         """Whether its users' tools decide, not mainnet's rules: so the genesis says, and no consensus client drives."""
         return self.schedule.development and not self.options.external_consensus
 
+    def refuse_when_driven(self) -> None:
+        """Raise DrivenChainError or FollowedChainError where a consensus client or a leader alone may change it."""
+        if self.options.external_consensus:
+            raise DrivenChainError
+        self.refuse_when_following()
+
+    def refuse_when_following(self) -> None:
+        """Raise FollowedChainError where a leader alone may change the chain."""
+        if self.options.leader is not None:
+            raise FollowedChainError(self.options.leader)
+
     def block_by_number(self, number: int) -> Block | None:
         """The canonical block at a height."""
         return self.records.block_by_number(number)
@@ -93,6 +141,15 @@ class ChainView:
     def header_by_number(self, number: int) -> Header | None:
         """The canonical header at a height."""
         return self.records.header_by_number(number)
+
+    def ancestor(self, depth: int) -> Header:
+        """The header `depth` blocks below the head, to which the chain may go back. Raises InvalidRequestError."""
+        number = self.head.number - depth
+        header = self.header_by_number(number) if depth >= 0 and number >= self.genesis.number else None
+        if header is None:
+            raise InvalidRequestError(f"rollback depth {depth} is greater than the head's height {self.head.number}")
+        self.canonical.refuse_before_adopted(number)
+        return header
 
     def header_by_hash(self, block_hash: Hash32) -> Header | None:
         """The header with this hash."""
@@ -311,3 +368,8 @@ class ChainView:
             self.database.state.reader_over(sealed.update, head.state),
             execution.environment,
         )
+
+
+def _transaction_gas_cap(options: ChainOptions) -> bool | None:
+    """Whether EIP-7825's cap holds, None as the genesis says: a consensus client's network knows no development."""
+    return True if options.transaction_gas_cap is None and options.external_consensus else options.transaction_gas_cap

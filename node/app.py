@@ -7,12 +7,13 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from typing import BinaryIO
 
 import uvloop
 
+from zevm.chain.blocks.clock import Timeline
 from zevm.chain.errors import NodeFaultError
 from zevm.chain.native.process import BLOBS
 from zevm.chain.rules.forks import Fork
@@ -26,12 +27,12 @@ from zevm.node.banner import (
     quic_listening,
     write_config,
 )
+from zevm.node.chains import NamedChain
 from zevm.node.colours import painter
 from zevm.node.core import NodeCore, told_as_node_errors
 from zevm.node.errors import NodeError, reason_of
 from zevm.node.logs import configure_logging
 from zevm.node.preflight import check_start
-from zevm.node.settings import NodeSettings
 from zevm.node.state_file import dump_path
 from zevm.node.wallet import address_of
 from zevm.rpc import methods
@@ -50,49 +51,77 @@ STOP_WITH_STATE_SECONDS = 60.0
 """Time limit of a stop that writes a state file."""
 
 
-def run_node(settings: NodeSettings) -> int:
-    """Serve until a signal arrives; return the process's exit code. Raises NodeError if the node cannot start."""
-    configure_logging(as_json=settings.json_logs)
+def run_nodes(chains: Sequence[NamedChain]) -> int:
+    """Serve until a signal arrives; return the process's exit code. Several chains have one timeline.
+
+    Raises NodeError if a node cannot start; the others' starts end then, too.
+    """
+    timeline = Timeline()
+    nodes = [NodeProcess(NodeCore(settings, name=name, timeline=timeline)) for name, settings in chains]
+    configure_logging(as_json=any(node.settings.json_logs for node in nodes))
     methods.load()
     sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
-    process = Process(settings)
-    with told_as_node_errors():
-        check_start(settings)
-        with process.core.opened(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(process.serve())
+    with told_as_node_errors(), ExitStack() as stack:
+        for node in nodes:
+            check_start(node.settings)
+        for node in nodes:
+            stack.enter_context(node.core.opened())
+        runner = stack.enter_context(asyncio.Runner(loop_factory=uvloop.new_event_loop))
+        runner.run(_serve(nodes))
     return 0
 
 
-def _prepare_for_blobs() -> None:
+async def _serve(nodes: Sequence["NodeProcess"]) -> None:
+    """Listen until SIGINT or SIGTERM."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    writes_state = any(dump_path(node.settings) is not None for node in nodes)
+    seconds = STOP_WITH_STATE_SECONDS if writes_state else STOP_SECONDS
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, _stop_by_signal, stopping, seconds)
+    loop.call_later(BLOBS_AFTER_SECONDS, _prepare_for_blobs, nodes)
+    try:
+        async with asyncio.TaskGroup() as group:
+            for node in nodes:
+                group.create_task(node.serve(stopping))
+    except ExceptionGroup as failures:
+        raise failures.exceptions[0] from None
+
+
+def _prepare_for_blobs(nodes: Sequence["NodeProcess"]) -> None:
+    """Load the setup on a worker, if a chain takes blobs."""
+    if any(node.takes_blobs for node in nodes):
+        asyncio.get_running_loop().run_in_executor(None, _load_blobs)
+
+
+def _load_blobs() -> None:
     # the first blob tries again, and tells
     with suppress(NodeFaultError):
         BLOBS.prepare()
 
 
-class Process:
+class NodeProcess:
     """A node that a terminal or a service manager runs."""
 
-    def __init__(self, settings: NodeSettings) -> None:
-        self._settings = settings
-        self.core = NodeCore(settings)
+    def __init__(self, core: NodeCore) -> None:
+        self.settings = core.settings
+        self.core = core
 
-    async def serve(self) -> None:
-        """Listen until SIGINT or SIGTERM."""
-        stopping = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        seconds = STOP_SECONDS if dump_path(self._settings) is None else STOP_WITH_STATE_SECONDS
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, _stop_by_signal, stopping, seconds)
+    @property
+    def takes_blobs(self) -> bool:
+        """Whether the next block may have blobs."""
         chain = self.core.chain
+        return chain.spec.of(chain.next_header()).fork >= Fork.CANCUN
+
+    async def serve(self, stopping: asyncio.Event) -> None:
+        """Listen until the event comes."""
         config = self._config_pipe()
         async with self.core.served() as serving:
-            if chain.spec.of(chain.next_header()).fork >= Fork.CANCUN:
-                loop.call_later(BLOBS_AFTER_SECONDS, loop.run_in_executor, None, _prepare_for_blobs)
             settle_memory()
             try:
                 self._announce(serving.server, config)
                 await serving.until(stopping)
-                self._say(farewell(None if self._settings.memory else self._settings.datadir))
+                self._say(farewell(None if self.settings.memory else self.settings.datadir))
             finally:
                 # requests that are cut off are what a stop is; no tracebacks of them
                 logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
@@ -100,17 +129,17 @@ class Process:
     def _config_pipe(self) -> BinaryIO | None:
         """The pipe or device of --config-out, opened before the node listens. Raises NodeError."""
         with self._config_errors():
-            return None if self._settings.config_out is None else open_special(self._settings.config_out)
+            return None if self.settings.config_out is None else open_special(self.settings.config_out)
 
     @contextmanager
     def _config_errors(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:
-            raise NodeError(f"--config-out {self._settings.config_out}: {reason_of(error)}") from error
+            raise NodeError(f"--config-out {self.settings.config_out}: {reason_of(error)}") from error
 
     def _announce(self, server: Server, config: BinaryIO | None) -> None:
-        settings = self._settings
+        settings = self.settings
         facts = self._facts()
         if settings.config_out is not None:
             with self._config_errors():
@@ -127,11 +156,12 @@ class Process:
 
     def _say(self, text: str) -> None:
         """Print for people, unless they asked for quiet."""
-        if not self._settings.quiet:
-            print(painter(sys.stdout, self._settings.color)(text), flush=True)
+        if not self.settings.quiet:
+            heading = f"== {self.core.name}\n" if self.core.name else ""
+            print(painter(sys.stdout, self.settings.color)(heading + text), flush=True)
 
     def _facts(self) -> BannerFacts:
-        chain, settings = self.core.chain, self._settings
+        chain, settings = self.core.chain, self.settings
         genesis = chain.header_by_number(chain.genesis.number)
         assert genesis is not None
         header = chain.next_header()

@@ -41,6 +41,25 @@ def load_settings(flags: Mapping[str, object], config: Path | None = None) -> No
     return _checked(flags, sources, lambda name: _origin(name, flags, file))
 
 
+def chain_settings(
+    place: str, own: Mapping[str, object], flags: Mapping[str, object], shared: Mapping[str, object], file: Path
+) -> NodeSettings:
+    """The settings of one chain of several: its own, then flags, then the environment, then those that all share.
+
+    place: the chain's, for messages. Raises SettingsError as above.
+    """
+
+    def sources(
+        kind: type[BaseSettings], given: PydanticBaseSettingsSource, environment: PydanticBaseSettingsSource
+    ) -> Sources:
+        return given, environment, InitSettingsSource(kind, dict(shared))
+
+    def origin(name: str) -> str:
+        return f"{place}: {name}" if name in own else _origin(name, flags, file)
+
+    return _checked({**flags, **own}, sources, origin)
+
+
 def program_settings(values: Mapping[str, object], keywords: Mapping[str, str]) -> NodeSettings:
     """The settings that a program gives, setting -> value, and nothing else: neither environment nor file.
 
@@ -84,14 +103,25 @@ def _default_file() -> Path | None:
 
 
 def _read_file(file: Path) -> dict[str, object]:
-    """The file's keys, with - and _ alike; tables such as [rpc] prefix their keys."""
+    return settings_in(file, read_toml(file))
+
+
+def read_toml(file: Path) -> dict[str, object]:
+    """The file's content. Raises SettingsError."""
     try:
         with file.open("rb") as stream:
-            content = tomllib.load(stream)
+            return tomllib.load(stream)
     except OSError as error:
         raise SettingsError(f"{file}: cannot be read: {reason_of(error)}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{file}: not TOML: {error}") from error
+
+
+def settings_in(file: object, content: Mapping[str, object]) -> dict[str, object]:
+    """The settings of a table: - and _ are alike, and tables such as [rpc] prefix their keys.
+
+    file: the table's place, for messages. Raises SettingsError for what is no setting.
+    """
     values: dict[str, object] = {}
     for key, value in content.items():
         name = key.replace("-", "_")

@@ -14,6 +14,7 @@ from zevm import __version__
 from zevm.analysis.catalogue import Catalogue
 from zevm.analysis.debug_log import DebugLog
 from zevm.chain.blockchain import Chain
+from zevm.chain.blocks.clock import Timeline
 from zevm.chain.canonical.old_nodes import remove_old_nodes
 from zevm.chain.concurrency.deadline import Cancellation
 from zevm.chain.errors import ChainError
@@ -127,8 +128,21 @@ class Serving:
 class NodeCore:
     """Everything that one node holds. `opened` frames the chain's life, and in it `served` the server's."""
 
-    def __init__(self, settings: NodeSettings, *, listens: bool = True, watcher: Watcher | None = None) -> None:
-        """`listens`: whether the server takes the port of the settings by itself. watcher: in place of --debug's."""
+    def __init__(
+        self,
+        settings: NodeSettings,
+        *,
+        listens: bool = True,
+        watcher: Watcher | None = None,
+        name: str = "",
+        timeline: Timeline | None = None,
+    ) -> None:
+        """`listens`: whether the server takes the port of the settings by itself. watcher: in place of --debug's.
+
+        name, timeline: one of several chains of the process, by which its log is told from the others', and their time.
+        """
+        self.name = name
+        self._timeline = timeline
         words = settings.mnemonic_random
         self.settings = settings
         self._listens = listens
@@ -181,6 +195,7 @@ class NodeCore:
                 accounts,
                 watcher=self._watcher or self._debug_log(),
                 forked=None if fork is None else fork.genesis,
+                timeline=self._timeline,
             )
             stack.callback(self._chain.close)
             forks.serve(self._chain)
@@ -291,10 +306,8 @@ class NodeCore:
         settings = self.settings
         console = not settings.disable_console_log
         paint = str if settings.json_logs else painter(sys.stdout, settings.color)
-        return NodeLog(
-            kind(self._decoder.revert_reason, console=console, external_consensus=settings.external_consensus),
-            paint=paint,
-        )
+        reason, driven = self._decoder.revert_reason, settings.external_consensus
+        return NodeLog(kind(reason, console=console, external_consensus=driven, chain_name=self.name), paint=paint)
 
 
 def announced_version(settings: NodeSettings) -> str:

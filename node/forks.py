@@ -11,9 +11,9 @@ from functools import partial
 
 from zevm.chain.blockchain import Chain
 from zevm.chain.concurrency.deadline import Deadline
-from zevm.chain.ground import Ground
 from zevm.chain.rules.genesis import Genesis
 from zevm.chain.rules.predeploys import SYSTEM_CONTRACTS
+from zevm.chain.view import Ground
 from zevm.node.errors import NodeError
 from zevm.node.network import choose_genesis, furnish, node_limits
 from zevm.node.origin.fork import Fork, Wanted

@@ -166,14 +166,29 @@ class NodeLog:
 class Formatter:
     """Turns events into lines for people, as Anvil writes them."""
 
-    def __init__(self, reason: Reason | None = None, *, console: bool = True, external_consensus: bool = False) -> None:
-        """`external_consensus`: tell of payloads as they are executed, and not of new heads, which name them again."""
+    def __init__(
+        self,
+        reason: Reason | None = None,
+        *,
+        console: bool = True,
+        external_consensus: bool = False,
+        chain_name: str = "",
+    ) -> None:
+        """`external_consensus`: tell of payloads as they are executed, and not of new heads, which name them again.
+
+        chain_name: named in each line, where a process has several chains.
+        """
+        self._mark = f"[{chain_name}] " if chain_name else ""
+        self._named = {"chain": chain_name} if chain_name else {}
         self._reason = reason or (lambda _: None)
         self._console = console
         self._external_consensus = external_consensus
 
     def lines(self, events: Iterable[LogEvent]) -> Iterator[str]:
         """The lines of some events; consecutive equal methods become one line with a count."""
+        return (f"{self._mark}{line}" if line else line for line in self._unmarked(events))
+
+    def _unmarked(self, events: Iterable[LogEvent]) -> Iterator[str]:
         repeated, count = "", 0
         for event in events:
             plain = isinstance(event, CallEvent) and event.error is None
@@ -195,7 +210,7 @@ class Formatter:
 
     def note(self, text: str) -> str:
         """A line about the log itself."""
-        return text
+        return f"{self._mark}{text}"
 
     def _failure_lines(self, event: CallEvent) -> Iterator[str]:
         method = printable(event.method)
@@ -248,11 +263,11 @@ class JsonFormatter(Formatter):
         """An object for each call, block and transaction."""
         for event in events:
             for kind, fields in self._entries(event):
-                yield _json(event.started_at, kind, fields)
+                yield _json(event.started_at, kind, self._named | fields)
 
     def note(self, text: str) -> str:
         """A line about the log itself."""
-        return _json(time.time(), "note", {"message": text})
+        return _json(time.time(), "note", self._named | {"message": text})
 
     def _entries(self, event: LogEvent) -> Iterator[tuple[str, dict[str, Any]]]:
         if isinstance(event, CallEvent):

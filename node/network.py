@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from zevm.chain.blockchain import Chain
+from zevm.chain.blocks.clock import Clock, Timeline
 from zevm.chain.blocks.mining import MiningMode
 from zevm.chain.canonical.chain import stored_genesis
 from zevm.chain.canonical.group_limits import GroupLimits
@@ -149,17 +150,18 @@ def open_chain(
     checked: bool = True,
     watcher: Watcher | None = None,
     forked: Genesis | None = None,
+    timeline: Timeline | None = None,
 ) -> Chain:
     """The chain in a database, created if absent; with `checked`, its newest blocks are verified.
 
     accounts: the development accounts, funded by a new chain. watcher: see ChainOptions. forked: the genesis of a fork.
-    Raises StorageError, GenesisError.
+    timeline: shared with other chains of the process. Raises StorageError, GenesisError.
     """
     genesis = forked or choose_genesis(settings, stored_genesis(database), accounts)
     if checked and database.ledger.head() is not None:
         _refuse(database.recent_check())
         database.fill_preimages()
-    chain = Chain(database, genesis, replace(chain_options(settings), watcher=watcher))
+    chain = Chain(database, genesis, replace(chain_options(settings), watcher=watcher), Clock(timeline=timeline))
     try:
         _refuse(recent_problems(chain.canonical) if checked else ())
         if forked is not None:

@@ -174,13 +174,3 @@ ABOUT_PROOFS = (
     "Newest states of which every trie node is at hand, for eth_getProof and the like. Those of an older one are made "
     "again from what changed since. `all` keeps the nodes of every state on the disk, for ever."
 )
-
-NEEDS = (
-    ("state_interval", ("state", "dump_state")),
-    ("mixed_mining", ("block_time",)),
-    ("follow_ca", ("follow",)),
-    ("follow_development", ("follow",)),
-    ("fork_block_number", ("fork_url",)),
-    ("fork_chain_id", ("fork_url",)),
-)
-"""Settings that would have no effect without one of others."""

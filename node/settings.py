@@ -14,7 +14,6 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from zevm.chain.pool.limits import PoolLimits
 from zevm.chain.rules.units import ETHER
-from zevm.chain.vm.engines.engine import engine_named
 from zevm.node.limit_settings import POOL_EFFECTS, limit_fields
 from zevm.node.mnemonic import DEFAULT_DERIVATION_PATH, DEFAULT_MNEMONIC, check_derivation_path, check_mnemonic
 from zevm.node.setting_kinds import (
@@ -26,7 +25,6 @@ from zevm.node.setting_kinds import (
     FORK,
     MINING,
     NAMES,
-    NEEDS,
     OUTPUT,
     QUIC,
     REPLICAS,
@@ -46,9 +44,9 @@ from zevm.node.setting_kinds import (
     Urls,
     UserPath,
     WordCount,
-    dashed,
     setting,
 )
+from zevm.node.settings_together import check_together
 from zevm.rpc.limits import Limits
 
 UNLIMITED_GAS = 2**63 - 1
@@ -425,38 +423,8 @@ class NodeSettings(BaseSettings):
 
     @model_validator(mode="after")
     def _fit_together(self) -> "NodeSettings":
-        for first, second in _EXCLUSIVE:
-            if getattr(self, first) not in (None, False) and getattr(self, second) not in (None, False):
-                raise ValueError(f"--{dashed(first)} cannot be used with --{dashed(second)}")
-        for name, needed in NEEDS:
-            if getattr(self, name) not in (None, False) and all(getattr(self, item) in (None, ()) for item in needed):
-                raise ValueError(f"--{dashed(name)} needs {' or '.join(f'--{dashed(item)}' for item in needed)}")
-        if self.external_consensus and (self.load_state or self.state):
-            raise ValueError("--load-state and --state cannot be used with --authrpc: the blocks are the client's")
-        if self.follow is not None:
-            self._check_follower()
-        if self.fork_url:
-            self._check_fork()
-        if (self.quic_cert is None) != (self.quic_key is None):
-            raise ValueError("--quic-cert and --quic-key belong together: give both, or neither")
-        engine_named(self.evm)
-        if self.external_consensus and self.block_time is not None:
-            raise ValueError("--block-time cannot be used with --authrpc: the consensus client makes the blocks")
+        check_together(dict(self), self.model_fields_set, external_consensus=self.external_consensus)
         return self
-
-    def _check_fork(self) -> None:
-        for name in _NOT_OF_A_FORK:
-            if name in self.model_fields_set and getattr(self, name) not in (None, False):
-                raise ValueError(f"--{dashed(name)} cannot be used with --fork-url: {_NOT_OF_A_FORK[name]}")
-        if self.external_consensus:
-            raise ValueError("--authrpc cannot be used with --fork-url: a fork makes its own blocks")
-
-    def _check_follower(self) -> None:
-        for name in ("load_state", "state", "block_time", "mixed_mining", "forward_transactions"):
-            if getattr(self, name):
-                raise ValueError(f"--{dashed(name)} cannot be used with --follow: the leader makes the blocks")
-        if self.external_consensus:
-            raise ValueError("--authrpc cannot be used with --follow: either the client or the leader makes the blocks")
 
     @property
     def external_consensus(self) -> bool:
@@ -492,34 +460,6 @@ class NodeSettings(BaseSettings):
     def automine(self) -> bool:
         """Whether a block is made for each transaction at once."""
         return not self.no_mining and (self.block_time is None or self.mixed_mining)
-
-
-_OF_THE_BLOCK = "it is the forked block's"
-_IN_MEMORY = "a fork is kept in memory"
-_NOT_OF_A_FORK = {
-    "init": _OF_THE_BLOCK,
-    "number": _OF_THE_BLOCK,
-    "timestamp": _OF_THE_BLOCK,
-    "block_base_fee_per_gas": _OF_THE_BLOCK,
-    "datadir": _IN_MEMORY,
-    "fresh": _IN_MEMORY,
-    "load_state": "the state is the forked chain's",
-    "state": "the state is the forked chain's",
-    "follow": "a follower's chain is its leader's",
-}
-"""Settings that contradict a fork, and why."""
-
-_EXCLUSIVE = (
-    ("state", "load_state"),
-    ("state", "dump_state"),
-    ("no_mining", "block_time"),
-    ("no_mining", "mixed_mining"),
-    ("gas_limit", "disable_block_gas_limit"),
-    ("enable_tx_gas_limit", "disable_tx_gas_limit"),
-    ("code_size_limit", "disable_code_size_limit"),
-    ("memory", "fresh"),
-    ("debug", "quiet"),
-)
 
 
 Settings: type[NodeSettings] = create_model("Settings", __base__=NodeSettings, **limit_fields())

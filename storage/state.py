@@ -9,7 +9,6 @@ Reads may come from any thread; `apply` and `rewind` belong to the one writer.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from threading import Lock
 
 from zevm.storage import node_removal, preimages, state_update, trie
@@ -44,6 +43,7 @@ from zevm.storage.state_nodes import (
     Written,
     forget_nodes,
 )
+from zevm.storage.state_proofs import AccountProof, prove_account
 from zevm.storage.state_readers import (
     BaseReader,
     HistoryReader,
@@ -54,28 +54,10 @@ from zevm.storage.state_readers import (
     UpdateReader,
 )
 from zevm.storage.state_record import updates_after
-from zevm.storage.state_update import NodesOf, StateUpdate, hashed, slot_hash
+from zevm.storage.state_update import NodesOf, StateUpdate
 from zevm.storage.store import Batch, Reader, Snapshot
 
-__all__ = ["AccountProof", "SlotProof", "StateBase", "StateStore", "StateUpdate", "Version"]
-
-
-@dataclass(frozen=True, slots=True)
-class SlotProof:
-    """A storage slot, its value (0 where absent), and the storage trie's nodes from the root towards it."""
-
-    slot: int
-    value: int
-    proof: list[bytes]
-
-
-@dataclass(frozen=True, slots=True)
-class AccountProof:
-    """An account (None where absent), the state trie's nodes towards it, and its slots (EIP-1186)."""
-
-    account: Account | None
-    proof: list[bytes]
-    slots: list[SlotProof]
+__all__ = ["StateBase", "StateStore", "StateUpdate", "Version"]
 
 
 BEFORE_ALL: Version = (-1, 0)
@@ -457,17 +439,7 @@ class StateStore:
 
         check: called before each slot; what it raises ends the work.
         """
-        root = base if isinstance(base, bytes) else base.root
-        nodes, key = state_update.nodes_over(self.nodes, base), hashed(address)
-        record, account_proof = trie.get_with_proof(nodes(b""), root, key)
-        account = None if record is None else decode_account(record)
-        storage_root = EMPTY_ROOT if account is None else account.storage_root
-        proofs = []
-        for slot in slots:
-            check()
-            value, proof = trie.get_with_proof(nodes(key), storage_root, slot_hash(slot))
-            proofs.append(SlotProof(slot, 0 if value is None else decode_int(decode(value)), proof))
-        return AccountProof(account, account_proof, proofs)
+        return prove_account(self.nodes, base, address, slots, check)
 
     def verify(self, root: bytes, view: Reader | None = None, limit: int = PROBLEM_LIMIT) -> list[str]:
         """Check a whole state past all caches: every node and code against its hash.

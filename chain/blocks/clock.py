@@ -17,14 +17,38 @@ class ClockState:
     interval: int | None = None
 
 
-class Clock:
-    """Chooses the timestamps of blocks, in seconds since 1970."""
+class Timeline:
+    """The time that the clocks of several chains share: what moves one moves all. offset: see Clock."""
 
-    def __init__(self, now: Callable[[], float] = time.time) -> None:
+    def __init__(self) -> None:
+        self.offset = 0
+
+
+class Clock:
+    """Chooses the timestamps of blocks, in seconds since 1970.
+
+    On a timeline of several chains a revert takes the time of all back, and where two chains move the time at the same
+    instant, one of the moves holds.
+    """
+
+    def __init__(self, now: Callable[[], float] = time.time, timeline: Timeline | None = None) -> None:
         self._now = now
-        self.state = ClockState()
+        self._timeline = timeline or Timeline()
+        self._state = ClockState()
         self.least_step = 1
         """Seconds that lie between blocks at least: 1 by Ethereum's rules, 0 where equal timestamps may be."""
+
+    @property
+    def state(self) -> ClockState:
+        """The clock's part of a snapshot; one that is set sets the timeline too."""
+        if self._state.offset != self._timeline.offset:
+            self._state = replace(self._state, offset=self._timeline.offset)
+        return self._state
+
+    @state.setter
+    def state(self, state: ClockState) -> None:
+        self._state = state
+        self._timeline.offset = state.offset
 
     @property
     def offset(self) -> int:

@@ -9,6 +9,7 @@ const forks = @import("forks.zig");
 const host = @import("host.zig");
 const keccak = @import("keccak.zig");
 const machines = @import("machine.zig");
+const places = @import("places.zig");
 const states = @import("state.zig");
 const watches = @import("watch.zig");
 const Error = @import("errors.zig").Error;
@@ -381,7 +382,7 @@ pub fn fuzz(random: Random, memory: Allocator) WrongError!void {
     codes.start(memory, random.int(u64));
     defer codes.cache.deinit();
     if (random.boolean()) codes.cache.limit = 1_000;
-    states.start(random.int(u64));
+    places.start(random.int(u64));
     var world: World = .make(random);
     const block = try random_block(random);
     const gas: u64 = if (random.uintLessThan(u8, 64) == 0) 3_000_000 else random.uintLessThan(u64, 150_000);

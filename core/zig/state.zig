@@ -6,6 +6,7 @@ const codes = @import("code.zig");
 const host_of = @import("host.zig");
 const journal_of = @import("journal.zig");
 const keccak = @import("keccak.zig");
+const Places = @import("places.zig").Places;
 const Error = @import("errors.zig").Error;
 
 const Allocator = std.mem.Allocator;
@@ -85,29 +86,6 @@ const Transient = struct { account: Account, key: Word, value: Word = 0 };
 pub const Log = struct { address: Address, topics: [4]Word, topic_count: u8, data: []const u8, ordinal: u64 };
 
 const SlotKey = struct { account: Account, slot: Word };
-
-/// Attackers choose slots and addresses: their hashes must not be foreseen.
-var seed: u64 = 0;
-
-pub fn start(entropy: u64) void {
-    seed = entropy;
-}
-
-const Hashing = struct {
-    pub fn hash(_: Hashing, key: anytype) u64 {
-        if (@TypeOf(key) == Address) return std.hash.Wyhash.hash(seed, &key);
-        return std.hash.Wyhash.hash(seed +% @as(u64, @intFromEnum(key.account)) *% 0x9e3779b97f4a7c15, std.mem.asBytes(&key.slot));
-    }
-
-    pub fn eql(_: Hashing, left: anytype, right: @TypeOf(left)) bool {
-        if (@TypeOf(left) == Address) return std.mem.eql(u8, &left, &right);
-        return left.account == right.account and left.slot == right.slot;
-    }
-};
-
-fn Places(comptime Key: type) type {
-    return std.HashMapUnmanaged(Key, u32, Hashing, 60);
-}
 
 pub const State = struct {
     /// Of a run: freed as a whole.

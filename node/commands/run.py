@@ -9,8 +9,10 @@ from typing import Annotated
 
 import typer
 
+from zevm.node.chains import NamedChain, chains_in
 from zevm.node.commands.options import ConfigOption, DatadirOption
 from zevm.node.config import load_settings
+from zevm.node.errors import SettingsError
 from zevm.node.foreign_flags import translated
 from zevm.node.help import COMMON_PANEL, COMMON_SETTINGS, show_limits
 from zevm.node.setting_kinds import LIMITS, POOL
@@ -23,14 +25,19 @@ def _run(**values: object) -> None:
     Every setting may also come from the environment (ZEVM_PORT=8546) or a TOML file (port = 8546).
     `--help-limits` shows the flags of limits.
     """
-    config, _ = values.pop("config"), values.pop("help_limits")
+    config, file, _ = values.pop("config"), values.pop("chains"), values.pop("help_limits")
     given = {name: value for name, value in values.items() if value not in (None, False)}
-    settings = load_settings(given, config if isinstance(config, Path) else None)
+    if isinstance(file, Path):
+        if config is not None:
+            raise SettingsError("--config cannot be used with --chains: settings of all chains stand in that file")
+        chains = chains_in(file, given)
+    else:
+        chains = [NamedChain("", load_settings(given, config if isinstance(config, Path) else None))]
     # the node's rooms take most of a second to import: a wrong setting is told before, and no garbage is made
     gc.disable()
-    from zevm.node.app import run_node
+    from zevm.node.app import run_nodes
 
-    raise typer.Exit(run_node(settings))
+    raise typer.Exit(run_nodes(chains))
 
 
 def _with_setting_flags(function: Callable[..., None]) -> Callable[..., None]:
@@ -38,9 +45,17 @@ def _with_setting_flags(function: Callable[..., None]) -> Callable[..., None]:
     limits = typer.Option(
         "--help-limits", is_eager=True, callback=show_limits, help="Show the flags of limits and exit."
     )
+    chains = typer.Option(
+        "--chains",
+        metavar="FILE",
+        help="Run the chains of a TOML file in one process and on one clock (docs/chains.md).",
+    )
     parameters = [
         *_parameters(COMMON_SETTINGS, COMMON_PANEL),
         inspect.Parameter("config", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=ConfigOption),
+        inspect.Parameter(
+            "chains", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[Path | None, chains]
+        ),
         inspect.Parameter(
             "help_limits", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Annotated[bool, limits]
         ),
@@ -113,7 +128,7 @@ def in_own_flags(arguments: Sequence[str]) -> list[str]:
 
 def _own_flags() -> dict[str, bool]:
     """Each flag of `zevm run`, and whether a value follows it."""
-    flags = {"--config": True, "--help": False, "-h": False}
+    flags = {"--config": True, "--chains": True, "--help": False, "-h": False}
     for name, flag in setting_flags().items():
         flags |= dict.fromkeys(flag.names, Settings.model_fields[name].annotation is not bool)
     return flags

@@ -16,7 +16,10 @@ from testing.speed import PATIENCE_SECONDS
 from tests.chain.vm.support import CONTRACT, ETHER, SENDER, assemble, environment_of, returning
 from tests.core.support import needs_core
 from verification.differential import engines as differential
+from verification.differential.cases import CONTRACTS
+from verification.differential.coverage import Coverage
 from verification.differential.nests import nest_of
+from verification.differential.programs import program_of
 from zevm.chain.concurrency.deadline import BriefDeadline, Deadline, ExecutionTimeoutError, NotBriefError
 from zevm.chain.errors import EngineDifferenceError, TransactionError
 from zevm.chain.rules.forks import Fork
@@ -96,8 +99,31 @@ def test_statuses_and_kinds_are_those_of_the_core() -> None:
 def test_random_programs_agree(ran: Counter[str]) -> None:
     for seed in range(150):
         differential.run_program(seed)
-    assert ran["native"] > 200
+    # a tracer watches every other seed: the core tells it of its frames, and py-evm runs them for the comparison
+    assert ran["native"] > 100
+    assert ran["py-evm"] > 100
     assert not ran["refused"]
+
+
+@pytest.mark.lengthy
+def test_random_programs_run_every_opcode() -> None:
+    coverage = Coverage()
+    for seed in range(400):
+        program = program_of(seed)
+        executor = Executor(environment_of(program.fork, engine=Engine.PY_EVM), BlockState(program.state))
+        with suppress(TransactionError):
+            executor.call(program.request, tracer=coverage)
+    assert [name for name, count in coverage.opcodes.items() if not count] == []
+
+
+@pytest.mark.lengthy
+def test_a_random_contract_is_the_same_whoever_asks_first() -> None:
+    states = [program_of(7).state, program_of(7).state]
+    for state, order in zip(states, (CONTRACTS, CONTRACTS[::-1]), strict=True):
+        for address in order:
+            assert state.account(Address(address)) is not None
+    assert states[0].accounts == states[1].accounts
+    assert len(states[0].accounts) == len(CONTRACTS) + 2
 
 
 @pytest.mark.lengthy

@@ -3,7 +3,11 @@
 import json
 import re
 import shlex
+import shutil
+import subprocess
+import sys
 import tomllib
+from configparser import ConfigParser
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +19,10 @@ from prometheus_client import generate_latest
 from testing.node_process import ROOT
 from zevm.chain.blockchain import Chain
 from zevm.chain.rules.genesis import load_default_genesis
+from zevm.node.app import STOP_WITH_STATE_SECONDS
 from zevm.node.metrics import Metrics
 from zevm.node.settings import Settings
+from zevm.rpc.limits import Limits
 from zevm.storage.database import Database
 
 LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-build.lock")
@@ -44,6 +50,32 @@ def _recipe(target: str) -> list[str]:
     match = re.search(rf"^{target}:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
     assert match is not None, target
     return [line.strip().lstrip("@") for line in match[1].splitlines()]
+
+
+def _service() -> ConfigParser:
+    unit = ConfigParser(interpolation=None, comment_prefixes=("#",))
+    unit.optionxform = str  # type: ignore[assignment,method-assign]
+    unit.read(ROOT / "deploy" / "systemd" / "zevm.service")
+    return unit
+
+
+def test_the_service_runs_what_make_run_runs() -> None:
+    service = _service()["Service"]
+    assert service["ExecStart"] == "/opt/zevm/.venv/bin/zevm run"
+    names = [item.partition("=")[0] for item in service["Environment"].split() if item.startswith("ZEVM_")]
+    assert names
+    assert {name.removeprefix("ZEVM_").lower() for name in names} <= set(Settings.model_fields)
+    assert int(service["TimeoutStopSec"]) > STOP_WITH_STATE_SECONDS
+    assert int(service["LimitNOFILE"]) >= Limits().http_connections + Limits().websocket_connections
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed here")
+def test_systemd_takes_the_service(tmp_path: Path) -> None:
+    text = (ROOT / "deploy" / "systemd" / "zevm.service").read_text()
+    unit = tmp_path / "zevm.service"
+    unit.write_text(text.replace("/opt/zevm/.venv/bin/zevm", sys.executable))
+    checked = subprocess.run(["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, check=False)
+    assert (checked.returncode, checked.stderr) == (0, "")
 
 
 def test_the_image_installs_by_the_makefiles_own_target() -> None:

@@ -56,7 +56,7 @@ def run_program(seed: int) -> None:
 def _run(program: Program, gas_limit: int, *, is_traced: bool) -> int:
     """The gas that it used; 0 where the message may not begin."""
     environment = replace(environment_of(program.fork), engine=Engine.CHECK, number=300)
-    executor = Executor(environment, BlockState(MemoryReader(program.accounts)))
+    executor = Executor(environment, BlockState(program.state))
     tracer = make_tracer("callTracer", {"withLog": True}, _CONTEXT) if is_traced else None
     try:
         request = replace(program.request, gas_limit=gas_limit)

@@ -1,9 +1,10 @@
 """Random programs of every fork, each with the accounts around it: what `engines` runs on both engines."""
 
+from functools import cache
 from random import Random
 from typing import NamedTuple
 
-from testing.memory_state import MemoryAccount
+from testing.memory_state import MemoryAccount, MemoryReader
 from verification.differential.cases import CONTRACTS, EMPTY, ETHER
 from verification.differential.code import INTERESTING, WORD, CodeWriter, push
 from verification.differential.inputs import precompile_call
@@ -12,6 +13,7 @@ from zevm.chain.types import AccessListEntry
 from zevm.chain.vm.fork_table import FRAME_CLASSES, precompile_address
 from zevm.chain.vm.instructions import invalid
 from zevm.chain.vm.interface import CallRequest
+from zevm.storage.account import Account
 from zevm.storage.primitives import Address
 
 SENDER = Address(bytes((0x5E,)) * 20)
@@ -21,11 +23,33 @@ _MEMORY_NAMES = ("COPY", "LOAD", "STORE", "KECCAK", "SHA3", "LOG", "RETURN", "RE
 _JUMPS = (0x56, 0x57)
 
 
+class Contracts(MemoryReader):
+    """A state whose contracts are written when they are first asked for: a program meets one or two of six.
+
+    What a contract is depends on the seed and its address alone, never on who asks first.
+    """
+
+    def __init__(self, seed: int, fork: Fork) -> None:
+        empty = MemoryAccount() if fork < Fork.SPURIOUS_DRAGON else MemoryAccount(balance=1)
+        super().__init__({SENDER: MemoryAccount(nonce=seed % 3, balance=10**6 * ETHER), Address(EMPTY): empty})
+        self._seed = seed
+        self._fork = fork
+
+    def account(self, address: Address) -> Account | None:
+        """The account at an address; a contract that is not there yet is written."""
+        if address not in self.accounts and address in CONTRACTS:
+            random = Random(f"program {self._seed}, contract {address.hex()}")
+            written = _contract(random, _writer(random, address), self._fork)
+            self.accounts[address] = written
+            self.codes[written.code_hash] = written.code
+        return super().account(address)
+
+
 class Program(NamedTuple):
-    """A call or creation under a fork, and the accounts of its state."""
+    """A call or creation under a fork, and the state in which it runs."""
 
     fork: Fork
-    accounts: dict[Address, MemoryAccount]
+    state: Contracts
     request: CallRequest
 
 
@@ -33,15 +57,13 @@ def program_of(seed: int) -> Program:
     """The program of a seed, which is always the same."""
     random = Random(f"program {seed}")
     fork = random.choice([*Fork])
+    return Program(fork, Contracts(seed, fork), _request(random, _writer(random, CONTRACTS[0]), fork))
+
+
+def _writer(random: Random, own: bytes) -> CodeWriter:
     writer = CodeWriter(random, [*CONTRACTS, SENDER, EMPTY])
-    accounts = {
-        SENDER: MemoryAccount(nonce=random.randrange(3), balance=10**6 * ETHER),
-        Address(EMPTY): MemoryAccount() if fork < Fork.SPURIOUS_DRAGON else MemoryAccount(balance=1),
-    }
-    for address in CONTRACTS:
-        writer.own = address
-        accounts[Address(address)] = _contract(random, writer, fork)
-    return Program(fork, accounts, _request(random, writer, fork))
+    writer.own = own
+    return writer
 
 
 def _contract(random: Random, writer: CodeWriter, fork: Fork) -> MemoryAccount:
@@ -77,7 +99,7 @@ def of_fork(code: bytes, fork: Fork) -> bytes:
 def instructions(random: Random, writer: CodeWriter, fork: Fork, count: int) -> bytes:
     """Any instructions of the fork with operands of all kinds, whose results are mostly kept."""
     operations = FRAME_CLASSES[fork].operations
-    known = [value for value, operation in enumerate(operations) if operation.body is not invalid]
+    known = _known(fork)
     code = b""
     for _ in range(count):
         opcode = random.choice(known) if random.random() < 0.99 else random.randrange(256)
@@ -98,6 +120,18 @@ def instructions(random: Random, writer: CodeWriter, fork: Fork, count: int) -> 
     return code + random.choice((size + start + b"\xf3", b"\x00", b"", size + start + b"\xfd"))
 
 
+@cache
+def _known(fork: Fork) -> tuple[int, ...]:
+    """The fork's opcodes."""
+    operations = FRAME_CLASSES[fork].operations
+    return tuple(value for value, operation in enumerate(operations) if operation.body is not invalid)
+
+
+@cache
+def _is_of_memory(name: str) -> bool:
+    return any(part in name for part in _MEMORY_NAMES)
+
+
 def _push(value: int, fork: Fork) -> bytes:
     return push(value) if value or fork >= Fork.SHANGHAI else b"\x60\x00"
 
@@ -106,7 +140,7 @@ def _operand(random: Random, writer: CodeWriter, name: str) -> int:
     kind = random.random()
     if kind < 0.2:
         return int.from_bytes(writer.target(), "big")
-    if kind < 0.75 if any(part in name for part in _MEMORY_NAMES) else kind < 0.35:
+    if kind < (0.75 if _is_of_memory(name) else 0.35):
         return writer.small()
     return random.choice(INTERESTING) if kind < 0.85 else random.getrandbits(random.randrange(1, 257))
 

@@ -7,7 +7,8 @@ import os
 import sys
 from multiprocessing.connection import Connection
 
-from zevm.node.app import run_node
+from zevm.node.app import run_nodes
+from zevm.node.chains import NamedChain
 from zevm.node.config import program_settings
 from zevm.rpc import methods
 from zevm.rpc.transport.quic import server
@@ -32,4 +33,4 @@ def run(settings: dict[str, object], output: Connection, namespace: int | None) 
         os.dup2(output.fileno(), number)
     if namespace is not None:
         enter_namespace(namespace)
-    sys.exit(run_node(program_settings(settings, {})))
+    sys.exit(run_nodes([NamedChain("", program_settings(settings, {}))]))

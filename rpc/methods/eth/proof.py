@@ -12,7 +12,7 @@ from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
 from zevm.storage.account import EMPTY_ACCOUNT
 from zevm.storage.primitives import Address
-from zevm.storage.state import AccountProof
+from zevm.storage.state_proofs import AccountProof
 
 _KEY_BYTES = 32
 _NO_HASH = bytes(32)

@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import logging
-import socket
 
 import pytest
 
+from testing.ports import free_ports
 from tests.node.replication.conftest import WAIT_SECONDS, Open, Pair, Told, caught_up, replication_of
 from tests.node.replication.test_replica_faults import GENESIS
 from zevm.node.replication.lineage import MOST_LEADERS
 from zevm.node.replication.messages import MessageError, Welcome
-
-
-def free_ports(count: int) -> list[int]:
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
 
 
 @pytest.mark.parametrize(
