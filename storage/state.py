@@ -190,8 +190,12 @@ class StateStore:
         if written is not None and written.version > version:
             written = None
         self._paths.begin(written or Written((0, 0), EMPTY_ROOT))
-        values = flat_records(self._store) if written is None else values_since(self._store, written.version)
-        self._paths.add(Batch(), _checked(rebuild(self.nodes, self._paths.written.root, values), root))
+        if written is None:
+            rebuilt = rebuild(self.nodes, EMPTY_ROOT, flat_records(self._store))
+        else:
+            since = values_since(self._store, written.version)
+            rebuilt = rebuild(self.nodes, written.root, since.values, whole=since.whole)
+        self._paths.add(Batch(), _checked(rebuilt, root))
         return None
 
     def _recover_all(self, root: bytes) -> Batch | None:
