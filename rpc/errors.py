@@ -398,7 +398,8 @@ def translate(error: Exception, *, evm_timeout_seconds: float) -> RpcError | Non
     if isinstance(error, ExecutionTimeoutError):
         return ServerError(f"execution aborted (timeout = {evm_timeout_seconds:g}s)")
     if isinstance(error, CorruptionError | MissingNodeError):
-        return ServerError(f"database damaged: {told(error)}; stop the node and run `zevm db check`")
+        remedy = "" if topic_of(error) in HINTS else "; run `zevm db check`"
+        return ServerError(f"database damaged: {told(error)}{remedy}; stop the node first")
     if isinstance(error, OriginError | NodesNotKeptError):
         return ServerError(told(error))
     if isinstance(error, StorageError):

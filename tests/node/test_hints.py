@@ -89,9 +89,7 @@ def test_what_a_client_reads() -> None:
     }
     damaged = translate(DAMAGED, evm_timeout_seconds=1)
     assert damaged is not None
-    assert damaged.message == (
-        "database damaged: block 5 is missing; run `zevm db check --deep`; stop the node and run `zevm db check`"
-    )
+    assert damaged.message == ("database damaged: block 5 is missing; run `zevm db check --deep`; stop the node first")
     with (
         pytest.raises(rpc_errors.InvalidParamsError, match="; give 1 or more, or start with --allow-blocks-with"),
         refusals_as_parameters(),
