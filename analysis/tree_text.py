@@ -8,6 +8,7 @@ from eth_utils.address import to_checksum_address
 
 from zevm.analysis.call_tree import Call, Event
 from zevm.analysis.printable import printable
+from zevm.chain.vm.interface import VmErrorKind
 
 LINES_LIMIT: Final = 10_000
 """Lines of one tree."""
@@ -65,7 +66,7 @@ def head_of(call: Call) -> str:
 def end_of(call: Call) -> str:
     """`[Return] true`, `[Stop]`, `[Revert] Insufficient(5)`."""
     if call.error is not None:
-        reverted = "revert" in call.error
+        reverted = call.error == VmErrorKind.REVERT.value
         return printable(f"[Revert] {call.reason or 'without a reason'}" if reverted else f"[Failed] {call.error}")
     if call.kind in _CREATIONS:
         return f"[Return] {call.code_bytes:,} bytes of code"

@@ -269,6 +269,7 @@ class NodeCore:
             quic=quic_port(settings),
             names=names_port(settings),
             direct_http=not settings.no_direct_http,
+            explorer=False if settings.no_explorer else settings.explorer or None,
         )
         server = Server(services, options)
         if settings.quic_port is not None:

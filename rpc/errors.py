@@ -38,7 +38,8 @@ from zevm.chain.errors import (
     RefusalError,
     SimulationError,
 )
-from zevm.chain.tracing.errors import TraceMemoryError
+from zevm.chain.tracing.errors import TraceMemoryError, TraceSizeError
+from zevm.contracts import errors as build_errors
 from zevm.storage.errors import (
     CorruptionError,
     MissingNodeError,
@@ -336,6 +337,11 @@ HINTS: dict[Topic, str] = {
     chain_errors.StatesNotKeptError: "start another chain in another --datadir, or use anvil_reset",
     chain_errors.MovedPrecompileError: "leave movePrecompileToAddress out",
     TraceMemoryError: "try again later, ask for less, or raise --rpc-trace-memory-bytes",
+    TraceSizeError: "ask for less, as with limit, disableStack, disableStorage, onlyTopCall or another tracer",
+    build_errors.BuildTimeoutError: "--rpc-zig-seconds raises the limit",
+    build_errors.CompilerMemoryError: "--rpc-zig-memory-bytes raises the limit",
+    build_errors.ClientCompilesError: "--rpc-zig-client-compiles raises the limit",
+    build_errors.CompilerBusyError: "--rpc-zig-compiles and --rpc-zig-waiting raise the limits",
     StorageProblem.NODES_NOT_KEPT: (
         "ask for a newer block, or start with a larger --proofs-seconds; `--proofs all` keeps the tries of all states "
         "from its first start on"
