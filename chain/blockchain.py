@@ -25,7 +25,7 @@ from zevm.chain.concurrency.writer import Steps, Turn, Writer, WriterStoppedErro
 from zevm.chain.errors import (
     BlockError,
     ChainError,
-    DrivenChainError,
+    ExternalConsensusError,
     FollowedChainError,
     InvalidRequestError,
     NodeFaultError,
@@ -154,7 +154,7 @@ class Chain(ChainView):
         called with each block. Only the last block of each part is synced to the medium: none of them is acknowledged
         before it.
         """
-        self.refuse_when_driven()
+        self.require_own_chain()
         if count > 1 and interval_seconds is not None:
             self.clock.check_interval(interval_seconds)
         if timestamp is not None:
@@ -208,7 +208,7 @@ class Chain(ChainView):
     @writes
     def patch_state(self, change: Callable[[ExecutionState], None]) -> None:
         """Change accounts of the latest state without a transaction; durable when this returns."""
-        self.refuse_when_driven()
+        self.require_own_chain()
         state = PatchedState(self.head.state)
         change(state)
         diff, since = state.diff(), self.head.state.root
@@ -245,7 +245,7 @@ class Chain(ChainView):
 
         The clock goes on from the newest one where that is ahead of it. See CanonicalChain.adopt.
         """
-        self.refuse_when_driven()
+        self.require_own_chain()
         state = PatchedState(self.head.state)
         change(state)
         self.canonical.adopt(history, state.diff(), states or {}, lambda batch: self._waiting.replace_all(batch, ()))
@@ -267,7 +267,7 @@ class Chain(ChainView):
     @writes
     def revert(self, number: int) -> bool:
         """Return to a snapshot, which is used up with all later ones; False where it is unknown."""
-        self.refuse_when_driven()
+        self.require_own_chain()
         snapshot = self.snapshots.take_back(number)
         if snapshot is None:
             return False
@@ -299,7 +299,7 @@ class Chain(ChainView):
     @writes
     def rollback(self, depth: int) -> tuple[BlockAndReceipts, ...]:
         """Remove the newest `depth` blocks for good; their transactions do not come back."""
-        self.refuse_when_driven()
+        self.require_own_chain()
         target = Version(self.ancestor(depth).number, LAST_PATCH)
         self.snapshots.drop_after(target)
         removed = self.canonical.rewind(target)
@@ -316,7 +316,7 @@ class Chain(ChainView):
         at once, when the last one is built; where another write has changed the chain meanwhile, InvalidRequestError
         is raised and none of them is.
         """
-        self.refuse_when_driven()
+        self.require_own_chain()
         if len(transactions) > depth:
             raise InvalidRequestError(f"{len(transactions)} blocks of transactions for a reorganisation of {depth}")
         head, turn = self.head, Turn()
@@ -372,7 +372,7 @@ class Chain(ChainView):
 
         also: see CanonicalChain.replace.
         """
-        self.refuse_when_driven()
+        self.require_own_chain()
 
         def additions(batch: Batch, removed: tuple[BlockAndReceipts, ...]) -> None:
             self._waiting.replace_all(batch, ())
@@ -428,7 +428,7 @@ class Chain(ChainView):
     @writes
     def set_chain_id(self, chain_id: int) -> None:
         """Ask another chain id of transactions, until the node stops. For development."""
-        self.refuse_when_driven()
+        self.require_own_chain()
         self.chain_id = chain_id
         self.spec.set_chain_id(chain_id)
         # a restart asks the old id again: what has left the pool must not come back then
@@ -449,10 +449,10 @@ class Chain(ChainView):
         """Let the pool hold what the ledger keeps of it: at a start, and after a write failed."""
         self._waiting.follow_disk()
 
-    def refuse_when_driven(self) -> None:
-        """Raise DrivenChainError or FollowedChainError where a consensus client or a leader alone may change it."""
+    def require_own_chain(self) -> None:
+        """Raise ExternalConsensusError or FollowedChainError if a consensus client or a leader alone may change it."""
         if self.options.external_consensus:
-            raise DrivenChainError
+            raise ExternalConsensusError
         self._refuse_when_following()
 
     def _refuse_when_following(self) -> None:
