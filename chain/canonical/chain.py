@@ -171,7 +171,7 @@ class CanonicalChain:
         """Go back to the genesis block; the removed blocks are returned, newest first, but for adopted ones."""
         if self._adopted.last < 0:
             return self.rewind(Version(self.genesis.number, self._first_patch), also)
-        removed = tuple(self._own_blocks())
+        removed = tuple(self.own_blocks())
         genesis, batch = self.genesis.with_changes(number=self._adopted.first), Batch()
         self.database.ledger.forget_blocks(batch)
         self.database.state.forget_history(batch)
@@ -186,8 +186,9 @@ class CanonicalChain:
         self._head = self._load_head()
         return removed
 
-    def _own_blocks(self) -> Iterable[BlockAndReceipts]:
-        for number in range(self._head.number, self._adopted.last, -1):
+    def own_blocks(self) -> Iterable[BlockAndReceipts]:
+        """The blocks that were made or verified here, newest first; neither the first one nor adopted ones."""
+        for number in range(self._head.number, max(self.genesis.number, self._adopted.last), -1):
             block_hash = self.records.canonical_hash(number)
             record = None if block_hash is None else self.records.record(block_hash)
             if record is not None:

@@ -14,7 +14,6 @@ FOR_ANY_THREAD = {
     "take_up": "gives its work to the writer",
     "close": "ends the writer",
     "blob_sidecar_of": "reads",
-    "require_own_chain": "reads an option",
 }
 WRITES = sorted(
     name
