@@ -332,7 +332,7 @@ HINTS: dict[Topic, str] = {
     Reason.UNSIGNED_TRANSACTION: "`zevm import --development` accepts it",
     Reason.TIMESTAMP_OF_PARENT: "`zevm import --development` accepts equal ones",
     Reason.GAS_LIMIT_LEAP: "`zevm import --development` accepts the jumps of a development node",
-    chain_errors.DrivenChainError: "start without --authrpc to make blocks here",
+    chain_errors.ExternalConsensusError: "start without --authrpc to make blocks here",
     chain_errors.EqualTimestampsError: "give 1 or more, or start with --allow-blocks-with-same-timestamp",
     chain_errors.StatesNotKeptError: "start another chain in another --datadir, or use anvil_reset",
     chain_errors.MovedPrecompileError: "leave movePrecompileToAddress out",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from zevm.chain import errors as chain_errors
-from zevm.chain.errors import BlockError, BlockOverrideError, DrivenChainError, Notice, Reason, TransactionError
+from zevm.chain.errors import BlockError, BlockOverrideError, ExternalConsensusError, Notice, Reason, TransactionError
 from zevm.node import hints
 from zevm.node.settings import setting_flags
 from zevm.rpc import errors as rpc_errors
@@ -68,7 +68,7 @@ DAMAGED = CorruptionError("block 5 is missing", StorageProblem.RECORD_DAMAGED)
         ),
         (TransactionError(Reason.ALREADY_KNOWN, "already known"), "already known"),
         (
-            DrivenChainError(),
+            ExternalConsensusError(),
             "a consensus client drives this chain through the Engine API, and nothing else changes it; "
             "start without --authrpc to make blocks here",
         ),
