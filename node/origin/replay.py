@@ -10,6 +10,7 @@ from zevm.node.origin.kept import Kept
 from zevm.node.origin.source import whole_block
 from zevm.storage import schema
 from zevm.storage.errors import OriginError
+from zevm.storage.primitives import Hash32
 
 _REPLAYED = b"after"
 """The key of the block's hash among the kept records; no key of the schema has it."""
@@ -27,7 +28,7 @@ def replayed(client: OriginClient, kept: Kept, parent: Header, transaction_hash:
 
     Raises OriginError.
     """
-    wanted = bytes.fromhex(transaction_hash[2:])
+    wanted = Hash32(bytes.fromhex(transaction_hash[2:]))
     block = _kept(kept, wanted) or _asked(client, kept, parent, wanted)
     hashes = [transaction.hash for transaction in block.transactions]
     if block.header.parent_hash != parent.hash or wanted not in hashes:
