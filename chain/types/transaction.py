@@ -1,8 +1,8 @@
 """Transactions of all types: legacy, EIP-2930, EIP-1559, EIP-4844, EIP-7702.
 
 One record serves every type; fields that a type lacks keep their defaults. A node-signed ("impersonated") transaction
-has no valid signature: its `s` is 0 and its `r` the sender's address, or 2**160 for the zero address: both are 0 where
-nobody has signed yet. No ECDSA signature can be so, so that the hash stays unique and the sender is never guessed.
+has no valid signature: its `s` is 0 and its `r` the sender's address, or 2**160 for the zero address: both are 0 in an
+unsigned transaction. No ECDSA signature is like that, so the hash stays unique and the sender is never guessed.
 """
 
 from collections.abc import Callable
