@@ -9,6 +9,7 @@ from zevm.chain.types import Block, Header, Receipt, Transaction
 from zevm.chain.view import ChainView
 from zevm.rpc.explorer.names import hash_named
 from zevm.rpc.explorer.page import NotFoundError, Page, PageRequest
+from zevm.rpc.explorer.paging import Pager, paged
 from zevm.rpc.methods.support.reading import account_of
 
 HOME_ROWS = 10
@@ -29,15 +30,6 @@ class TransactionRow:
     gas_used: int | None
     nonce: int
     block: Header | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Pager:
-    """Links of a list's pages; None where there is none. shown: which part of the list this is."""
-
-    shown: str
-    newer: str | None = None
-    older: str | None = None
 
 
 def home(request: PageRequest) -> Page:
@@ -86,17 +78,9 @@ def block(request: PageRequest) -> Page:
     """A block by its number, hash or `latest`. Raises NotFoundError."""
     chain = request.services.chain
     found = _find_block(chain, request.arguments[0])
-    header, count = found.header, len(found.transactions)
-    begin = min(request.number("page") * request.rows, count)
-    receipts = chain.receipts(found.hash)
-    chosen = range(begin, min(begin + request.rows, count))
+    header, receipts = found.header, chain.receipts(found.hash)
     is_canonical = chain.records.canonical_hash(header.number) == found.hash
-    place, page = f"/block/0x{found.hash.hex()}", begin // request.rows
-    pager = Pager(
-        f"{begin + 1:,} to {chosen.stop:,} of {count:,}" if count else "none",
-        f"{place}?page={page - 1}" if page else None,
-        f"{place}?page={page + 1}" if chosen.stop < count else None,
-    )
+    chosen, pager = paged(request, len(found.transactions), f"/block/0x{found.hash.hex()}")
     values = {
         "block": found,
         "header": header,
@@ -121,15 +105,9 @@ def pool(request: PageRequest) -> Page:
         for sender, transactions in sorted(accounts.items())
         for transaction in transactions
     ]
-    begin = min(request.number("page") * request.rows, len(waiting))
-    end = min(begin + request.rows, len(waiting))
-    page = begin // request.rows
-    pager = Pager(
-        f"{begin + 1:,} to {end:,} of {len(waiting):,}" if waiting else "none",
-        f"/pool?page={page - 1}" if page else None,
-        f"/pool?page={page + 1}" if end < len(waiting) else None,
-    )
-    rows = [(group, waiting_row(sender, each), each) for group, sender, each in waiting[begin:end]]
+    chosen, pager = paged(request, len(waiting), "/pool")
+    shown = waiting[chosen.start : chosen.stop]
+    rows = [(group, waiting_row(sender, each), each) for group, sender, each in shown]
     return Page("pool.html", "Pool", {"rows": rows, "stats": held.stats(), "pager": pager})
 
 

@@ -66,8 +66,7 @@ class Explorer:
         _, answer = await unless_left(self._answer(scope), receive)
         if answer is not None:
             place = [] if answer.location is None else [(b"location", answer.location.encode())]
-            headers = [*_PAGE, (b"content-type", answer.kind), *place]
-            await respond(send, answer.status, headers, b"" if scope["method"] == "HEAD" else answer.body)
+            await _send(scope, send, answer.status, [*_PAGE, (b"content-type", answer.kind), *place], answer.body)
 
     async def _answer(self, scope: Scope) -> Answer:
         try:
@@ -101,7 +100,17 @@ async def _send_asset(scope: Scope, send: Send, asset: Asset) -> None:
     """A file, or 304 where the browser has it: it asks each time, so that a new version of the node is seen at once."""
     headers = [*_SAFE, (b"etag", asset.tag), (b"cache-control", b"no-cache")]
     if asset.tag in (header(scope["headers"], b"if-none-match") or b""):
-        await respond(send, 304, headers, b"")
+        await send({"type": "http.response.start", "status": 304, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
         return
-    body = b"" if scope["method"] == "HEAD" else asset.body
-    await respond(send, 200, [*headers, (b"content-type", asset.kind)], body)
+    await _send(scope, send, 200, [*headers, (b"content-type", asset.kind)], asset.body)
+
+
+async def _send(scope: Scope, send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+    """A response; of HEAD without the body, but with its length (RFC 9110, 9.3.2)."""
+    if scope["method"] != "HEAD":
+        await respond(send, status, headers, body)
+        return
+    length = (b"content-length", b"%d" % len(body))
+    await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
+    await send({"type": "http.response.body", "body": b""})

@@ -104,6 +104,8 @@ async def test_many_transactions_of_a_block_have_pages() -> None:
         first = await small.page("/block/1")
         assert "1 to 2 of 3" in first.text
         (link,) = [link for link in first.links if "page=1" in link]
+        assert "3 to 3 of 3" in (await small.page("/block/1?page=99")).text
+        assert "1 to 2 of 3" in (await small.page("/block/1?page=x")).text
         second = await small.page(link)
         shown = [{link for link in page.links if link.startswith("/tx/")} for page in (first, second)]
         assert [len(links) for links in shown] == [2, 1]
