@@ -19,14 +19,12 @@ from zevm.chain.canonical.marks import LAST_PATCH, Checkpoints, Version
 from zevm.chain.canonical.memory_guard import MemoryGuard
 from zevm.chain.canonical.patches import PatchedState
 from zevm.chain.canonical.shared_sync import SharedSync
-from zevm.chain.canonical.snapshots import ChainSnapshot, NodeState, Snapshots
+from zevm.chain.canonical.snapshots import ChainSnapshot, Snapshots, node_state, restore_all_but_pool
 from zevm.chain.concurrency.deadline import Deadline, NotBriefError
 from zevm.chain.concurrency.writer import Steps, Turn, Writer, WriterStoppedError, run_through, writes
 from zevm.chain.errors import (
     BlockError,
     ChainError,
-    DrivenChainError,
-    FollowedChainError,
     InvalidRequestError,
     NodeFaultError,
 )
@@ -39,7 +37,7 @@ from zevm.chain.pool.pool import Changed
 from zevm.chain.rules.blobs import check_sidecar
 from zevm.chain.rules.genesis import Genesis
 from zevm.chain.types import Block, Header, Transaction
-from zevm.chain.view import ChainView
+from zevm.chain.view import ChainView, Ground
 from zevm.chain.vm.engines.engine import FUNCTION_CHECKS
 from zevm.chain.vm.execution_state import ExecutionState
 from zevm.storage.account import StateDiff
@@ -67,16 +65,21 @@ class Chain(ChainView):
             external_consensus=options.external_consensus or options.leader is not None,
             equal_timestamps=options.equal_timestamps,
         )
-        self._verifier = Verifier(self.spec, self.canonical, database.state)
         self._instant = InstantMining(self, self._memory, partial(self._build, allow_empty=False))
         self.snapshots = Snapshots()
         self.impersonated: set[bytes] = set()
         self.auto_impersonate = options.auto_impersonate
-        self._waiting = DurablePool(
-            self.pool, database, self.events, self.next_block, takes_unsigned=not options.external_consensus
-        )
+        self._keep_on_ground()
         self.writer.run(self.follow_disk)
         FUNCTION_CHECKS.begin(self, self.spec.engine)
+
+    def _keep_on_ground(self) -> None:
+        """Verify blocks and keep the pool on what the chain stands on."""
+        self._verifier = Verifier(self.spec, self.canonical, self.database.state)
+        takes_unsigned = not self.options.external_consensus
+        self._waiting = DurablePool(
+            self.pool, self.database, self.events, self.next_block, takes_unsigned=takes_unsigned
+        )
 
     def start(self) -> None:
         """Begin mining at an interval, where the mode asks for it."""
@@ -109,7 +112,7 @@ class Chain(ChainView):
         local: it comes from this node's own accounts, which the pool's price and count limits spare.
         deadline: a BriefDeadline, under which NotBriefError leaves everything as it was.
         """
-        self._refuse_when_following()
+        self.require_no_leader()
         sender = sender_of(transaction, takes_unsigned=not self.options.external_consensus)
         if transaction.sidecar is not None:
             check_sidecar(transaction, self.spec.of(self.next_header()))
@@ -154,7 +157,7 @@ class Chain(ChainView):
         called with each block. Only the last block of each part is synced to the medium: none of them is acknowledged
         before it.
         """
-        self.refuse_when_driven()
+        self.require_own_chain()
         if count > 1 and interval_seconds is not None:
             self.clock.check_interval(interval_seconds)
         if timestamp is not None:
@@ -208,7 +211,7 @@ class Chain(ChainView):
     @writes
     def patch_state(self, change: Callable[[ExecutionState], None]) -> None:
         """Change accounts of the latest state without a transaction; durable when this returns."""
-        self.refuse_when_driven()
+        self.require_own_chain()
         state = PatchedState(self.head.state)
         change(state)
         diff, since = state.diff(), self.head.state.root
@@ -245,7 +248,7 @@ class Chain(ChainView):
 
         The clock goes on from the newest one where that is ahead of it. See CanonicalChain.adopt.
         """
-        self.refuse_when_driven()
+        self.require_own_chain()
         state = PatchedState(self.head.state)
         change(state)
         self.canonical.adopt(history, state.diff(), states or {}, lambda batch: self._waiting.replace_all(batch, ()))
@@ -267,7 +270,7 @@ class Chain(ChainView):
     @writes
     def revert(self, number: int) -> bool:
         """Return to a snapshot, which is used up with all later ones; False where it is unknown."""
-        self.refuse_when_driven()
+        self.require_own_chain()
         snapshot = self.snapshots.take_back(number)
         if snapshot is None:
             return False
@@ -276,9 +279,7 @@ class Chain(ChainView):
         node = snapshot.node
         waiting = [entry.transaction for entry in node.pool.entries]
         removed = self.canonical.rewind(snapshot.version, lambda batch, _: self._waiting.replace_all(batch, waiting))
-        self.clock.state, self.settings = node.clock, node.settings
-        self.impersonated, self.auto_impersonate = set(node.impersonated), node.auto_impersonate
-        self.mining.set_mode(node.mining)
+        restore_all_but_pool(self, node)
         self._waiting.take_over(lambda: self.pool.restore(node.pool))
         self.events.publish(HeadChanged((), removed))
         return True
@@ -286,20 +287,12 @@ class Chain(ChainView):
     def _present(self) -> ChainSnapshot:
         """Everything as it is now."""
         head = self.head
-        node = NodeState(
-            self.pool.snapshot(),
-            self.clock.state,
-            self.mining.mode,
-            self.settings,
-            frozenset(self.impersonated),
-            self.auto_impersonate,
-        )
-        return ChainSnapshot(head.version, head.header.hash, head.state.root, node)
+        return ChainSnapshot(head.version, head.header.hash, head.state.root, node_state(self))
 
     @writes
     def rollback(self, depth: int) -> tuple[BlockAndReceipts, ...]:
         """Remove the newest `depth` blocks for good; their transactions do not come back."""
-        self.refuse_when_driven()
+        self.require_own_chain()
         target = Version(self.ancestor(depth).number, LAST_PATCH)
         self.snapshots.drop_after(target)
         removed = self.canonical.rewind(target)
@@ -316,19 +309,12 @@ class Chain(ChainView):
         at once, when the last one is built; where another write has changed the chain meanwhile, InvalidRequestError
         is raised and none of them is.
         """
-        self.refuse_when_driven()
+        self.require_own_chain()
         if len(transactions) > depth:
             raise InvalidRequestError(f"{len(transactions)} blocks of transactions for a reorganisation of {depth}")
-        head, turn = self.head, Turn()
-        target = self.ancestor(depth)
+        head, target = self.head, self.ancestor(depth)
         branch = Branch(target, spec=self.spec, history=self.canonical, states=self.database.state, clock=self.clock)
-        for index in range(depth):
-            branch.extend(transactions[index] if index < len(transactions) else (), self.settings)
-            if turn.is_over:
-                yield
-                turn = Turn()
-                if self.head is not head:
-                    raise InvalidRequestError("another request has changed the chain meanwhile: retry")
+        yield from branch.grow(depth, transactions, lambda: self.settings, lambda: self.head is head)
         self.switch_to(target, branch.blocks)
 
     @writes
@@ -372,7 +358,7 @@ class Chain(ChainView):
 
         also: see CanonicalChain.replace.
         """
-        self.refuse_when_driven()
+        self.require_own_chain()
 
         def additions(batch: Batch, removed: tuple[BlockAndReceipts, ...]) -> None:
             self._waiting.replace_all(batch, ())
@@ -380,6 +366,28 @@ class Chain(ChainView):
                 also(batch, removed)
 
         removed = self.canonical.restart(additions)
+        self._start_afresh(HeadChanged((), removed))
+
+    @writes
+    def begin_again(self, ground: Ground) -> None:
+        """Be another chain, which `ground` holds, with an empty pool and the settings of a fresh start.
+
+        Nothing of this one is read any more, but by who reads it now. The ground's database must be in memory.
+        """
+        self.require_own_chain()
+        canonical = ground.canonical
+        first = canonical.records.record(canonical.head.header.hash)
+        removed, zvm = tuple(self.canonical.own_blocks()), self.zvm
+        assert first is not None
+        self.bad_blocks = {}
+        self._stand_on(ground)
+        self._keep_on_ground()
+        self._start_afresh(HeadChanged((first,), removed))
+        if zvm is not None:
+            zvm.close()
+
+    def _start_afresh(self, told: HeadChanged) -> None:
+        """Take the settings of a start, and forget the pool."""
         self.snapshots = Snapshots()
         self.clock.state = Clock().state
         options = self.options
@@ -387,7 +395,7 @@ class Chain(ChainView):
         self.impersonated, self.auto_impersonate = set(), options.auto_impersonate
         self.mining.set_mode(options.mining)
         self._waiting.take_over(self.pool.clear)
-        self.events.publish(HeadChanged((), removed))
+        self.events.publish(told)
 
     @writes
     def drop_transaction(self, transaction_hash: Hash32) -> bool:
@@ -428,7 +436,7 @@ class Chain(ChainView):
     @writes
     def set_chain_id(self, chain_id: int) -> None:
         """Ask another chain id of transactions, until the node stops. For development."""
-        self.refuse_when_driven()
+        self.require_own_chain()
         self.chain_id = chain_id
         self.spec.set_chain_id(chain_id)
         # a restart asks the old id again: what has left the pool must not come back then
@@ -448,16 +456,6 @@ class Chain(ChainView):
     def follow_disk(self) -> None:
         """Let the pool hold what the ledger keeps of it: at a start, and after a write failed."""
         self._waiting.follow_disk()
-
-    def refuse_when_driven(self) -> None:
-        """Raise DrivenChainError or FollowedChainError where a consensus client or a leader alone may change it."""
-        if self.options.external_consensus:
-            raise DrivenChainError
-        self._refuse_when_following()
-
-    def _refuse_when_following(self) -> None:
-        if self.options.leader is not None:
-            raise FollowedChainError(self.options.leader)
 
     def _mine_block(self, *, sync: bool) -> BlockAndReceipts:
         record, _ = self._build(sync=sync)

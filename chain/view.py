@@ -1,7 +1,7 @@
 """Reads of the chain for any thread: blocks, states, environments, the pending block, logs."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from zevm.chain.blocks.clock import Clock
 from zevm.chain.blocks.context import BlockSettings, CallFrame, ChainSpec, NextContext
@@ -11,9 +11,10 @@ from zevm.chain.blocks.selection import Refusals, fill_block
 from zevm.chain.canonical.chain import CanonicalChain, Head
 from zevm.chain.canonical.log_records import LogRecord
 from zevm.chain.canonical.log_search import LogQuery, LogSearch
+from zevm.chain.canonical.patches import PatchedState
 from zevm.chain.canonical.records import TransactionPosition
 from zevm.chain.concurrency.deadline import Deadline
-from zevm.chain.errors import InvalidRequestError, UnknownBlockError
+from zevm.chain.errors import ExternalConsensusError, FollowedChainError, InvalidRequestError, UnknownBlockError
 from zevm.chain.options import ChainOptions
 from zevm.chain.pool.account import PooledTransaction
 from zevm.chain.pool.ordering import LoneOffer
@@ -25,6 +26,7 @@ from zevm.chain.types import Block, Header, Receipt
 from zevm.chain.types.block_reference import BlockReference, BlockTag
 from zevm.chain.vm.brief import watched
 from zevm.chain.vm.environment import BlockEnvironment
+from zevm.chain.vm.execution_state import ExecutionState
 from zevm.chain.zvm.machine import ZvmMachine
 from zevm.storage.account import StateReader
 from zevm.storage.database import Database
@@ -37,18 +39,24 @@ BAD_BLOCKS_KEPT = 10
 """As many as geth keeps."""
 
 
-class ChainView:
-    """Everything about the chain that can be asked without changing it."""
+class Ground:
+    """The database of a chain, and all that follows from that and from a genesis. Raises StorageError.
 
-    def __init__(self, database: Database, genesis: Genesis, options: ChainOptions, clock: Clock) -> None:
+    The database is begun with the genesis where it is empty. A chain for development may leave its ground for another
+    one, as when a plain node becomes a fork. That is made before, apart from the chain: what fails then has changed
+    nothing.
+    """
+
+    def __init__(self, database: Database, genesis: Genesis, options: ChainOptions) -> None:
+        schedule = genesis.schedule
         self.database = database
-        self.options = options
-        self.clock = clock
-        self.settings = BlockSettings(options.coinbase, options.gas_limit, options.minimum_gas_price)
-        zvm = genesis.schedule.zvm
-        self.zvm = None if zvm is None else ZvmMachine(zvm, options.zvm_directory, console=genesis.schedule.development)
+        self.zvm = (
+            None
+            if schedule.zvm is None
+            else ZvmMachine(schedule.zvm, options.zvm_directory, console=schedule.development)
+        )
         self.spec = ChainSpec(
-            genesis.schedule,
+            schedule,
             self.zvm,
             watcher=options.watcher,
             engine=options.engine,
@@ -56,13 +64,34 @@ class ChainView:
             code_size_limit=options.code_size_limit,
         )
         self.canonical = CanonicalChain(database, genesis)
-        self.records = self.canonical.records
+        self.logs = LogSearch(self.canonical.records, database.ledger, options.logs, database.origin)
+
+    def begin_with(self, change: Callable[[ExecutionState], None]) -> None:
+        """Change accounts of the first block's state for good, before a chain stands on it. Raises StorageError."""
+        state = PatchedState(self.canonical.head.state)
+        change(state)
+        self.canonical.begin_with(state.diff())
+
+
+class ChainView:
+    """Everything about the chain that can be asked without changing it."""
+
+    def __init__(self, database: Database, genesis: Genesis, options: ChainOptions, clock: Clock) -> None:
+        self.options = options
+        self.clock = clock
+        self.settings = BlockSettings(options.coinbase, options.gas_limit, options.minimum_gas_price)
         self.pool = Pool(options.pool, order=options.transaction_order)
-        self.chain_id = genesis.chain_id
         self.bad_blocks: dict[bytes, Block] = {}
+        self._stand_on(Ground(database, genesis, options))
+
+    def _stand_on(self, ground: Ground) -> None:
+        """Have this ground's database, blocks, rules and caches, and no others'."""
+        self.database, self.zvm, self.spec, self.canonical = ground.database, ground.zvm, ground.spec, ground.canonical
+        self.records = self.canonical.records
+        self.chain_id = self.canonical.genesis.chain_id
         self._next_context: NextContext | None = None
         self._environment: tuple[Header, BlockSettings, ForkSchedule, BlockEnvironment] | None = None
-        self._logs = LogSearch(self.records, database.ledger, options.logs, database.origin)
+        self._logs = ground.logs
         self._pending = PendingCache(self._pending_key, self._build_pending)
 
     def keep_bad_block(self, block: Block) -> None:
@@ -89,6 +118,17 @@ class ChainView:
     def is_for_development(self) -> bool:
         """Whether its users' tools decide, not mainnet's rules: so the genesis says, and no consensus client drives."""
         return self.schedule.development and not self.options.external_consensus
+
+    def require_own_chain(self) -> None:
+        """Raise ExternalConsensusError or FollowedChainError if a consensus client or a leader alone may change it."""
+        if self.options.external_consensus:
+            raise ExternalConsensusError
+        self.require_no_leader()
+
+    def require_no_leader(self) -> None:
+        """Raise FollowedChainError where a leader alone may change the chain."""
+        if self.options.leader is not None:
+            raise FollowedChainError(self.options.leader)
 
     def block_by_number(self, number: int) -> Block | None:
         """The canonical block at a height."""

@@ -18,13 +18,13 @@ from zevm.chain.blocks.clock import Timeline
 from zevm.chain.canonical.old_nodes import remove_old_nodes
 from zevm.chain.concurrency.deadline import Cancellation
 from zevm.chain.errors import ChainError
-from zevm.chain.rules.predeploys import SYSTEM_CONTRACTS
 from zevm.chain.vm.engines.engine import engine_named
 from zevm.chain.vm.tracer import Watcher
 from zevm.contracts.revert_reasons import Decoder
 from zevm.node.colours import painter
 from zevm.node.consensus_watch import ConsensusWatch
 from zevm.node.errors import NodeError
+from zevm.node.forks import Forks
 from zevm.node.forwarding import Forwarder
 from zevm.node.hints import told
 from zevm.node.keystore import FOLDER_NAME, Keystore
@@ -34,7 +34,7 @@ from zevm.node.mnemonic import derive_keys, random_mnemonic
 from zevm.node.network import forget_replaced, give_up_replaced, limits_for, open_chain, opened_database
 from zevm.node.origin.fork import Fork
 from zevm.node.passwords import unlock_keys
-from zevm.node.preflight import check_drivable, ipc_path, jwt_secret_path, names_port, quic_port, read_jwt_secret
+from zevm.node.preflight import check_merged, ipc_path, jwt_secret_path, names_port, quic_port, read_jwt_secret
 from zevm.node.replication import dialling
 from zevm.node.replication.bootstrap import with_leaders_genesis
 from zevm.node.replication.service import Replication
@@ -157,7 +157,7 @@ class NodeCore:
         self._dial: Dial | None = None
         self.replication: Replication | None = None
         self.watch: ConsensusWatch | None = None
-        self.fork: Fork | None = None
+        self._forks: Forks | None = None
         self._is_new = False
 
     @property
@@ -166,14 +166,20 @@ class NodeCore:
         assert self._chain is not None
         return self._chain
 
+    @property
+    def fork(self) -> Fork | None:
+        """The fork that the chain is, None for a chain of its own."""
+        return None if self._forks is None else self._forks.current
+
     @contextmanager
     def opened(self) -> Iterator[None]:
         """Hold the chain open; on exit, close it and the database within the time limit of a stop."""
         self._dial = dialling.dial_of(self.settings)
         with ExitStack() as stack:
-            fork = self.fork = self._forked()
-            if fork is not None:
-                stack.callback(fork.close)
+            accounts = [address_of(key) for key in self.keys]
+            forks = self._forks = Forks(self.settings, accounts)
+            stack.callback(forks.close)
+            fork = forks.begin()
             database = stack.enter_context(opened_database(self.settings, None if fork is None else fork.origin))
             for warning in database.warnings:
                 LOGGER.warning("%s", warning)
@@ -183,9 +189,6 @@ class NodeCore:
             if self._dial is not None and self._is_new:
                 self.settings = with_leaders_genesis(self.settings, self._dial, default_client_version())
             settings = self.settings
-            accounts = [address_of(key) for key in self.keys]
-            if fork is not None:
-                fork.provide([*accounts, *(address for _, address, _ in SYSTEM_CONTRACTS)])
             self._chain = open_chain(
                 database,
                 settings,
@@ -195,6 +198,7 @@ class NodeCore:
                 timeline=self._timeline,
             )
             stack.callback(self._chain.close)
+            forks.serve(self._chain)
             if self._log is not None:
                 self._log.start()
                 stack.callback(self._log.close)
@@ -224,14 +228,6 @@ class NodeCore:
             yield Serving(self.settings, self.chain, server, state_file)
         state_file.dump()
 
-    def _forked(self) -> Fork | None:
-        if not self.settings.fork_url:
-            return None
-        # only a fork needs a client of HTTP
-        from zevm.node.origin.start import fork_of
-
-        return fork_of(self.settings)
-
     def _forwarder(self) -> Forwarder:
         forwarder = Forwarder(self.chain, self.settings.forward_transactions, self.settings.limits)
         self.chain.events.subscribe(forwarder.on_event)
@@ -257,7 +253,7 @@ class NodeCore:
             decoder=self._decoder,
             catalogue=self.catalogue,
             leader=replication.follower,
-            fork=None if self.fork is None else self.fork.report,
+            forking=self._forks,
         )
         options = ServerOptions(
             hosts=settings.host if self._listens else (),
@@ -289,7 +285,7 @@ class NodeCore:
         if not settings.external_consensus:
             return None
         head = chain.head.header
-        check_drivable(chain.schedule, head.number, head.timestamp)
+        check_merged(chain.schedule, head.number, head.timestamp)
         secret = read_jwt_secret(settings)
         LOGGER.info("the Engine API's secret is in %s", jwt_secret_path(settings))
         return EnginePortOptions(secret, settings.authrpc_addr, settings.authrpc_port, settings.authrpc_vhosts)
@@ -311,8 +307,10 @@ class NodeCore:
         settings = self.settings
         console = not settings.disable_console_log
         paint = str if settings.json_logs else painter(sys.stdout, settings.color)
-        reason, driven = self._decoder.revert_reason, settings.external_consensus
-        return NodeLog(kind(reason, console=console, external_consensus=driven, chain_name=self.name), paint=paint)
+        reason, external_consensus = self._decoder.revert_reason, settings.external_consensus
+        return NodeLog(
+            kind(reason, console=console, external_consensus=external_consensus, chain_name=self.name), paint=paint
+        )
 
 
 def announced_version(settings: NodeSettings) -> str:

@@ -166,14 +166,14 @@ def open_chain(
         _refuse(recent_problems(chain.canonical) if checked else ())
         if forked is not None:
             newest = chain.spec.of(chain.next_header()).fork
-            chain.writer.run(partial(chain.begin_with, partial(_furnish, newest, accounts, settings.balance_wei)))
+            chain.writer.run(partial(chain.begin_with, partial(furnish, newest, accounts, settings.balance_wei)))
     except StorageError:
         chain.close()
         raise
     return chain
 
 
-def _furnish(newest: Fork, accounts: Sequence[Address], balance_wei: int, state: ExecutionState) -> None:
+def furnish(newest: Fork, accounts: Sequence[Address], balance_wei: int, state: ExecutionState) -> None:
     """Give the development accounts their balance, and take delegations away; put system contracts where they lack.
 
     Everyone knows the accounts' keys: on public chains others have let them delegate to code that sends all away.

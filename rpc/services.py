@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from zevm.analysis.catalogue import Catalogue
 from zevm.chain.blockchain import Chain
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.engine.driver import Engine
 from zevm.chain.engine.limits import EngineLimits
 from zevm.chain.tracing.address_search import AddressSearch
@@ -64,8 +65,7 @@ class SourceCompiler(Protocol):
 class ForkReport:
     """The block of another chain that this one begins on.
 
-    url: of the node that has it, without secrets. set_url: has the chain read from another node, whose public URL it
-    returns; raises ValueError.
+    url: of the node that has it, without secrets.
     """
 
     url: str
@@ -73,7 +73,38 @@ class ForkReport:
     number: int
     block_hash: bytes
     retry_backoff_ms: int
-    set_url: Callable[[str], str]
+
+
+@dataclass(frozen=True, slots=True)
+class ForkRequest:
+    """A block that a chain is to begin on. url: None for the node of the fork so far. number: None for the newest.
+
+    headers: of the requests to the node.
+    """
+
+    url: str | None
+    number: int | None
+    headers: dict[str, str]
+
+
+class Forking(Protocol):
+    """The block that the chain is a fork of, if it is one, and the change of that."""
+
+    @property
+    def report(self) -> ForkReport | None:
+        """The block, None for a chain of its own."""
+        ...
+
+    def ask_instead(self, url: str) -> None:
+        """Read the other chain from another node. Raises InvalidParamsError."""
+        ...
+
+    def begin_again(self, wanted: ForkRequest | None, told: Callable[[], None], *, deadline: Deadline) -> None:
+        """Make the chain a fork of this block, or a new one of its own, on a worker's thread; `told` as it happens.
+
+        Raises InvalidParamsError, ServerError, StorageError; then nothing has changed.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +146,7 @@ class Services:
     instead of the bytes. throws_on_failure: sending a transaction that fails is an error, as with Hardhat's node.
     compiler: None if the node compiles no sources of clients. executions: of methods that execute and write; set by the
     dispatcher. catalogue: contracts that the node has the names of.
-    leader: the node that this one follows, if it follows one. fork: None for a chain of its own.
+    leader: the node that this one follows, if it follows one. forking: None where a chain stays what it is.
     serve_replica: serves a follower's stream.
     """
 
@@ -132,7 +163,7 @@ class Services:
     compiler: SourceCompiler | None = None
     executions: Executions | None = None
     leader: LeaderLink | None = None
-    fork: ForkReport | None = None
+    forking: Forking | None = None
     serve_replica: Callable[[Any], Coroutine[Any, Any, None]] | None = None
     catalogue: Catalogue = field(default_factory=Catalogue)
     engine: Engine | None = field(init=False)
@@ -155,6 +186,11 @@ class Services:
         self.address_search = AddressSearch(chain)
         self.trace_memory = TraceMemory(limits.trace_memory_bytes)
         self.audits = threading.BoundedSemaphore(limits.audits)
+
+    @property
+    def fork(self) -> ForkReport | None:
+        """The block that the chain is a fork of; None for a chain of its own."""
+        return None if self.forking is None else self.forking.report
 
     def with_limits(self, limits: Limits) -> "Services":
         """The same services for another port: of one chain, but with limits and budgets of its own."""

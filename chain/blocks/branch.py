@@ -6,6 +6,8 @@ from zevm.chain.blocks.clock import Clock
 from zevm.chain.blocks.context import BlockSettings, CallFrame, ChainSpec
 from zevm.chain.blocks.execution import BlockExecution, SealedBlock
 from zevm.chain.blocks.history import History
+from zevm.chain.concurrency.writer import Steps, Turn
+from zevm.chain.errors import InvalidRequestError
 from zevm.chain.types import Header, Transaction
 from zevm.storage.primitives import Hash32
 from zevm.storage.state import StateStore
@@ -47,6 +49,26 @@ class Branch:
         self._parent = sealed.block.header
         self._hashes[self._parent.number] = self._parent.hash
         self._reader = states.reader_over(sealed.update, self._reader)
+
+    def grow(
+        self,
+        depth: int,
+        transactions: Sequence[Sequence[Transaction | Filler]],
+        settings: Callable[[], BlockSettings],
+        is_current: Callable[[], bool],
+    ) -> Steps[None]:
+        """Add `depth` blocks, transactions[i] in the i-th, as work that other writes may come between.
+
+        Raises InvalidRequestError where one has come and `is_current` no more holds; TransactionError as `extend`.
+        """
+        turn = Turn()
+        for index in range(depth):
+            self.extend(transactions[index] if index < len(transactions) else (), settings())
+            if turn.is_over:
+                yield
+                turn = Turn()
+                if not is_current():
+                    raise InvalidRequestError("another request has changed the chain meanwhile: retry")
 
     def _block_hash(self, number: int) -> Hash32 | None:
         return self._hashes.get(number) or self._history.records.canonical_hash(number)

@@ -157,7 +157,7 @@ class CanonicalChain:
         self.database.ledger.put_working_root(batch, header.number, update.root)
         for number, kept in earlier:
             self.database.ledger.put_working_root(batch, number, kept.root)
-        self.database.ledger.put_meta(batch, MetaName.GENESIS, _encode_genesis(genesis))
+        self.database.ledger.put_meta(batch, MetaName.GENESIS, genesis.encode())
         self.database.ledger.put_meta(batch, MetaName.ADOPTED, adopted.encode())
         batch_version(self.database, batch, version)
         also(batch)
@@ -171,7 +171,7 @@ class CanonicalChain:
         """Go back to the genesis block; the removed blocks are returned, newest first, but for adopted ones."""
         if self._adopted.last < 0:
             return self.rewind(Version(self.genesis.number, self._first_patch), also)
-        removed = tuple(self._own_blocks())
+        removed = tuple(self.own_blocks())
         genesis, batch = self.genesis.with_changes(number=self._adopted.first), Batch()
         self.database.ledger.forget_blocks(batch)
         self.database.state.forget_history(batch)
@@ -186,8 +186,9 @@ class CanonicalChain:
         self._head = self._load_head()
         return removed
 
-    def _own_blocks(self) -> Iterable[BlockAndReceipts]:
-        for number in range(self._head.number, self._adopted.last, -1):
+    def own_blocks(self) -> Iterable[BlockAndReceipts]:
+        """The blocks that were made or verified here, newest first; neither the first one nor adopted ones."""
+        for number in range(self._head.number, max(self.genesis.number, self._adopted.last), -1):
             block_hash = self.records.canonical_hash(number)
             record = None if block_hash is None else self.records.record(block_hash)
             if record is not None:
@@ -364,7 +365,7 @@ class CanonicalChain:
         version = Version(header.number)
         state.apply(batch, update, version)
         self._append(batch, BlockAndReceipts(Block(header, withdrawals=withdrawals), ()))
-        self.database.ledger.put_meta(batch, MetaName.GENESIS, _encode_genesis(genesis))
+        self.database.ledger.put_meta(batch, MetaName.GENESIS, genesis.encode())
         batch_version(self.database, batch, version)
 
     def _begin_on(self, origin: Origin, genesis: Genesis, batch: Batch) -> None:
@@ -380,12 +381,12 @@ class CanonicalChain:
             state.before_fork(header.number, header.state_root).account(ZERO_ADDRESS)
         state.begin_at(batch, header.state_root)
         self._append(batch, record)
-        self.database.ledger.put_meta(batch, MetaName.GENESIS, _encode_genesis(genesis))
+        self.database.ledger.put_meta(batch, MetaName.GENESIS, genesis.encode())
         batch_version(self.database, batch, Version(header.number))
 
     def _check_genesis(self) -> None:
         stored = self.database.ledger.meta(MetaName.GENESIS)
-        if stored != _encode_genesis(self.genesis):
+        if stored != self.genesis.encode():
             raise ForeignDatabaseError(
                 "the data directory holds a chain with another genesis", StorageProblem.OTHER_GENESIS
             )
@@ -448,10 +449,6 @@ def put_record(ledger: Ledger, batch: Batch, record: BlockAndReceipts) -> None:
         body=block.encode_body(),
         receipts=encode_receipts(record.receipts),
     )
-
-
-def _encode_genesis(genesis: Genesis) -> bytes:
-    return json.dumps(genesis.to_json(), sort_keys=True, separators=(",", ":")).encode()
 
 
 def batch_version(database: Database, batch: Batch, version: Version) -> None:

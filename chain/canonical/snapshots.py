@@ -1,12 +1,13 @@
 """Snapshots of the whole development node: state, pool, clock, mining mode, impersonations, sticky overrides."""
 
 from dataclasses import dataclass, field
+from typing import Protocol
 
-from zevm.chain.blocks.clock import ClockState
+from zevm.chain.blocks.clock import Clock, ClockState
 from zevm.chain.blocks.context import BlockSettings
-from zevm.chain.blocks.mining import MiningMode
+from zevm.chain.blocks.mining import Mining, MiningMode
 from zevm.chain.canonical.marks import Version
-from zevm.chain.pool.pool import PoolSnapshot
+from zevm.chain.pool.pool import Pool, PoolSnapshot
 from zevm.storage.primitives import Hash32
 
 
@@ -20,6 +21,36 @@ class NodeState:
     settings: BlockSettings
     impersonated: frozenset[bytes]
     auto_impersonate: bool
+
+
+class Developed(Protocol):
+    """The parts of a chain (chain.blockchain.Chain) that development requests change in memory alone."""
+
+    pool: Pool
+    clock: Clock
+    mining: Mining
+    settings: BlockSettings
+    impersonated: set[bytes]
+    auto_impersonate: bool
+
+
+def node_state(chain: Developed) -> NodeState:
+    """The state of a node as it is now."""
+    return NodeState(
+        chain.pool.snapshot(),
+        chain.clock.state,
+        chain.mining.mode,
+        chain.settings,
+        frozenset(chain.impersonated),
+        chain.auto_impersonate,
+    )
+
+
+def restore_all_but_pool(chain: Developed, node: NodeState) -> None:
+    """Go back to an earlier state of the node; the pool follows the disk."""
+    chain.clock.state, chain.settings = node.clock, node.settings
+    chain.impersonated, chain.auto_impersonate = set(node.impersonated), node.auto_impersonate
+    chain.mining.set_mode(node.mining)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,13 @@
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
-from zevm.node.origin.endpoint import Endpoint, EndpointError
-from zevm.node.origin.fetching import Fetches
+from zevm.node.origin.endpoint import Endpoint, EndpointError, Place
+from zevm.node.origin.fetching import STOPPING, Fetches
 from zevm.storage.errors import OriginError
 
 BATCH_CALLS = 50
@@ -54,6 +55,9 @@ class Persistence:
     backoff_seconds: float = 1.0
 
 
+_ONE_ATTEMPT = Persistence(0, 0.0)
+
+
 class OriginClient:
     """Answers of the first node of a list that gives one. Any thread may call, and waits."""
 
@@ -80,6 +84,11 @@ class OriginClient:
         """The nodes, as messages call them."""
         return ", ".join(endpoint.name for endpoint in self._endpoints)
 
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """The nodes' URLs and header fields."""
+        return tuple(endpoint.place for endpoint in self._endpoints)
+
     def ask_instead(self, endpoints: Sequence[Endpoint], persistence: Persistence) -> None:
         """Ask these nodes from now on."""
         before, self._endpoints = self._endpoints, tuple(endpoints)
@@ -88,6 +97,19 @@ class OriginClient:
         self.hint = ""
         for endpoint in before:
             endpoint.close()
+
+    @contextmanager
+    def attempting_once(self) -> Iterator[None]:
+        """Make one attempt a call for a while, not as many as are allowed."""
+        allowed, self._persistence = self._persistence, _ONE_ATTEMPT
+        try:
+            yield
+        finally:
+            self._persistence = allowed
+
+    def be_offline(self, hint: str) -> None:
+        """Make one attempt a call from now on; `hint` is the remedy where it fails."""
+        self._persistence, self.hint = _ONE_ATTEMPT, hint
 
     def call(self, method: str, *params: Any) -> Any:
         """The result of one call. Raises OriginError."""
@@ -141,7 +163,7 @@ class OriginClient:
     def _wait_for(self, endpoint: Endpoint) -> None:
         rest = endpoint.resting_until - time.monotonic()
         if (rest > 0 and self._closed.wait(rest)) or self._closed.is_set():
-            raise OriginError("the node is stopping")
+            raise OriginError(STOPPING)
 
     def _ask(self, endpoint: Endpoint, calls: Sequence[Call]) -> list[Any]:
         messages = [
@@ -157,7 +179,7 @@ class OriginClient:
             self._takes_batches = False
             return [self._attempted([call])[0] for call in calls]
         if not isinstance(answers, list):
-            raise EndpointError(f"the answer to {len(calls)} calls is not a list: {answers!r:.200}")
+            raise EndpointError(f"the answer to {len(calls)} calls is not a list{endpoint.quoted(answers)}")
         by_id = {answer.get("id"): answer for answer in answers if isinstance(answer, dict)}
         return [_result(endpoint, call, by_id.get(index)) for index, call in enumerate(calls)]
 
@@ -165,7 +187,7 @@ class OriginClient:
 def _result(endpoint: Endpoint, call: Call, answer: Any) -> Any:
     """The result in an answer. Raises EndpointError where another attempt may help, OriginError where none does."""
     if not isinstance(answer, dict) or ("result" not in answer and "error" not in answer):
-        raise EndpointError(f"no answer to {call.method} but {answer!r:.200}")
+        raise EndpointError(f"no answer to {call.method}{endpoint.quoted(answer)}")
     error = answer.get("error")
     if error is None:
         return answer.get("result")

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import orjson
@@ -37,16 +37,28 @@ class EndpointError(Exception):
         self.is_absent = is_absent
 
 
+class Place(NamedTuple):
+    """A node's URL, and the header fields of requests to it; either may hold secrets.
+
+    is_quoted: whether errors may show what is there instead of a node. Not where a client has named the URL.
+    """
+
+    url: str
+    headers: Mapping[str, str]
+    is_quoted: bool = True
+
+
 class Endpoint:
     """A node by its URL. Any thread may call.
 
     name: what messages call it, without the secrets that URLs hold. timeout_seconds: of one exchange.
     """
 
-    def __init__(self, url: str, headers: Mapping[str, str], timeout_seconds: float) -> None:
-        self.name = public_name(url)
-        self._url = url
-        self._headers = {"Content-Type": "application/json", "Accept-Encoding": "gzip, deflate", **headers}
+    def __init__(self, place: Place, timeout_seconds: float) -> None:
+        self.name = public_name(place.url)
+        self.place = place
+        self._url = place.url
+        self._headers = {"Content-Type": "application/json", "Accept-Encoding": "gzip, deflate", **place.headers}
         self._timeout_seconds = timeout_seconds
         self._free = threading.BoundedSemaphore(CONNECTIONS)
         self._pool = urllib3.PoolManager(
@@ -55,6 +67,10 @@ class Endpoint:
         self.resting_until = 0.0
         self.failures = 0
         """Failures since the last answer; at most about MOST_FAILURES."""
+
+    def quoted(self, answer: object) -> str:
+        """An answer in an error, as far as that may show it."""
+        return f": {answer!s:.200}" if self.place.is_quoted else ""
 
     def rest(self, seconds: float) -> None:
         """Note a failure, after which it is not to be asked for a while."""
@@ -88,7 +104,8 @@ class Endpoint:
             content = _read(response, end)
             is_whole = True
             if response.status != 200:
-                raise EndpointError(f"HTTP status {response.status}: {content[:200].decode('utf-8', 'replace')}")
+                shown = self.quoted(content[:200].decode("utf-8", "replace"))
+                raise EndpointError(f"HTTP status {response.status}{shown}")
             return orjson.loads(content)
         except orjson.JSONDecodeError as error:
             raise EndpointError(f"the answer is not JSON: {error}") from None

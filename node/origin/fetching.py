@@ -10,7 +10,7 @@ from zevm.chain.concurrency.waiting import ImpatientError, wait_for
 from zevm.storage.errors import OriginError
 
 Result = TypeVar("Result")
-_STOPPING = "the node is stopping; it asks its origin for nothing more"
+STOPPING = "the forked chain is not read any more: the node stops, or was reset"
 
 
 class _Fetch:
@@ -57,7 +57,7 @@ class Fetches:
                 "--rpc-fork-wait-seconds"
             ) from None
         except CancelledError:
-            raise OriginError(_STOPPING) from None
+            raise OriginError(STOPPING) from None
         finally:
             self._leave(fetch)
 
@@ -74,7 +74,7 @@ class Fetches:
     def _join(self, key: object, work: Callable[[], Any]) -> _Fetch:
         with self._lock:
             if self._closed:
-                raise OriginError(_STOPPING)
+                raise OriginError(STOPPING)
             fetch = self._under_way.get(key)
             if fetch is None:
                 fetch = self._under_way[key] = _Fetch(key, work)

@@ -1,7 +1,8 @@
 """A chain to be begun on a block of another one."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
 
 from zevm.chain.rules.genesis import Genesis
 from zevm.rpc.services import ForkReport
@@ -10,16 +11,53 @@ from zevm.storage.primitives import Address
 
 
 @dataclass(frozen=True, slots=True)
-class Fork:
-    """origin: the other chain up to the block. genesis: of the new chain, without accounts.
+class Wanted:
+    """Which block of which chain. block: a number, a negative number or a tag. headers: of the requests, by name.
 
-    described: the block and where it is from, for people; report: for programs. provide: has several accounts at once.
-    close: gives the connections up.
+    urls: none for the nodes of the fork so far.
     """
 
-    origin: Origin
-    genesis: Genesis
-    described: str
-    report: ForkReport
-    provide: Callable[[Sequence[Address]], None]
-    close: Callable[[], None]
+    urls: tuple[str, ...]
+    block: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    chain_id: int | None = None
+
+
+class Fork(Protocol):
+    """A block of another chain that was found (node.origin.start)."""
+
+    @property
+    def origin(self) -> Origin:
+        """The other chain up to the block."""
+        ...
+
+    @property
+    def genesis(self) -> Genesis:
+        """Of the new chain, without accounts."""
+        ...
+
+    @property
+    def described(self) -> str:
+        """The block and where it is from, for people."""
+        ...
+
+    @property
+    def report(self) -> ForkReport:
+        """The same for programs."""
+        ...
+
+    def provide(self, addresses: Sequence[Address]) -> None:
+        """Have several accounts of the block at once. Raises OriginError."""
+        ...
+
+    def ask_instead(self, url: str) -> None:
+        """Read from another node. Raises ValueError for what is no URL."""
+        ...
+
+    def again(self, wanted: Wanted) -> "Fork":
+        """Another fork, open at the same time as this one. Raises NodeError, OriginError."""
+        ...
+
+    def close(self) -> None:
+        """Give the connections up."""
+        ...

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
+from threading import Lock
 from typing import Any, NamedTuple
 
 import orjson
@@ -61,6 +62,7 @@ class Kept:
         self._store: LevelStore | None = None
         self._bytes = 0
         self._writes = folder is not None
+        self._users, self._sharing = 1, Lock()
         if folder is not None:
             self._open(folder)
 
@@ -98,8 +100,20 @@ class Kept:
         except StorageError as error:
             self._give_up(str(error))
 
+    def shared(self) -> "Kept":
+        """The same, for one more user."""
+        with self._sharing:
+            self._users += 1
+        return self
+
     def close(self) -> None:
-        """Release files and lock; idempotent."""
+        """Release files and lock once the last user has closed."""
+        with self._sharing:
+            self._users -= 1
+            if self._users <= 0:
+                self._release()
+
+    def _release(self) -> None:
         if self._store is not None:
             self._store.close()
             self._store = None
@@ -118,7 +132,7 @@ class Kept:
         except (StorageError, OSError) as error:
             LOGGER.warning("answers of the forked chain are not kept: %s", error)
         if self._store is None:
-            self.close()
+            self._release()
 
     def _hashed(self, prefix: bytes, digest: bytes) -> bytes | None:
         value = None if self._store is None else self._get(prefix + digest)

@@ -108,7 +108,12 @@ class RemoteOrigin:
 
     def provide(self, addresses: Sequence[Address]) -> None:
         """Have several accounts of the forked block, and their code, at once."""
-        self._states.provide(self.header.number, self.header.state_root, addresses)
+        number, root = self.header.number, self.header.state_root
+        self.client.once(
+            ("accounts", tuple(addresses)),
+            lambda: self._states.provide(number, root, addresses),
+            lambda: f"{len(addresses)} accounts at block {number}",
+        )
 
     def has_code(self, address: Address, code_hash: bytes) -> None:
         """See storage.origin.Origin."""

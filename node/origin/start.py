@@ -2,8 +2,8 @@
 
 import logging
 import os
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,8 @@ from zevm.chain.types import Header
 from zevm.node.errors import NodeError
 from zevm.node.origin.blocks import BlockError, header_of
 from zevm.node.origin.client import NoAnswerError, OriginClient, Persistence
-from zevm.node.origin.endpoint import Endpoint, header_fields, public_name
-from zevm.node.origin.fork import Fork
+from zevm.node.origin.endpoint import Endpoint, Place, header_fields, public_name
+from zevm.node.origin.fork import Wanted
 from zevm.node.origin.kept import Kept, KeptBlock, KeptForks
 from zevm.node.origin.source import RemoteOrigin
 from zevm.node.setting_kinds import FORK_TAGS, is_url
@@ -24,58 +24,138 @@ from zevm.rpc.codec import scalars
 from zevm.rpc.errors import InvalidParamsError
 from zevm.rpc.services import ForkReport
 from zevm.storage.errors import OriginError
+from zevm.storage.primitives import Address
 
 LOGGER = logging.getLogger("zevm.node")
-_ONE_ATTEMPT = Persistence(0, 0.0)
 
 
-def fork_of(settings: NodeSettings) -> Fork:
-    """The fork that the settings ask for. Raises NodeError, OriginError."""
-    urls, named = split_block(settings.fork_url, settings.fork_block_number)
-    forks = None if settings.no_storage_caching else KeptForks(_folder(settings), settings.limits.fork_disk_bytes)
-    url = ",".join(urls)
-    last = None if forks is None else forks.last(url, named)
-    client = _client(settings, urls)
-    if last is None:
-        block = _asked(client, named, settings.fork_chain_id)
-    else:
-        once = _client(settings, urls, _ONE_ATTEMPT)
-        try:
-            block = _asked(once, named, settings.fork_chain_id)
-        except NoAnswerError as error:
-            if error.is_absent:
-                number = last.header.number
-                LOGGER.warning(
-                    "%s: the fork begins on block %d, as last time, with the answers of that time", error, number
-                )
-                block, client = last, once
-                client.hint = "; no earlier fork of this block has read it: start one while a node can be reached"
-            else:
-                block = _asked(client, named, settings.fork_chain_id)
-    return _fork(settings, client, block, None if forks is None else forks.open(block, url, named))
+@dataclass(frozen=True, slots=True)
+class RemoteFork:
+    """A Fork over JSON-RPC. kept: what is on disk of the block."""
+
+    settings: NodeSettings
+    origin: RemoteOrigin
+    genesis: Genesis
+    chain_id: int
+    kept: Kept
+
+    @property
+    def described(self) -> str:
+        """See Fork."""
+        header, client = self.origin.header, self.origin.client
+        return f"block {header.number} 0x{header.hash.hex()} of {client.name}, proved"
+
+    @property
+    def report(self) -> ForkReport:
+        """See Fork."""
+        header, client = self.origin.header, self.origin.client
+        return ForkReport(client.name, self.chain_id, header.number, header.hash, self.settings.fork_retry_backoff)
+
+    def provide(self, addresses: Sequence[Address]) -> None:
+        """See Fork."""
+        self.origin.provide(addresses)
+
+    def ask_instead(self, url: str) -> None:
+        """See Fork. Fields of headers go to the hosts of the settings alone."""
+        _check_url(url)
+        endpoints = [_endpoint(self.settings, _place(self.settings, url, {}))]
+        self.origin.client.ask_instead(endpoints, _persistence(self.settings))
+
+    def again(self, wanted: Wanted) -> "RemoteFork":
+        """See Fork."""
+        return fork_of(self.settings, wanted, self)
+
+    def close(self) -> None:
+        """See Fork."""
+        self.origin.close()
 
 
-def _client(settings: NodeSettings, urls: Sequence[str], persistence: Persistence | None = None) -> OriginClient:
-    headers = header_fields(settings.fork_header)
-    return OriginClient(
-        [Endpoint(url, headers, settings.timeout / 1000) for url in urls],
-        persistence or _persistence(settings),
-        fetches=settings.limits.fork_fetches,
+def fork_of(settings: NodeSettings, wanted: Wanted | None = None, before: RemoteFork | None = None) -> RemoteFork:
+    """The fork that a request or else the settings ask for. Raises NodeError, OriginError, ValueError for no URL.
+
+    before: the fork so far, whose nodes are asked where the request names none.
+    """
+    wanted = wanted or wanted_by(settings)
+    for url in wanted.urls:
+        _check_url(url)
+    places = [_place(settings, url, wanted.headers) for url in wanted.urls] or (
+        [] if before is None else list(before.origin.client.places)
     )
+    client = OriginClient(
+        [_endpoint(settings, place) for place in places], _persistence(settings), fetches=settings.limits.fork_fetches
+    )
+    try:
+        forks = None if settings.no_storage_caching else KeptForks(_folder(settings), settings.limits.fork_disk_bytes)
+        url = ",".join(place.url for place in places)
+        last = None if forks is None else forks.last(url, wanted.block)
+        what = f"block {wanted.block} of {client.name}"
+        # on a thread of its own: who asks for another fork has less patience than these attempts take
+        block = client.once("begin", lambda: _found(client, wanted, last), lambda: what)
+        if before is not None and before.origin.header.hash == block.header.hash:
+            return _begun(settings, client, block, before.kept.shared())
+        return _begun(settings, client, block, Kept() if forks is None else forks.open(block, url, wanted.block))
+    except BaseException:
+        client.close()
+        raise
+
+
+def wanted_by(settings: NodeSettings) -> Wanted:
+    """The fork that the settings name."""
+    urls, named = split_block(settings.fork_url, settings.fork_block_number)
+    return Wanted(urls, named, chain_id=settings.fork_chain_id)
+
+
+def _begun(settings: NodeSettings, client: OriginClient, block: KeptBlock, kept: Kept) -> RemoteFork:
+    chain_id, header, zvm = block
+    schedule = schedule_of(chain_id, header, settings.hardfork, zvm=zvm)
+    origin = RemoteOrigin(client, header, schedule, settings.limits.fork_items, kept)
+    genesis = Genesis(
+        schedule if settings.chain_id is None else schedule.with_changes(chain_id=settings.chain_id),
+        {},
+        header.gas_limit,
+        timestamp=header.timestamp,
+        number=header.number,
+        parent_hash=header.parent_hash,
+        base_fee_per_gas=header.base_fee_per_gas,
+    )
+    return RemoteFork(settings, origin, genesis, chain_id, kept)
+
+
+def _found(client: OriginClient, wanted: Wanted, last: KeptBlock | None) -> KeptBlock:
+    """The wanted block, or the one that it was last time, where no node can be reached."""
+    if last is None:
+        return _asked(client, wanted)
+    try:
+        with client.attempting_once():
+            return _asked(client, wanted)
+    except NoAnswerError as error:
+        if not error.is_absent:
+            return _asked(client, wanted)
+        LOGGER.warning(
+            "%s: the fork begins on block %d, as last time, with the answers of that time", error, last.header.number
+        )
+        client.be_offline("; no earlier fork of this block has read it: start one while a node can be reached")
+        return last
+
+
+def _check_url(url: str) -> None:
+    if not is_url(url):
+        raise ValueError("the value is not a URL of a node (http://HOST:PORT)")
+
+
+def _place(settings: NodeSettings, url: str, headers: Mapping[str, str]) -> Place:
+    """A node by its URL, with the header fields of a request, and with those of the settings if they are for it."""
+    given = split_block(settings.fork_url, None)[0]
+    is_known = public_name(url) in map(public_name, given)
+    return Place(url, {**(header_fields(settings.fork_header) if is_known else {}), **headers}, url in given)
+
+
+def _endpoint(settings: NodeSettings, place: Place) -> Endpoint:
+    return Endpoint(place, settings.timeout / 1000)
 
 
 def _persistence(settings: NodeSettings) -> Persistence:
     return Persistence(settings.retries, settings.fork_retry_backoff / 1000)
-
-
-def _ask_instead(settings: NodeSettings, client: OriginClient, url: str) -> str:
-    """Read from another node; its public URL. Fields of headers go to the hosts of the settings alone. ValueError."""
-    if not is_url(url):
-        raise ValueError("the value is not a URL of a node (http://HOST:PORT)")
-    known = {public_name(given) for given in split_block(settings.fork_url, None)[0]}
-    headers = header_fields(settings.fork_header) if public_name(url) in known else {}
-    client.ask_instead([Endpoint(url, headers, settings.timeout / 1000)], _persistence(settings))
-    return client.name
 
 
 def _folder(settings: NodeSettings) -> Path:
@@ -85,10 +165,10 @@ def _folder(settings: NodeSettings) -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "zevm" / "forks"
 
 
-def _asked(client: OriginClient, named: str, chain_id: int | None) -> KeptBlock:
+def _asked(client: OriginClient, wanted: Wanted) -> KeptBlock:
     """The block that the nodes have by a name, and what its chain is."""
-    chain_id = chain_id or _number(client, "eth_chainId")
-    return KeptBlock(chain_id, _header(client, named), None if is_public(chain_id) else _wasm_prices(client))
+    chain_id = wanted.chain_id or _number(client, "eth_chainId")
+    return KeptBlock(chain_id, _header(client, wanted.block), None if is_public(chain_id) else _wasm_prices(client))
 
 
 def _wasm_prices(client: OriginClient) -> str | None:
@@ -104,31 +184,6 @@ def _wasm_prices(client: OriginClient) -> str | None:
     if name is not None and name not in ZVM_SCHEDULES:
         raise NodeError(f"{client.name} has WebAssembly contracts at prices that are not known here: {name!r:.100}")
     return str(name) if name is not None else None
-
-
-def _fork(settings: NodeSettings, client: OriginClient, block: KeptBlock, kept: Kept | None) -> Fork:
-    chain_id, header, zvm = block
-    schedule = schedule_of(chain_id, header, settings.hardfork, zvm=zvm)
-    origin = RemoteOrigin(client, header, schedule, settings.limits.fork_items, kept)
-    genesis = Genesis(
-        schedule if settings.chain_id is None else schedule.with_changes(chain_id=settings.chain_id),
-        {},
-        header.gas_limit,
-        timestamp=header.timestamp,
-        number=header.number,
-        parent_hash=header.parent_hash,
-        base_fee_per_gas=header.base_fee_per_gas,
-    )
-    described = f"block {header.number} 0x{header.hash.hex()} of {client.name}, proved"
-    report = ForkReport(
-        client.name,
-        chain_id,
-        header.number,
-        header.hash,
-        settings.fork_retry_backoff,
-        partial(_ask_instead, settings, client),
-    )
-    return Fork(origin, genesis, described, report, origin.provide, origin.close)
 
 
 def split_block(urls: tuple[str, ...], block: str | None) -> tuple[tuple[str, ...], str]:

@@ -14,7 +14,6 @@ FOR_ANY_THREAD = {
     "take_up": "gives its work to the writer",
     "close": "ends the writer",
     "blob_sidecar_of": "reads",
-    "refuse_when_driven": "reads an option",
 }
 WRITES = sorted(
     name

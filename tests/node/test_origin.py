@@ -153,7 +153,7 @@ def test_a_snapshot_and_a_reset_go_back_to_the_fork_and_no_further(origin: Chain
         assert rpc.call("evm_revert", snapshot)
         assert (stored(rpc, origin.contract, 2), stored(rpc, origin.contract, 600)) == (1002, 0)
         store(rpc, origin.contract, 2, 9)
-        rpc.call("anvil_reset")
+        rpc.call("anvil_reset", {"forking": {"blockNumber": origin.number}})
         assert int(rpc.call("eth_blockNumber"), 16) == origin.number
         assert stored(rpc, origin.contract, 2) == 1002
         assert int(rpc.call("eth_getBalance", SENDER, "latest"), 16) == 10_000 * 10**18

@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from zevm.node.origin import endpoint
-from zevm.node.origin.endpoint import Endpoint, EndpointError
+from zevm.node.origin.endpoint import Endpoint, EndpointError, Place
 
 
 class Server(ThreadingHTTPServer):
@@ -77,7 +77,7 @@ def server() -> Iterator[Server]:
 )
 def test_what_is_no_answer_is_refused(server: Server, kind: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(endpoint, "ANSWER_BYTES", 1000)
-    node = Endpoint(server.url, {}, 1.0 if kind == "drip" else 30.0)
+    node = Endpoint(Place(server.url, {}), 1.0 if kind == "drip" else 30.0)
     server.kind = kind
     with pytest.raises(EndpointError, match=words):
         node.exchange({})
@@ -89,5 +89,13 @@ def test_what_is_no_answer_is_refused(server: Server, kind: str, words: str, mon
 def test_a_busy_node_says_how_long_to_wait(server: Server) -> None:
     server.kind = "busy"
     with pytest.raises(EndpointError, match="429") as caught:
-        Endpoint(server.url, {}, 30.0).exchange({})
+        Endpoint(Place(server.url, {}), 30.0).exchange({})
     assert caught.value.rest_seconds == 7
+
+
+def test_what_is_no_node_is_quoted_only_where_the_operator_has_named_it(server: Server) -> None:
+    server.kind = "moved"
+    for is_quoted, message in ((True, 'HTTP status 302: {"result": 1}'), (False, "HTTP status 302")):
+        with pytest.raises(EndpointError) as caught:
+            Endpoint(Place(server.url, {}, is_quoted), 30.0).exchange({})
+        assert str(caught.value) == message

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from eth_abi import encode
@@ -37,7 +38,7 @@ def read(node: "zevm.Node", address: str) -> int:
 
 
 @pytest.mark.parametrize("engine", [{}, {"evm": "py-evm"}], ids=["default", "py-evm"])
-def test_a_fork_runs_the_modules_of_its_origin(tmp_path: Path, engine: dict[str, str]) -> None:
+def test_a_fork_runs_the_modules_of_its_origin(tmp_path: Path, engine: dict[str, Any]) -> None:
     with zevm.Node() as origin:
         url, sender = origin.serve(), origin.accounts[0].address
         contract = begin(origin)

@@ -15,7 +15,7 @@ import zevm
 from zevm.chain.rules.networks import schedule_of
 from zevm.node.origin.blocks import header_of
 from zevm.node.origin.client import OriginClient, Persistence
-from zevm.node.origin.endpoint import Endpoint
+from zevm.node.origin.endpoint import Endpoint, Place
 from zevm.node.origin.source import RemoteOrigin
 from zevm.storage import schema
 from zevm.storage.errors import OriginError
@@ -33,7 +33,7 @@ class LyingEndpoint(Endpoint):
     """Answers of a node in this process, of which one digit is altered where `generator` is set."""
 
     def __init__(self, node: "zevm.Node") -> None:
-        super().__init__("http://lying", {}, 1)
+        super().__init__(Place("http://lying", {}), 1)
         self._node = node
         self.generator: random.Random | None = None
         self.altered = 0

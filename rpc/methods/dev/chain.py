@@ -1,6 +1,5 @@
 """anvil_, hardhat_, evm_: coming blocks, the pool, reorganisations, and information about the node."""
 
-from dataclasses import replace
 from typing import Any
 
 from zevm.chain.blocks.branch import Filler
@@ -277,13 +276,9 @@ def metadata(services: Services) -> dict[str, Any]:
 )
 def set_rpc_url(services: Services, url: str) -> None:
     """Read the forked chain from another node; its answers are proved as before. Header fields stay with their host."""
-    fork = services.fork
-    if fork is None:
-        raise InvalidParamsError("this chain is no fork: start with --fork-url")
-    try:
-        services.fork = replace(fork, url=fork.set_url(url))
-    except ValueError as error:
-        raise InvalidParamsError(str(error)) from None
+    if services.forking is None or services.forking.report is None:
+        raise InvalidParamsError("this chain is no fork: start with --fork-url, or call anvil_reset with `forking`")
+    services.forking.ask_instead(url)
 
 
 def _forked_network(fork: ForkReport) -> dict[str, Any]:

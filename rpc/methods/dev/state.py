@@ -6,6 +6,7 @@ import json
 import logging
 import zlib
 from collections.abc import Iterator
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -22,9 +23,10 @@ from zevm.rpc.codec.parsing import check_shape, parse_large
 from zevm.rpc.codec.results import hexadecimal
 from zevm.rpc.errors import InvalidParamsError, InvalidRequestError, LimitExceededError, ParseError, told
 from zevm.rpc.limits import Limits
-from zevm.rpc.methods.support.instance import put_new_instance_id
+from zevm.rpc.methods.support.instance import load_instance_id, put_new_instance_id
+from zevm.rpc.methods.support.reading import on_writer
 from zevm.rpc.registry import Cost, Param, method
-from zevm.rpc.services import Services
+from zevm.rpc.services import ForkRequest, Services
 from zevm.storage.primitives import Hash32
 from zevm.storage.store import Snapshot
 
@@ -231,14 +233,60 @@ def revert(services: Services, number: int) -> bool:
 
 @method(
     "anvil_reset",
-    cost=Cost.WRITE,
-    params=(Param("options", scalars.json_object, default=None, summary="forking is not served"),),
+    cost=Cost.ASYNC,
+    params=(
+        Param(
+            "options",
+            scalars.json_object,
+            default=None,
+            summary="{forking: {jsonRpcUrl, blockNumber, httpHeaders}}: a fork of that block; without, no fork",
+        ),
+    ),
     aliases=("hardhat_reset",),
 )
-def reset(services: Services, options: dict[str, Any] | None) -> None:
-    """Start over: the genesis block, an empty pool, a new instance id."""
-    if options and options.get("forking"):
-        raise InvalidParamsError("forking a remote chain is not served; call without `forking` for a fresh chain")
+async def reset(services: Services, options: dict[str, Any] | None) -> None:
+    """Start over, on a block of another chain or on none: the first block, an empty pool, a new instance id."""
+    wanted, forking = fork_request(options or {}), services.forking
+    if wanted is None and (forking is None or forking.report is None):
+        await on_writer(services, _start_over, services)
+    elif forking is None:
+        raise InvalidParamsError("forking is not served here")
+    else:
+        assert services.executions is not None
+        await services.executions.run(forking.begin_again, wanted, partial(_take_instance_id, services))
+
+
+def _start_over(services: Services) -> None:
     made: list[bytes] = []
     services.chain.reset(lambda batch, _: made.append(put_new_instance_id(services.chain.database, batch)))
     services.instance_id = made[-1]
+
+
+def _take_instance_id(services: Services) -> None:
+    services.instance_id = load_instance_id(services.chain.database)
+
+
+def fork_request(options: dict[str, Any]) -> ForkRequest | None:
+    """The fork that the options of a reset ask for, in Hardhat's form or in Anvil's, which may lack `forking`."""
+    forking = options.get("forking")
+    if forking is None:
+        if not _FORKING.keys() & options.keys():
+            return None
+        forking = options
+    values: dict[str, Any] = {}
+    for name, value in scalars.json_object(forking).items():
+        decode = _FORKING.get(name)
+        if decode is None:
+            raise InvalidParamsError(f"forking.{name} is none of {', '.join(_FORKING)}")
+        values[name] = None if value is None else decode(value)
+    return ForkRequest(values.get("jsonRpcUrl"), values.get("blockNumber"), values.get("httpHeaders") or {})
+
+
+def _header_fields(value: object) -> dict[str, str]:
+    fields = {name: scalars.string(content) for name, content in scalars.json_object(value).items()}
+    if any(letter in text for item in fields.items() for text in item for letter in "\r\n"):
+        raise InvalidParamsError("forking.httpHeaders: a header has one line")
+    return fields
+
+
+_FORKING = {"jsonRpcUrl": scalars.string, "blockNumber": scalars.number, "httpHeaders": _header_fields}
