@@ -1,4 +1,4 @@
-"""Pages of a list: which rows one shows, and links to those beside it."""
+"""Pages of a list: which rows one shows, and links to its neighbours."""
 
 from dataclasses import dataclass
 
