@@ -20,7 +20,7 @@ from zevm.rpc.explorer.chain_pages import TransactionRow, row_of, waiting_row
 from zevm.rpc.explorer.names import HASH, address_named
 from zevm.rpc.explorer.page import Page, PageRequest, PageText
 from zevm.rpc.methods.support.names import name_reader
-from zevm.rpc.methods.support.reading import account_of
+from zevm.rpc.methods.support.reading import account_of, code_of
 from zevm.rpc.methods.support.tracing import TraceConfig, run_trace
 from zevm.rpc.methods.zvm.modules import get_contract
 from zevm.rpc.services import Services
@@ -60,12 +60,9 @@ def overview(request: PageRequest) -> Page:
     account = account_of(state, address)
     code = state.code(account.code_hash)
     implementation = implementation_of(code)
-    catalogue = services.catalogue
-    contract = catalogue.identify(code, address) if code else None
-    if contract is None and implementation is not None:
-        contract = catalogue.identify(state.code(account_of(state, Address(implementation)).code_hash), implementation)
+    contract = contract_at(services, address)
     waiting = [each for group in services.chain.pool.of_sender(address) for each in group]
-    values = _about(request, address, "overview") | {
+    values = about(request, address, "overview") | {
         "account": account,
         "code_bytes": len(code),
         "code": text.data(code) if code else None,
@@ -73,7 +70,7 @@ def overview(request: PageRequest) -> Page:
         "contract": None if contract is None else text.of(contract.name),
         "language": None if contract is None else text.of(contract.language),
         "source": None if contract is None else text.of(contract.source),
-        "well_known": catalogue.well_known(address),
+        "well_known": services.catalogue.well_known(address),
         "is_own": address in services.wallet.addresses(),
         "name": _name(request, address, text),
         "functions": [] if contract is None else _functions(contract, request.rows, text),
@@ -89,7 +86,7 @@ def storage(request: PageRequest) -> Page:
     account = account_of(request.services.chain.head.state, address)
     slots, following, problem = _slots(request, address, account, text)
     path = f"/address/{formats.address(address)}/storage"
-    values = _about(request, address, "storage") | {
+    values = about(request, address, "storage") | {
         "slots": slots,
         "problem": problem,
         "following": None if following is None else f"{path}?from=0x{following.hex()}",
@@ -124,7 +121,7 @@ def transactions(request: PageRequest) -> Page:
         following = error.number
         problem = "The search has used up its time without finding one; it goes on from there."
     path = f"/address/{formats.address(address)}/transactions"
-    values = _about(request, address, "transactions") | {
+    values = about(request, address, "transactions") | {
         "transactions": rows[: 2 * request.rows],
         "left_out": max(0, len(rows) - 2 * request.rows),
         "problem": problem,
@@ -135,7 +132,18 @@ def transactions(request: PageRequest) -> Page:
     return Page("address_transactions.html", f"Transactions of {formats.short(formats.address(address))}", values)
 
 
-def _about(request: PageRequest, address: Address, tab: str) -> dict[str, Any]:
+def contract_at(services: Services, address: Address) -> KnownContract | None:
+    """The contract of an account that the node knows by name; of a proxy, the contract that it runs."""
+    state = services.chain.head.state
+    code = code_of(state, address)
+    found = services.catalogue.identify(code, address) if code else None
+    implementation = implementation_of(code)
+    if found is None and implementation is not None:
+        return services.catalogue.identify(code_of(state, Address(implementation)), implementation)
+    return found
+
+
+def about(request: PageRequest, address: Address, tab: str) -> dict[str, Any]:
     """The values that all pages of an address begin with."""
     head: Header = request.services.chain.head.header
     return {"tab": tab, "address": address, "path": f"/address/{formats.address(address)}", "header": head}

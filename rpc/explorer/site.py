@@ -15,8 +15,8 @@ from zevm.rpc.services import Services
 from zevm.rpc.transport.asgi import Scope
 from zevm.rpc.transport.guard import header
 
-QUERY_BYTES = 2_048
-"""A longer query is left out: the explorer's own are short."""
+QUERY_BYTES = 8_192
+"""A longer query is left out: arguments of functions are the longest that the explorer asks for."""
 
 
 class Site:
