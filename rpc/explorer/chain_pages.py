@@ -7,6 +7,7 @@ from typing import Any
 
 from zevm.chain.types import Block, Header, Receipt, Transaction
 from zevm.chain.view import ChainView
+from zevm.rpc.explorer.charts import charts
 from zevm.rpc.explorer.names import hash_named
 from zevm.rpc.explorer.page import NotFoundError, Page, PageRequest
 from zevm.rpc.explorer.paging import Pager, paged
@@ -71,7 +72,9 @@ def blocks(request: PageRequest) -> Page:
         f"/blocks?from={newer}" if top < head else None,
         f"/blocks?from={last - 1}" if last > first else None,
     )
-    return Page("blocks.html", "Blocks", {"blocks": list(_blocks_down(chain, top, request.rows)), "pager": pager})
+    shown = list(_blocks_down(chain, top, request.rows))
+    values = {"blocks": shown, "charts": charts([each.header for each in shown]), "pager": pager}
+    return Page("blocks.html", "Blocks", values)
 
 
 def block(request: PageRequest) -> Page:
