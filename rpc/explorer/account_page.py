@@ -16,11 +16,12 @@ from zevm.chain.types.block_reference import LATEST
 from zevm.contracts.calls import signature_of
 from zevm.rpc.errors import RpcError
 from zevm.rpc.explorer import formats
-from zevm.rpc.explorer.chain_pages import TransactionRow, row_of, waiting_row
+from zevm.rpc.explorer.labels import Labels, contract_at
 from zevm.rpc.explorer.names import HASH, address_named
 from zevm.rpc.explorer.page import Page, PageRequest, PageText
+from zevm.rpc.explorer.rows import TransactionRow, row_of, waiting_row
 from zevm.rpc.methods.support.names import name_reader
-from zevm.rpc.methods.support.reading import account_of, code_of
+from zevm.rpc.methods.support.reading import account_of
 from zevm.rpc.methods.support.tracing import TraceConfig, run_trace
 from zevm.rpc.methods.zvm.modules import get_contract
 from zevm.rpc.services import Services
@@ -62,6 +63,7 @@ def overview(request: PageRequest) -> Page:
     implementation = implementation_of(code)
     contract = contract_at(services, address)
     waiting = [each for group in services.chain.pool.of_sender(address) for each in group]
+    labels = Labels(services, text)
     values = about(request, address, "overview") | {
         "account": account,
         "code_bytes": len(code),
@@ -75,7 +77,7 @@ def overview(request: PageRequest) -> Page:
         "name": _name(request, address, text),
         "functions": [] if contract is None else _functions(contract, request.rows, text),
         "module": _module(services, address, code, request, text),
-        "waiting": [waiting_row(address, each) for each in waiting[: request.rows]],
+        "waiting": [waiting_row(address, each, labels) for each in waiting[: request.rows]],
     }
     return Page("address.html", f"Address {formats.short(formats.address(address))}", values)
 
@@ -111,10 +113,13 @@ def transactions(request: PageRequest) -> Page:
 
     rows: list[TransactionRow] = []
     following: int | None = None
-    problem = None
+    problem, left_out = None, 0
     try:
         matches, is_complete = run_trace(services, request.deadline, search, TraceConfig())
-        rows = [row_of(match.block, match.receipts, index) for match in matches for index in reversed(match.indexes)]
+        found = [(match, index) for match in matches for index in reversed(match.indexes)]
+        most, labels = 2 * request.rows, Labels(services, request.text())
+        rows = [row_of(match.block, match.receipts, index, labels) for match, index in found[:most]]
+        left_out = len(found) - len(rows)
         if matches and not is_complete:
             following = matches[-1].block.number - 1
     except SearchLimitError as error:
@@ -122,25 +127,14 @@ def transactions(request: PageRequest) -> Page:
         problem = "The search has used up its time without finding one; it goes on from there."
     path = f"/address/{formats.address(address)}/transactions"
     values = about(request, address, "transactions") | {
-        "transactions": rows[: 2 * request.rows],
-        "left_out": max(0, len(rows) - 2 * request.rows),
+        "transactions": rows,
+        "left_out": left_out,
         "problem": problem,
         "newest": newest,
         "following": None if following is None or following < first else f"{path}?from={following}",
         "first": path if request.query.get("from") else None,
     }
     return Page("address_transactions.html", f"Transactions of {formats.short(formats.address(address))}", values)
-
-
-def contract_at(services: Services, address: Address) -> KnownContract | None:
-    """The contract of an account that the node knows by name; of a proxy, the contract that it runs."""
-    state = services.chain.head.state
-    code = code_of(state, address)
-    found = services.catalogue.identify(code, address) if code else None
-    implementation = implementation_of(code)
-    if found is None and implementation is not None:
-        return services.catalogue.identify(code_of(state, Address(implementation)), implementation)
-    return found
 
 
 def about(request: PageRequest, address: Address, tab: str) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from zevm.contracts.errors import AbiTextError
 from zevm.rpc.codec.objects import TransactionArguments
 from zevm.rpc.dispatch.error_translation import to_rpc_error
 from zevm.rpc.explorer import formats
-from zevm.rpc.explorer.account_page import about, contract_at
+from zevm.rpc.explorer.account_page import about
+from zevm.rpc.explorer.labels import contract_at
 from zevm.rpc.explorer.names import address_named
 from zevm.rpc.explorer.page import Page, PageRequest, PageText
 from zevm.rpc.explorer.paging import paged

@@ -29,7 +29,9 @@ async def test_home_shows_the_newest_blocks_and_transactions(chain: Explored) ->
     assert f"/tx/{chain.places['transfer']}" in page.links
     assert "Chain 31337" in page.text
     assert "9,998." in page.text, "the first account's balance"
-    assert "{" not in page.text.replace('{"jsonrpc":"2.0","id":1,"method":"eth_blockNumber"}', "")
+    assert SHOWN in page.text, "the name of a called contract"
+    assert "name" in page.text, "the function that it was called by"
+    assert "0x08c379a0" in page.text, "a selector that no contract has"
 
 
 async def test_the_list_of_blocks_has_pages(chain: Explored) -> None:

@@ -45,7 +45,8 @@ async def _do(chain: Explored, action: str, **fields: str) -> Reader:
 
 
 async def test_every_action_changes_the_chain(chain: Explored) -> None:
-    node, done = chain.node, set()
+    node = chain.node
+    done: set[str] = set()
 
     async def act(action: str, **fields: str) -> Reader:
         done.add(action)
