@@ -48,7 +48,7 @@ def call(
     as_json: JsonOption = False,
 ) -> None:
     """Call a function without keeping changes, and print its results, each on a line."""
-    from zevm.node.abi_text import decode_results
+    from zevm.contracts.abi_text import decode_results
 
     client, project = client_of(rpc, port), project_of(root, out)
     with told():
@@ -102,10 +102,10 @@ def call_data(
 ) -> tuple[bytes, tuple[str, ...] | None]:
     """Call data, and the result's types (None: not known); names among addresses are resolved by the client's node.
 
-    Raises NodeError, ArtifactError.
+    Raises NodeError, ArtifactError, AbiTextError.
     """
+    from zevm.contracts.abi_text import encode_arguments, parse_signature
     from zevm.contracts.calls import function_of, input_types, output_types, selector_of, signature_of
-    from zevm.node.abi_text import encode_arguments, parse_signature
     from zevm.storage.keccak import keccak256
 
     if "(" in function:
