@@ -24,7 +24,7 @@ from zevm.chain.zvm.outcomes import Status
 from zevm.chain.zvm.price_table import INK_PER_GAS, PriceTable
 from zevm.chain.zvm.scope import FRAME_STACK_WORDS, Entry, TransactionScope
 from zevm.storage.keccak import keccak256
-from zevm.storage.primitives import Address
+from zevm.storage.primitives import Address, Hash32
 
 ARBWASM_ADDRESS = Address((0x71).to_bytes(20, "big"))
 LIBRARY_ADDRESS = Address((0x5A564D).to_bytes(20, "big"))
@@ -134,7 +134,7 @@ def _constant(value: Callable[[Machine], int]) -> Body:
     return body
 
 
-def _code_at(frame: Frame, address: str) -> tuple[bytes, bytes]:
+def _code_at(frame: Frame, address: str) -> tuple[Hash32, bytes]:
     """The hash of an account's code and the code, for the access."""
     account, state = Address(bytes.fromhex(address[2:])), frame.block_state
     instruct(frame, _EXTCODESIZE, int.from_bytes(account, "big"))

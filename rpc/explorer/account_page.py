@@ -3,10 +3,11 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from zevm.analysis.call_tree import implementation_of
 from zevm.analysis.known_contract import Entry, KnownContract
+from zevm.analysis.proxies import implementation_of
 from zevm.chain.errors import ChainError
 from zevm.chain.tracing import history
 from zevm.chain.tracing.address_search import Match, SearchLimitError
@@ -20,7 +21,7 @@ from zevm.rpc.explorer.chain_pages import TransactionRow, row_of, waiting_row
 from zevm.rpc.explorer.names import HASH, address_named
 from zevm.rpc.explorer.page import Page, PageRequest, PageText
 from zevm.rpc.methods.support.names import name_reader
-from zevm.rpc.methods.support.reading import account_of
+from zevm.rpc.methods.support.reading import account_of, code_of
 from zevm.rpc.methods.support.tracing import TraceConfig, run_trace
 from zevm.rpc.methods.zvm.modules import get_contract
 from zevm.rpc.services import Services
@@ -61,9 +62,7 @@ def overview(request: PageRequest) -> Page:
     code = state.code(account.code_hash)
     implementation = implementation_of(code)
     catalogue = services.catalogue
-    contract = catalogue.identify(code, address) if code else None
-    if contract is None and implementation is not None:
-        contract = catalogue.identify(state.code(account_of(state, Address(implementation)).code_hash), implementation)
+    contract = catalogue.contract_at(address, code, partial(code_of, state)) if code else None
     waiting = [each for group in services.chain.pool.of_sender(address) for each in group]
     values = _about(request, address, "overview") | {
         "account": account,
