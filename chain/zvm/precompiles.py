@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from eth_abi.abi import decode, encode
 from eth_abi.exceptions import DecodingError
 
+from zevm.chain.types.selectors import signature_selector
 from zevm.chain.vm.host_interface import (
     Frame,
     InvalidModuleError,
@@ -91,13 +92,9 @@ class _Row:
         self.inputs, self.outputs, self.body = inputs, outputs, body
 
 
-def _selector(signature: str) -> bytes:
-    return keccak256(signature.encode())[:4]
-
-
 def _revert(frame: Frame, signature: str, types: tuple[str, ...] = (), values: tuple[Any, ...] = ()) -> StatusError:
     """The fault that reverts with a custom error; to be raised."""
-    frame.output = _selector(signature) + encode(types, values)
+    frame.output = signature_selector(signature) + encode(types, values)
     return StatusError(1)
 
 
@@ -105,7 +102,7 @@ def _table(rows: dict[str, tuple[tuple[str, ...], Body]]) -> dict[bytes, _Row]:
     table = {}
     for signature, (outputs, body) in rows.items():
         inputs = signature[signature.index("(") + 1 : -1]
-        table[_selector(signature)] = _Row(tuple(inputs.split(",")) if inputs else (), outputs, body)
+        table[signature_selector(signature)] = _Row(tuple(inputs.split(",")) if inputs else (), outputs, body)
     return table
 
 
