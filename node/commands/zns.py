@@ -14,9 +14,7 @@ from zevm.node.commands.zns_options import AddressOption, CoinOption, Contenthas
 app = typer.Typer(help="Names: register, resolve, set, list, renew, transfer.", no_args_is_help=True)
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="A name, as mytoken.ghost.")]
-DaysOption = Annotated[
-    int, typer.Option("--days", min=1, max=36_500, metavar="NUMBER", help="Days until the name expires.")
-]
+DaysOption = Annotated[int, typer.Option("--days", min=1, max=36_500, metavar="NUMBER", help="Duration in days.")]
 
 PAGE = 100
 """Names that one call of `list` asks for."""
