@@ -8,10 +8,9 @@ import ast
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from scripts.syntax import run, statements
+from scripts.syntax import PRODUCT, run, statements
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("node", "rpc", "covenant", "analysis", "contracts", "chain", "storage", "core")
 PREFIX = "zevm"
 
 Graph = Mapping[str, set[str]]
@@ -20,7 +19,7 @@ Graph = Mapping[str, set[str]]
 def module_files(root: Path) -> dict[str, Path]:
     """The product's modules by the names that they are imported by."""
     found = {}
-    for package in PACKAGES:
+    for package in PRODUCT:
         for file in sorted((root / package).rglob("*.py")):
             parts = (PREFIX, *file.relative_to(root).with_suffix("").parts)
             found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = file
