@@ -59,7 +59,6 @@ _NO_PEERS = "this node has no peers"
 _NAMESPACES = "all namespaces are served, on one port"
 
 FOREIGN_FLAGS: tuple[ForeignFlag, ...] = (
-    _refused(ANVIL, "--fork-transaction-hash", _VALUE, "a fork begins after a whole block: give --fork-block-number"),
     _accepted(ANVIL, "--compute-units-per-second", _VALUE, _RATE),
     _accepted(ANVIL, "--no-rate-limit --no-rpc-rate-limit", _NOTHING, _RATE),
     _accepted(ANVIL, "--threads -j --jobs", _VALUE, "--rpc-evm-workers says how many calls are executed at once"),

@@ -10,13 +10,15 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from zevm.chain.blockchain import Chain
+from zevm.chain.blocks.branch import Branch
 from zevm.chain.concurrency.deadline import Deadline
+from zevm.chain.errors import TransactionError
 from zevm.chain.rules.genesis import Genesis
 from zevm.chain.rules.predeploys import SYSTEM_CONTRACTS
 from zevm.chain.view import Ground
 from zevm.node.errors import NodeError
 from zevm.node.network import choose_genesis, furnish, node_limits
-from zevm.node.origin.fork import Fork, Wanted
+from zevm.node.origin.fork import Fork, Replayed, Wanted
 from zevm.node.settings import NodeSettings
 from zevm.rpc.errors import InvalidParamsError
 from zevm.rpc.methods.support.instance import load_instance_id
@@ -45,9 +47,15 @@ class Forks:
         return self.current
 
     def serve(self, chain: Chain) -> None:
-        """Change this chain from now on, which has just begun."""
+        """Change this chain from now on, which has just begun. Raises NodeError."""
         self._chain = chain
         self._own = chain.genesis if self.current is None else None
+        after = None if self.current is None else self.current.replayed
+        if after is not None:
+            try:
+                chain.writer.run(_replay, chain, after)
+            except TransactionError as error:
+                raise NodeError(f"the block cannot be made up to --fork-transaction-hash: {error}") from None
 
     def close(self) -> None:
         """Give the connections up."""
@@ -144,3 +152,12 @@ class Forks:
             self._own = choose_genesis(self._settings, None, self._accounts)
         database = Database.open(None, node_limits=node_limits(self._settings))
         return Ground(database, self._own, chain.options)
+
+
+def _replay(chain: Chain, after: Replayed) -> None:
+    """Make the block that the other chain has next, up to a transaction. Raises TransactionError."""
+    head = chain.head.header
+    branch = Branch(head, spec=chain.spec, history=chain.canonical, states=chain.database.state, clock=chain.clock)
+    branch.replay(after.header, after.transactions)
+    chain.switch_to(head, branch.blocks)
+    chain.clock.reach(after.header.timestamp)

@@ -1,5 +1,6 @@
 """A setting's flag, and the kinds of values that settings have in addition to those of pydantic."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -119,11 +120,19 @@ def _fork_block(value: str) -> str:
     raise ValueError(f"{value!r} is neither a block's number nor one of {', '.join(FORK_TAGS)}")
 
 
+def _transaction_hash(value: str) -> str:
+    if len(value) == 66 and value.startswith("0x"):
+        with suppress(ValueError):
+            return f"0x{int(value[2:], 16):064x}"
+    raise ValueError(f"{value!r} is not the hash of a transaction (0x and 64 hexadecimal digits)")
+
+
 def _text(value: object) -> object:
     return str(value) if isinstance(value, int) else value
 
 
 FORK_TAGS = ("latest", "safe", "finalized", "earliest")
+TransactionHash = Annotated[str, AfterValidator(_transaction_hash)]
 ForkBlock = Annotated[str, BeforeValidator(_text), AfterValidator(_fork_block)]
 HeaderLines = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_header_lines)]
 ForkUrls = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_urls)]

@@ -40,6 +40,7 @@ from zevm.node.setting_kinds import (
     NewestFork,
     NodeAddress,
     Proofs,
+    TransactionHash,
     Url,
     Urls,
     UserPath,
@@ -217,6 +218,10 @@ class NodeSettings(BaseSettings):
     fork_block_number: ForkBlock | None = setting(
         None, "--fork-block-number", panel=FORK, metavar="NUMBER|TAG",
         about="Block to fork at; a negative number counts back from the latest. (default: latest)",
+    )  # fmt: skip
+    fork_transaction_hash: TransactionHash | None = setting(
+        None, "--fork-transaction-hash", panel=FORK, metavar="HASH",
+        about="Fork before this transaction's block, and make a block of it and of those before it there.",
     )  # fmt: skip
     fork_header: HeaderLines = setting(
         (), "--fork-header", "--fork-headers", panel=FORK, metavar="NAME:VALUE,...",

@@ -13,6 +13,7 @@ NEEDS = (
     ("follow_development", ("follow",)),
     ("fork_block_number", ("fork_url",)),
     ("fork_chain_id", ("fork_url",)),
+    ("fork_transaction_hash", ("fork_url",)),
 )
 """Settings that would have no effect without one of others."""
 
@@ -26,6 +27,7 @@ EXCLUSIVE = (
     ("enable_tx_gas_limit", "disable_tx_gas_limit"),
     ("code_size_limit", "disable_code_size_limit"),
     ("memory", "fresh"),
+    ("fork_transaction_hash", "fork_block_number"),
     ("debug", "quiet"),
 )
 

@@ -36,9 +36,25 @@ class Branch:
 
         Raises TransactionError, adding none, if one does not fit.
         """
-        states = self._states
         timestamp = self._clock.take(self._parent.timestamp)
-        header = self._spec.next_header(self._parent, timestamp, settings)
+        self._append(self._spec.next_header(self._parent, timestamp, settings), transactions)
+
+    def replay(self, like: Header, transactions: Sequence[Transaction]) -> None:
+        """Add a block of these transactions, which see in it what they would in another chain's block with this header.
+
+        Raises as `extend`.
+        """
+        header = self._spec.header_upon(self._parent, like.timestamp).with_changes(
+            coinbase=like.coinbase,
+            gas_limit=like.gas_limit,
+            extra_data=like.extra_data,
+            mix_hash=like.mix_hash,
+            parent_beacon_block_root=like.parent_beacon_block_root,
+        )
+        self._append(header, transactions)
+
+    def _append(self, header: Header, transactions: Sequence[Transaction | Filler]) -> None:
+        states = self._states
         environment = self._spec.environment(header, self._block_hash)
         execution = BlockExecution(environment, states, self._reader)
         for item in transactions:

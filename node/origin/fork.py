@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from zevm.chain.rules.genesis import Genesis
+from zevm.chain.types import Header, Transaction
 from zevm.rpc.services import ForkReport
 from zevm.storage.origin import Origin
 from zevm.storage.primitives import Address
@@ -12,7 +13,8 @@ from zevm.storage.primitives import Address
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which block of which chain. block: a number, a negative number or a tag. headers: of the requests, by name.
+    """Which block of which chain. block: a number, a negative number or a tag; a
+    transaction's hash for the block before its own. headers: of the requests, by name.
 
     urls: none for the nodes of the fork so far.
     """
@@ -21,6 +23,13 @@ class Wanted:
     block: str
     headers: Mapping[str, str] = field(default_factory=dict)
     chain_id: int | None = None
+
+
+class Replayed(NamedTuple):
+    """The transactions with which a block begins, and its header."""
+
+    header: Header
+    transactions: tuple[Transaction, ...]
 
 
 class Fork(Protocol):
@@ -44,6 +53,11 @@ class Fork(Protocol):
     @property
     def report(self) -> ForkReport:
         """The same for programs."""
+        ...
+
+    @property
+    def replayed(self) -> "Replayed | None":
+        """The beginning of the block after it, which is to be made again, if that was asked for."""
         ...
 
     def provide(self, addresses: Sequence[Address]) -> None:

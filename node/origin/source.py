@@ -223,13 +223,7 @@ class RemoteOrigin:
         if header is None:
             return None
         named = f"0x{block_hash.hex()}"
-        answer = self.client.call("eth_getBlockByHash", named, True)
-        if not isinstance(answer, dict):
-            raise OriginError(f"{self.client.name} does not have the transactions of block {named}")
-        uncles = answer.get("uncles") or ()
-        calls = [Call("eth_getUncleByBlockHashAndIndex", (named, hex(index))) for index in range(min(2, len(uncles)))]
-        answers = self.client.call_all(calls)
-        return self._checked(f"block {named}", lambda: block_of(answer, header, answers))
+        return self._checked(f"block {named}", lambda: whole_block(self.client, header))
 
     def _body_record(self, block_hash: bytes) -> bytes | None:
         block = self._block(block_hash)
@@ -276,6 +270,17 @@ class RemoteOrigin:
 
     def _lie(self, what: str, why: str) -> OriginError:
         return OriginError(f"{self.client.name} answers {what} wrongly: {why}")
+
+
+def whole_block(client: OriginClient, header: Header) -> Block:
+    """The block with this header. Raises OriginError, BlockError."""
+    named = f"0x{header.hash.hex()}"
+    answer = client.call("eth_getBlockByHash", named, True)
+    if not isinstance(answer, dict):
+        raise OriginError(f"{client.name} does not have the transactions of block {named}")
+    uncles = answer.get("uncles") or ()
+    calls = [Call("eth_getUncleByBlockHashAndIndex", (named, hex(index))) for index in range(min(2, len(uncles)))]
+    return block_of(answer, header, client.call_all(calls))
 
 
 def check_thread(work: Callable[[], object]) -> None:

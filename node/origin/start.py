@@ -3,7 +3,8 @@
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ from zevm.node.errors import NodeError
 from zevm.node.origin.blocks import BlockError, header_of
 from zevm.node.origin.client import NoAnswerError, OriginClient, Persistence
 from zevm.node.origin.endpoint import Endpoint, Place, header_fields, public_name
-from zevm.node.origin.fork import Wanted
+from zevm.node.origin.fork import Replayed, Wanted
 from zevm.node.origin.kept import Kept, KeptBlock, KeptForks
+from zevm.node.origin.replay import block_number_of, replayed
 from zevm.node.origin.source import RemoteOrigin
 from zevm.node.setting_kinds import FORK_TAGS, is_url
 from zevm.node.settings import NodeSettings
@@ -38,6 +40,7 @@ class RemoteFork:
     genesis: Genesis
     chain_id: int
     kept: Kept
+    replayed: Replayed | None = None
 
     @property
     def described(self) -> str:
@@ -84,7 +87,8 @@ def fork_of(settings: NodeSettings, wanted: Wanted | None = None, before: Remote
     client = OriginClient(
         [_endpoint(settings, place) for place in places], _persistence(settings), fetches=settings.limits.fork_fetches
     )
-    try:
+    with ExitStack() as stack:
+        stack.callback(client.close)
         forks = None if settings.no_storage_caching else KeptForks(_folder(settings), settings.limits.fork_disk_bytes)
         url = ",".join(place.url for place in places)
         last = None if forks is None else forks.last(url, wanted.block)
@@ -92,17 +96,22 @@ def fork_of(settings: NodeSettings, wanted: Wanted | None = None, before: Remote
         # on a thread of its own: who asks for another fork has less patience than these attempts take
         block = client.once("begin", lambda: _found(client, wanted, last), lambda: what)
         if before is not None and before.origin.header.hash == block.header.hash:
-            return _begun(settings, client, block, before.kept.shared())
-        return _begun(settings, client, block, Kept() if forks is None else forks.open(block, url, wanted.block))
-    except BaseException:
-        client.close()
-        raise
+            kept = before.kept.shared()
+        else:
+            kept = Kept() if forks is None else forks.open(block, url, wanted.block)
+        stack.callback(kept.close)
+        fork = _begun(settings, client, block, kept)
+        if _is_transaction(wanted.block):
+            after = client.once("after", lambda: replayed(client, kept, block.header, wanted.block), lambda: what)
+            fork = replace(fork, replayed=after)
+        stack.pop_all()
+        return fork
 
 
 def wanted_by(settings: NodeSettings) -> Wanted:
     """The fork that the settings name."""
     urls, named = split_block(settings.fork_url, settings.fork_block_number)
-    return Wanted(urls, named, chain_id=settings.fork_chain_id)
+    return Wanted(urls, settings.fork_transaction_hash or named, chain_id=settings.fork_chain_id)
 
 
 def _begun(settings: NodeSettings, client: OriginClient, block: KeptBlock, kept: Kept) -> RemoteFork:
@@ -200,7 +209,12 @@ def split_block(urls: tuple[str, ...], block: str | None) -> tuple[tuple[str, ..
 def _header(client: OriginClient, block: str) -> Header:
     """The header that a number, a negative number or a tag names."""
     number: int | None = None
-    if block not in FORK_TAGS:
+    if _is_transaction(block):
+        of_transaction = block_number_of(client, block)
+        if of_transaction is None:
+            raise NodeError(f"--fork-transaction-hash {block}: {client.name} has no such transaction in a block")
+        number = _parsed(client, "eth_getTransactionByHash", of_transaction) - 1
+    elif block not in FORK_TAGS:
         number = int(block)
         if number < 0:
             number += _number(client, "eth_blockNumber")
@@ -216,8 +230,16 @@ def _header(client: OriginClient, block: str) -> Header:
         raise OriginError(f"{client.name} answers block {block} wrongly: {error}") from None
 
 
+def _is_transaction(block: str) -> bool:
+    """Whether the name of a block is that of a transaction in the one after it."""
+    return block.startswith("0x")
+
+
 def _number(client: OriginClient, method: str) -> int:
-    answer: Any = client.call(method)
+    return _parsed(client, method, client.call(method))
+
+
+def _parsed(client: OriginClient, method: str, answer: Any) -> int:
     try:
         return scalars.number(answer)
     except InvalidParamsError as error:
