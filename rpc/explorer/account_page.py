@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from zevm.analysis.call_tree import implementation_of
 from zevm.analysis.known_contract import Entry, KnownContract
+from zevm.analysis.proxies import implementation_of
 from zevm.chain.errors import ChainError
 from zevm.chain.tracing import history
 from zevm.chain.tracing.address_search import Match, SearchLimitError

@@ -114,9 +114,7 @@ def _newest_transactions(chain: ChainView, blocks: Sequence[Block], labels: Labe
     for found in blocks:
         if found.transactions:
             receipts = chain.receipts(found.hash)
-            yield from (
-                row_of(found, receipts, index, labels) for index in reversed(range(len(found.transactions)))
-            )
+            yield from (row_of(found, receipts, index, labels) for index in reversed(range(len(found.transactions))))
 
 
 def _find_block(chain: ChainView, name: str) -> Block:

@@ -1,6 +1,7 @@
 """Names of contracts and functions that the node knows, for one page: each is looked up once."""
 
-from zevm.analysis.call_tree import implementation_of
+from functools import partial
+
 from zevm.analysis.known_contract import KnownContract
 from zevm.chain.types import Transaction
 from zevm.rpc.explorer.page import PageText
@@ -15,11 +16,7 @@ def contract_at(services: Services, address: Address) -> KnownContract | None:
     """The contract of an account that the node knows by name; of a proxy, the contract that it runs."""
     state = services.chain.head.state
     code = code_of(state, address)
-    found = services.catalogue.identify(code, address) if code else None
-    implementation = implementation_of(code)
-    if found is None and implementation is not None:
-        return services.catalogue.identify(code_of(state, Address(implementation)), implementation)
-    return found
+    return services.catalogue.contract_at(address, code, partial(code_of, state)) if code else None
 
 
 class Labels:

@@ -5,6 +5,7 @@ from random import Random
 
 from verification.differential.inputs import PRECOMPILES, precompile_call
 from zevm.chain.rules.predeploys import (
+from zevm.chain.vm.message import CREATIONS
     BEACON_ROOTS_ADDRESS,
     CONSOLIDATION_REQUESTS_ADDRESS,
     HISTORY_STORAGE_ADDRESS,
@@ -235,7 +236,7 @@ class CodeWriter:
             init = self.initcode()
             code, size = self._load(init), push(len(init))
         value = push(self.random.choice((0, 0, 1, self.word())))
-        name = self.random.choice(("CREATE", "CREATE2"))
+        name = self.random.choice(CREATIONS)
         salt = push(self.random.randrange(3)) if name == "CREATE2" else b""
         create = code + salt + size + op("PUSH0") + value + op(name)
         kind = self.random.random()

@@ -178,7 +178,11 @@ async def test_the_panel_has_the_strict_headers_but_for_the_referrer(chain: Expl
     ("action", "fields", "parameters"),
     [
         ("balance", {"address": hexadecimal(ALICE), "ether": "0.000000000000000001"}, [hexadecimal(ALICE), "0x1"]),
-        ("balance", {"address": hexadecimal(ALICE), "ether": "9" * 30}, [hexadecimal(ALICE), hex(int("9" * 30) * 10**18)]),
+        (
+            "balance",
+            {"address": hexadecimal(ALICE), "ether": "9" * 30},
+            [hexadecimal(ALICE), hex(int("9" * 30) * 10**18)],
+        ),
         ("mine", {"blocks": " 10 "}, ["0xa"]),
         ("snapshot", {}, []),
     ],
