@@ -83,7 +83,7 @@ class Catalogue:
             return list(self._contracts.values())
 
     def contract_at(self, address: Address, code: bytes, code_of: Callable[[Address], bytes]) -> KnownContract | None:
-        """The contract of an account with this code; of a delegating one or a minimal proxy, that of the code that runs.
+        """The contract of an account with this code; of a delegating one or a minimal proxy, that which runs.
 
         code_of: reads the runtime code of the other account.
         """

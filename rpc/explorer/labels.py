@@ -39,7 +39,7 @@ class Labels:
         return self._contracts[address]
 
     def function(self, transaction: Transaction) -> str | None:
-        """The name of the function that a transaction calls, or its selector; None for a creation or a plain transfer."""
+        """The name of the function that a transaction calls, or its selector; None for a creation and a transfer."""
         if transaction.to is None or not transaction.data:
             return None
         selector = transaction.data[:SELECTOR_BYTES]

@@ -5,12 +5,12 @@ from random import Random
 
 from verification.differential.inputs import PRECOMPILES, precompile_call
 from zevm.chain.rules.predeploys import (
-from zevm.chain.vm.message import CREATIONS
     BEACON_ROOTS_ADDRESS,
     CONSOLIDATION_REQUESTS_ADDRESS,
     HISTORY_STORAGE_ADDRESS,
     WITHDRAWAL_REQUESTS_ADDRESS,
 )
+from zevm.chain.vm.message import CREATIONS
 
 WORD = 1 << 256
 INTERESTING = (0, 1, 2, 31, 32, 33, 255, 256, 1 << 64, (1 << 64) - 1, (1 << 160) - 1, WORD - 1, 1 << 255)

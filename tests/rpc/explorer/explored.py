@@ -34,16 +34,16 @@ REASON = keccak256(b"Error(string)")[:4] + encode(["string"], [HOSTILE])
 CONSOLE_CALL = keccak256(b"log(string)")[:4] + encode(["string"], [HOSTILE])
 
 TAGS = {
-    "html", "head", "meta", "title", "link", "script", "body", "a", "header", "div", "form", "label", "input", "button",
-    "nav", "main", "p", "h1", "h2", "h3", "section", "dl", "dt", "dd", "table", "thead", "tbody", "tr", "th", "td", "span",
-    "time", "code", "pre", "details", "summary", "progress", "article", "ol", "li", "svg", "rect", "text", "figure",
-    "figcaption", "polyline",
+    "html", "head", "meta", "title", "link", "script", "body", "a", "header", "div", "form", "label", "input",
+    "button", "nav", "main", "p", "h1", "h2", "h3", "section", "dl", "dt", "dd", "table", "thead", "tbody", "tr",
+    "th", "td", "span", "time", "code", "pre", "details", "summary", "progress", "article", "ol", "li", "svg",
+    "rect", "text", "figure", "figcaption", "polyline",
 }  # fmt: skip
 ATTRIBUTES = {
-    "lang", "charset", "name", "content", "rel", "href", "type", "src", "class", "role", "action", "method", "for", "id",
-    "maxlength", "placeholder", "autocomplete", "autocapitalize", "spellcheck", "aria-label", "aria-current", "title",
-    "tabindex", "scope", "data-live", "data-copy", "data-chain", "max", "value", "open", "width", "height", "x", "y", "rx",
-    "required", "viewbox", "preserveaspectratio", "points", "vector-effect",
+    "lang", "charset", "name", "content", "rel", "href", "type", "src", "class", "role", "action", "method", "for",
+    "id", "maxlength", "placeholder", "autocomplete", "autocapitalize", "spellcheck", "aria-label", "aria-current",
+    "title", "tabindex", "scope", "data-live", "data-copy", "data-chain", "max", "value", "open", "width", "height",
+    "x", "y", "rx", "required", "viewbox", "preserveaspectratio", "points", "vector-effect",
 }  # fmt: skip
 
 
