@@ -1,4 +1,4 @@
-"""What the checks read: the product's packages, and syntax trees.
+"""The material of the checks: the product's packages, and syntax trees.
 
 `ast.walk` looks at every field of every expression, which takes longer than parsing.
 """
