@@ -163,6 +163,8 @@ def _basic(kind: Any, text: str) -> Any:
         if text[:2] != "0x":
             raise ValueError
         data = bytes.fromhex(text[2:])
+    except AbiTextError:
+        raise  # it says more
     except (ValueError, KeyError) as error:
         raise AbiTextError(f"{text}: not {_one(kind)}") from error
     if kind.base == "address":

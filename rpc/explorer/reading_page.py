@@ -7,6 +7,7 @@ from zevm.analysis.abi_values import UndecodableError, decode_values, show_value
 from zevm.analysis.known_contract import Entry
 from zevm.chain.calls.overrides import NO_OVERRIDES
 from zevm.chain.types.block_reference import LATEST
+from zevm.chain.types.selectors import signature_selector
 from zevm.contracts.abi_text import encode_arguments, parse_signature, split_values
 from zevm.contracts.calls import input_types, output_types, selector_of, signature_of
 from zevm.contracts.errors import AbiTextError
@@ -19,7 +20,6 @@ from zevm.rpc.explorer.names import address_named
 from zevm.rpc.explorer.page import Page, PageRequest, PageText
 from zevm.rpc.explorer.paging import paged
 from zevm.rpc.methods.eth.call import call as eth_call
-from zevm.storage.keccak import keccak256
 from zevm.storage.primitives import Address
 
 _READING = ("view", "pure")
@@ -109,7 +109,7 @@ def _typed(request: PageRequest, address: Address, text_of_signature: str, text:
         signature = parse_signature(text_of_signature)
     except AbiTextError as error:
         return Result([], text.of(str(error)))
-    function = Function(keccak256(signature.canonical.encode())[:4], signature.inputs, signature.outputs)
+    function = Function(signature_selector(signature.canonical), signature.inputs, signature.outputs)
     return _called(request, address, function, split_values(request.query.get("v", "")), text)
 
 
