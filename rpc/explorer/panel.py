@@ -72,7 +72,7 @@ class Panel:
         if not _is_of_the_same_origin(scope) or not secrets.compare_digest(
             values.get("token", "").encode(), self._token.encode()
         ):
-            return _refused(403, "the form is not of this panel, or the node was started again: load the panel anew")
+            return _refused(403, "the form is not of this panel, or the node was started again: load the panel again")
         return await self._run(values)
 
     async def _run(self, values: Mapping[str, str]) -> Outcome:
