@@ -1,4 +1,4 @@
-"""The material of the checks: the product's packages, and syntax trees.
+"""The product's packages, and syntax trees, for the checks.
 
 `ast.walk` looks at every field of every expression, which takes longer than parsing.
 """

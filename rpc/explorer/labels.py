@@ -4,12 +4,11 @@ from functools import partial
 
 from zevm.analysis.known_contract import KnownContract
 from zevm.chain.types import Transaction
+from zevm.chain.types.selectors import SELECTOR_BYTES
 from zevm.rpc.explorer.page import PageText
 from zevm.rpc.methods.support.reading import code_of
 from zevm.rpc.services import Services
 from zevm.storage.primitives import Address
-
-SELECTOR_BYTES = 4
 
 
 def contract_at(services: Services, address: Address) -> KnownContract | None:
