@@ -9,7 +9,7 @@ from tests.rpc.explorer.explored import Explored, explored, fill
 
 WINDOWS = ((360, False), (1280, True), (1280, False))
 """Widths in CSS pixels, and whether the colours are dark."""
-WITHOUT_NAME = """[...document.querySelectorAll('a, button, input, summary')].filter(
+WITHOUT_NAME = """[...document.querySelectorAll('a, button, input:not([type=hidden]), summary')].filter(
   (item) => !(item.getAttribute('aria-label') || item.textContent.trim() || item.labels?.length)).length"""
 PALE = """(() => {
   const channel = (byte) => { const value = byte / 255;
@@ -42,9 +42,9 @@ async def test_pages_in_chromium(tmp_path: Path) -> None:
         places = chain.places
         for path in (
             "/", "/blocks", "/block/2", f"/tx/{places['log']}", f"/tx/{places['failed']}",
-            f"/tx/{places['nested']}/calls",
-            f"/tx/{places['log']}/state", f"/address/{places['logger']}", f"/address/{places['logger']}/storage",
-            f"/address/{places['module']}", f"/address/{places['alice']}/transactions", "/pool",
+            f"/tx/{places['nested']}/calls", f"/tx/{places['log']}/state", f"/address/{places['logger']}",
+            f"/address/{places['logger']}/read", f"/address/{places['logger']}/storage",
+            f"/address/{places['module']}", f"/address/{places['alice']}/transactions", "/pool", "/panel",
         ):  # fmt: skip
             for width, dark in WINDOWS:
                 await tab.size(width, 800, dark=dark)
