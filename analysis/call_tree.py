@@ -13,13 +13,13 @@ from zevm.analysis.catalogue import Catalogue
 from zevm.analysis.known_contract import Entry, KnownContract
 from zevm.analysis.well_known import IS_PRECOMPILE
 from zevm.chain.vm.console import decode_console
+from zevm.chain.vm.message import CREATIONS
 from zevm.chain.vm.precompiles import CONSOLE_ADDRESS
 from zevm.contracts.calls import input_types, output_types
 from zevm.contracts.revert_reasons import ERROR_SELECTOR, PANIC_SELECTOR, Decoder
 
 CODES_LIMIT: Final = 1_000
 """Accounts of one tree whose code is looked at; further ones have no names."""
-_CREATIONS = ("CREATE", "CREATE2")
 _DELEGATION = bytes.fromhex("ef0100")
 _PROXY_HEAD, _PROXY_TAIL = bytes.fromhex("363d3d373d3d3d363d73"), bytes.fromhex("5af43d82803e903d91602b57fd5bf3")
 _SOLIDITY_ERRORS = Decoder()
@@ -109,7 +109,7 @@ class _TreeDecoder:
         while waiting:
             frame = waiting.pop()
             waiting.extend(frame.get("calls", ()))
-            if frame["type"] in _CREATIONS and "to" in frame and "error" not in frame:
+            if frame["type"] in CREATIONS and "to" in frame and "error" not in frame:
                 found = self._catalogue.of_creation(_bytes(frame["input"]))
                 if found is not None:
                     self._contracts.setdefault(_bytes(frame["to"]), found[0])
@@ -133,7 +133,7 @@ class _TreeDecoder:
             frame["type"], None, address, _bytes(frame["from"]), None, data[:4], [], int(frame.get("value", "0x0"), 16),
             int(frame["gas"], 16), int(frame["gasUsed"], 16), error=frame.get("error"),
         )  # fmt: skip
-        if call.kind in _CREATIONS:
+        if call.kind in CREATIONS:
             contract = self._creation(call, data, output)
         else:
             contract = self._known(address)

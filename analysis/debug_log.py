@@ -15,7 +15,7 @@ from zevm.analysis.printable import printable
 from zevm.analysis.profile.sites import Site, SiteFinder
 from zevm.chain.tracing.tracer import QuietTracer
 from zevm.chain.vm.interface import Outcome, VmError, VmErrorKind
-from zevm.chain.vm.message import FrameStart
+from zevm.chain.vm.message import CREATIONS, FrameStart
 from zevm.chain.vm.tracer import HostCall, TransactionStart, WatchedFrame
 from zevm.contracts.revert_reasons import Decoder
 
@@ -24,7 +24,6 @@ LINES_LIMIT: Final = 1_000
 """Lines about one execution; further ones are counted."""
 PLACES_LIMIT: Final = 16
 """Places of one stop that are shown, innermost first."""
-_CREATIONS = ("CREATE", "CREATE2")
 
 Sink = Callable[[Sequence[str]], None]
 """Receives the lines of an execution that has ended; from any thread, and must be quick."""
@@ -75,7 +74,7 @@ class ExecutionLog(QuietTracer):
     def on_exit(self, gas_used: int, output: bytes, error: VmError | None) -> None:
         """Write down how it ended."""
         kind, _ = self._open[-1]
-        returned = f"{len(output):,} bytes of code" if kind in _CREATIONS else show_bytes(output)
+        returned = f"{len(output):,} bytes of code" if kind in CREATIONS else show_bytes(output)
         result = f"returned {returned}" if error is None else self._failure(error, output)
         self._add(len(self._open) + 1, f"{result}, gas used {gas_used}")
         self._open.pop()

@@ -8,12 +8,13 @@ from eth_utils.address import to_checksum_address
 
 from zevm.analysis.call_tree import Call, Event
 from zevm.analysis.printable import printable
+from zevm.chain.vm.interface import VmErrorKind
+from zevm.chain.vm.message import CREATIONS
 
 LINES_LIMIT: Final = 10_000
 """Lines of one tree."""
 
 _SUFFIXES = {"STATICCALL": " [staticcall]", "DELEGATECALL": " [delegatecall]", "CALLCODE": " [callcode]"}
-_CREATIONS = ("CREATE", "CREATE2")
 _RESET = "\x1b[0m"
 _COLOURS = {"good": "\x1b[32m", "bad": "\x1b[31m", "event": "\x1b[36m", "new": "\x1b[33m", "quiet": "\x1b[2m"}
 
@@ -53,7 +54,7 @@ def tree_lines(call: Call, *, colours: bool = False) -> Iterator[str]:
 def head_of(call: Call) -> str:
     """`Token::transfer(0x7099..., 5)`, without gas and colours."""
     value = f"{{value: {call.value_wei}}}" if call.value_wei and call.kind != "DELEGATECALL" else ""
-    if call.kind in _CREATIONS:
+    if call.kind in CREATIONS:
         place = "" if call.address is None else f"@{to_checksum_address(call.address)}"
         arguments = f"({_listed(call.arguments)})" if call.arguments else ""
         return printable(f"→ new {call.contract or '<unknown>'}{place}{value}{arguments}")
@@ -65,15 +66,15 @@ def head_of(call: Call) -> str:
 def end_of(call: Call) -> str:
     """`[Return] true`, `[Stop]`, `[Revert] Insufficient(5)`."""
     if call.error is not None:
-        reverted = "revert" in call.error
+        reverted = call.error == VmErrorKind.REVERT.value
         return printable(f"[Revert] {call.reason or 'without a reason'}" if reverted else f"[Failed] {call.error}")
-    if call.kind in _CREATIONS:
+    if call.kind in CREATIONS:
         return f"[Return] {call.code_bytes:,} bytes of code"
     return printable(f"[Return] {_listed(call.results)}") if call.results else "[Stop]"
 
 
 def _head(call: Call, paint: _Paint) -> str:
-    kind = "bad" if call.error is not None else "new" if call.kind in _CREATIONS else "good"
+    kind = "bad" if call.error is not None else "new" if call.kind in CREATIONS else "good"
     return f"{paint('quiet', f'[{call.gas_used}]')} {paint(kind, head_of(call))}"
 
 

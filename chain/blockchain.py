@@ -112,7 +112,7 @@ class Chain(ChainView):
         local: it comes from this node's own accounts, which the pool's price and count limits spare.
         deadline: a BriefDeadline, under which NotBriefError leaves everything as it was.
         """
-        self.refuse_when_following()
+        self.require_no_leader()
         sender = sender_of(transaction, takes_unsigned=not self.options.external_consensus)
         if transaction.sidecar is not None:
             check_sidecar(transaction, self.spec.of(self.next_header()))
@@ -157,7 +157,7 @@ class Chain(ChainView):
         called with each block. Only the last block of each part is synced to the medium: none of them is acknowledged
         before it.
         """
-        self.refuse_when_driven()
+        self.require_own_chain()
         if count > 1 and interval_seconds is not None:
             self.clock.check_interval(interval_seconds)
         if timestamp is not None:
@@ -211,7 +211,7 @@ class Chain(ChainView):
     @writes
     def patch_state(self, change: Callable[[ExecutionState], None]) -> None:
         """Change accounts of the latest state without a transaction; durable when this returns."""
-        self.refuse_when_driven()
+        self.require_own_chain()
         state = PatchedState(self.head.state)
         change(state)
         diff, since = state.diff(), self.head.state.root
@@ -248,7 +248,7 @@ class Chain(ChainView):
 
         The clock goes on from the newest one where that is ahead of it. See CanonicalChain.adopt.
         """
-        self.refuse_when_driven()
+        self.require_own_chain()
         state = PatchedState(self.head.state)
         change(state)
         self.canonical.adopt(history, state.diff(), states or {}, lambda batch: self._waiting.replace_all(batch, ()))
@@ -270,7 +270,7 @@ class Chain(ChainView):
     @writes
     def revert(self, number: int) -> bool:
         """Return to a snapshot, which is used up with all later ones; False where it is unknown."""
-        self.refuse_when_driven()
+        self.require_own_chain()
         snapshot = self.snapshots.take_back(number)
         if snapshot is None:
             return False
@@ -292,7 +292,7 @@ class Chain(ChainView):
     @writes
     def rollback(self, depth: int) -> tuple[BlockAndReceipts, ...]:
         """Remove the newest `depth` blocks for good; their transactions do not come back."""
-        self.refuse_when_driven()
+        self.require_own_chain()
         target = Version(self.ancestor(depth).number, LAST_PATCH)
         self.snapshots.drop_after(target)
         removed = self.canonical.rewind(target)
@@ -309,7 +309,7 @@ class Chain(ChainView):
         at once, when the last one is built; where another write has changed the chain meanwhile, InvalidRequestError
         is raised and none of them is.
         """
-        self.refuse_when_driven()
+        self.require_own_chain()
         if len(transactions) > depth:
             raise InvalidRequestError(f"{len(transactions)} blocks of transactions for a reorganisation of {depth}")
         head, target = self.head, self.ancestor(depth)
@@ -358,7 +358,7 @@ class Chain(ChainView):
 
         also: see CanonicalChain.replace.
         """
-        self.refuse_when_driven()
+        self.require_own_chain()
 
         def additions(batch: Batch, removed: tuple[BlockAndReceipts, ...]) -> None:
             self._waiting.replace_all(batch, ())
@@ -374,7 +374,7 @@ class Chain(ChainView):
 
         Nothing of this one is read any more, but by who reads it now. The ground's database must be in memory.
         """
-        self.refuse_when_driven()
+        self.require_own_chain()
         canonical = ground.canonical
         first = canonical.records.record(canonical.head.header.hash)
         removed, zvm = tuple(self.canonical.own_blocks()), self.zvm
@@ -436,7 +436,7 @@ class Chain(ChainView):
     @writes
     def set_chain_id(self, chain_id: int) -> None:
         """Ask another chain id of transactions, until the node stops. For development."""
-        self.refuse_when_driven()
+        self.require_own_chain()
         self.chain_id = chain_id
         self.spec.set_chain_id(chain_id)
         # a restart asks the old id again: what has left the pool must not come back then

@@ -8,7 +8,7 @@ ChainError
 ├── ExecutionRevertedError  an off-chain execution ended in REVERT; carries the revert data
 ├── ExecutionFailedError    an off-chain execution halted, or could not begin
 ├── SimulationError         a block or call of a simulation is refused; carries its Reason
-├── DrivenChainError        a change that a consensus client alone may make on this chain
+├── ExternalConsensusError  a change that a consensus client alone may make on this chain
 ├── FollowedChainError      a change that the leader alone may make, whose chain this node follows
 ├── InvalidRequestError     a development or search request with values that cannot be served
 │   ├── EqualTimestampsError    an interval between blocks of no seconds
@@ -182,7 +182,7 @@ class SimulationError(RefusalError):
     """A simulated block or call cannot be; the message is geth's."""
 
 
-class DrivenChainError(ChainError):
+class ExternalConsensusError(ChainError):
     """A consensus client drives the chain through the Engine API, and nothing else changes it."""
 
     def __init__(self) -> None:

@@ -14,7 +14,7 @@ from zevm.chain.canonical.log_search import LogQuery, LogSearch
 from zevm.chain.canonical.patches import PatchedState
 from zevm.chain.canonical.records import TransactionPosition
 from zevm.chain.concurrency.deadline import Deadline
-from zevm.chain.errors import DrivenChainError, FollowedChainError, InvalidRequestError, UnknownBlockError
+from zevm.chain.errors import ExternalConsensusError, FollowedChainError, InvalidRequestError, UnknownBlockError
 from zevm.chain.options import ChainOptions
 from zevm.chain.pool.account import PooledTransaction
 from zevm.chain.pool.ordering import LoneOffer
@@ -119,13 +119,13 @@ class ChainView:
         """Whether its users' tools decide, not mainnet's rules: so the genesis says, and no consensus client drives."""
         return self.schedule.development and not self.options.external_consensus
 
-    def refuse_when_driven(self) -> None:
-        """Raise DrivenChainError or FollowedChainError where a consensus client or a leader alone may change it."""
+    def require_own_chain(self) -> None:
+        """Raise ExternalConsensusError or FollowedChainError if a consensus client or a leader alone may change it."""
         if self.options.external_consensus:
-            raise DrivenChainError
-        self.refuse_when_following()
+            raise ExternalConsensusError
+        self.require_no_leader()
 
-    def refuse_when_following(self) -> None:
+    def require_no_leader(self) -> None:
         """Raise FollowedChainError where a leader alone may change the chain."""
         if self.options.leader is not None:
             raise FollowedChainError(self.options.leader)

@@ -140,7 +140,7 @@ def _of_document(path: Path, document: Any) -> Artifact:
         raise ValueError(f"a JSON {type(document).__name__}, where an object with {_named(_REQUIRED)} belongs")
     missing = [member for member in _REQUIRED if member not in document]
     if missing:
-        raise ValueError(f"it has no {_named(missing)}; build the contract with `zevm contract build` or `forge build`")
+        raise ValueError(f"it has no {_named(missing)}, which a build writes")
     metadata = document.get("metadata") or {}
     abi = document["abi"]
     if not isinstance(abi, list) or not all(isinstance(entry, dict) and "type" in entry for entry in abi):

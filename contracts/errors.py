@@ -9,8 +9,27 @@ class CompilerMissingError(BuildError):
     """A compiler is not installed; the message names the command that installs it."""
 
 
+class CompilerFailedError(BuildError):
+    """A compiler refused a source; the message is its own text, of any number of lines.
+
+    exit_code: of its process, negative for the signal that ended it; None if it answered that it refuses.
+    """
+
+    def __init__(self, text: str, exit_code: int | None = None) -> None:
+        super().__init__(text)
+        self.exit_code = exit_code
+
+
+class CompilerMemoryError(CompilerFailedError):
+    """A compiler was ended for its memory; the message ends with the limit."""
+
+
 class BuildTimeoutError(BuildError):
-    """A compiler ran longer than its limit; the message names the limit and its setting."""
+    """A compiler ran longer than its limit, which the message names."""
+
+
+class NoContractError(BuildError):
+    """A project has no source of a contract."""
 
 
 class SandboxError(Exception):
@@ -21,9 +40,17 @@ class CompilerBusyError(Exception):
     """As many sources are compiled and wait as may; a retry may succeed."""
 
 
+class ClientCompilesError(CompilerBusyError):
+    """As many sources of one client are compiled and wait as may."""
+
+
 class ConstructorArgumentsError(ValueError):
     """Arguments that a contract's constructor does not take; the message lists what it takes."""
 
 
 class ArtifactError(Exception):
     """A built contract cannot be read, or there is none of this name."""
+
+
+class NoArtifactError(ArtifactError):
+    """A project has no built contract at all."""

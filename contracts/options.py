@@ -14,19 +14,15 @@ class CompilerLimits:
 
     seconds: float = 120
     """Wall clock time."""
-    seconds_flag: str = "--timeout-seconds"
-    """The flag that sets it, for messages: here that of `zevm contract build`."""
     memory_bytes: int = 4_096 * MIB
     """Writable memory of one process; a compile of a contract takes about 300 MiB."""
-    memory_flag: str = "--memory-mib"
-    """The flag that sets it, for messages."""
     output_bytes: int = 64 * 1_024
     """Text that is kept of what the compiler prints."""
 
 
 @dataclass(frozen=True, slots=True)
 class BuildOptions:
-    """The choices of a build; the defaults are those of `zevm contract build`.
+    """The choices of a build, with the defaults of a build by hand.
 
     checked: arithmetic, indices and casts revert where they are wrong. compress: deploy the compressed form.
     source_map: make the artifact's source map from the compiler's debug information.

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from zevm.contracts.errors import BuildError, BuildTimeoutError
+from zevm.contracts.errors import BuildError, BuildTimeoutError, CompilerFailedError, CompilerMemoryError
 from zevm.contracts.options import BuildOptions
 
 _PATIENCE_SECONDS = 2
@@ -28,7 +28,7 @@ def run_compiler(
     given: bytes = b"",
     why_slow: str = "",
 ) -> bytes:
-    """Standard output of a compiler. Raises BuildError with its text if it fails, BuildTimeoutError past the limit.
+    """Standard output of a compiler. Raises CompilerFailedError if it fails, BuildTimeoutError past the limit.
 
     title: the source as messages name it. environment: in addition to the caller's, or to the options' if they have
     one. given: the standard input. why_slow: words for the user once it takes long.
@@ -48,7 +48,7 @@ def run_compiler(
         finally:
             _end(process)
         if process.returncode != 0:
-            raise BuildError(_failure(process.returncode, title, out, told, options))
+            raise _failure(process.returncode, title, out, told, options)
         out.seek(0)
         return out.read()
 
@@ -74,8 +74,7 @@ def _wait(process: "subprocess.Popen[bytes]", title: str, why_slow: str, options
         process.wait(timeout=limit - patience)
     except subprocess.TimeoutExpired:
         raise BuildTimeoutError(
-            f"{title}: the compiler took more than {limit:g} seconds, the limit of {options.limits.seconds_flag}; "
-            "look for a loop at compile time that does not end, or raise the limit"
+            f"{title}: the compiler took more than {limit:g} seconds; look for an endless loop at compile time"
         ) from None
 
 
@@ -91,8 +90,8 @@ def _kill(process: "subprocess.Popen[bytes]") -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
-def _failure(code: int, title: str, out: IO[bytes], told: IO[bytes], options: BuildOptions) -> str:
-    """The compiler's words, bounded; a sentence where it left none."""
+def _failure(code: int, title: str, out: IO[bytes], told: IO[bytes], options: BuildOptions) -> BuildError:
+    """The error with the compiler's text, bounded; with a sentence if there is none."""
     most, parts = options.limits.output_bytes, []
     for stream in (told, out):
         stream.seek(0)
@@ -101,7 +100,9 @@ def _failure(code: int, title: str, out: IO[bytes], told: IO[bytes], options: Bu
         parts.append("\n".join(lines) + ("\n..." if len(data) > most else ""))
     text = "\n".join(part.strip() for part in parts if part.strip())
     if code < 0 or "out of memory" in text.lower() or "OutOfMemory" in text:
-        most, flag = options.limits.memory_bytes >> 20, options.limits.memory_flag
         ended = f"ended by {signal.Signals(-code).name}" if code < 0 else "out of memory"
-        text += f"\n{title}: the compiler is {ended}; it may use {most:,} MiB, the limit of {flag}"
-    return text.strip() or f"{title}: the compiler failed with exit code {code} and said nothing"
+        text += f"\n{title}: the compiler is {ended}; it may use {options.limits.memory_bytes >> 20:,} MiB"
+        return CompilerMemoryError(text.strip(), code)
+    if not text:
+        return BuildError(f"{title}: the compiler failed with exit code {code} and printed nothing")
+    return CompilerFailedError(text, code)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from zevm.contracts.artifact import Artifact, load_artifact, replace_file
 from zevm.contracts.builder import BY_SUFFIX
-from zevm.contracts.errors import ArtifactError, BuildError
+from zevm.contracts.errors import ArtifactError, NoArtifactError, NoContractError
 from zevm.contracts.source_files import read_text
 from zevm.storage.keccak import keccak256
 
@@ -33,13 +33,11 @@ class Project:
         return cls(root.absolute(), (root / "out" if out is None else out).absolute())
 
     def sources(self) -> list[Path]:
-        """The contracts in `src/`. Raises BuildError where there is none."""
+        """The contracts in `src/`. Raises NoContractError if there is none."""
         folder = self.root / "src"
         files = [file for file in sorted(folder.rglob("*")) if file.suffix in BY_SUFFIX and _is_contract(file)]
         if not files:
-            raise BuildError(
-                f"no contract in {folder}: name a source, or begin a project with `zevm contract new NAME --lang zig`"
-            )
+            raise NoContractError(f"no contract in {folder}: name a source")
         return files
 
     def artifacts(self) -> list[Path]:
@@ -60,16 +58,17 @@ class Project:
             files = [file for file in files if file.stem == contract and Path(file_name).name in ("", file.parent.name)]
         if len(files) == 1:
             return load_artifact(files[0])
-        raise ArtifactError(self._not_one(name, files))
+        raise self._not_one(name, files)
 
-    def _not_one(self, name: str | None, found: list[Path]) -> str:
+    def _not_one(self, name: str | None, found: list[Path]) -> ArtifactError:
         names = ", ".join(f"{file.parent.name}:{file.stem}" for file in found or self.artifacts())
         if not names:
-            return f"no artifact in {self.out}: run `zevm contract build` in the project's folder"
+            return NoArtifactError(f"no artifact in {self.out}")
         if found:
-            return f"{len(found)} contracts{'' if name is None else f' are called {name}'}: choose one of {names}"
+            called = "" if name is None else f" are called {name}"
+            return ArtifactError(f"{len(found)} contracts{called}: choose one of {names}")
         hint = "" if str(name).rpartition(":")[2].isidentifier() else "; the contract's name comes before its arguments"
-        return f"no contract {name} in {self.out}: there are {names}{hint}"
+        return ArtifactError(f"no contract {name} in {self.out}: there are {names}{hint}")
 
     def record_deployment(self, chain: str, name: str, address: str) -> None:
         """Keep the address of a contract's last deployment on a chain, in `deployments.json` of the artifacts."""

@@ -69,11 +69,11 @@ PROJECTS = {
 """Projects by the name of their language on the command line."""
 
 
-def create_project(folder: Path, language: str) -> list[str]:
-    """Make a project in a new or empty folder; the commands to run next. Raises ArtifactError."""
+def create_project(folder: Path, language: str) -> str:
+    """Make a project in a new or empty folder; the words that name its contract's deployment. Raises ArtifactError."""
     template = PROJECTS.get(language)
     if template is None:
-        raise ArtifactError(f"--lang {language}: there are {', '.join(PROJECTS)}")
+        raise ArtifactError(f"{language}: no language of a project; there are {', '.join(PROJECTS)}")
     if not _NAME.match(folder.name):
         raise ArtifactError(f"{folder.name!r} is no name for a project; want letters, digits, _ and -, as in token")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -83,12 +83,7 @@ def create_project(folder: Path, language: str) -> list[str]:
         file = folder / _filled(target, words, template)
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(_filled(content, words, template))
-    return [
-        f"cd {folder}",
-        "zevm contract build",
-        "zevm contract test",
-        "zevm contract deploy" + _filled(template.deploy_arguments, words, template),
-    ]
+    return _filled(template.deploy_arguments, words, template).strip()
 
 
 def _words(name: str) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from zevm.contracts.errors import BuildError, CompilerMissingError
+from zevm.contracts.errors import CompilerMissingError, NoArtifactError
 from zevm.contracts.source_files import read_text
 from zevm.contracts.toolchain import library_of, node_tool, zig, zig_environment
 
@@ -24,7 +24,7 @@ class Tester:
 
 
 def testers_of(root: Path) -> list[Tester]:
-    """The runners of a project's tests. Raises BuildError, CompilerMissingError."""
+    """The runners of a project's tests. Raises BuildError, CompilerMissingError, NoArtifactError."""
     found = []
     environment = dict(os.environ)
     for source in sorted((root / "src").rglob("*.zig")):
@@ -36,7 +36,7 @@ def testers_of(root: Path) -> list[Tester]:
         found.append(Tester((forge, "test", *(() if solc is None else ("--use", solc, "--offline"))), environment))
     if any((root / "tests").glob("test_*.py")):
         if not any((root / "out").glob("*/*.json")):
-            raise BuildError("the tests in tests/ use the artifacts of a build: run `zevm contract build`")
+            raise NoArtifactError(f"no artifact in {root / 'out'}, which the tests in tests/ use")
         for package, extra in (("pytest", "pytest"), ("web3", "zevm-node[web3]")):
             if find_spec(package) is None:
                 raise CompilerMissingError(f"the tests in Python need {package}: pip install '{extra}'")

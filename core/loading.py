@@ -64,14 +64,14 @@ def load(environment: Mapping[str, str] = os.environ) -> Core:
         refuse_stale(library)
         return Core(library, "")
     except ModuleNotFoundError:
-        reason = "it was installed without the core"
+        reason, remedy = "it was installed without the core", REMEDY
     except StaleCoreError as error:
         del sys.modules[_LIBRARY]
-        reason = str(error)
+        reason, remedy = str(error), ""
     except ImportError as error:
-        reason = f"the core does not load: {error}"
+        reason, remedy = f"the core does not load: {error}", REMEDY
     if is_set(environment, REQUIRE_CORE):
-        raise ImportError(f"{REQUIRE_CORE} is set, but {reason}" + (f"; {REMEDY}" if REMEDY not in reason else ""))
+        raise ImportError("; ".join(filter(None, (f"{REQUIRE_CORE} is set, but {reason}", remedy))))
     return Core(None, reason)
 
 

@@ -34,7 +34,7 @@ from zevm.node.mnemonic import derive_keys, random_mnemonic
 from zevm.node.network import forget_replaced, give_up_replaced, limits_for, open_chain, opened_database
 from zevm.node.origin.fork import Fork
 from zevm.node.passwords import unlock_keys
-from zevm.node.preflight import check_drivable, ipc_path, jwt_secret_path, names_port, quic_port, read_jwt_secret
+from zevm.node.preflight import check_merged, ipc_path, jwt_secret_path, names_port, quic_port, read_jwt_secret
 from zevm.node.replication import dialling
 from zevm.node.replication.bootstrap import with_leaders_genesis
 from zevm.node.replication.service import Replication
@@ -265,6 +265,7 @@ class NodeCore:
             quic=quic_port(settings),
             names=names_port(settings),
             direct_http=not settings.no_direct_http,
+            explorer=False if settings.no_explorer else settings.explorer or None,
         )
         server = Server(services, options)
         if settings.quic_port is not None:
@@ -284,7 +285,7 @@ class NodeCore:
         if not settings.external_consensus:
             return None
         head = chain.head.header
-        check_drivable(chain.schedule, head.number, head.timestamp)
+        check_merged(chain.schedule, head.number, head.timestamp)
         secret = read_jwt_secret(settings)
         LOGGER.info("the Engine API's secret is in %s", jwt_secret_path(settings))
         return EnginePortOptions(secret, settings.authrpc_addr, settings.authrpc_port, settings.authrpc_vhosts)
@@ -306,8 +307,10 @@ class NodeCore:
         settings = self.settings
         console = not settings.disable_console_log
         paint = str if settings.json_logs else painter(sys.stdout, settings.color)
-        reason, driven = self._decoder.revert_reason, settings.external_consensus
-        return NodeLog(kind(reason, console=console, external_consensus=driven, chain_name=self.name), paint=paint)
+        reason, external_consensus = self._decoder.revert_reason, settings.external_consensus
+        return NodeLog(
+            kind(reason, console=console, external_consensus=external_consensus, chain_name=self.name), paint=paint
+        )
 
 
 def announced_version(settings: NodeSettings) -> str:

@@ -3,7 +3,7 @@
 from itertools import groupby
 
 from zevm.node.foreign_flags import FOREIGN_FLAGS, ForeignFlag
-from zevm.node.setting_kinds import LIMITS
+from zevm.node.setting_kinds import LIMITS, as_text
 from zevm.node.settings import Settings, setting_flags
 
 _HEAD = """# Settings
@@ -37,7 +37,7 @@ def settings_document() -> str:
         for name, flag in rows:
             field = Settings.model_fields[name]
             names = ", ".join(f"`{each}`" for each in flag.names)
-            default = "" if field.default in (None, (), False) else f"`{_shown(field.default)}`"
+            default = "" if field.default in (None, (), False) else f"`{as_text(field.default)}`"
             lines.append(f"| {names} | {default} | {field.description} |")
     lines += [_FOREIGN_HEAD, *map(_foreign_row, FOREIGN_FLAGS)]
     return "\n".join(lines) + "\n"
@@ -48,7 +48,3 @@ def _foreign_row(flag: ForeignFlag) -> str:
     if flag.renamed is not None:
         return f"| {names} | {flag.owner} | `{flag.renamed}` |"
     return f"| {names} | {flag.owner} | {'no effect' if flag.accepted else 'not here'}: {flag.about} |"
-
-
-def _shown(value: object) -> str:
-    return ",".join(value) if isinstance(value, tuple) else str(value)

@@ -52,7 +52,7 @@ def check_start(settings: NodeSettings, *, listens: bool = True) -> None:
         _check_writable("--config-out", settings.config_out)
 
 
-def check_drivable(schedule: ForkSchedule, number: int, timestamp: int) -> None:
+def check_merged(schedule: ForkSchedule, number: int, timestamp: int) -> None:
     """Raises NodeError if the Engine API cannot drive a chain whose head has that number and time."""
     if schedule.fork_at(number + 1, timestamp + 1) < Fork.PARIS:
         raise NodeError(

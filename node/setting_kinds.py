@@ -165,6 +165,11 @@ class _Instance:
         return core_schema.is_instance_schema(source)
 
 
+def as_text(value: object) -> str:
+    """A setting's value as the command line takes it."""
+    return ",".join(value) if isinstance(value, tuple) else str(value)
+
+
 NewestFork = Annotated[Fork | None, BeforeValidator(_fork)]
 WordCount = BeforeValidator(_word_count)
 GivenGenesis = Annotated[Genesis, _Instance()]

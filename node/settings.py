@@ -85,6 +85,11 @@ class NodeSettings(BaseSettings):
     no_direct_http: bool = setting(
         False, "--no-direct-http", panel=SERVER, about="Answer POST / through the FastAPI application, slower."
     )
+    explorer: bool = setting(
+        False, "--explorer", panel=SERVER,
+        about="Show the explorer at / to browsers of other computers too. (default: to those of this computer)",
+    )  # fmt: skip
+    no_explorer: bool = setting(False, "--no-explorer", panel=SERVER, about="Serve no explorer.")
     evm: Literal["native", "py-evm", "check"] | None = setting(
         None, "--evm", panel=SERVER, metavar="ENGINE",
         about="What runs the EVM's code: native, py-evm, or check, which runs all on both and stops where they differ. "

@@ -18,6 +18,7 @@ NEEDS = (
 """Settings that would have no effect without one of others."""
 
 EXCLUSIVE = (
+    ("explorer", "no_explorer"),
     ("state", "load_state"),
     ("state", "dump_state"),
     ("no_mining", "block_time"),

@@ -38,7 +38,8 @@ from zevm.chain.errors import (
     RefusalError,
     SimulationError,
 )
-from zevm.chain.tracing.errors import TraceMemoryError
+from zevm.chain.tracing.errors import TraceMemoryError, TraceSizeError
+from zevm.contracts import errors as build_errors
 from zevm.storage.errors import (
     CorruptionError,
     MissingNodeError,
@@ -331,11 +332,16 @@ HINTS: dict[Topic, str] = {
     Reason.UNSIGNED_TRANSACTION: "`zevm import --development` accepts it",
     Reason.TIMESTAMP_OF_PARENT: "`zevm import --development` accepts equal ones",
     Reason.GAS_LIMIT_LEAP: "`zevm import --development` accepts the jumps of a development node",
-    chain_errors.DrivenChainError: "start without --authrpc to make blocks here",
+    chain_errors.ExternalConsensusError: "start without --authrpc to make blocks here",
     chain_errors.EqualTimestampsError: "give 1 or more, or start with --allow-blocks-with-same-timestamp",
     chain_errors.StatesNotKeptError: "start another chain in another --datadir, or use anvil_reset",
     chain_errors.MovedPrecompileError: "leave movePrecompileToAddress out",
     TraceMemoryError: "try again later, ask for less, or raise --rpc-trace-memory-bytes",
+    TraceSizeError: "ask for less, as with limit, disableStack, disableStorage, onlyTopCall or another tracer",
+    build_errors.BuildTimeoutError: "--rpc-zig-seconds raises the limit",
+    build_errors.CompilerMemoryError: "--rpc-zig-memory-bytes raises the limit",
+    build_errors.ClientCompilesError: "--rpc-zig-client-compiles raises the limit",
+    build_errors.CompilerBusyError: "--rpc-zig-compiles and --rpc-zig-waiting raise the limits",
     StorageProblem.NODES_NOT_KEPT: (
         "ask for a newer block, or start with a larger --proofs-seconds; `--proofs all` keeps the tries of all states "
         "from its first start on"
@@ -392,7 +398,8 @@ def translate(error: Exception, *, evm_timeout_seconds: float) -> RpcError | Non
     if isinstance(error, ExecutionTimeoutError):
         return ServerError(f"execution aborted (timeout = {evm_timeout_seconds:g}s)")
     if isinstance(error, CorruptionError | MissingNodeError):
-        return ServerError(f"database damaged: {told(error)}; stop the node and run `zevm db check`")
+        remedy = "" if topic_of(error) in HINTS else "; run `zevm db check`"
+        return ServerError(f"database damaged: {told(error)}{remedy}; stop the node first")
     if isinstance(error, OriginError | NodesNotKeptError):
         return ServerError(told(error))
     if isinstance(error, StorageError):

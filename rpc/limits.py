@@ -290,6 +290,20 @@ class Limits:
     snapshots: int = _limit(10_000, "stored snapshots of evm_snapshot; one more gets -32005")
     mine_blocks: int = _limit(100_000, "blocks of one evm_mine or hardhat_mine; more gets -32602")
     reorg_blocks: int = _limit(1_024, "blocks that one anvil_reorg may replace; more gets -32602")
+    explorer_rows: int = _limit(50, "rows of a list on one page of the explorer; further ones are on the next page")
+    explorer_calls: int = _limit(
+        300, "calls and logs of a transaction, or changes that it made, on one page of the explorer; the rest is cut"
+    )
+    explorer_value_bytes: int = _limit(
+        2_048, "characters of one text or value of the chain on a page of the explorer; the rest is cut"
+    )
+    explorer_page_bytes: int = _limit(
+        64 * 1024, "those of all texts and values on a page of the explorer, as HTML; further ones are cut"
+    )
+    explorer_trace_seconds: float = _limit(
+        2.0, "time in which a transaction is executed again for a page of the explorer, which then says so"
+    )
+    explorer_trace_bytes: int = _limit(2 * MEBIBYTE, "larger traces are not shown by the explorer, which then says so")
     graphql_tokens: int = _limit(5_000, "tokens of a GraphQL query; a longer one is refused without parsing")
     graphql_depth: int = _limit(20, "nesting depth of a GraphQL query; a deeper one is refused")
     graphql_fragments: int = _limit(100, "fragments of a GraphQL query; one more is refused before it is validated")

@@ -17,6 +17,7 @@ from zevm.chain.events import Event, HeadChanged, TransactionAdded
 from zevm.rpc import methods
 from zevm.rpc.dispatch.dispatcher import Dispatcher
 from zevm.rpc.execution.workers import Waits, Workers
+from zevm.rpc.explorer.endpoint import Explorer
 from zevm.rpc.graphql.endpoint import GraphqlEndpoint
 from zevm.rpc.methods.support.following import registry_of_follower
 from zevm.rpc.notifications.events import HeadEvent, TransactionEvent
@@ -50,7 +51,8 @@ class ServerOptions:
     hosts: names or addresses; with none, only callers in this process are served. port: 0 chooses a free one.
     allow_origins, allow_hosts: see rpc.transport.guard.Guard. ipc_path: the Unix socket, or None. engine: the
     consensus client's port, or None. quic: the QUIC port, or None. names: the name resolver's port, or None.
-    direct_http: answer POST / without the application (rpc.transport.direct).
+    direct_http: answer POST / without the application (rpc.transport.direct). explorer: whether browsers see the chain;
+    None: those of this computer.
     """
 
     hosts: Sequence[str] = ("127.0.0.1",)
@@ -62,6 +64,7 @@ class ServerOptions:
     quic: QuicPortOptions | None = None
     names: NamesPortOptions | None = None
     direct_http: bool = True
+    explorer: bool | None = None
 
 
 class Server:
@@ -86,7 +89,8 @@ class Server:
         self.dispatcher = Dispatcher(public, services, self._workers)
         guard = Guard(options.allow_origins, options.allow_hosts)
         graphql = GraphqlEndpoint(services, self._workers, guard)
-        self.app: FastAPI = create_app(services, self.dispatcher, graphql, guard)
+        explorer = Explorer(services, self._workers, is_open=options.explorer)
+        self.app: FastAPI = create_app(services, self.dispatcher, graphql, explorer, guard)
         door = Door(self.dispatcher, guard, limits, services.budgets.input) if options.direct_http else None
         self._public = Listener(self.app, limits, services.budgets, HTTP_FLAGS, door)
         self.engine: EngineApplication | None = None

@@ -18,8 +18,8 @@ from zevm.storage.errors import CorruptionError, StorageError, StorageProblem
 
 CHECKSUMS_NAME = "CHECKSUMS"
 VERIFY_LIMIT_BYTES = 2 * 1024**3
-"""Tables verified at a start, newest first: a second or two of reading. Older ones LevelDB still checks block by block
-as they are read, and `zevm db check --deep` reads all."""
+"""Tables verified at a start, newest first: a second or two of reading. LevelDB checks older ones block by block as
+they are read; a deep check reads all."""
 
 _HEADING = "zEVM checksums 1"
 _CLEAN = "clean stop after write "

@@ -5,10 +5,11 @@ A value at a version is the old value that the first change after it replaced, o
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from typing import cast
 
 from zevm.core import replaced_by
 from zevm.storage.errors import CorruptionError, StorageProblem
-from zevm.storage.rlp import Item, RlpError, decode, encode_bytes, item_at, split_list, wrap_list
+from zevm.storage.rlp import RlpError, decode, encode_bytes, item_at, split_list, wrap_list
 from zevm.storage.schema import HISTORY, UNDO, VERSION_SIZE, history_key, range_of, undo_key
 from zevm.storage.store import Batch, Reader
 
@@ -81,10 +82,9 @@ def read_difference(key: bytes, record: bytes) -> tuple[bytes, bytes, list[bytes
         fields = decode(record)
     except RlpError as error:
         raise _damaged(key, f": {error}") from None
-    items: list[Item] = fields if isinstance(fields, list) else []
-    strings = [field for field in items if isinstance(field, bytes)]
-    if len(strings) < 2 or len(strings) & 1 or len(strings) != len(items):
+    if not isinstance(fields, list) or len(fields) < 2 or len(fields) & 1 or set(map(type, fields)) != {bytes}:
         raise _damaged(key)
+    strings = cast(list[bytes], fields)
     return strings[0], strings[1], strings[2:]
 
 

@@ -1,4 +1,4 @@
-"""The store in memory: what `--memory` runs on and most tests too. Behaves as LevelStore does, except on disk."""
+"""The store in memory. It behaves as LevelStore does, except on disk."""
 
 import threading
 from bisect import bisect_left, bisect_right

@@ -10,8 +10,10 @@ raises OriginError.
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
-from zevm.storage.account import StateReader
+from zevm.storage.account import StateReader, decode_account
 from zevm.storage.history import Version
+from zevm.storage.keccak import EMPTY_KECCAK
+from zevm.storage.primitives import Address
 from zevm.storage.schema import (
     ACCOUNT,
     BODY,
@@ -24,6 +26,7 @@ from zevm.storage.schema import (
     SLOT,
     VERSION_SIZE,
     address_in,
+    code_key,
     detached_key,
     detached_range,
 )
@@ -49,6 +52,10 @@ class Origin(Protocol):
 
     def record(self, key: bytes) -> bytes | None:
         """The value that a database of that chain has under a key of the schema, None for none."""
+        ...
+
+    def has_code(self, address: Address, code_hash: bytes) -> None:
+        """Note that the fork has changed an account, but not the code that it has here."""
         ...
 
     def node(self, owner: bytes, path: str, node_hash: bytes) -> bytes | None:
@@ -150,6 +157,15 @@ class OriginStore(_Layered):
         if any(key.startswith(detached_range(b"")[0]) for key, _ in batch.operations):
             self._was_detached = True
         self._store.write(marked, sync=sync)
+        self._note_codes(batch)
+
+    def _note_codes(self, batch: Batch) -> None:
+        """Tell the origin of changed accounts whose code is not the fork's: nothing reads them there again."""
+        for key, value in batch.operations:
+            if value is not None and key[:1] == ACCOUNT.prefix:
+                code_hash = decode_account(value).code_hash
+                if code_hash != EMPTY_KECCAK and self._store.get(code_key(code_hash)) is None:
+                    self._origin.has_code(address_in(key), code_hash)
 
     def approximate_sizes(self, ranges: list[tuple[bytes, bytes]]) -> list[int]:
         """About how many bytes each range of keys takes locally."""

@@ -1,18 +1,20 @@
 """Trie nodes made from flat records: of a state that is known by how its records differ from another's."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
+from itertools import islice
 from threading import Lock
 from typing import NamedTuple
 
 from zevm.storage import trie
-from zevm.storage.account import decode_account
+from zevm.storage.account import EMPTY_ROOT, decode_account
 from zevm.storage.errors import CorruptionError, NodesNotKeptError, StorageProblem
 from zevm.storage.history import Version, changed_keys, changes_between, replaced_value
 from zevm.storage.primitives import Address
 from zevm.storage.rlp import encode_uint
-from zevm.storage.schema import ACCOUNT, ADDRESS_SIZE
+from zevm.storage.schema import ACCOUNT, ADDRESS_SIZE, SLOT, end_of, slots_prefix
 from zevm.storage.state_update import NodesOf, hashed, over, slot_hash, storage_root
 from zevm.storage.store import Reader
 
@@ -20,6 +22,9 @@ STEP_ENTRIES = 8192
 """Entries of a trie that are changed between two looks at the clock."""
 
 _ADDRESS_END = 1 + ADDRESS_SIZE
+
+MANY_SLOTS = 1024
+"""Changed slots of an account from which on its whole storage trie is made, where as many at most have not changed."""
 
 
 class Rebuilt(NamedTuple):
@@ -100,17 +105,51 @@ def _values_by_index(reader: Reader, after: Version, limit: RebuildLimit) -> dic
     return values
 
 
-def values_since(reader: Reader, after: Version) -> dict[bytes, bytes]:
-    """The latest flat records (b"": none) of all that changed after a version."""
+class Since(NamedTuple):
+    """The records that changed after a version.
+
+    values: as they are now (b"": none). whole: the accounts of which every slot is among them.
+    """
+
+    values: dict[bytes, bytes]
+    whole: Set[Address]
+
+
+def values_since(reader: Reader, after: Version) -> Since:
+    """The records that changed after a version.
+
+    Of an account with many changed slots the others too, unless they are more.
+    """
     keys: dict[bytes, None] = {}
     for _, fields in changes_between(reader, after):
         keys.update(dict.fromkeys(fields[::2]))
-    return {key: reader.get(key) or b"" for key in keys}
+    values: dict[bytes, bytes] = {}
+    whole = set()
+    slots = Counter([key[1:_ADDRESS_END] for key in keys if key.startswith(SLOT.prefix)])
+    for address in [address for address, count in slots.items() if count >= MANY_SLOTS]:
+        prefix, most = slots_prefix(address), 2 * slots[address]
+        records = dict(islice(reader.iterate(prefix, end_of(prefix), fill_cache=False), most + 1))
+        if len(records) <= most:
+            whole.add(Address(address))
+            values |= records
+    for key in keys:
+        if key not in values:
+            # a slot of a whole account that is not there has gone
+            is_gone = key[1:_ADDRESS_END] in whole and key.startswith(SLOT.prefix)
+            values[key] = b"" if is_gone else reader.get(key) or b""
+    return Since(values, whole)
 
 
-def rebuild(nodes: NodesOf, base: bytes, values: Mapping[bytes, bytes], limit: RebuildLimit | None = None) -> Rebuilt:
+def rebuild(
+    nodes: NodesOf,
+    base: bytes,
+    values: Mapping[bytes, bytes],
+    limit: RebuildLimit | None = None,
+    whole: Set[Address] = frozenset(),
+) -> Rebuilt:
     """The state whose flat records differ from those of the state with root `base` in `values` alone (b"": none).
 
+    whole: accounts of which all slots are among the values: their storage tries are made of these, and no node is read.
     Raises CorruptionError where an account's record does not fit its slots, NodesNotKeptError, and the trie's errors.
     """
     accounts, slots = _by_address(values.items())
@@ -123,7 +162,8 @@ def rebuild(nodes: NodesOf, base: bytes, values: Mapping[bytes, bytes], limit: R
         if not record:
             continue
         entries = {slot_hash(slot): encode_uint(value) if value else b"" for slot, value in changed.items()}
-        root = _updated(seen(key), storage_root(nodes, base, key), entries, fresh, limit)
+        before = EMPTY_ROOT if address in whole else storage_root(nodes, base, key)
+        root = _updated(seen(key), before, entries, fresh, limit)
         if root != decode_account(record).storage_root:
             raise _unfit(address)
     entries = {hashed(address): record for address, record in accounts.items()}

@@ -10,7 +10,7 @@
     LOG        'l' ‖ log key (8) ‖ number (8)     -> empty: the block has a log with that address or topic
     META       'm' ‖ name (any bytes)             -> see MetaName
     POOLED     'p' ‖ transaction hash (32)        -> any
-    NODE       'N' ‖ node hash (32)               -> trie node; keccak256(value) == node hash (`--proofs all` alone)
+    NODE       'N' ‖ node hash (32)               -> trie node; keccak256(value) == node hash (if every trie is kept)
     CODE       'c' ‖ code hash (32)               -> contract code; keccak256(value) == code hash
     ACCOUNT    'a' ‖ address (20)                 -> account of the latest state
     SLOT       's' ‖ address (20) ‖ slot (32)     -> slot of the latest state

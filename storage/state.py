@@ -190,8 +190,12 @@ class StateStore:
         if written is not None and written.version > version:
             written = None
         self._paths.begin(written or Written((0, 0), EMPTY_ROOT))
-        values = flat_records(self._store) if written is None else values_since(self._store, written.version)
-        self._paths.add(Batch(), _checked(rebuild(self.nodes, self._paths.written.root, values), root))
+        if written is None:
+            rebuilt = rebuild(self.nodes, EMPTY_ROOT, flat_records(self._store))
+        else:
+            since = values_since(self._store, written.version)
+            rebuilt = rebuild(self.nodes, written.root, since.values, whole=since.whole)
+        self._paths.add(Batch(), _checked(rebuilt, root))
         return None
 
     def _recover_all(self, root: bytes) -> Batch | None:
@@ -343,7 +347,7 @@ class StateStore:
 
     @property
     def has_unneeded_nodes(self) -> bool:
-        """Whether there are nodes under their hashes, which `--proofs all` has left, and they are not kept now."""
+        """Whether nodes lie under their hashes, from a time when all were kept so, and no longer are."""
         return self._paths is not None and node_removal.has_hashed_nodes(self._store)
 
     def unneeded_nodes(self) -> Iterator[node_removal.Step]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import KW_ONLY, dataclass, field
@@ -11,7 +12,7 @@ HELD_SECONDS = 0.02
 """Delay of a reordered datagram."""
 
 MOST_CLIENTS = 128
-"""A further client takes the place of the oldest."""
+"""A further client takes the place of the one that has sent nothing for the longest time."""
 
 
 @dataclass
@@ -31,11 +32,22 @@ class Faults:
 
 
 @dataclass
+class Counts:
+    """clients: sockets that have sent something. Datagrams that went on in each direction, and lost ones of both."""
+
+    clients: int = 0
+    to_server: int = 0
+    to_client: int = 0
+    lost: int = 0
+
+
+@dataclass
 class Relay:
     """port: where clients send to. to_server, to_client: what came, in order, if it is recorded."""
 
     port: int
     records: bool = True
+    counts: Counts = field(default_factory=Counts)
     to_server: list[bytes] = field(default_factory=list)
     to_client: list[bytes] = field(default_factory=list)
 
@@ -58,7 +70,7 @@ class _Path:
         self._faults = faults
         self._chance = random.Random(faults.seed)
         self._loop = asyncio.get_running_loop()
-        self._upstream: dict[Any, asyncio.DatagramTransport] = {}
+        self._upstream: OrderedDict[Any, asyncio.DatagramTransport] = OrderedDict()
         self._opening: dict[Any, asyncio.Task[None]] = {}
         self._free_at: dict[Any, float] = {}
         self.relay = Relay(0, records)
@@ -69,6 +81,7 @@ class _Path:
             self.relay.to_server.append(data)
         transport = self._upstream.get(source)
         if transport is not None:
+            self._upstream.move_to_end(source)
             self._pass_on(data, transport)
         elif source not in self._opening:
             self._opening[source] = self._loop.create_task(self._open(source, data))
@@ -80,20 +93,31 @@ class _Path:
             assert self.down is not None
             self._pass_on(data, self.down, source)
 
-        transport, _ = await self._loop.create_datagram_endpoint(
-            lambda: _Forwarding(from_server), remote_addr=self._server
-        )
+        try:
+            transport, _ = await self._loop.create_datagram_endpoint(
+                lambda: _Forwarding(from_server), remote_addr=self._server
+            )
+        finally:
+            # a later client may get the port of one that has lost its place
+            del self._opening[source]
         self._upstream[source] = transport
+        self.relay.counts.clients += 1
         if len(self._upstream) > MOST_CLIENTS:
-            oldest = self._upstream.pop(next(iter(self._upstream)))
+            _, oldest = self._upstream.popitem(last=False)
             self._free_at.pop(oldest, None)
             oldest.close()
         self._pass_on(first, transport)
 
     def _pass_on(self, data: bytes, transport: asyncio.DatagramTransport, target: Any = None) -> None:
         faults = self._faults
+        counts = self.relay.counts
         if self._chance.random() < faults.loss:
+            counts.lost += 1
             return
+        if transport is self.down:
+            counts.to_client += 1
+        else:
+            counts.to_server += 1
         for _ in range(1 + (self._chance.random() < faults.repetition)):
             held_seconds = HELD_SECONDS if self._chance.random() < faults.reordering else 0.0
             seconds = held_seconds + faults.delay_seconds + self._waited(transport, len(data))

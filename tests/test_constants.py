@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-ROOMS = ("storage", "chain", "contracts", "covenant", "rpc", "node")
+PACKAGES = ("core", "storage", "chain", "contracts", "analysis", "covenant", "rpc", "node")
 SELF_EVIDENT = 256
 """Sizes such as the 20 bytes of an address; prices and largest values count however small they are."""
 
@@ -35,8 +35,8 @@ def _counts(name: str, value: object) -> bool:
 @pytest.mark.lengthy
 def test_no_constant_stands_twice() -> None:
     places: dict[tuple[str, object], list[str]] = defaultdict(list)
-    for room in ROOMS:
-        for path in sorted((ROOT / room).rglob("*.py")):
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
             for name, value in _constants(ast.parse(path.read_text())):
                 if _counts(name, value):
                     places[name, value].append(str(path.relative_to(ROOT)))

@@ -12,22 +12,23 @@ from typing import Any
 
 from zevm.analysis.audit.errors import AuditError
 from zevm.analysis.audit.finding import Finding, Place, Report, Severity, in_order
+from zevm.chain.concurrency.deadline import ExecutionTimeoutError
 
 _SEVERITIES = {"High": Severity.HIGH, "Medium": Severity.MEDIUM, "Low": Severity.LOW}
 """Slither's impacts; its Informational and Optimization are no weaknesses."""
 
 
 def slither_report(path: Path, timeout_seconds: float) -> Report:
-    """Slither's findings on a source; its detectors' names as rules. Raises AuditError."""
+    """Slither's findings on a source; its detectors' names as rules. Raises AuditError, ExecutionTimeoutError."""
     program = shutil.which("slither")
     if program is None:
-        raise AuditError("--slither: no program `slither` on the path; it installs by: pip install slither-analyzer")
+        raise AuditError("no program `slither` on the path; it installs by: pip install slither-analyzer")
     try:
         done = subprocess.run(
             [program, str(path), "--json", "-"], capture_output=True, text=True, timeout=timeout_seconds, check=False
         )
     except subprocess.TimeoutExpired:
-        raise AuditError(f"--slither: no answer in {timeout_seconds:g} seconds; raise --timeout-seconds") from None
+        raise ExecutionTimeoutError(f"no answer in {timeout_seconds:g} seconds") from None
     return Report(f"{path.name} (Slither)", "evm", in_order(_findings(_answer(done))), 0, ())
 
 
@@ -35,11 +36,11 @@ def _answer(done: "subprocess.CompletedProcess[str]") -> list[dict[str, Any]]:
     try:
         document = json.loads(done.stdout)
         if not document["success"]:
-            raise AuditError(f"--slither: {document['error']}".splitlines()[0])
+            raise AuditError(str(document["error"]).splitlines()[0])
         return list(document["results"].get("detectors", []))
     except (ValueError, KeyError, TypeError):
         told = (done.stderr.strip() or done.stdout.strip() or "nothing").splitlines()[-1]
-        raise AuditError(f"--slither: no JSON, but {told[:200]}") from None
+        raise AuditError(f"no JSON, but {told[:200]}") from None
 
 
 def _findings(detected: list[dict[str, Any]]) -> Iterator[Finding]:

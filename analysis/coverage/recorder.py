@@ -5,21 +5,17 @@ from collections.abc import Iterator
 from threading import Lock
 from typing import Final
 
-from zevm.analysis.catalogue import Catalogue
+from zevm.analysis.catalogue import CODES_KEPT, Catalogue
 from zevm.analysis.known_contract import KnownContract
 from zevm.chain.tracing.tracer import QuietTracer
 from zevm.chain.vm.execution_state import ExecutionState
 from zevm.chain.vm.interface import Outcome, VmError
-from zevm.chain.vm.message import FrameStart
+from zevm.chain.vm.message import CREATIONS, FrameStart
 from zevm.chain.vm.tracer import TransactionStart, WatchedFrame
-
-CODES_KEPT: Final = 4_096
-"""Codes whose contract is remembered."""
 
 KEPT_BYTES: Final = 16 * 1024 * 1024
 """Bytes of these codes."""
 
-_CREATIONS = ("CREATE", "CREATE2")
 
 Counts = defaultdict[int, int]
 """Program counter -> how often the instruction there ran."""
@@ -100,7 +96,7 @@ class ExecutionCounter(QuietTracer):
     def on_enter(self, start: FrameStart) -> None:
         """Count for the frame's code."""
         assert self._state is not None
-        is_creation = start.kind in _CREATIONS
+        is_creation = start.kind in CREATIONS
         code = start.data if is_creation else self._state.get_code(start.code_address)
         executed = self._recorder.of_code(code, is_creation)
         if executed is None:

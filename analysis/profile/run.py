@@ -6,7 +6,7 @@ from zevm.analysis.catalogue import Catalogue
 from zevm.analysis.profile.recorder import ProfileRecorder
 from zevm.analysis.profile.timer import FrameTimer
 from zevm.analysis.profile.tree import Profile
-from zevm.chain.calls.call import executor_in, state_in
+from zevm.chain.calls.call import executor_in, state_over
 from zevm.chain.calls.overrides import CallOverrides
 from zevm.chain.calls.place import StateContext
 from zevm.chain.concurrency.deadline import Deadline
@@ -45,7 +45,7 @@ def profile_call(
     frame = traced_frame(chain, context, deadline)
 
     def run(tracer: Tracer) -> None:
-        executor = executor_in(frame.environment, state_in(frame, overrides), overrides)
+        executor = executor_in(frame.environment, state_over(frame.reader, overrides), overrides)
         try:
             executor.call(call, deadline=deadline, tracer=tracer)
         except TransactionError as error:

@@ -10,14 +10,13 @@ from zevm.analysis.catalogue import Catalogue
 from zevm.analysis.known_contract import KnownContract
 from zevm.analysis.profile.tree import Label, LineKey
 from zevm.chain.vm.execution_state import ExecutionState
-from zevm.chain.vm.message import FrameStart
+from zevm.chain.vm.message import CREATIONS, FrameStart
 from zevm.contracts.calls import signature_of
 from zevm.contracts.source_maps import Place, SourceMap
 from zevm.storage.primitives import Address
 
 SITES_LIMIT: Final = 10_000
 """Pairs of an account and a function that have names of their own."""
-_CREATIONS = ("CREATE", "CREATE2")
 
 
 class Places:
@@ -85,7 +84,7 @@ class SiteFinder:
         """The site of a frame that begins."""
         if start.kind == "SELFDESTRUCT":
             return Site(Label("call", "selfdestruct"))
-        if start.kind in _CREATIONS:
+        if start.kind in CREATIONS:
             return self._creation(start.data)
         key = (start.code_address, start.data[:4])
         site = self._sites.get(key)

@@ -19,7 +19,7 @@ def speedscope_document(stacks: Sequence[Stack], name: str) -> dict[str, Any]:
     return {
         "$schema": SCHEMA,
         "name": name,
-        "exporter": "zevm profile",
+        "exporter": "zEVM",
         "activeProfileIndex": 0,
         "shared": {"frames": [{"name": title} | ({"file": file} if file else {}) for title, file in frames]},
         "profiles": [_sampled(stacks, paths, unit, unit_name) for unit, unit_name in _UNITS],

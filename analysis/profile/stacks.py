@@ -93,7 +93,7 @@ def stacks_of(answer: Mapping[str, Any]) -> list[Stack]:
             if parent is not None:
                 stacks[parent].children.append(index)
     except (KeyError, TypeError, IndexError, AttributeError) as error:
-        raise ValueError(f"not an answer of zvm_profile: {error!r}") from None
+        raise ValueError(f"not a profile: {error!r}") from None
     for stack in reversed(stacks):
         if stack.parent is not None:
             stacks[stack.parent].gas += stack.gas

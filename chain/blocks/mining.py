@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from zevm.chain.concurrency.writer import Writer, WriterStoppedError
-from zevm.chain.errors import DrivenChainError, NodeFaultError, Notice
+from zevm.chain.errors import ExternalConsensusError, NodeFaultError, Notice
 from zevm.storage.errors import StorageError
 
 LOGGER = logging.getLogger("zevm.chain")
@@ -72,9 +72,9 @@ class Mining:
         self.set_mode(MiningMode(self._mode.automine, interval_ms))
 
     def set_mode(self, mode: MiningMode) -> None:
-        """Set both switches. Raises DrivenChainError where the chain may not make blocks by itself."""
+        """Set both switches. Raises ExternalConsensusError where the chain may not make blocks by itself."""
         if self._external_consensus and (mode.automine or mode.interval_ms):
-            raise DrivenChainError
+            raise ExternalConsensusError
         self._warn_of_haste(mode.interval_ms)
         with self._changed:
             self._mode = mode

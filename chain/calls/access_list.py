@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from zevm.chain.blocks.context import CallFrame
-from zevm.chain.calls.call import moved_precompiles, state_in
+from zevm.chain.calls.call import moved_precompiles, state_over
 from zevm.chain.calls.overrides import NO_OVERRIDES, CallOverrides
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import ExecutionFailedError, MovedPrecompileError
@@ -76,7 +76,7 @@ def create_access_list(
     nonce: of the transaction, which tells where a creation's contract will be; None for the sender's next one.
     Raises TransactionError where geth refuses to begin, ExecutionTimeoutError at the deadline.
     """
-    environment, base = frame.environment, state_in(frame, overrides)
+    environment, base = frame.environment, state_over(frame.reader, overrides)
     if any(target is not None for target in moved_precompiles(overrides.state, environment).values()):
         raise MovedPrecompileError("precompiles cannot be moved for an access list")
     excluded = frozenset(_excluded(environment, request, base.get_nonce(request.sender) if nonce is None else nonce))

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from zevm.chain.blocks.context import CallFrame
 from zevm.chain.blocks.execution import BlockExecution
-from zevm.chain.calls.call import executor_in, state_in
+from zevm.chain.calls.call import executor_in, state_over
 from zevm.chain.calls.header import assumed_header
 from zevm.chain.calls.overrides import NO_OVERRIDES, BlockOverrides, CallOverrides
 from zevm.chain.calls.place import StateContext, frame_of
@@ -67,7 +67,7 @@ def run_bundles(
     after the one before. overrides: the state's are made once, before the first call; the block's are those of bundles
     that have none of their own.
     """
-    state = state_in(frame, overrides)
+    state = state_over(frame.reader, overrides)
     results = []
     for bundle, environment in zip(bundles, environments_from(frame.environment), strict=False):
         own = replace(overrides, block=bundle.block_overrides or overrides.block)

@@ -96,9 +96,9 @@ def moved_precompiles(overrides: StateOverrides, environment: BlockEnvironment) 
     return moved
 
 
-def state_in(frame: CallFrame, overrides: CallOverrides) -> BlockState:
-    """The state that calls in a frame begin with, the caller's changes made."""
-    state = BlockState(frame.reader)
+def state_over(reader: StateReader, overrides: CallOverrides) -> BlockState:
+    """The state that calls over a reader begin with, the caller's changes made."""
+    state = BlockState(reader)
     apply_state_overrides(state, overrides.state)
     return state
 
@@ -122,7 +122,7 @@ def call(
     """
 
     def run(reader: StateReader, until: Deadline | None) -> Outcome:
-        state = state_in(replace(frame, reader=reader), overrides)
+        state = state_over(reader, overrides)
         return executor_in(frame.environment, state, overrides).call(request, deadline=until)
 
     return run_ahead(frame.reader, run, deadline)
@@ -151,7 +151,7 @@ class GasEstimation:
     ) -> None:
         self._frame = frame
         self._overrides = overrides
-        self._state = state_in(frame, overrides)
+        self._state = state_over(frame.reader, overrides)
         self._environment = override_environment(frame.environment, overrides.block)
         self._request = request
         self._gas_cap = gas_cap

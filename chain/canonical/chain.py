@@ -157,7 +157,7 @@ class CanonicalChain:
         self.database.ledger.put_working_root(batch, header.number, update.root)
         for number, kept in earlier:
             self.database.ledger.put_working_root(batch, number, kept.root)
-        self.database.ledger.put_meta(batch, MetaName.GENESIS, _encode_genesis(genesis))
+        self.database.ledger.put_meta(batch, MetaName.GENESIS, genesis.encode())
         self.database.ledger.put_meta(batch, MetaName.ADOPTED, adopted.encode())
         batch_version(self.database, batch, version)
         also(batch)
@@ -365,7 +365,7 @@ class CanonicalChain:
         version = Version(header.number)
         state.apply(batch, update, version)
         self._append(batch, BlockAndReceipts(Block(header, withdrawals=withdrawals), ()))
-        self.database.ledger.put_meta(batch, MetaName.GENESIS, _encode_genesis(genesis))
+        self.database.ledger.put_meta(batch, MetaName.GENESIS, genesis.encode())
         batch_version(self.database, batch, version)
 
     def _begin_on(self, origin: Origin, genesis: Genesis, batch: Batch) -> None:
@@ -381,12 +381,12 @@ class CanonicalChain:
             state.before_fork(header.number, header.state_root).account(ZERO_ADDRESS)
         state.begin_at(batch, header.state_root)
         self._append(batch, record)
-        self.database.ledger.put_meta(batch, MetaName.GENESIS, _encode_genesis(genesis))
+        self.database.ledger.put_meta(batch, MetaName.GENESIS, genesis.encode())
         batch_version(self.database, batch, Version(header.number))
 
     def _check_genesis(self) -> None:
         stored = self.database.ledger.meta(MetaName.GENESIS)
-        if stored != _encode_genesis(self.genesis):
+        if stored != self.genesis.encode():
             raise ForeignDatabaseError(
                 "the data directory holds a chain with another genesis", StorageProblem.OTHER_GENESIS
             )
@@ -449,10 +449,6 @@ def put_record(ledger: Ledger, batch: Batch, record: BlockAndReceipts) -> None:
         body=block.encode_body(),
         receipts=encode_receipts(record.receipts),
     )
-
-
-def _encode_genesis(genesis: Genesis) -> bytes:
-    return json.dumps(genesis.to_json(), sort_keys=True, separators=(",", ":")).encode()
 
 
 def batch_version(database: Database, batch: Batch, version: Version) -> None:

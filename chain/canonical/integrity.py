@@ -1,4 +1,4 @@
-"""Checks of a stored chain: that roots, headers and state agree. Used at start and by `zevm db check`."""
+"""Checks of a stored chain: that roots, headers and state agree. Used at a start and on demand."""
 
 from collections.abc import Iterator
 

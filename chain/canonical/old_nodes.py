@@ -1,4 +1,4 @@
-"""Trie nodes that `--proofs all` has left behind, removed while the chain goes on."""
+"""Trie nodes under their hashes, from a time when every trie was kept: removed while the chain goes on."""
 
 import logging
 from typing import Protocol

@@ -21,7 +21,7 @@ _CACHED_BLOCKS = 256
 _CACHED_POSITIONS = 256
 """Of the transactions of blocks just committed, for clients that wait for a receipt. Each may keep its block."""
 _CACHED_HEADERS = 2_048
-"""More than a fee history asks for (--rpc-fee-history-blocks), so that it finds them all at the next block too."""
+"""More than a fee history asks for by default, so that it finds them all at the next block too."""
 
 _TRANSACTIONS_ROOT = slice(124, 156)
 """Its offset in a header's RLP: after 3 bytes of the list's head, three hashes and an address with a prefix byte each,

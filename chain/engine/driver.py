@@ -154,12 +154,12 @@ class Engine:
         """The payload that a build process has made. Raises UnknownPayloadError, UnsupportedForkError."""
         begun, first, last = _GET_PAYLOAD_VERSIONS[version]
         if identifier[0] not in begun:
-            raise UnsupportedForkError(f"the payload was not begun for engine_getPayloadV{version}")
+            raise UnsupportedForkError(f"the payload was not begun for version {version} of the method")
         build = self._builder.get(identifier)
         if build is None:
             raise UnknownPayloadError(f"no payload 0x{identifier.hex()} is being built")
         if not first <= build.fork <= last:
-            raise UnsupportedForkError(f"engine_getPayloadV{version} does not serve the payload's fork")
+            raise UnsupportedForkError(f"version {version} of the method does not serve the payload's fork")
         return self._builder.serve(build)
 
     def _execute(self, block: Block, parent: Header) -> PayloadStatus:

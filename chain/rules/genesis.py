@@ -212,6 +212,10 @@ class Genesis:
         _check_blob_gas(schedule, number, timestamp, blob_gas)
         return cls(schedule=schedule, accounts=_parse_alloc(data), **optional, **strings)  # type: ignore[arg-type]
 
+    def encode(self) -> bytes:
+        """As JSON, the same bytes for the same genesis."""
+        return json.dumps(self.to_json(), sort_keys=True, separators=(",", ":")).encode()
+
     def to_json(self) -> dict[str, Json]:
         """Geth's genesis object; `from_json` reads it back to an equal genesis."""
         data: dict[str, Json] = {"config": self.schedule.to_config()}

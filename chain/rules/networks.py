@@ -83,17 +83,20 @@ _NETWORKS: dict[int, dict[str, Json]] = {
 """Geth's params/config.go, by chain id: mainnet, Holesky, Hoodi, Sepolia."""
 
 
-def schedule_of(chain_id: int, header: Header, newest: Fork | None = None) -> ForkSchedule:
+def is_public(chain_id: int) -> bool:
+    """Whether the chain is a public network, whose rules are known here."""
+    return chain_id in _NETWORKS
+
+
+def schedule_of(chain_id: int, header: Header, newest: Fork | None = None, *, zvm: str | None = None) -> ForkSchedule:
     """The schedule of a public network, or for any other chain the newest forks that have such headers.
 
-    newest: every fork up to this one is active, whatever the chain. Development tools decide, as on a chain for
-    development.
+    newest: every fork up to this one is active, whatever the chain. zvm: the price schedule of another chain's
+    WebAssembly contracts. Development tools decide, as on a chain for development.
     """
-    if newest is not None:
-        return ForkSchedule.default(chain_id, newest, development=True)
     config = _NETWORKS.get(chain_id)
-    if config is None:
-        return ForkSchedule.default(chain_id, newest_with(header), development=True)
+    if newest is not None or config is None:
+        return ForkSchedule.default(chain_id, newest or newest_with(header), zvm=zvm, development=True)
     return ForkSchedule.from_config({"chainId": chain_id, "development": True, **config})
 
 

@@ -159,12 +159,16 @@ class ForkSchedule:
 
     def fork_at(self, number: int, timestamp: int) -> Fork:
         """The fork that rules the block with this number and timestamp (Unix seconds)."""
-        fork = next((fork for start, fork in self._blocks if start <= number), Fork.FRONTIER)
+        fork = Fork.FRONTIER
+        for start, begun in self._blocks:
+            if start <= number:
+                fork = begun
+                break
         if fork < Fork.LONDON or (self._merge_block is not None and number < self._merge_block):
             return fork
-        later = next((fork for start, fork in self._times if start <= timestamp), None)
-        if later is not None:
-            return later
+        for start, begun in self._times:
+            if start <= timestamp:
+                return begun
         return fork if self._merge_block is None else Fork.PARIS
 
     def rules(self, number: int, timestamp: int) -> ForkRules:

@@ -9,11 +9,10 @@ from zevm.chain.tracing.settings import Budget, TraceContext
 from zevm.chain.tracing.tracer import ResultTracer
 from zevm.chain.types import Log
 from zevm.chain.vm.interface import Outcome, VmError, VmErrorKind
-from zevm.chain.vm.message import FrameStart
+from zevm.chain.vm.message import CREATIONS, FrameStart
 from zevm.chain.vm.tracer import LogSource, TransactionStart
 from zevm.storage.primitives import Address
 
-CREATIONS = ("CREATE", "CREATE2")
 _BORROWERS = ("DELEGATECALL", "CALLCODE")
 """Kinds that run another account's code on their own account."""
 FRAME_BYTES = 320

@@ -18,7 +18,4 @@ class TraceSizeError(TraceError):
     """A trace grew past what the node keeps in memory for one."""
 
     def __init__(self, limit: int) -> None:
-        super().__init__(
-            f"trace larger than {limit} bytes: ask for less, as with limit, disableStack, disableStorage, "
-            "onlyTopCall or another tracer"
-        )
+        super().__init__(f"trace larger than {limit} bytes")

@@ -9,14 +9,14 @@ from enum import IntEnum
 
 from zevm.chain.calls.place import replay_of
 from zevm.chain.canonical.records import TransactionPosition
-from zevm.chain.tracing.call_tree import CREATIONS, FRAME_BYTES, caller_of
+from zevm.chain.tracing.call_tree import FRAME_BYTES, caller_of
 from zevm.chain.tracing.settings import RECORDING, Budget
 from zevm.chain.tracing.trace import TraceRequest, replay_before
 from zevm.chain.tracing.tracer import QuietTracer
 from zevm.chain.types import Block
 from zevm.chain.view import ChainView
 from zevm.chain.vm.interface import VmError, VmErrorKind
-from zevm.chain.vm.message import FrameStart
+from zevm.chain.vm.message import CREATIONS, FrameStart
 from zevm.chain.vm.tracer import TransactionStart
 from zevm.storage.primitives import Address
 

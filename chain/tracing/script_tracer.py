@@ -9,7 +9,6 @@ from typing import Any
 
 import orjson
 
-from zevm.chain.tracing.call_tree import CREATIONS
 from zevm.chain.tracing.hostio import Hostio, HostioReader
 from zevm.chain.tracing.script_process import ScriptProcess
 from zevm.chain.tracing.settings import TraceContext
@@ -18,7 +17,7 @@ from zevm.chain.tracing.tracer import Json, ResultTracer
 from zevm.chain.vm.calls import contract_address
 from zevm.chain.vm.instructions import ADDRESS_MASK
 from zevm.chain.vm.interface import Outcome, VmError
-from zevm.chain.vm.message import FrameStart
+from zevm.chain.vm.message import CREATIONS, FrameStart
 from zevm.chain.vm.tracer import HostCall, TransactionStart, WatchedFrame
 from zevm.storage.keccak import keccak256
 from zevm.storage.primitives import Address

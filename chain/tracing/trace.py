@@ -12,7 +12,7 @@ from typing import Any
 from zevm.chain.blocks.context import CallFrame
 from zevm.chain.blocks.replay import Replay
 from zevm.chain.calls.bundles import CallBundle, run_bundles
-from zevm.chain.calls.call import executor_in, state_in
+from zevm.chain.calls.call import executor_in, state_over
 from zevm.chain.calls.overrides import CallOverrides
 from zevm.chain.calls.place import StateContext, frame_of, replay_of
 from zevm.chain.canonical.records import TransactionPosition
@@ -117,7 +117,7 @@ def trace_call(
     """A call on a block, or on the state before one of its transactions. Raises as `trace_transaction`."""
     deadline = request.deadline()
     frame = traced_frame(chain, context, deadline)
-    executor = executor_in(frame.environment, state_in(frame, overrides), overrides)
+    executor = executor_in(frame.environment, state_over(frame.reader, overrides), overrides)
     return Encoded(_trace_call(executor, call, request, deadline))
 
 

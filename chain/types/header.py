@@ -97,12 +97,15 @@ class Header:
 
     def with_changes(self, **changes: object) -> "Header":
         """A copy with some fields replaced; its hash is computed again."""
-        values = dict(zip(_FIELD_NAMES, _values_of(self), strict=True))
-        return Header(**(values | changes))
+        values = [*_values_of(self)]
+        for name, value in changes.items():
+            values[_PLACES[name]] = value
+        return Header(*values)
 
 
 _FIELD_NAMES = tuple(item.name for item in fields(Header) if item.init)
 _values_of = attrgetter(*_FIELD_NAMES)
+_PLACES = {name: place for place, name in enumerate(_FIELD_NAMES)}
 _SIZES = {
     "parent_hash": 32,
     "uncles_hash": 32,

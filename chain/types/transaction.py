@@ -1,8 +1,8 @@
 """Transactions of all types: legacy, EIP-2930, EIP-1559, EIP-4844, EIP-7702.
 
-One record serves every type; fields that a type lacks keep their defaults. A node-signed
-("impersonated") transaction has no valid signature: its `s` is 0 and its `r` the sender's address,
-which no ECDSA signature can be, so the hash stays unique and the sender is never guessed.
+One record serves every type; fields that a type lacks keep their defaults. A node-signed ("impersonated") transaction
+has no valid signature: its `s` is 0 and its `r` the sender's address, or 2**160 for the zero address: both are 0 in an
+unsigned transaction. No ECDSA signature is like that, so the hash stays unique and the sender is never guessed.
 """
 
 from collections.abc import Callable
@@ -24,6 +24,8 @@ SET_CODE_MAGIC = b"\x05"
 BLOB_GAS_PER_BLOB = 131_072
 BLOB_BYTES = 131_072
 """4,096 field elements of 32 bytes (EIP-4844)."""
+_ZERO_ADDRESS_R = 1 << 160
+"""`r` of a transaction that the node sends for the zero address."""
 
 
 class TransactionType(IntEnum):
@@ -137,13 +139,13 @@ class Transaction:
     @property
     def is_impersonated(self) -> bool:
         """Whether the node sent it for an account whose key it does not hold."""
-        return self.s == 0 and 0 < self.r < 1 << 160
+        return self.s == 0 and 0 < self.r <= _ZERO_ADDRESS_R
 
     @cached_property
     def sender(self) -> Address:
         """The sender's 20-byte address. Raises InvalidSignatureError."""
         if self.is_impersonated:
-            return Address(self.r.to_bytes(20, "big"))
+            return Address((self.r % _ZERO_ADDRESS_R).to_bytes(20, "big"))
         return recover_address(self.signing_hash, self.y_parity, self.r, self.s)
 
     @cached_property
@@ -204,7 +206,7 @@ class Transaction:
 
     def impersonating(self, sender: Address) -> "Transaction":
         """A copy that the node sends for `sender` without a signature."""
-        return replace(self, y_parity=0, r=int.from_bytes(sender, "big"), s=0)
+        return replace(self, y_parity=0, r=int.from_bytes(sender, "big") or _ZERO_ADDRESS_R, s=0)
 
     def without_sidecar(self) -> "Transaction":
         """The transaction as a block holds it."""

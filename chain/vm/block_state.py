@@ -378,7 +378,7 @@ class BlockState(ExecutionState):
         """Remove destroyed accounts, and with `clear_empty` touched empty ones; forget per-transaction things."""
         for address in self._destroyed:
             self.delete_account(address)
-        if clear_empty:
+        if clear_empty and (self._touched or len(self._journal) > self._transaction_start):
             entries = self._journal[self._transaction_start :]
             changed: set[Address] = {key for mapping, key, _ in entries if mapping is self._accounts}
             for address in changed.union(self._touched):

@@ -1,13 +1,18 @@
-"""py-evm's precompiles of BLS12-381 and alt_bn128 and its proof of work, deferred until one is called.
+"""Parts of py-evm that the node does not use, deferred until another program in the process does.
 
-The libraries below them compute tables for more than half a second when they are imported. The chain has precompiles
-of its own at these addresses (bls12_381.py, bn254.py), and no proof of work.
+The libraries below its precompiles of BLS12-381 and alt_bn128 and its proof of work compute tables for more than half a
+second when they are imported. The chain has precompiles of its own at these addresses (bls12_381.py, bn254.py), and no
+proof of work. The packages `eth` and `eth.vm.forks` and each fork's import all chains, databases and headers, two
+hundred modules; the node wants tables of opcodes and functions from below them.
 """
 
 import importlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from importlib.machinery import PathFinder
+from importlib.util import module_from_spec
+from pkgutil import iter_modules
 from types import ModuleType
 from typing import Any
 
@@ -35,7 +40,39 @@ class _DeferredModule(ModuleType):
         return function
 
 
-def defer_pairings() -> None:
-    """Let py-evm be imported without these libraries. Does nothing where it was imported before."""
-    if "eth" not in sys.modules:
-        sys.modules.update((name, _DeferredModule(name)) for name in MODULES)
+class _DeferredPackage(ModuleType):
+    """A package whose own module runs once something asks for what it defines; its submodules are imported without."""
+
+    def __getattr__(self, name: str) -> object:
+        if name.startswith("__") and name != "__version__":
+            raise AttributeError(name)
+        full_name = f"{self.__name__}.{name}"
+        if PathFinder.find_spec(full_name, self.__path__) is not None:
+            return importlib.import_module(full_name)
+        importlib.reload(self)
+        self.__class__ = ModuleType  # type: ignore[assignment]
+        return getattr(self, name)
+
+
+def defer_unused_parts() -> None:
+    """Let py-evm be imported without these parts. Does nothing where it was imported before."""
+    if "eth" in sys.modules:
+        return
+    sys.modules.update((name, _DeferredModule(name)) for name in MODULES)
+    package = _deferred_package("eth", None)
+    machine = importlib.import_module("eth.vm")
+    forks = _deferred_package("eth.vm.forks", machine.__path__)
+    package.vm, machine.forks = machine, forks  # type: ignore[attr-defined]
+    for fork in iter_modules(forks.__path__):
+        if fork.ispkg:
+            setattr(forks, fork.name, _deferred_package(f"{forks.__name__}.{fork.name}", forks.__path__))
+
+
+def _deferred_package(name: str, path: Sequence[str] | None) -> ModuleType:
+    """The package in sys.modules, of which nothing has run. path: of the package above."""
+    spec = PathFinder.find_spec(name, path)
+    if spec is None:
+        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+    package = sys.modules[name] = module_from_spec(spec)
+    package.__class__ = _DeferredPackage
+    return package

@@ -6,6 +6,8 @@ from zevm.storage.primitives import Address
 
 NOBODY = Address(b"")
 """The `to` of a creation's message."""
+CREATIONS = ("CREATE", "CREATE2")
+"""Kinds of messages that make a contract."""
 
 
 class Message:

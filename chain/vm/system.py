@@ -29,6 +29,7 @@ _DEPOSIT_FIELDS = ((160, 48), (256, 32), (320, 8), (384, 96), (512, 8))
 """Offset of each field's length word in the event's data, and the field's size: public key, withdrawal
 credentials, amount, signature, index (EIP-6110)."""
 _DEPOSIT_SIZE = 576
+_NO_REQUESTS_HASH = hashlib.sha256().digest()
 
 
 class SystemCallResult(NamedTuple):
@@ -109,4 +110,4 @@ def _deposit(data: bytes) -> bytes:
 def requests_hash(requests: Iterable[bytes]) -> bytes:
     """The header's requestsHash (EIP-7685): sha256 over the sha256 of each request that has data."""
     digests = [hashlib.sha256(request).digest() for request in requests if len(request) > 1]
-    return hashlib.sha256(b"".join(digests)).digest()
+    return hashlib.sha256(b"".join(digests)).digest() if digests else _NO_REQUESTS_HASH

@@ -8,7 +8,7 @@ from typing import Any
 
 from zevm.contracts.artifact import Artifact
 from zevm.contracts.compilers.common import Source
-from zevm.contracts.errors import BuildError
+from zevm.contracts.errors import BuildError, CompilerFailedError
 from zevm.contracts.options import BuildOptions
 from zevm.contracts.process import run_compiler
 from zevm.contracts.source_files import files_of
@@ -34,7 +34,7 @@ def compile_solidity_file(source: Source, options: BuildOptions) -> Sequence[Art
     answer = _answer(find_solc(source.path.parent, options.tools), request, source, options)
     errors = [item["formattedMessage"].strip() for item in answer.get("errors", []) if item["severity"] == "error"]
     if errors:
-        raise BuildError("\n".join(errors))
+        raise CompilerFailedError("\n".join(errors))
     contracts: dict[str, dict[str, Any]] = answer.get("contracts", {}).get(source.name, {})
     texts = {unit: SourceText(unit, item["content"].encode()) for unit, item in request["sources"].items()}
     numbered = {item["id"]: texts[unit] for unit, item in answer.get("sources", {}).items() if unit in texts}

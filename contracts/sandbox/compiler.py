@@ -18,10 +18,10 @@ from pathlib import Path
 from zevm.chain.concurrency.deadline import Cancellation
 from zevm.contracts.artifact import Artifact
 from zevm.contracts.builder import compile_zig
-from zevm.contracts.errors import BuildError, SandboxError
+from zevm.contracts.errors import BuildError, CompilerFailedError, SandboxError
 from zevm.contracts.guide_source import complete
 from zevm.contracts.options import MIB, BuildOptions, CompilerLimits
-from zevm.contracts.sandbox.system_calls import REFUSED
+from zevm.contracts.sandbox.system_calls import REFUSED, REFUSED_CODE
 from zevm.contracts.toolchain import ZIG_LIBRARY, zig
 
 Guard = Callable[[Callable[[], None]], AbstractContextManager[object]]
@@ -48,13 +48,11 @@ comptime {
 
 @dataclass(frozen=True, slots=True)
 class SandboxLimits:
-    """Bounds of one compile. seconds_flag, memory_flag: for messages. file_bytes: of each file it writes."""
+    """Bounds of one compile. file_bytes: of each file it writes."""
 
     seconds: float = 30
     memory_bytes: int = 1_024 * MIB
     file_bytes: int = 64 * MIB
-    seconds_flag: str = "--rpc-zig-seconds"
-    memory_flag: str = "--rpc-zig-memory-bytes"
 
 
 def guarded_by(cancellation: Cancellation) -> Guard:
@@ -135,7 +133,7 @@ class SandboxedZig:
         limits = self.limits
         options = BuildOptions(
             source_map=False,  # it would read a client's debug information in this process
-            limits=CompilerLimits(seconds, limits.seconds_flag, limits.memory_bytes, limits.memory_flag),
+            limits=CompilerLimits(seconds, limits.memory_bytes),
             library=ZIG_LIBRARY,
             cache=scratch / "cache",
             scratch=scratch,
@@ -147,7 +145,7 @@ class SandboxedZig:
             return compile_zig(source, name, options)
         except BuildError as error:
             text = str(error)
-            if text.startswith(REFUSED):
+            if isinstance(error, CompilerFailedError) and error.exit_code == REFUSED_CODE:
                 raise SandboxError(text.removeprefix(REFUSED)) from error
             # whoever sent the source has no business with this machine's folders
             for folder, name in ((ZIG_LIBRARY, "covenant"), (Path(zig()).parent, "zig"), (scratch, "")):

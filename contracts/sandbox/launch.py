@@ -19,7 +19,7 @@ import files  # type: ignore[import-not-found]
 import system_calls  # type: ignore[import-not-found]
 
 REFUSED: str = system_calls.REFUSED
-REFUSED_CODE = 97
+REFUSED_CODE: int = system_calls.REFUSED_CODE
 
 _PR_SET_NO_NEW_PRIVS = 38
 _NOBODY = 65_534

@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from zevm.chain.concurrency.deadline import Cancellation
 from zevm.contracts.artifact import Artifact
-from zevm.contracts.errors import CompilerBusyError
+from zevm.contracts.errors import ClientCompilesError, CompilerBusyError
 from zevm.contracts.sandbox.compiler import SandboxedZig, guarded_by
 
 
@@ -38,9 +38,9 @@ class CompileService:
         if client is None:
             return await self._compile(name, source)
         if self._clients[client] >= self._of_one_client:
-            raise CompilerBusyError(
-                f"{self._clients[client]} sources of {client} are being compiled or wait, the limit of "
-                "--rpc-zig-client-compiles; try again when one of them is answered"
+            raise ClientCompilesError(
+                f"{self._clients[client]} sources of {client} are being compiled or wait, as many as may; "
+                "try again when one of them is answered"
             )
         self._clients[client] += 1
         try:
@@ -53,8 +53,7 @@ class CompileService:
     async def _compile(self, name: str, source: str) -> Artifact:
         if not self._places.acquire(blocking=False):
             raise CompilerBusyError(
-                f"{self._running} sources are being compiled and {self._waiting} wait, the limits of "
-                "--rpc-zig-compiles and --rpc-zig-waiting; try again"
+                f"{self._running} sources are being compiled and {self._waiting} wait, as many as may; try again"
             )
         cancellation = Cancellation()
         self._cancellations.add(cancellation)

@@ -11,6 +11,8 @@ EPERM, ENOSYS = 1, 38
 
 REFUSED = "sandbox: "
 """The begin of what is printed where a process cannot be confined."""
+REFUSED_CODE = 97
+"""The exit code of a process that cannot be confined. No compiler has it."""
 
 ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 """AUDIT_ARCH of the machines whose numbers are below."""

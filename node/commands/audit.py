@@ -18,6 +18,7 @@ FOUND_EXIT_CODE = 3
 """Of a run with findings of the severity of --fail-on, so that it differs from a run that failed (1, 2)."""
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}\Z")
 _SEVERITIES = ("high", "medium", "low", "never")
+_MORE_TIME = "raise --timeout-seconds"
 
 
 def audit(
@@ -77,6 +78,7 @@ def _reports(path: Path, contract: str | None, timeout_seconds: float) -> list[d
     from zevm.analysis.audit.trial.ground import blank_ground
     from zevm.chain.concurrency.deadline import Deadline, ExecutionTimeoutError
     from zevm.chain.zvm.machine import ZvmMachine
+    from zevm.contracts.errors import BuildTimeoutError
     from zevm.contracts.options import BuildOptions
 
     def run() -> list[dict[str, Any]]:
@@ -90,24 +92,27 @@ def _reports(path: Path, contract: str | None, timeout_seconds: float) -> list[d
             for subject in chosen
         ]  # fmt: skip
 
-    with told():
+    with told({BuildTimeoutError: _MORE_TIME}):
         try:
             return in_deep_thread(run)
         except AuditError as error:
             raise NodeError(str(error)) from None
         except ExecutionTimeoutError:
-            raise NodeError(f"{path}: not examined in {timeout_seconds:g} seconds; raise --timeout-seconds") from None
+            raise NodeError(f"{path}: not examined in {timeout_seconds:g} seconds; {_MORE_TIME}") from None
 
 
 def _of_slither(path: Path, timeout_seconds: float) -> list[dict[str, Any]]:
     """The document of Slither's findings. Raises NodeError."""
     from zevm.analysis.audit.errors import AuditError
     from zevm.analysis.audit.slither import slither_report
+    from zevm.chain.concurrency.deadline import ExecutionTimeoutError
 
     try:
         return [slither_report(path, timeout_seconds).as_json()]
     except AuditError as error:
-        raise NodeError(str(error)) from None
+        raise NodeError(f"--slither: {error}") from None
+    except ExecutionTimeoutError as error:
+        raise NodeError(f"--slither: {error}; {_MORE_TIME}") from None
 
 
 def _write_sarif(file: Path, target: str, documents: list[dict[str, Any]]) -> None:

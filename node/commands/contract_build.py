@@ -6,10 +6,15 @@ from typing import Annotated
 import typer
 
 from zevm.contracts.artifact import Artifact
+from zevm.contracts.errors import BuildTimeoutError, CompilerMemoryError
 from zevm.contracts.options import CompilerLimits
 from zevm.node.commands.contract_options import HERE, OutOption, RootOption, once, project_of, told
 
 _DEFAULTS = CompilerLimits()
+_LIMITS = {
+    BuildTimeoutError: "--timeout-seconds raises the limit",
+    CompilerMemoryError: "--memory-mib raises the limit",
+}
 
 
 def build(
@@ -44,7 +49,7 @@ def build(
     )
     if unchecked:
         typer.echo("--unchecked: wrong arithmetic and indices go unnoticed in these contracts", err=True)
-    with told():
+    with told(_LIMITS):
         built = [artifact for source in sources or project.sources() for artifact in build_all(source, options)]
         for artifact in built:
             _tell(artifact, artifact.write(project.out))

@@ -1,13 +1,14 @@
 """Options that the commands of `zevm contract` share, and how their errors are told."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated
 
 import typer
 
-from zevm.contracts.errors import ArtifactError, BuildError
+from zevm.contracts.errors import ArtifactError, BuildError, CompilerFailedError, NoArtifactError, NoContractError
 from zevm.contracts.project import Project
 from zevm.node.errors import NodeError
 
@@ -34,19 +35,30 @@ def once() -> Callable[[str], None]:
     return tell
 
 
+Hints = Mapping[type[Exception], str]
+"""Error of a build -> what to do about it, in words of the command line."""
+
+HINTS: Hints = {
+    NoContractError: "or begin a project with `zevm contract new NAME --lang zig`",
+    NoArtifactError: "run `zevm contract build` in the project's folder",
+}
+
+
 @contextmanager
-def told() -> Iterator[None]:
-    """Frame work on contracts: a compiler's text is printed as it is, everything else is a line. Raises NodeError."""
+def told(more_hints: Hints = MappingProxyType({})) -> Iterator[None]:
+    """Frame work on contracts: a compiler's text is printed as it is, everything else is a line. Raises NodeError.
+
+    more_hints: of a command whose flags set the limits.
+    """
     try:
         yield
-    except BuildError as error:
-        text = str(error)
-        if "\n" not in text:
+    except (ArtifactError, BuildError) as error:
+        hint = {**HINTS, **more_hints}.get(type(error))
+        text = f"{error}" if hint is None else f"{error}; {hint}"
+        if not isinstance(error, CompilerFailedError):
             raise NodeError(text) from None
         typer.echo(text, err=True)
         raise typer.Exit(1) from None
-    except ArtifactError as error:
-        raise NodeError(str(error)) from None
 
 
 def project_of(root: Path, out: Path | None) -> Project:

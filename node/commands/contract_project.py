@@ -19,10 +19,10 @@ def new(
     from zevm.contracts.scaffold import create_project
 
     with told():
-        steps = create_project(name, language)
+        arguments = create_project(name, language)
     typer.echo(f"{name}: a project in {language}. Next:")
-    for step in steps:
-        typer.echo(f"  {step}")
+    for step in (f"cd {name}", "zevm contract build", "zevm contract test", f"zevm contract deploy {arguments}"):
+        typer.echo(f"  {step.rstrip()}")
 
 
 def run_tests(

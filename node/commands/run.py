@@ -15,7 +15,7 @@ from zevm.node.config import load_settings
 from zevm.node.errors import SettingsError
 from zevm.node.foreign_flags import translated
 from zevm.node.help import COMMON_PANEL, COMMON_SETTINGS, show_limits
-from zevm.node.setting_kinds import LIMITS, POOL
+from zevm.node.setting_kinds import LIMITS, POOL, as_text
 from zevm.node.settings import Settings, setting_flags
 
 
@@ -71,7 +71,7 @@ def _parameters(names: Iterable[str], panel: str | None = None) -> Iterator[insp
     for name in names:
         flag, field = setting_flags()[name], Settings.model_fields[name]
         is_switch = field.annotation is bool
-        default = "" if is_switch or field.default in (None, ()) else f" (default: {_shown(field.default)})"
+        default = "" if is_switch or field.default in (None, ()) else f" (default: {as_text(field.default)})"
         option = typer.Option(
             None,
             *flag.names,
@@ -83,10 +83,6 @@ def _parameters(names: Iterable[str], panel: str | None = None) -> Iterator[insp
         )
         kind = bool | None if is_switch else str | None
         yield inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=option, annotation=kind)
-
-
-def _shown(value: object) -> str:
-    return ",".join(value) if isinstance(value, tuple) else str(value)
 
 
 def show_common_flags(**_: object) -> None:

@@ -25,14 +25,13 @@ from zevm.storage.directory import DirectoryLock
 from zevm.storage.errors import CorruptionError, DatabaseLockedError, StorageError
 from zevm.storage.keccak import keccak256
 from zevm.storage.leveldb import LevelOptions, LevelStore
-from zevm.storage.rlp import RlpError
 from zevm.storage.store import Batch
 
 LOGGER = logging.getLogger("zevm.node")
 
 _NODE, _CODE, _RECORD = b"n", b"c", b"r"
 _BLOCK_NAME, _STORE_NAME = "block.json", "leveldb"
-_VERSION = 1
+_VERSION = 2
 _OPTIONS = LevelOptions(
     cache_bytes=8 * MEBIBYTE,
     write_buffer_bytes=4 * MEBIBYTE,
@@ -43,10 +42,11 @@ _OPTIONS = LevelOptions(
 
 
 class KeptBlock(NamedTuple):
-    """A block that was forked: its chain's id and its header."""
+    """A block that was forked: its chain's id, its header, and the price schedule of its WebAssembly contracts."""
 
     chain_id: int
     header: Header
+    zvm: str | None = None
 
 
 class Kept:
@@ -182,10 +182,7 @@ class KeptForks:
         for folder in sorted(self._folders(), key=_used_at, reverse=True):
             noted = _read(folder)
             if noted is not None and asked in noted["asked"]:
-                with suppress(RlpError, ValueError, KeyError, TypeError):
-                    header = Header.decode(bytes.fromhex(noted["header"]))
-                    if header.hash.hex() == folder.name:
-                        return KeptBlock(int(noted["chainId"]), header)
+                return KeptBlock(noted["chainId"], Header.decode(bytes.fromhex(noted["header"])), noted["zvm"])
         return None
 
     def _folders(self) -> Iterable[Path]:
@@ -226,10 +223,11 @@ def _note(folder: Path, block: KeptBlock, digest: str, named: str) -> None:
         "version": _VERSION,
         "chainId": block.chain_id,
         "header": block.header.encode().hex(),
+        "zvm": block.zvm,
         "asked": asked[-64:],
     }
     fresh = folder / f"{_BLOCK_NAME}.new"
-    fresh.write_bytes(orjson.dumps(content))
+    fresh.write_bytes(orjson.dumps(content | {"checksum": _checksum(content)}))
     # its time is that of the last use
     fresh.replace(folder / _BLOCK_NAME)
 
@@ -237,9 +235,13 @@ def _note(folder: Path, block: KeptBlock, digest: str, named: str) -> None:
 def _read(folder: Path) -> dict[str, Any] | None:
     with suppress(OSError, orjson.JSONDecodeError):
         noted = orjson.loads((folder / _BLOCK_NAME).read_bytes())
-        if isinstance(noted, dict) and noted.get("version") == _VERSION and isinstance(noted.get("asked"), list):
+        if isinstance(noted, dict) and noted.pop("checksum", None) == _checksum(noted) and noted["version"] == _VERSION:
             return noted
     return None
+
+
+def _checksum(content: Mapping[str, Any]) -> str:
+    return sha256(orjson.dumps(content)).hexdigest()
 
 
 def _used_at(folder: Path) -> float:

@@ -18,6 +18,11 @@ MOST_PROOF_NODES = 65
 """A path of 64 digits has no more."""
 
 _NODES = scalars.array_of(scalars.data)
+_ACCOUNT_PROOF = "accountProof"
+_OTHER_STATE = (
+    "accountProof is of another state: of one changed since that block, if it is a development node's; such a node "
+    "proves its state again after another block (evm_mine)"
+)
 
 
 class ProofError(Exception):
@@ -48,7 +53,7 @@ def proved(answer: Any, root: bytes, address: Address, slots: Sequence[int]) -> 
     if not isinstance(answer, dict):
         raise ProofError("no object")
     nodes: dict[bytes, bytes] = {}
-    record = _value(nodes, root, hashed(address), answer.get("accountProof"), "accountProof")
+    record = _value(nodes, root, hashed(address), answer.get(_ACCOUNT_PROOF), _ACCOUNT_PROOF)
     try:
         storage_root = EMPTY_ROOT if record is None else decode_account(record).storage_root
         values = {
@@ -88,6 +93,8 @@ def _value(nodes: dict[bytes, bytes], root: bytes, key: bytes, proof: Any, name:
     try:
         value, path = trie.get_with_proof(trie.by_hash(by_hash), root, key)
     except MissingNodeError as error:
+        if given and error.node_hash == root and name == _ACCOUNT_PROOF:
+            raise ProofError(_OTHER_STATE) from None
         raise ProofError(f"{name} has no node 0x{error.node_hash.hex()}, to which the state root leads") from None
     except CorruptionError as error:
         raise ProofError(f"{name}: {error}") from None

@@ -115,6 +115,10 @@ class RemoteOrigin:
             lambda: f"{len(addresses)} accounts at block {number}",
         )
 
+    def has_code(self, address: Address, code_hash: bytes) -> None:
+        """See storage.origin.Origin."""
+        self._states.has_code(address, self.header.number, code_hash)
+
     def node(self, owner: bytes, path: str, node_hash: bytes) -> bytes | None:
         """See storage.origin.Origin."""
         return self._states.node(owner, path, node_hash, self.header.number, self.header.state_root)

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from zevm.chain.rules.genesis import Genesis
-from zevm.chain.rules.networks import schedule_of
+from zevm.chain.rules.networks import is_public, schedule_of
+from zevm.chain.rules.schedule import ZVM_SCHEDULES
 from zevm.chain.types import Header
 from zevm.node.errors import NodeError
 from zevm.node.origin.blocks import BlockError, header_of
@@ -114,8 +115,8 @@ def wanted_by(settings: NodeSettings) -> Wanted:
 
 
 def _begun(settings: NodeSettings, client: OriginClient, block: KeptBlock, kept: Kept) -> RemoteFork:
-    chain_id, header = block
-    schedule = schedule_of(chain_id, header, settings.hardfork)
+    chain_id, header, zvm = block
+    schedule = schedule_of(chain_id, header, settings.hardfork, zvm=zvm)
     origin = RemoteOrigin(client, header, schedule, settings.limits.fork_items, kept)
     genesis = Genesis(
         schedule if settings.chain_id is None else schedule.with_changes(chain_id=settings.chain_id),
@@ -174,8 +175,24 @@ def _folder(settings: NodeSettings) -> Path:
 
 
 def _asked(client: OriginClient, wanted: Wanted) -> KeptBlock:
-    """The block that the nodes have by a name."""
-    return KeptBlock(wanted.chain_id or _number(client, "eth_chainId"), _header(client, wanted.block))
+    """The block that the nodes have by a name, and what its chain is."""
+    chain_id = wanted.chain_id or _number(client, "eth_chainId")
+    return KeptBlock(chain_id, _header(client, wanted.block), None if is_public(chain_id) else _wasm_prices(client))
+
+
+def _wasm_prices(client: OriginClient) -> str | None:
+    """The price schedule of the WebAssembly contracts that a chain of zEVM has; None of other nodes' chains."""
+    try:
+        status = client.call("zvm_status")
+    except NoAnswerError:
+        raise
+    except OriginError:
+        # no node of zEVM, which each tells in its own words
+        return None
+    name = status.get("schedule") if isinstance(status, dict) else None
+    if name is not None and name not in ZVM_SCHEDULES:
+        raise NodeError(f"{client.name} has WebAssembly contracts at prices that are not known here: {name!r:.100}")
+    return str(name) if name is not None else None
 
 
 def split_block(urls: tuple[str, ...], block: str | None) -> tuple[tuple[str, ...], str]:

@@ -53,6 +53,8 @@ class OriginStates:
         self._codes: LRU[bytes, bytes] = LRU(max(1, items // 64))
         self._holders: LRU[bytes, tuple[Address, int]] = LRU(items)
         """Code hash -> an account with that code, and the block at which it has it."""
+        self._changed: dict[bytes, tuple[Address, int]] = {}
+        """The same of accounts that the fork has changed: it has them itself, and reads them here no more."""
         self._lock = threading.Lock()
 
     def at(self, number: int, root: bytes) -> "OriginState":
@@ -96,7 +98,7 @@ class OriginStates:
             if code is not None:
                 self._codes[code_hash] = code
         if code is None:
-            holder = self._holders.get(code_hash)
+            holder = self._holder(code_hash)
             if holder is None:
                 raise OriginError(f"no account is known with the code 0x{code_hash.hex()}")
             self._check(lambda: self.code(code_hash))
@@ -105,6 +107,21 @@ class OriginStates:
                 ("code", code_hash), lambda: self._take_code(code_hash, call), lambda: f"the code 0x{code_hash.hex()}"
             )
         return code
+
+    def has_code(self, address: Address, number: int, code_hash: bytes) -> None:
+        """See storage.origin.Origin; number: of the forked block."""
+        self._changed.setdefault(code_hash, (address, number))
+
+    def _holder(self, code_hash: bytes) -> tuple[Address, int] | None:
+        """An account with this code, and the block at which it has it."""
+        holder: tuple[Address, int] | None = self._holders.get(code_hash) or self._changed.get(code_hash)
+        if holder is not None:
+            return holder
+        # of an account that is asked for often, and was read long ago
+        for (_, address), (record, number) in self._accounts.items():
+            if record is not None and decode_account(record).code_hash == code_hash:
+                return address, number
+        return None
 
     def node(self, owner: bytes, path: str, node_hash: bytes, number: int, root: bytes) -> bytes | None:
         """A node of the state with a root, or of another state that was read."""

@@ -284,9 +284,8 @@ class Follower:
         self._leader_head, self._heard_at = head, time.monotonic()
 
     def _tell(self, text: str, level: int, fault: BaseException | None = None) -> None:
-        """Log news once."""
-        if text != self._told:
-            LOGGER.log(level, "%s", text, exc_info=fault)
+        """Log news once; what is none is there for who looks for it."""
+        LOGGER.log(level if text != self._told else logging.DEBUG, "%s", text, exc_info=fault)
         self._told = text
 
 

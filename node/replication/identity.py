@@ -54,16 +54,11 @@ def identity_of(chain: Chain, client: str) -> Identity:
         "transaction gas cap": "off" if capped else "on",
         "code size limit": "the fork's" if size is None else str(size or "none"),
     }
-    return Identity(encode_genesis(chain.genesis), rules, client)
-
-
-def encode_genesis(genesis: Genesis) -> bytes:
-    """A genesis as JSON, the same bytes for the same genesis."""
-    return json.dumps(genesis.to_json(), sort_keys=True, separators=(",", ":")).encode()
+    return Identity(chain.genesis.encode(), rules, client)
 
 
 def decode_genesis(data: bytes) -> Genesis:
-    """The inverse. Raises GenesisError."""
+    """The inverse of Genesis.encode. Raises GenesisError."""
     try:
         # bounds the depth, which json leaves to the stack, since the recursion limit is raised for contracts
         orjson.loads(data)

@@ -10,6 +10,7 @@ from zevm.chain.events import Event, HeadChanged
 from zevm.chain.types import Receipt, Transaction
 from zevm.contracts.calls import signature_of
 from zevm.node.testing.gas_report import GasReport
+from zevm.rpc.methods.support.reading import code_of
 from zevm.storage.account import StateReader
 from zevm.storage.primitives import Address
 
@@ -42,15 +43,10 @@ class GasRecorder:
 
     def _contract(self, state: StateReader, address: Address) -> KnownContract | None:
         """The contract of an account, or of the code that it delegates to; None for an unknown or no contract."""
-        code = _code(state, address)
+        code = code_of(state, address)
         found = self._catalogue.identify(code, address) if code else None
         target = implementation_of(code) if found is None else None
-        return found if target is None else self._catalogue.identify(_code(state, Address(target)))
-
-
-def _code(state: StateReader, address: Address) -> bytes:
-    account = state.account(address)
-    return b"" if account is None else state.code(account.code_hash)
+        return found if target is None else self._catalogue.identify(code_of(state, Address(target)))
 
 
 def _function(contract: KnownContract, catalogue: Catalogue, data: bytes) -> str:

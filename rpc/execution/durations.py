@@ -50,6 +50,9 @@ class Durations:
 
     def kept(self, kind: Kind) -> None:
         """One that was expected to be short was."""
+        record = self._young.get(kind)
+        if record is not None and record.needed == 1:
+            return  # nothing is to be won back
         with self._lock:
             record = self._record_of(kind)
             record.kept += 1

@@ -25,7 +25,7 @@ KNOWN_HEADS = 512
 """Heads of requests that are kept: a client sends the same one for each body of a length."""
 KNOWN_HEAD_BYTES = 1_024
 """Maximum size of a kept head."""
-_END_OF_HEAD = b"\r\n\r\n"
+END_OF_HEAD = b"\r\n\r\n"
 
 DIRECT_BODY_BYTES = 65_536
 """Maximum size of a body that arrives in parts; a larger one takes the application's way."""
@@ -55,14 +55,14 @@ class Door:
 
     def known(self, data: bytes) -> tuple[Headers, bytes] | None:
         """The headers and the body of what is one whole request, if a head of the very same bytes was kept."""
-        end = data.find(_END_OF_HEAD, 0, KNOWN_HEAD_BYTES) + len(_END_OF_HEAD)
+        end = data.find(END_OF_HEAD, 0, KNOWN_HEAD_BYTES) + len(END_OF_HEAD)
         head: KnownHead | None = self._heads.get(data[:end])
         return None if head is None or len(data) - end != head.body_bytes else (head.headers, data[end:])
 
     def keep(self, data: bytes, headers: Headers, body_bytes: int) -> None:
         """Keep the head of a direct request that came alone, and whole, and whose connection stays open."""
         size = len(data) - body_bytes
-        if size <= KNOWN_HEAD_BYTES and data.find(_END_OF_HEAD) == size - len(_END_OF_HEAD):
+        if size <= KNOWN_HEAD_BYTES and data.find(END_OF_HEAD) == size - len(END_OF_HEAD):
             self._heads[data[:size]] = KnownHead(headers, body_bytes)
 
     def admits(self, headers: Headers) -> bool:

@@ -13,6 +13,8 @@ from functools import lru_cache
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+from zevm.rpc.transport.asgi import Scope
+
 Headers = Sequence[tuple[bytes, bytes]]
 
 LOGGER = logging.getLogger("zevm.rpc")
@@ -32,6 +34,7 @@ REFUSALS_LOGGED = 256
 SHOWN_CHARACTERS = 128
 _HEADER_LIST = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~, \t-]{0,2048}\Z")
 _NO_BROWSERS_ORIGIN = re.compile(r"(?!null\Z)[!-9;-~][ -9;-~]{0,127}\Z", re.IGNORECASE)
+_FORWARDING = frozenset({b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip"})
 _EXTENSION_ID = re.compile(r"[A-Za-z0-9{}._-]{1,128}\Z")
 
 
@@ -49,6 +52,29 @@ def header(headers: Headers, name: bytes) -> bytes | None:
         if key == name:
             return value
     return None
+
+
+def is_local(scope: Scope) -> bool:
+    """Whether a program of this computer asks the node by a name or address of this computer.
+
+    A request that a proxy has passed on is none: its client is the proxy.
+    """
+    headers: Headers = scope["headers"]
+    client = scope.get("client")
+    if client is None or not _is_loopback(str(client[0])) or any(name in _FORWARDING for name, _ in headers):
+        return False
+    host = header(headers, b"host")
+    name = "localhost" if host is None else (_split_host(host.decode("latin-1")) or "").removesuffix(".")
+    return name in LOOPBACK_NAMES or name.endswith(".localhost") or _is_loopback(name)
+
+
+def _is_loopback(text: str) -> bool:
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return bool(address.is_loopback if mapped is None else mapped.is_loopback)
 
 
 def _split_host(host: str) -> str | None:

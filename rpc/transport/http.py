@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from typing import Protocol
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
@@ -36,13 +37,26 @@ Endpoint = Callable[[Scope, Receive, Send], Awaitable[None]]
 """Serves one request (ASGI)."""
 
 
+class Site(Protocol):
+    """Serves some GET requests with pages (rpc.explorer.endpoint)."""
+
+    def serves(self, scope: Scope) -> bool:
+        """Whether a request is the site's; otherwise it is answered as if there were no site."""
+        ...
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request (ASGI)."""
+        ...
+
+
 class NodeApplication(FastAPI):
     """FastAPI behind the Guard, with POST / and /graphql handled directly, and WebSocket JSON-RPC on every path."""
 
-    def __init__(self, services: Services, dispatcher: Dispatcher, graphql: Endpoint, guard: Guard) -> None:
+    def __init__(self, services: Services, dispatcher: Dispatcher, graphql: Endpoint, site: Site, guard: Guard) -> None:
         super().__init__(title="zEVM", docs_url=None, redoc_url=None, openapi_url=None)
         self.endpoint = HttpEndpoint(services, dispatcher, guard)
         self.graphql_endpoint = graphql
+        self.site = site
         self.websocket_endpoint = WebSocketEndpoint(services, dispatcher, guard)
         self._guard = guard
 
@@ -69,6 +83,8 @@ class NodeApplication(FastAPI):
             await respond(send, 204, [*self._guard.preflight_headers(headers), (b"allow", b"POST, GET, OPTIONS")], b"")
         elif scope["path"] in GRAPHQL_PATHS and not (method == "GET" and pages.asks_for_help(scope)):
             await self.graphql_endpoint(scope, receive, send)
+        elif self.site.serves(scope):
+            await self.site(scope, receive, send)
         elif scope["path"] == "/" and method not in ("GET", "HEAD"):
             await refuse(send, Refusal(405, "method not allowed"), [(b"allow", b"POST, GET, OPTIONS")])
         else:
@@ -114,12 +130,12 @@ class HttpEndpoint:
         return await unless_left(reply, receive)
 
 
-def create_app(services: Services, dispatcher: Dispatcher, graphql: Endpoint, guard: Guard) -> FastAPI:
+def create_app(services: Services, dispatcher: Dispatcher, graphql: Endpoint, site: Site, guard: Guard) -> FastAPI:
     """The application: POST /, /graphql, WebSockets, GET / and GET /health. More routes may be added to it.
 
-    graphql: serves /graphql; the guard has let its requests in.
+    graphql: serves /graphql. site: the pages for browsers. The guard has let their requests in.
     """
-    application = NodeApplication(services, dispatcher, graphql, guard)
+    application = NodeApplication(services, dispatcher, graphql, site, guard)
 
     @application.api_route("/", methods=["GET", "HEAD"])
     async def front_page(request: Request) -> Response:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from uvicorn.config import Config
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
@@ -19,10 +20,14 @@ from zevm.rpc.transport.asgi import OUTPUT_EXTENSION
 from zevm.rpc.transport.direct import Application, DirectRequest, Door
 from zevm.rpc.transport.guard import Headers, Refusal
 from zevm.rpc.transport.stall import StallWatch
+from zevm.rpc.transport.unparsed import Turns, Unparsed
 
 LOGGER = logging.getLogger("zevm.rpc")
 REQUEST_HEAD_BYTES = 65_536
 """Maximum size of request line, headers and trailers; a longer head gets 431."""
+
+PARTS_AT_ONCE = 16
+"""Parts of what a client has sent that are parsed in one turn of the event loop, if none completes a request."""
 
 _CONTINUE = b"HTTP/1.1 100 "
 _HEAD_TOO_LARGE = Refusal(431, f"request head too large (limit {REQUEST_HEAD_BYTES} bytes)")
@@ -36,6 +41,7 @@ class SharedState(ServerState):
         self.limits = limits
         self.budgets = budgets
         self.door = door
+        self.turns = Turns()
         self.http: set[HttpProtocol] = set()
         self.has_no_http = asyncio.Event()
         self.has_no_http.set()
@@ -111,6 +117,8 @@ class HttpProtocol(HttpToolsProtocol):
         self._has_host = False
         self._head_bytes = 0
         self._unfinished_bytes = 0
+        self._unparsed = Unparsed(self._shared.budgets.input)
+        self._is_stopping = False
         self._is_one_request = True
         self._has_begun = False
         self._is_between = True
@@ -121,6 +129,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._head_timer: asyncio.TimerHandle | None = None
         self._refusal: Refusal | None = None
         self._is_ending = False
+        self._is_upgraded = False
         self._stall: StallWatch | None = None
         self._extensions: Any = {OUTPUT_EXTENSION: self._open_account}
 
@@ -144,13 +153,44 @@ class HttpProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parse; an unfinished head is bounded in bytes and time. Nothing is read behind a refused request."""
-        if self._is_ending:
+        """Parse, one request in a turn of the event loop, and no further one until its answer is written."""
+        if self._is_ending or (not self._unparsed and self._is_between and self._take_known(data)):
             return
-        if self._is_between and self._take_known(data):
-            return
-        self._is_one_request = True
+        self._unparsed.add(data)
+        if self not in self._shared.turns:
+            self._parse_some()
+
+    def _parse_some(self) -> None:
         self._has_begun = False
+        for _ in range(PARTS_AT_ONCE):
+            if not self._unparsed or self._has_begun or self._is_answering:
+                break
+            self._parse(self._unparsed.take())
+        if not self._unparsed:
+            self._all_parsed()
+            return
+        self.flow.pause_reading()
+        if not self._unparsed.hold():
+            self._cut("too many requests wait unread (--rpc-input-bytes)")
+        elif not self._is_answering:
+            self._shared.turns.wait(self, self._parse_some)
+
+    @property
+    def _is_answering(self) -> bool:
+        """Whether all that is parsed is whole requests, of which one waits for its answer at least."""
+        return self._is_between and self.cycle is not None and not self.cycle.response_complete
+
+    def _all_parsed(self) -> None:
+        cycle = self.cycle
+        if self._is_stopping:
+            super().shutdown()
+        elif not self.pipeline and (cycle is None or cycle.response_complete or len(cycle.body) <= HIGH_WATER_LIMIT):
+            # where requests wait, the next answer lets the reading go on; with a long body, who takes it does
+            self.flow.resume_reading()
+
+    def _parse(self, data: bytes) -> None:
+        """Parse; an unfinished head is bounded in bytes and time. Nothing is read behind a refused request."""
+        self._is_one_request = True
         self._kept = None
         begins = self._is_between
         super().data_received(data)
@@ -158,6 +198,8 @@ class HttpProtocol(HttpToolsProtocol):
             self._shared.door.keep(data, *self._kept)
         if self._incoming is not None and not self._incoming.hold():
             self._hand_over(self._incoming)
+        if self._is_ending or self._is_upgraded:
+            self._unparsed.clear()
         if not self._in_head:
             self._cancel_head_timer()
             return
@@ -335,8 +377,22 @@ class HttpProtocol(HttpToolsProtocol):
         """Go on to the next request of the pipeline, or to the refusal that ends it."""
         is_last = not self.pipeline
         super().on_response_complete()
-        if self._is_ending and is_last and not self.transport.is_closing():
+        if self.transport.is_closing():
+            return
+        if self._is_ending and is_last:
             self._end()
+        elif self._unparsed:
+            self.flow.pause_reading()
+            if is_last:
+                self._unset_keepalive_if_required()
+                self._shared.turns.wait(self, self._parse_some)
+
+    def shutdown(self) -> None:
+        """Close once what was received is answered (uvicorn)."""
+        if self._unparsed:
+            self._is_stopping = True
+        else:
+            super().shutdown()
 
     def _end(self) -> None:
         assert self._refusal is not None
@@ -363,6 +419,8 @@ class HttpProtocol(HttpToolsProtocol):
             self.send_400_response("an upgrade before the answers to earlier requests")
             return
         self._forget()
+        self._is_upgraded = True
+        self.flow.resume_reading()
         super().handle_websocket_upgrade()
 
     def timeout_keep_alive_handler(self) -> None:
@@ -386,6 +444,8 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _forget(self) -> None:
         self._shared.leave(self)
+        self._unparsed.clear()
+        self._shared.turns.leave(self)
         self._cancel_head_timer()
         if self._stall is not None:
             self._stall.free()

@@ -310,7 +310,7 @@ def test_names_that_look_like_markup_are_text() -> None:
 
 @pytest.mark.parametrize("answer", [{}, {"nodes": [{}]}, {"nodes": [{"parent": 3}]}, {"nodes": 5}])
 def test_other_answers_are_refused(answer: Any) -> None:
-    with pytest.raises(ValueError, match="not an answer of zvm_profile"):
+    with pytest.raises(ValueError, match="not a profile"):
         stacks_of(answer)
 
 

@@ -17,7 +17,7 @@ ENTRY = {"type": "function", "name": "\ud800", "inputs": [], "outputs": [], "sta
 
 FAULTS = {
     "a list": ([], "a JSON list, where an object with `abi` and `bytecode` and `deployedBytecode` belongs"),
-    "no code": ({"abi": [], "bytecode": "0x"}, "it has no `deployedBytecode`; build the contract with"),
+    "no code": ({"abi": [], "bytecode": "0x"}, "it has no `deployedBytecode`, which a build writes"),
     "an ABI of words": (GOOD | {"abi": ["transfer"]}, "`abi` is no list of objects with a `type`"),
     "code of null": (GOOD | {"bytecode": None}, "`bytecode` is neither a string of hex nor an object"),
     "code without an object": (GOOD | {"deployedBytecode": {}}, "`deployedBytecode` is neither a string of hex"),

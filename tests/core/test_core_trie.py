@@ -56,6 +56,7 @@ def test_random_changes_give_the_same_nodes_by_the_same_look_ups(shape: tuple[in
         assert dict(trie.iterate(trie.by_hash(held), root)) == contents
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("shape", [(2, 2), (3, 256), (32, 256)])
 def test_damaged_nodes_give_the_same_answers_and_errors(shape: tuple[int, int]) -> None:
     """Many of them still are nodes, of other tries or of none."""

@@ -123,11 +123,11 @@ def test_from_the_source_to_a_call(project: Path, here: Here, node: NodeProcess)
 @pytest.mark.slow
 def test_the_template_passes_its_own_test_and_each_language_has_one(tmp_path: Path) -> None:
     for language in PROJECTS:
-        steps = create_project(tmp_path / f"my-{language}", language)
-        assert steps[1:3] == ["zevm contract build", "zevm contract test"]
+        arguments = create_project(tmp_path / f"my-{language}", language)
         assert Project.at(tmp_path / f"my-{language}").sources()
         readme = (tmp_path / f"my-{language}" / "README.md").read_text()
-        assert [step for step in steps[1:] if step not in readme] == []
+        assert "zevm contract build" in readme
+        assert f"zevm contract deploy {arguments}".rstrip() in readme
         assert "{{" not in readme
 
 
@@ -229,7 +229,10 @@ def test_new_refuses_what_it_cannot_make(tmp_path: Path, here: Here) -> None:
     for arguments, message in (
         (("full",), "full is there already; choose another name"),
         (("1token",), "'1token' is no name for a project"),
-        (("token", "--lang", "cobol"), "--lang cobol: there are zig, c, assemblyscript, solidity, vyper"),
+        (
+            ("token", "--lang", "cobol"),
+            "cobol: no language of a project; there are zig, c, assemblyscript, ",
+        ),
     ):
         refused = here("contract", "new", *arguments)
         assert refused.code == 1

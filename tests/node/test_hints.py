@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from zevm.chain import errors as chain_errors
-from zevm.chain.errors import BlockError, BlockOverrideError, DrivenChainError, Notice, Reason, TransactionError
+from zevm.chain.errors import BlockError, BlockOverrideError, ExternalConsensusError, Notice, Reason, TransactionError
 from zevm.node import hints
 from zevm.node.settings import setting_flags
 from zevm.rpc import errors as rpc_errors
@@ -39,7 +39,7 @@ def _named(room: str) -> set[str]:
 
 
 def test_every_hint_belongs_to_what_is_raised() -> None:
-    named = _named("chain") | _named("storage")
+    named = _named("chain") | _named("storage") | _named("contracts")
     wanted = {str(topic) if isinstance(topic, Enum) else topic.__name__ for topic in hints.HINTS}
     assert wanted - named == set()
 
@@ -68,7 +68,7 @@ DAMAGED = CorruptionError("block 5 is missing", StorageProblem.RECORD_DAMAGED)
         ),
         (TransactionError(Reason.ALREADY_KNOWN, "already known"), "already known"),
         (
-            DrivenChainError(),
+            ExternalConsensusError(),
             "a consensus client drives this chain through the Engine API, and nothing else changes it; "
             "start without --authrpc to make blocks here",
         ),
@@ -89,9 +89,7 @@ def test_what_a_client_reads() -> None:
     }
     damaged = translate(DAMAGED, evm_timeout_seconds=1)
     assert damaged is not None
-    assert damaged.message == (
-        "database damaged: block 5 is missing; run `zevm db check --deep`; stop the node and run `zevm db check`"
-    )
+    assert damaged.message == ("database damaged: block 5 is missing; run `zevm db check --deep`; stop the node first")
     with (
         pytest.raises(rpc_errors.InvalidParamsError, match="; give 1 or more, or start with --allow-blocks-with"),
         refusals_as_parameters(),

@@ -16,6 +16,7 @@ from zevm.chain.types import Header
 from zevm.node.origin import state
 from zevm.node.origin.kept import Kept, KeptBlock, KeptForks
 from zevm.storage import schema
+from zevm.storage.account import decode_account
 from zevm.storage.keccak import keccak256
 
 pytestmark = pytest.mark.slow
@@ -58,7 +59,7 @@ def test_later_forks_ask_for_nothing_again_and_need_no_network(origin: Chain, tm
         known = proxy.calls.copy()
         with forked(*options) as node, node.connect() as rpc:
             assert read(rpc, origin) == answers
-        starts = {"eth_chainId": 1, "eth_getBlockByNumber": 1}
+        starts = {"eth_chainId": 1, "eth_getBlockByNumber": 1, "zvm_status": 1}
         assert {
             method: count - known[method] for method, count in proxy.calls.items() if count > known[method]
         } == starts
@@ -103,6 +104,43 @@ def test_only_so_many_items_are_kept_in_memory(monkeypatch: pytest.MonkeyPatch) 
                     assert origin.record(schema.slot_key(contract, slot)) == bytes([slot + 7])
             assert client.rounds >= rounds if items == 1 else client.rounds <= rounds
             origin.close()
+
+
+def test_the_code_of_a_changed_account_is_found_however_many_others_were_read_since() -> None:
+    others = [f"0x{1_000 + index:040x}" for index in range(40)]
+    with zevm.Node() as node:
+        for index, address in enumerate(others):
+            node.request("anvil_setCode", address, f"0x60{index:02x}60005260206000f3")
+        node.request("evm_mine")
+        with zevm.Node(fork_url=(node.serve(),), no_storage_caching=True, rpc_fork_items=20) as fork:
+            for address in others[:2]:
+                fork.request("anvil_setBalance", address, "0x5")
+            fork.request("evm_mine")
+            for address in others[2:]:
+                fork.request("eth_getCode", address, "latest")
+            for block in ("latest", "0x1"):
+                codes = [fork.request("eth_getCode", address, block) for address in others]
+                assert codes == [node.request("eth_getCode", address, block) for address in others]
+
+
+def test_the_code_of_an_account_that_is_at_hand_is_found_though_its_holder_is_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(state, "LEAST_NODES", 1)
+    with zevm.Node() as node:
+        addresses = [bytes([7]) * 19 + bytes([index]) for index in range(9)]
+        for address in addresses:
+            node.request("anvil_setCode", f"0x{address.hex()}", f"0x60{address[-1]:02x}60005260206000f3")
+        node.request("evm_mine")
+        origin = origin_of(CountingClient(node), 4)
+        record = origin.record(schema.account_key(addresses[0]))
+        assert record is not None
+        for address in addresses[1:]:
+            origin.record(schema.account_key(address))
+            assert origin.record(schema.account_key(addresses[0])) == record
+        code = origin.record(schema.code_key(decode_account(record).code_hash))
+        assert code == bytes.fromhex("600060005260206000f3")
+        origin.close()
 
 
 def test_what_the_disk_has_altered_is_asked_for_again(tmp_path: Path) -> None:

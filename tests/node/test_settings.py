@@ -11,7 +11,7 @@ from zevm.node.config import load_settings
 from zevm.node.errors import SettingsError
 from zevm.node.network import chain_options
 from zevm.node.settings import NodeSettings, Settings, setting_flags
-from zevm.rpc.limits import LimitRow, Limits, limit_rows
+from zevm.rpc.limits import Limits, limit_rows
 
 
 @pytest.fixture(autouse=True)
@@ -71,12 +71,19 @@ def test_the_file_named_by_the_environment(empty_folder: Path, monkeypatch: pyte
     assert load_settings({}).port == 4
 
 
-@pytest.mark.parametrize("row", list(limit_rows()), ids=lambda row: row.name)
-def test_every_limit_is_a_flag_and_a_variable(row: LimitRow, monkeypatch: pytest.MonkeyPatch) -> None:
-    name = f"rpc_{row.name}"
-    assert setting_flags()[name].names == (row.flag,)
-    monkeypatch.setenv(f"ZEVM_{name.upper()}", "3")
-    assert getattr(load_settings({}).limits, name.removeprefix("rpc_")) == 3
+def test_every_limit_is_a_flag_and_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A start for each digit of the limits' numbers tells all variables apart."""
+    rows, defaults = list(limit_rows()), Limits()
+    others = {row.name: 4 if getattr(defaults, row.name) == 3 else 3 for row in rows}
+    for bit in range(len(rows).bit_length()):
+        given = {row.name for number, row in enumerate(rows, 1) if number >> bit & 1}
+        with monkeypatch.context() as patched:
+            for name in given:
+                patched.setenv(f"ZEVM_RPC_{name.upper()}", str(others[name]))
+            limits = load_settings({}).limits
+        for name, other in others.items():
+            assert getattr(limits, name) == (other if name in given else getattr(defaults, name)), name
+    assert all(setting_flags()[f"rpc_{row.name}"].names == (row.flag,) for row in rows)
 
 
 def test_every_setting_has_a_flag_of_its_own_and_a_meaning() -> None:

@@ -57,6 +57,9 @@ class Toy:
             proof = trie.get_with_proof(trie.by_hash(self.update.nodes), root, key)[1]
             self.nodes.update((keccak256(raw), raw) for raw in proof)
 
+    def has_code(self, address: bytes, code_hash: bytes) -> None:
+        raise NotImplementedError
+
     def node(self, _owner: bytes, _path: str, node_hash: bytes) -> bytes | None:
         return self.nodes.get(node_hash)
 

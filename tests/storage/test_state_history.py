@@ -7,16 +7,26 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.storage.test_state import ADDRESSES, SLOTS, History, Model, account_diff, contract_diff, diffs
-from zevm.storage import trie
-from zevm.storage.account import EMPTY_ROOT, StateDiff, decode_account
+from tests.storage.test_state import ADDRESSES, CODES, SLOTS, History, Model, account_diff, contract_diff, diffs
+from zevm.storage import rebuilding, trie
+from zevm.storage.account import EMPTY_ROOT, AccountChange, StateDiff, decode_account
 from zevm.storage.errors import CorruptionError, NodesNotKeptError
 from zevm.storage.history import Version, value_at
 from zevm.storage.keccak import keccak256
 from zevm.storage.memory import MemoryStore
 from zevm.storage.overlay import GroupedStore
-from zevm.storage.rebuilding import rebuild
-from zevm.storage.schema import HISTORY, SLOT_NODE, STATE_NODE, UNDO, account_key, history_key, range_of, undo_key
+from zevm.storage.rebuilding import MANY_SLOTS, rebuild, values_since
+from zevm.storage.schema import (
+    HISTORY,
+    SLOT_NODE,
+    STATE_NODE,
+    UNDO,
+    account_key,
+    history_key,
+    range_of,
+    slot_key,
+    undo_key,
+)
 from zevm.storage.state import StateStore
 from zevm.storage.state_nodes import NodeLimits, Written
 from zevm.storage.store import Batch
@@ -166,9 +176,16 @@ STEPS = st.lists(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("many_slots", [MANY_SLOTS, 1])
 @settings(max_examples=25, deadline=None)
-@given(STEPS)
-def test_every_past_state_reads_and_proves_as_its_model(steps: list[tuple[str, Any]]) -> None:
+@given(steps=STEPS)
+def test_every_past_state_reads_and_proves_as_its_model(many_slots: int, steps: list[tuple[str, Any]]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rebuilding, "MANY_SLOTS", many_slots)
+        check_steps(steps)
+
+
+def check_steps(steps: list[tuple[str, Any]]) -> None:
     history = Behind()
     for kind, argument in steps:
         batch, reached = Batch(), None
@@ -375,6 +392,52 @@ def test_a_start_that_finds_other_records_than_the_root_says_is_refused() -> Non
     lost.delete(account_key(b"a".ljust(20, b"\x00")))
     history.store.write(lost)
     with pytest.raises(CorruptionError, match="lead to"):
+        history.restart()
+
+
+def with_slots(**slots: int) -> StateDiff:
+    """Slots of the contract of `contract_diff`, by their numbers behind a letter."""
+    diff = account_diff()
+    diff.accounts[ADDRESSES[2]] = AccountChange(1, 5, keccak256(CODES[1]))
+    diff.storage[ADDRESSES[2]] = {int(name[1:]): value for name, value in slots.items()}
+    return diff
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_whole"),
+    [({"s5": 0, "s6": 9}, True), ({"s5": 0, "s1": 0}, True), ({"s6": 9}, False)],
+    ids=["as many have changed", "few are left", "most have not changed"],
+)
+def test_a_trie_of_which_most_slots_have_changed_is_made_of_all_of_them(
+    changes: dict[str, int], is_whole: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No written node of it is read; and a slot that is missing is found out."""
+    monkeypatch.setattr(rebuilding, "MANY_SLOTS", 1)
+    history = Behind(limits=NodeLimits())
+    history.grow(contract_diff())
+    last = Batch()
+    written = history.states.put_last_nodes(last, *history.versions[-1][:2])
+    assert written is not None
+    history.store.write(last)
+    written()
+    history.grow(with_slots(**changes))
+    since = values_since(history.store, (0, 0))
+    assert since.whole == ({ADDRESSES[2]} if is_whole else set())
+    history.restart()
+    history.check()
+    history.check_past()
+    if not is_whole:
+        return
+    hidden = Batch()
+    for key, _ in history.store.iterate(*range_of(SLOT_NODE)):
+        hidden.delete(key)
+    history.store.write(hidden)
+    history.restart()
+    history.check()
+    lost = Batch()
+    lost.delete(slot_key(ADDRESSES[2], 2**255))
+    history.store.write(lost)
+    with pytest.raises(CorruptionError, match="do not fit its account"):
         history.restart()
 
 

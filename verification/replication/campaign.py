@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import statistics
 import threading
 import time
@@ -25,6 +27,7 @@ OPERATIONS_PER_SECOND = 25
 """Of the load, at most: every node executes them all, on a machine that is to start nodes as well."""
 
 RECEIPTS_BLOCKS = 8
+EVIDENCE_BLOCKS = 16
 _QUICK: dict[str, object] = {"rpc_replica_heartbeat_seconds": 0.5, "rpc_replica_retry_seconds": 0.2}
 
 
@@ -96,10 +99,19 @@ class Campaign:
         """End the load and every node."""
         self._ended.set()
         self._may_load.set()
-        for node in (*self.followers, self.leader):
+        for node in self._nodes():
             node.kill()
         self._loading.join()
         self._pool.shutdown()
+
+    def save_evidence(self, folder: Path) -> None:
+        """Write what tells of a failure: each node's log with what it does now, its newest blocks, and its way."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for node in self._nodes():
+            node.tell()
+            shutil.copy(node.log, folder)
+        facts = {"ways": self._network.states(), "heads": {node.name: _heads(node) for node in self._nodes()}}
+        (folder / "facts.json").write_text(json.dumps(facts, indent=2) + "\n")
 
     def summary(self) -> str:
         """The figures, in words."""
@@ -113,17 +125,18 @@ class Campaign:
 
     @contextmanager
     def _quiet(self) -> Iterator[None]:
-        """Hold the load back, from the end of its operation on."""
+        """Hold the load back, from the end of its operation on; after a failure for good, for the evidence."""
         self._may_load.clear()
-        try:
-            with self._turn:
-                yield
-        finally:
-            self._may_load.set()
+        with self._turn:
+            yield
+        self._may_load.set()
 
     def _follower(self, name: str, port: int) -> Node:
         follows = {"follow": f"127.0.0.1:{port}", "rpc_replica_catch_up_seconds": self._bound_seconds}
         return Node(self._folder / name, follows | _QUICK, self._network.followers_namespace)
+
+    def _nodes(self) -> list[Node]:
+        return [self.leader, *self.followers]
 
     def _victims(self) -> list[Node]:
         kind = self._random.random()
@@ -213,7 +226,19 @@ class Campaign:
             self._may_load.wait()
             self._ended.wait(self._load_random.expovariate(OPERATIONS_PER_SECOND))
             with self._turn:
+                if not self._may_load.is_set():
+                    continue
                 alive = self._reachable()
                 # a killed node, a cut way, a leader that is not there yet: the next operation follows
                 with suppress(*CUT_OFF, RpcError):
                     self.load.operate(self.leader, alive)
+
+
+def _heads(node: Node) -> list[list[str]] | str:
+    """Numbers and hashes of the newest blocks; the error of a node that does not answer."""
+    try:
+        newest = int(node.call("eth_blockNumber"), 16)
+        numbers = map(hex, range(max(0, newest - EVIDENCE_BLOCKS), newest + 1))
+        return [[number, node.call("eth_getBlockByNumber", number, False)["hash"]] for number in numbers]
+    except (*CUT_OFF, RpcError) as error:
+        return repr(error)

@@ -11,10 +11,10 @@ import socket
 import subprocess
 import threading
 from contextlib import AsyncExitStack, ExitStack
-from dataclasses import replace
+from dataclasses import asdict, replace
 from random import Random
 
-from testing.udp_relay import Faults, relayed
+from testing.udp_relay import Faults, Relay, relayed
 from verification.replication.warm import enter_namespace
 
 LOOPBACK = "127.0.0.1"
@@ -106,6 +106,7 @@ class Network:
         self.ports = [_free_port() for _ in range(count)]
         self.weather = ["clear"] * count
         self._faults = [replace(CLEAR, seed=random.randrange(1 << 32)) for _ in range(count)]
+        self._relays: list[Relay] = []
         self._is_open, self._stopping = threading.Event(), asyncio.Event()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="relays", daemon=True)
@@ -143,6 +144,13 @@ class Network:
         for number in range(len(self.ports)):
             self._set(number, "clear")
 
+    def states(self) -> list[dict[str, object]]:
+        """Each way's condition, with what its relay has done."""
+        return [
+            {"weather": condition, **asdict(faults), **asdict(relay.counts)}
+            for condition, faults, relay in zip(self.weather, self._faults, self._relays, strict=True)
+        ]
+
     def close(self) -> None:
         """End the relays."""
         self._loop.call_soon_threadsafe(self._stopping.set)
@@ -164,7 +172,7 @@ class Network:
         async with AsyncExitStack() as stack:
             for port, faults in zip(self.ports, self._faults, strict=True):
                 way = relayed(self.host, self.quic_port, faults, own_port=port, records=False)
-                await stack.enter_async_context(way)
+                self._relays.append(await stack.enter_async_context(way))
             self._is_open.set()
             await self._stopping.wait()
 

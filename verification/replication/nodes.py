@@ -9,6 +9,7 @@ import contextlib
 import json
 import multiprocessing
 import os
+import signal
 import socket
 import threading
 from collections import deque
@@ -16,10 +17,11 @@ from pathlib import Path
 from typing import IO, Any
 
 from testing.node_process import RpcError
-from verification.replication import warm
+from verification.replication import telling, warm
 
 READY_SECONDS = 120.0
 CALL_SECONDS = 300.0
+TELL_SECONDS = 10.0
 LINES = 40
 _READY = "Listening on "
 _FORKING = multiprocessing.get_context("forkserver")
@@ -48,6 +50,9 @@ class Node:
         self._process: Any = None
         self._lines: deque[str] = deque(maxlen=LINES)
         self._alive = threading.Event()
+        self._has_told = threading.Event()
+        self.log = folder.with_suffix(".log")
+        """Its output since the first start."""
 
     def start(self) -> None:
         """Start the process; return once it listens. Raises StartError."""
@@ -61,7 +66,10 @@ class Node:
         output = os.fdopen(os.dup(reader.fileno()), errors="replace")
         reader.close()
         is_ready = threading.Event()
-        threading.Thread(target=_read, args=(output, lines, is_ready), name=f"{self.name} output", daemon=True).start()
+        reading = threading.Thread(
+            target=self._read, args=(output, lines, is_ready), name=f"{self.name} output", daemon=True
+        )
+        reading.start()
         if not is_ready.wait(READY_SECONDS) or not any(_READY in line for line in lines):
             raise StartError(f"{self.name} does not start:\n{self.tail()}")
         self.starts += 1
@@ -98,16 +106,26 @@ class Node:
             raise RpcError(answer["error"])
         return answer["result"]
 
+    def tell(self) -> None:
+        """Have a running node write what it does and waits for to its log."""
+        if self.is_alive:
+            self._has_told.clear()
+            os.kill(self._process.pid, signal.SIGUSR1)
+            self._has_told.wait(TELL_SECONDS)
+
     def tail(self) -> str:
         """The newest lines of the output."""
         return "\n".join(self._lines)
 
-
-def _read(output: IO[str], lines: deque[str], is_ready: threading.Event) -> None:
-    """Keep the newest lines of a node until it has ended."""
-    with output:
-        for line in output:
-            lines.append(line.rstrip("\n"))
-            if _READY in line:
-                is_ready.set()
-    is_ready.set()
+    def _read(self, output: IO[str], lines: deque[str], is_ready: threading.Event) -> None:
+        """Keep the output of a node until it has ended, and its newest lines at hand."""
+        with output, self.log.open("a") as log:
+            for line in output:
+                lines.append(line.rstrip("\n"))
+                log.write(line)
+                if _READY in line:
+                    is_ready.set()
+                elif telling.END in line:
+                    log.flush()
+                    self._has_told.set()
+        is_ready.set()

@@ -26,6 +26,7 @@ from random import Random
 
 from verification.replication.campaign import Campaign, DivergedError
 from verification.replication.network import Namespaces, Network
+from verification.replication.nodes import StartError
 
 PROGRESS_KILLS = 50
 
@@ -53,6 +54,9 @@ def _options(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--namespaces", action="store_true", help="two network namespaces, with a cable between them")
     parser.add_argument("--bound-seconds", type=float, default=30, help="longest time until all are equal again")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--evidence", type=Path, help="folder for the logs and states of a failure (default: a new temporary one)"
+    )
     return parser.parse_args(words)
 
 
@@ -61,16 +65,18 @@ def main(words: Sequence[str] | None = None) -> int:
     arguments = _options(words)
     end = time.monotonic() + arguments.seconds
     with tempfile.TemporaryDirectory(prefix="zevm-replication-") as folder, ExitStack() as stack:
+        running, told = campaign(Path(folder), arguments, stack), 0
         try:
-            running, told = campaign(Path(folder), arguments, stack), 0
             while (killed := sum(running.kills.values())) < arguments.kills and time.monotonic() < end:
                 running.round()
                 if killed - told >= PROGRESS_KILLS:
                     told = killed
                     print(running.summary(), flush=True)
             running.finish()
-        except DivergedError as error:
-            print(f"FAILED with --seed {arguments.seed}: {error}")
+        except (DivergedError, StartError) as error:
+            evidence = arguments.evidence or Path(tempfile.mkdtemp(prefix="zevm-replication-failure-"))
+            running.save_evidence(evidence)
+            print(f"FAILED with --seed {arguments.seed}: {error}\nlogs, states and heads: {evidence}")
             return 1
         print(f"{running.summary()}: nothing lost")
     return 0

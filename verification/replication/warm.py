@@ -7,6 +7,7 @@ import os
 import sys
 from multiprocessing.connection import Connection
 
+from verification.replication.telling import tell_on_signal
 from zevm.node.app import run_nodes
 from zevm.node.chains import NamedChain
 from zevm.node.config import program_settings
@@ -33,4 +34,5 @@ def run(settings: dict[str, object], output: Connection, namespace: int | None) 
         os.dup2(output.fileno(), number)
     if namespace is not None:
         enter_namespace(namespace)
+    tell_on_signal()
     sys.exit(run_nodes([NamedChain("", program_settings(settings, {}))]))

@@ -10,10 +10,11 @@ from zevm.analysis.audit.evm.dispatcher import EntryPoint
 from zevm.analysis.audit.evm.events import Call, Condition, Path, Store
 from zevm.analysis.audit.evm.explorer import Bounds, Exploration, Explorer
 from zevm.analysis.audit.evm.guards import Field
-from zevm.analysis.audit.evm.run import STIPEND_GAS, Entry
+from zevm.analysis.audit.evm.run import Entry
 from zevm.analysis.audit.evm.slots import IMPLEMENTATION_SLOTS, Variable, changed_bits, reads_of, variable_of
 from zevm.analysis.audit.evm.terms import WORD, Taint, Term, Terms
 from zevm.chain.concurrency.deadline import Deadline, ExecutionTimeoutError
+from zevm.chain.rules.gas import STIPEND_GAS
 
 OUTSIDE = Taint.CALLDATA | Taint.CALLER | Taint.ORIGIN
 """Origins that the caller chooses."""

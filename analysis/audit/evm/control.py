@@ -6,12 +6,10 @@ from zevm.analysis.audit import rules
 from zevm.analysis.audit.evm import guards
 from zevm.analysis.audit.evm.contract import OUTSIDE, EvmContract, Function, bits_of
 from zevm.analysis.audit.evm.events import Call, Condition, Destruction, Path, Store
-from zevm.analysis.audit.evm.run import TRANSFERS, selector_of
+from zevm.analysis.audit.evm.run import TRANSFER, TRANSFERS, selector_of
 from zevm.analysis.audit.evm.slots import reads_of, variable_of
 from zevm.analysis.audit.evm.terms import Taint, Term
 from zevm.analysis.audit.finding import Finding, Place, Severity
-
-_TRANSFER = 0xA9059CBB
 
 
 def find(contract: EvmContract) -> Iterator[Finding]:
@@ -276,7 +274,7 @@ def _pays_ether(contract: EvmContract, call: Call) -> bool:
 
 
 def _pays_tokens(call: Call) -> bool:
-    if selector_of(call) != _TRANSFER or len(call.payload) < 3:
+    if selector_of(call) != TRANSFER or len(call.payload) < 3:
         return False
     recipient, amount = call.payload[1], call.payload[2]
     own = amount.taint & Taint.ENTRY

@@ -8,10 +8,11 @@ from zevm.analysis.audit.evm.memory import Memory, Region, spot_of
 from zevm.analysis.audit.evm.terms import FOLDS, Taint, Term, Terms
 from zevm.storage.keccak import keccak256
 
-STIPEND_GAS = 2_300
 _LAST_PRECOMPILE = 0x11
 _ECRECOVER = 1
-TRANSFERS = frozenset({0xA9059CBB, 0x23B872DD, 0x095EA7B3})
+TRANSFER = 0xA9059CBB
+"""The selector of transfer(address,uint256)."""
+TRANSFERS = frozenset({TRANSFER, 0x23B872DD, 0x095EA7B3})
 """Selectors of transfer, transferFrom and approve: their caller asks a token for nothing about authority."""
 
 _OF_THE_BLOCK = (

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 
 WORD = (1 << 256) - 1
-_SIGN = 1 << 255
 _MOST_NODES = 200
 """A larger expression becomes one opaque word, so that memory and time stay bounded."""
 
@@ -72,7 +71,7 @@ class Term:
 
 def signed(value: int) -> int:
     """The word as a number in two's complement."""
-    return value - (1 << 256) if value & _SIGN else value
+    return value - (1 << 256) if value >> 255 else value
 
 
 def _sdiv(a: int, b: int) -> int:

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from zevm.analysis.audit.trial.values import AMOUNTS, ETHER, Filling, encoded
+from zevm.analysis.audit.trial.values import AMOUNTS, Filling, encoded
+from zevm.chain.rules.units import ETHER
 
 
 @dataclass(frozen=True, slots=True)

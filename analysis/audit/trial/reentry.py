@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from zevm.analysis.audit.trial.assembler import actor, forwarded
 from zevm.analysis.audit.trial.functions import TriedFunction
-from zevm.analysis.audit.trial.values import ETHER
 from zevm.analysis.audit.trial.world import ATTACKER, DEPLOYER, DRIVER, VICTIM, World
+from zevm.chain.rules.units import ETHER
 
 _ARMED, _RESULT = 0, 1
 _SUCCEEDED = 2

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from zevm.analysis.audit.trial.assembler import PROBE_SLOT
 from zevm.analysis.audit.trial.functions import TriedFunction
 from zevm.analysis.audit.trial.reentry import rich
-from zevm.analysis.audit.trial.values import ETHER
 from zevm.analysis.audit.trial.world import PROBE_ADDRESS, STRANGER, Watcher, World
+from zevm.chain.rules.units import ETHER
 
 
 def intrudes(world: World, function: TriedFunction, variables: Sequence[int]) -> str | None:

@@ -7,7 +7,8 @@ from eth_abi import encode
 from eth_abi.exceptions import EncodingError, ParseError
 from eth_abi.grammar import ABIType, BasicType, TupleType, parse
 
-ETHER = 10**18
+from zevm.chain.rules.units import ETHER
+
 AMOUNTS = (ETHER, 1, 0, 100)
 """Numbers that are tried in turn."""
 

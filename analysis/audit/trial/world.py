@@ -5,10 +5,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from zevm.analysis.audit.trial.assembler import FRIEND, PROBE
-from zevm.analysis.audit.trial.values import ETHER, Filling, encoded
+from zevm.analysis.audit.trial.values import Filling, encoded
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import TransactionError
 from zevm.chain.rules.forks import LATEST_FORK, ForkRules
+from zevm.chain.rules.units import ETHER
 from zevm.chain.tracing.tracer import QuietTracer
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.environment import BlockEnvironment

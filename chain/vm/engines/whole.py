@@ -103,7 +103,7 @@ def _run(
         native.Helper(frames, evm_state, context),
         native.block_fields(evm_state, context),
         native.transaction_fields(evm_state, context),
-        _purchase(transaction, environment.rules.chain_id),
+        _envelope(transaction, environment.rules.chain_id),
         context.warm_entries,
         observer is not None and observer.hears_accesses,
         recording_of(context.tracer),
@@ -129,8 +129,8 @@ def _run(
     return _Finished(outcome, made, None if events is None else Telling(frames, *events))
 
 
-def _purchase(transaction: TransactionEnvironment, chain_id: int) -> tuple[Any, ...]:
-    """The purchase as core/zig/transition_objects.zig reads it. Void authorizations are left out."""
+def _envelope(transaction: TransactionEnvironment, chain_id: int) -> tuple[Any, ...]:
+    """The transaction as core/zig/transition_objects.zig reads it. Void authorizations are left out."""
     gas, authorizations = transaction.gas, transaction.authorization_list
     access_list = transaction.access_list
     return (

@@ -262,7 +262,7 @@ def db_get(services: Services, key: bytes, *, deadline: Deadline) -> str:
 def set_head(services: Services, number: int) -> None:
     """Make an earlier block the head and delete the later ones."""
     chain = services.chain
-    chain.refuse_when_driven()
+    chain.require_own_chain()
     if number >= chain.head.number:
         raise ServerError("not allowed to rewind to a future block")
     if number < chain.genesis.number:

@@ -8,13 +8,12 @@ from zevm.chain.tracing import trace
 from zevm.chain.tracing.encoded import Encoded
 from zevm.chain.types import Block
 from zevm.chain.types.block_reference import LATEST, BlockReference, BlockTag
-from zevm.chain.vm.interface import CallRequest
 from zevm.rpc.codec import objects, scalars
 from zevm.rpc.codec.objects import TransactionArguments
 from zevm.rpc.errors import ServerError
 from zevm.rpc.methods.support import tracing
 from zevm.rpc.methods.support.bundles import BUNDLES, CONTEXT, BundleArguments, prepare_bundles
-from zevm.rpc.methods.support.filling import call_request
+from zevm.rpc.methods.support.filling import traced_call
 from zevm.rpc.methods.support.tracing import TraceConfig, run_trace
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
@@ -65,17 +64,13 @@ def trace_call(
     deadline: Deadline,
 ) -> Encoded:
     """Execute a call under a tracer, on a block or (txIndex) within it, with overrides of state and block."""
-    call, context = _call_request(services, arguments), StateContext(block, config.transaction_index)
+    call, context = traced_call(services, arguments), StateContext(block, config.transaction_index)
     return run_trace(
         services,
         deadline,
         lambda request: trace.trace_call(services.chain, call, context, config.overrides, request),
         config,
     )
-
-
-def _call_request(services: Services, arguments: TransactionArguments) -> CallRequest:
-    return call_request(services, arguments, default_gas=services.limits.call_gas)
 
 
 @method(

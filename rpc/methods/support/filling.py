@@ -47,6 +47,11 @@ def call_request(services: Services, arguments: TransactionArguments, *, default
     )
 
 
+def traced_call(services: Services, arguments: TransactionArguments) -> CallRequest:
+    """The call of a trace; it may use what every call may, unless it says how much. Raises as `call_request`."""
+    return call_request(services, arguments, default_gas=services.limits.call_gas)
+
+
 def check_chain_id(services: Services, arguments: TransactionArguments) -> None:
     """Refuse a transaction that names another chain, with geth's text."""
     want = services.chain.chain_id

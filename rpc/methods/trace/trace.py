@@ -11,13 +11,12 @@ from zevm.chain.tracing.parity_tracers import KINDS
 from zevm.chain.types import Block, Transaction
 from zevm.chain.types.block_reference import EARLIEST, LATEST, BlockReference
 from zevm.chain.vm.calls import MAX_DEPTH
-from zevm.chain.vm.interface import CallRequest
 from zevm.rpc.codec import objects, scalars
 from zevm.rpc.codec.objects import TransactionArguments, decode_fields
 from zevm.rpc.codec.scalars import Decoder, schema
 from zevm.rpc.errors import InvalidParamsError, ServerError
 from zevm.rpc.methods.support.bundles import check_call_count
-from zevm.rpc.methods.support.filling import call_request
+from zevm.rpc.methods.support.filling import traced_call
 from zevm.rpc.methods.support.tracing import run_trace
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
@@ -196,7 +195,7 @@ def call(
     deadline: Deadline,
 ) -> orjson.Fragment:
     """Execute a call on a block, for its frames, instructions and state differences."""
-    pairs = [(_request_of(services, arguments), wanted)]
+    pairs = [(traced_call(services, arguments), wanted)]
     return run_trace(
         services,
         deadline,
@@ -219,16 +218,12 @@ def call_many(
 ) -> orjson.Fragment:
     """Execute calls in sequence, for the frames, instructions and state differences of each."""
     check_call_count(len(pairs), services.limits)
-    prepared = [(_request_of(services, arguments), wanted) for arguments, wanted in pairs]
+    prepared = [(traced_call(services, arguments), wanted) for arguments, wanted in pairs]
     return run_trace(
         services,
         deadline,
         lambda request: _encoded(parity.trace_calls(services.chain, prepared, reference, request)),
     )
-
-
-def _request_of(services: Services, arguments: TransactionArguments) -> CallRequest:
-    return call_request(services, arguments, default_gas=services.limits.call_gas)
 
 
 @method(

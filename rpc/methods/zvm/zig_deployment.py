@@ -22,6 +22,7 @@ from zevm.rpc.errors import (
     LimitExceededError,
     MethodNotFoundError,
     ServerError,
+    told,
 )
 from zevm.rpc.memory.sources import CLIENT, source_of
 from zevm.rpc.methods.support.reading import on_writer
@@ -81,9 +82,9 @@ async def deploy_zig_contract(
     except (ContractNameError, ConstructorArgumentsError) as error:
         raise InvalidParamsError(str(error)) from error
     except BuildError as error:
-        raise CompilationFailedError(str(error), timed_out=isinstance(error, BuildTimeoutError)) from error
+        raise CompilationFailedError(told(error), timed_out=isinstance(error, BuildTimeoutError)) from error
     except CompilerBusyError as error:
-        raise LimitExceededError(str(error)) from error
+        raise LimitExceededError(told(error)) from error
     except SandboxError as error:
         raise ServerError(f"the compiler cannot be confined on the node's machine: {error}") from error
     answer = await on_writer(services, deploy_creation, services, data, wanted or TransactionArguments())

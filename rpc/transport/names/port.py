@@ -1,8 +1,10 @@
 """GET /resolve/NAME: the address, the contract and the records of a name as JSON, for clients that speak HTTP alone.
 
-An answer is kept until the chain has another head, so that many who ask for one name cost one execution.
+An answer is kept until the chain has another head, and who asks while it is made waits for it, so that many who ask for
+one name cost one execution.
 """
 
+import asyncio
 import hashlib
 from dataclasses import dataclass
 from urllib.parse import unquote
@@ -45,6 +47,15 @@ class Answer:
     seconds: int = 0
 
 
+@dataclass(slots=True)
+class _UnderWay:
+    """An answer that is being made, since the chain has had this head, and how many wait for it."""
+
+    head: Head
+    task: asyncio.Task[Answer]
+    waiting: int = 0
+
+
 def _has(tags: bytes | None, tag: bytes) -> bool:
     """Whether an If-None-Match header names a tag (RFC 9110, 13.1.2)."""
     named = {part.strip().removeprefix(b"W/") for part in (tags or b"").split(b",")}
@@ -70,6 +81,7 @@ class NamesApplication:
         self._upstream = None if options.upstream is None else Upstream(options.upstream, services.limits)
         self._kept: LRU[str, Answer] = LRU(services.limits.zns_cache)
         self._kept_of: Head | None = None
+        self._under_way: dict[str, _UnderWay] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -85,9 +97,10 @@ class NamesApplication:
             await respond(send, 200, [JSON_TYPE], b'{"status":"ok"}')
             return
         name = unquote(scope["raw_path"].decode("latin-1"), errors="replace")[len(PATH) :]
-        answer = self._kept_for(self._services.chain.head).get(name)
+        head = self._services.chain.head
+        answer = self._kept_for(head).get(name)
         if answer is None:
-            _, answer = await unless_left(self._answer(name), receive)
+            _, answer = await unless_left(self._joined(head, name), receive)
         if answer is not None:
             await self._send(scope, send, answer)
 
@@ -100,6 +113,22 @@ class NamesApplication:
         if scope["path"] != "/health" and not scope["path"].startswith(PATH):
             return Refusal(404, f"not found; ask for {PATH}NAME")
         return None
+
+    async def _joined(self, head: Head, text: str) -> Answer:
+        """The answer that others make for the same head, or a new one; it is given up with the last who waits."""
+        found = self._under_way.get(text)
+        if found is None or found.head is not head:
+            task = asyncio.get_running_loop().create_task(self._answer(text))
+            found = self._under_way[text] = _UnderWay(head, task)
+        found.waiting += 1
+        try:
+            return await asyncio.shield(found.task)
+        finally:
+            found.waiting -= 1
+            if not found.waiting:
+                found.task.cancel()
+                if self._under_way.get(text) is found:
+                    del self._under_way[text]
 
     async def _answer(self, text: str) -> Answer:
         try:

@@ -14,7 +14,7 @@ from zevm.chain.canonical.marks import Checkpoints
 from zevm.chain.engine import errors
 from zevm.chain.engine.driver import PayloadStatus, Status
 from zevm.chain.engine.limits import EngineLimits
-from zevm.chain.errors import DrivenChainError, TransactionError, UnknownBlockError
+from zevm.chain.errors import ExternalConsensusError, TransactionError, UnknownBlockError
 from zevm.chain.events import Event, HeadChanged, PayloadExecuted
 from zevm.chain.rules.forks import Fork
 from zevm.chain.types import Block, Transaction, TransactionType
@@ -554,6 +554,6 @@ def test_nothing_else_makes_or_unmakes_blocks(consensus: Consensus) -> None:
         (chain.mining.set_mode, MiningMode()),
     )
     for change, *arguments in changes:
-        with pytest.raises(DrivenChainError, match="a consensus client drives this chain"):
+        with pytest.raises(ExternalConsensusError, match="a consensus client drives this chain"):
             chain.writer.run(change, *arguments)
     chain.writer.run(chain.mining.set_automine, False)

@@ -307,7 +307,7 @@ def test_refusals() -> None:
 def test_a_trace_that_grows_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings.Budget.__init__, "__defaults__", (3000,))
     code = "20 JUMPDEST 1 SWAP1 SUB " + calling("CALL", OTHER) + " POP DUP1 2 JUMPI"
-    with pytest.raises(TraceSizeError, match="trace larger than 3000 bytes: ask for less"):
+    with pytest.raises(TraceSizeError, match="trace larger than 3000 bytes"):
         trace("callTracer", assemble(code), accounts=STOPS)
 
 

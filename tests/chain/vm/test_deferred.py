@@ -1,4 +1,4 @@
-"""The libraries of curves are imported by the first precompile of py-evm that needs them, and answer then."""
+"""Parts of py-evm that the node does not use are imported by what needs them, and answer then."""
 
 import subprocess
 import sys
@@ -42,7 +42,47 @@ assert "Crypto.Hash.keccak" in sys.modules, "not what answered"
 """
 
 
+PACKAGES = """
+import sys
+import zevm.chain.vm.fork_table
+import eth.vm.forks.prague.opcodes
+
+assert not sys.modules.keys() & {"eth.chains", "eth.db", "eth.vm.base"}, "imported with py-evm"
+assert eth.exceptions.VMError is not None
+try:
+    eth.no_such_name
+except AttributeError as error:
+    assert str(error) == "module 'eth' has no attribute 'no_such_name'", error
+else:
+    raise AssertionError
+from importlib.metadata import version
+assert eth.__version__ == version("py-evm")
+from eth.chains.mainnet import MainnetChain
+from eth.vm.forks import PragueVM
+assert eth.MainnetChain is MainnetChain
+assert eth.vm.forks.prague.PragueVM is PragueVM
+assert PragueVM in {vm for _, vm in MainnetChain.vm_configuration}
+"""
+
+THE_OTHER_WAY = """
+import eth
+chain = eth.MainnetChain
+import zevm.chain.vm.fork_table
+assert eth.MainnetChain is chain
+"""
+
+
+def run(script: str) -> None:
+    process = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert process.returncode == 0, process.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("script", [PACKAGES, THE_OTHER_WAY], ids=["after the chain", "before the chain"])
+def test_packages_of_py_evm_run_when_another_program_asks_for_what_they_define(script: str) -> None:
+    run(script)
+
+
 @pytest.mark.slow
 def test_pairings_are_imported_when_a_precompile_is_called() -> None:
-    run = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, cwd=ROOT, check=False)
-    assert run.returncode == 0, run.stderr
+    run(SCRIPT)

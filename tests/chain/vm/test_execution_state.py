@@ -16,7 +16,7 @@ FIELDS = frozenset(BlockState.__slots__)
 
 
 def product_files() -> Iterator[Path]:
-    for package in ("chain", "rpc", "node", "storage"):
+    for package in ("analysis", "chain", "contracts", "core", "covenant", "node", "rpc", "storage"):
         yield from (ROOT / package).resolve().rglob("*.py")
 
 

@@ -46,7 +46,7 @@ PROFILE = settings(
     deadline=None,
     phases=(Phase.generate, Phase.shrink),
     suppress_health_check=[HealthCheck.too_slow],
-    max_examples=400,
+    max_examples=150,
 )
 
 accounts = st.sampled_from(ACCOUNTS)

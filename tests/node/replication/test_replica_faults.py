@@ -20,7 +20,6 @@ from zevm.chain.rules.genesis import load_default_genesis
 from zevm.node.client import CallFailedError
 from zevm.node.errors import NodeError
 from zevm.node.replication.bootstrap import with_leaders_genesis
-from zevm.node.replication.identity import encode_genesis
 from zevm.node.replication.replica import LeaderRefusedError, Replica
 from zevm.node.replication.stream import Link, Stream
 from zevm.node.settings import Settings
@@ -136,7 +135,7 @@ def test_a_leader_that_dies_amid_the_search_for_the_last_common_block_is_left_so
 
 def test_another_genesis_is_refused(leading: Pair, opened: Open) -> None:
     follower = opened(follow=leading.lead(), genesis=GENESIS)
-    hashes = [keccak256(encode_genesis(node.chain.genesis)).hex() for node in (leading.node, follower)]
+    hashes = [keccak256(node.chain.genesis.encode()).hex() for node in (leading.node, follower)]
     refusal_of(follower, r"another one .*the hashes 0x{} and 0x{}\): give the follower a new --datadir".format(*hashes))
     assert follower.chain.head.number == 0
     assert follower.request("eth_blockNumber") == "0x0"

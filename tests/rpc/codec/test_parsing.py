@@ -84,6 +84,7 @@ async def shortest_pause(attempt: Callable[[], Awaitable[object]]) -> float:
     return shortest
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("body_of", SHAPES.values(), ids=SHAPES.keys())
 async def test_b10_no_body_stops_the_loop(body_of: Callable[[], bytes]) -> None:
     """B10: whatever five megabytes hold, others have their turn within 250 ms of the machine's own time."""

@@ -345,12 +345,13 @@ def check_answers(reply: bytes | None) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow], deadline=None)
-@given(st.lists(MESSAGES | JSON, max_size=4) | MESSAGES | JSON)
-def test_any_json_gets_a_proper_answer(message: Any) -> None:
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(st.lists(st.lists(MESSAGES | JSON, max_size=4) | MESSAGES | JSON, min_size=1, max_size=20))
+def test_any_json_gets_a_proper_answer(messages: list[Any]) -> None:
     async def run() -> None:
         async with running_dispatcher(evm_workers=1) as (dispatcher, _):
-            check_answers(await dispatcher.answer(json.dumps(message).encode()))
+            for message in messages:
+                check_answers(await dispatcher.answer(json.dumps(message).encode()))
 
     asyncio.run(run())
 

@@ -5,11 +5,13 @@ import logging
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import cache
 
 import orjson
 import pytest
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from testing.speed import slowness
 from tests.rpc.dispatch.test_dispatcher import MALFORMED
 from tests.rpc.support import call, http, running_server, tiny
 from tests.rpc.transport.test_http import GARBAGE
@@ -91,6 +93,12 @@ CASES: dict[str, list[bytes]] = {
 }
 
 
+@cache
+def _silence_seconds() -> float:
+    """Time without a byte after which a server has said all."""
+    return 0.15 * slowness()
+
+
 async def exchange(port: int, parts: list[bytes]) -> bytes:
     """All that the server sends to a client that sends these parts, each in a packet of its own, and then no more."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -102,7 +110,7 @@ async def exchange(port: int, parts: list[bytes]) -> bytes:
             await writer.drain()
             await asyncio.sleep(0.001)
     with suppress(ConnectionError, TimeoutError):
-        while piece := await asyncio.wait_for(reader.read(1 << 20), 0.15):
+        while piece := await asyncio.wait_for(reader.read(1 << 20), _silence_seconds()):
             received += piece
     writer.close()
     return received

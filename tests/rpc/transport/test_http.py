@@ -13,6 +13,7 @@ from tests.rpc import support
 from tests.rpc.dispatch.test_dispatcher import MALFORMED, check_answers
 from tests.rpc.support import HttpAnswer, call, http, make_registry, make_services, read_answer, running_server, tiny
 from zevm.rpc.dispatch.dispatcher import Dispatcher
+from zevm.rpc.explorer.endpoint import Explorer
 from zevm.rpc.graphql.endpoint import GraphqlEndpoint
 from zevm.rpc.transport.guard import Guard
 from zevm.rpc.transport.http import create_app
@@ -353,7 +354,8 @@ async def test_large_answers_are_compressed_for_other_machines_alone() -> None:
     services = make_services()
     dispatcher = Dispatcher(make_registry(), services, None)
     guard = Guard()
-    app = create_app(services, dispatcher, GraphqlEndpoint(services, dispatcher.workers, guard), guard)
+    graphql = GraphqlEndpoint(services, dispatcher.workers, guard)
+    app = create_app(services, dispatcher, graphql, Explorer(services, dispatcher.workers, is_open=False), guard)
     for client, accepts, compressed in (
         ("192.168.1.9", "gzip, deflate", True),
         ("192.168.1.9", "identity", False),

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from testing.speed import slowness
+from testing.speed import PATIENCE_SECONDS, slowness
 from tests.rpc.methods.memory_node import ALICE, BOB, Node, hexadecimal, start_node, stop_node
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.rules.name_service import REGISTRY_ADDRESS, RESOLVER_ADDRESS, namehash
@@ -174,6 +174,44 @@ async def test_who_leaves_ends_the_execution(monkeypatch: pytest.MonkeyPatch) ->
         assert await asyncio.to_thread(begun.wait, 30)
         writer.close()
         assert await asyncio.to_thread(ended.wait, 30)
+
+
+async def test_who_asks_while_an_answer_is_made_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also when the one who asked first leaves; what was asked for before a block is no answer after it."""
+    executed: list[str] = []
+    goes_on = threading.Event()
+
+    def resolved(application: NamesApplication, name: str, deadline: Deadline) -> Answer:
+        executed.append(name)
+        assert goes_on.wait(PATIENCE_SECONDS)
+        deadline.check()
+        return plain(application, name, deadline)
+
+    async def until(count: int) -> None:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while len(executed) < count:
+                await asyncio.sleep(0.001)
+
+    plain = NamesApplication._resolved
+    monkeypatch.setattr(NamesApplication, "_resolved", resolved)
+    async with served() as (node, port):
+        _, first = await asyncio.open_connection("127.0.0.1", port)
+        first.write(b"GET /resolve/a.ghost HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await until(1)
+        asking = [asyncio.create_task(get(port, "/resolve/a.ghost")) for _ in range(20)]
+        application: Any = node.server._names_listener._app  # type: ignore[union-attr]
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while application._under_way["a.ghost"].waiting < 21:
+                await asyncio.sleep(0.001)
+        first.close()
+        await node.call("zns_register", {"name": "a.ghost", "address": hexadecimal(ALICE)})
+        late = asyncio.create_task(get(port, "/resolve/a.ghost"))
+        await until(2)
+        goes_on.set()
+        assert (await late)[2]["address"] == hexadecimal(ALICE)
+        assert {(await answer)[0] for answer in asking} <= {200, 404}
+        assert executed == ["a.ghost"] * 2
+        assert not application._under_way
 
 
 REFUSED = [

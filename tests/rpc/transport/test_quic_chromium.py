@@ -1,4 +1,4 @@
-"""Chromium over HTTP/3: it loads the node's page, whose script asks for blocks and balances by POST."""
+"""Chromium over HTTP/3: it loads the node's page, whose script then asks for new blocks by POST."""
 
 import asyncio
 import base64
@@ -52,6 +52,7 @@ async def test_the_page_and_its_calls_in_chromium(tmp_path: Path) -> None:
                 await process.wait()
 
         assert b"ETH</td>" in page, page
+        assert b">Copy</button>" in page, "the script ran"
         figures = node.server.quic_figures()
         assert figures is not None
         assert set(figures.handshakes) == {("h3", "X25519MLKEM768")}

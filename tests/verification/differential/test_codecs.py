@@ -33,7 +33,7 @@ HEADERS = {
     20: CancunBlockHeader,
     21: PragueBlockHeader,
 }
-reproducible = settings(max_examples=300, deadline=None, derandomize=True, database=None)
+reproducible = settings(max_examples=150, deadline=None, derandomize=True, database=None)
 
 
 def decoded(data: bytes) -> "rlp.Item | None":

@@ -49,7 +49,7 @@ def specification() -> Iterator[Specification]:
 
 
 def test_random_blocks_give_what_the_specification_gives(specification: Specification, tmp_path: Path) -> None:
-    assert campaign(specification, SEED, Limits(ENDLESS, 30), tmp_path, zvm=False) == 0
+    assert campaign(specification, SEED, Limits(ENDLESS, 15), tmp_path, zvm=False) == 0
 
 
 def test_random_blocks_give_the_same_where_webassembly_is_on(specification: Specification, tmp_path: Path) -> None:

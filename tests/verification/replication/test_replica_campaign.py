@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
+from pathlib import Path
+
 import pytest
 
 from verification.replication import run as replication
@@ -21,8 +25,8 @@ def test_a_short_campaign_finds_nothing(capsys: pytest.CaptureFixture[str]) -> N
     assert "nothing lost" in printed
 
 
-def test_a_loss_is_found(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """A transaction that the leader has answered, and no chain has."""
+def test_a_loss_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """A transaction that the leader has answered, and no chain has; what tells of it is kept."""
     prepare, lost = Load.prepare, "0x" + "ab" * 32
 
     def prepared(load: Load, leader: Node) -> None:
@@ -30,5 +34,18 @@ def test_a_loss_is_found(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
         load.recent.append(lost)
 
     monkeypatch.setattr(Load, "prepare", prepared)
-    assert replication.main(["--kills", "1", "--seed", "7", *SHORT]) == 1
-    assert f"leader lacks acknowledged transactions: ['{lost}']" in capsys.readouterr().out
+    evidence = tmp_path / "evidence"
+    assert replication.main(["--kills", "1", "--seed", "7", "--evidence", str(evidence), *SHORT]) == 1
+    printed = capsys.readouterr().out
+    assert f"leader lacks acknowledged transactions: ['{lost}']" in printed
+    assert str(evidence) in printed
+    facts = json.loads((evidence / "facts.json").read_text())
+    assert facts["heads"]["leader"] == facts["heads"]["follower-0"]
+    assert facts["ways"][0]["to_server"] > 0
+    follower, leader = ((evidence / f"{name}.log").read_text() for name in ("follower-0", "leader"))
+    assert re.search(r"^follower: FollowReport\(connected=True, .*\), position ", follower, re.MULTILINE)
+    assert re.search(r"^task follower: Follower\.run:\d+", follower, re.MULTILINE)
+    for told in (follower, leader):
+        assert re.search(
+            r"^connection of zvm-sync/1 with .*: CONNECTED, ended None, confirmed True, ", told, re.MULTILINE
+        )

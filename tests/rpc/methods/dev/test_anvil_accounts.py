@@ -147,6 +147,18 @@ async def test_tokens_that_are_none(node: Node) -> None:
     assert (await node.fails("anvil_dealERC20", bob, bob, "0x1")).message == f"there is no contract at {bob}"
 
 
+async def test_the_zero_address_can_be_impersonated(node: Node) -> None:
+    zero = "0x" + "0" * 40
+    await node.call("anvil_impersonateAccount", zero)
+    await node.call("anvil_setBalance", zero, hex(10**18))
+    sent = await node.call("eth_sendTransaction", {"from": zero, "to": hexadecimal(STRANGER), "value": "0x5"})
+    receipt = await node.call("eth_getTransactionReceipt", sent)
+    assert (receipt["from"], receipt["status"]) == (zero, "0x1")
+    assert (await node.call("eth_getTransactionByHash", sent))["from"] == zero
+    assert await node.call("eth_getTransactionCount", zero, "latest") == "0x1"
+    assert await node.call("eth_getBalance", hexadecimal(STRANGER), "latest") == "0x5"
+
+
 async def test_impersonation_is_refused_for_what_is_no_address(node: Node) -> None:
     for name in ("anvil_impersonateAccount", "anvil_stopImpersonatingAccount"):
         assert (await node.fails(name, "0x12")).code == -32602

@@ -1,0 +1,89 @@
+"""The answers of the explorer before they are HTML, and what making one needs."""
+
+import html
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from zevm.analysis.printable import printable
+from zevm.chain.concurrency.deadline import Deadline
+from zevm.rpc.limits import Limits
+from zevm.rpc.services import Services
+
+CUT = "…"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A template's name and values. title: of the browser's tab."""
+
+    template: str
+    title: str
+    values: dict[str, Any]
+    status: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    """Another page of the explorer; `location` is a path."""
+
+    location: str
+
+
+class NotFoundError(Exception):
+    """The chain has nothing of this name; the message says what was looked for."""
+
+
+class PageText:
+    """Text of strangers on one page: names, reasons, logs, data. Each is cut, and all together are.
+
+    A page stays small whatever a contract returns: characters count as they are in HTML, where `"` has five.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._value_bytes = limits.explorer_value_bytes
+        self._left = limits.explorer_page_bytes
+
+    def of(self, text: str) -> str:
+        """The text without control characters, cut to the remaining size."""
+        return self._share(printable(text if len(text) <= self._value_bytes else text[: self._value_bytes] + CUT))
+
+    def data(self, value: bytes) -> str:
+        """Bytes as hex."""
+        most = self._value_bytes // 2
+        return self._share(f"0x{value[:most].hex()}{CUT if len(value) > most else ''}")
+
+    def _share(self, shown: str) -> str:
+        size = len(html.escape(shown).encode())
+        if size > self._left:
+            return CUT
+        self._left -= size
+        return shown
+
+
+@dataclass(frozen=True, slots=True)
+class PageRequest:
+    """The input of a page. arguments: the parts of the path. query: the first value of each parameter.
+
+    origin: scheme and host as the browser has them.
+    """
+
+    services: Services
+    deadline: Deadline
+    arguments: tuple[str, ...] = ()
+    query: Mapping[str, str] = field(default_factory=dict)
+    origin: str = ""
+
+    @property
+    def rows(self) -> int:
+        """Rows of a list on one page."""
+        return self.services.limits.explorer_rows
+
+    def text(self) -> PageText:
+        """A page's share of text; take one for each page."""
+        return PageText(self.services.limits)
+
+    def number(self, name: str, default: int = 0) -> int:
+        """A parameter of the query that is a decimal number of at most 18 digits; anything else is `default`."""
+        text = self.query.get(name, "")
+        return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else default

@@ -1,0 +1,68 @@
+"""The pages as one function of a request, for workers; an error is a page too."""
+
+from collections.abc import Mapping
+from urllib.parse import parse_qsl
+
+from zevm.chain.concurrency.deadline import Deadline
+from zevm.chain.errors import UnknownBlockError
+from zevm.rpc.dispatch.error_translation import to_rpc_error
+from zevm.rpc.errors import InternalError, RpcError
+from zevm.rpc.explorer.answer import Answer
+from zevm.rpc.explorer.page import NotFoundError, Page, PageRequest, PageText, Redirect
+from zevm.rpc.explorer.rendering import Renderer
+from zevm.rpc.explorer.routes import route
+from zevm.rpc.services import Services
+from zevm.rpc.transport.asgi import Scope
+from zevm.rpc.transport.guard import header
+
+QUERY_BYTES = 2_048
+"""A longer query is left out: the explorer's own are short."""
+
+
+class Site:
+    """Makes pages, on any thread."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._renderer = Renderer()
+
+    def make(self, scope: Scope, deadline: Deadline) -> Answer:
+        """The answer to a GET."""
+        found = self._found(scope, deadline)
+        if isinstance(found, Redirect):
+            return Answer(303, b"", location=found.location)
+        return Answer(found.status, self._renderer.render(found))
+
+    def _found(self, scope: Scope, deadline: Deadline) -> Page | Redirect:
+        path: str = scope["path"]
+        try:
+            chosen = route(path)
+            if chosen is None:
+                raise NotFoundError(f"There is no page {path[:80]}.")
+            maker, arguments = chosen
+            return maker(PageRequest(self._services, deadline, arguments, _query(scope), _origin(scope)))
+        except (NotFoundError, UnknownBlockError) as error:
+            return self._problem(404, "Not found", str(error))
+        except Exception as error:
+            told: RpcError = to_rpc_error(self._services, "the explorer", error)
+            if isinstance(told, InternalError):
+                return self._problem(500, "Error", told.message)
+            return self._problem(503, "Not now", told.message)
+
+    def _problem(self, status: int, title: str, message: str) -> Page:
+        values = {"message": PageText(self._services.limits).of(message), "status": status}
+        return Page("problem.html", title, values, status)
+
+
+def _query(scope: Scope) -> Mapping[str, str]:
+    text: bytes = scope["query_string"]
+    if len(text) > QUERY_BYTES:
+        return {}
+    pairs = parse_qsl(text.decode("latin-1"), keep_blank_values=True, errors="replace")
+    return dict(reversed(pairs))
+
+
+def _origin(scope: Scope) -> str:
+    """Scheme and host as the browser has them."""
+    host = header(scope["headers"], b"host")
+    return f"{scope.get('scheme', 'http')}://{'127.0.0.1' if host is None else host.decode('latin-1')}"

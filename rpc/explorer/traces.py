@@ -1,0 +1,109 @@
+"""Transactions executed again for a page, and their calls with names."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from zevm.analysis.call_tree import Call, decode_call_tree
+from zevm.chain.canonical.records import TransactionPosition
+from zevm.chain.tracing import trace
+from zevm.chain.tracing.encoded import Encoded, size_of, take_text
+from zevm.chain.types import Receipt, Transaction
+from zevm.chain.types.block_reference import LATEST, BlockReference
+from zevm.rpc.errors import LimitExceededError
+from zevm.rpc.explorer.page import PageRequest
+from zevm.rpc.methods.support.reading import code_of
+from zevm.rpc.methods.support.tracing import TraceConfig, run_trace
+from zevm.rpc.services import Services
+from zevm.storage.primitives import Address, Hash32
+
+CodeOf = Callable[[bytes], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Mined:
+    """A transaction as a page finds it. position, receipt: None while it waits."""
+
+    transaction: Transaction
+    sender: Address
+    position: TransactionPosition | None = None
+    receipt: Receipt | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether it is in a block and did not succeed."""
+        return self.receipt is not None and self.receipt.status == 0
+
+
+def find(services: Services, transaction_hash: Hash32) -> Mined | None:
+    """A transaction of a block or of the pool."""
+    position = services.chain.find_transaction(transaction_hash)
+    if position is None:
+        waiting = services.chain.pool.get(transaction_hash)
+        return None if waiting is None else Mined(waiting, waiting.sender)
+    receipts = services.chain.receipts(position.block.hash)
+    receipt = receipts[position.index] if receipts else None
+    sender = position.transaction.sender if receipt is None else receipt.sender
+    return Mined(position.transaction, sender, position, receipt)
+
+
+def run_again(request: PageRequest, transaction_hash: Hash32, tracer: str, **options: bool) -> Any:
+    """The result of a tracer as JSON values. Raises ServerError past its time, LimitExceededError past its size."""
+    services, limits = request.services, request.services.limits
+    config = TraceConfig(tracer, f"{limits.explorer_trace_seconds:f}s", options)
+
+    def traced(asked: trace.TraceRequest) -> Encoded:
+        return trace.trace_transaction(services.chain, transaction_hash, asked)
+
+    parts = run_trace(services, request.deadline, traced, config).parts
+    size_bytes, most = size_of(parts), limits.explorer_trace_bytes
+    if size_bytes > most:
+        raise LimitExceededError(
+            f"the trace has {size_bytes:,} bytes, a page shows at most {most:,}: raise --rpc-explorer-trace-bytes, or "
+            f"ask for debug_traceTransaction"
+        )
+    return orjson.loads(take_text(parts))
+
+
+def named_calls(services: Services, frame: Mapping[str, Any], mined: Mined) -> Call:
+    """The calls of callTracer's result with the names that the node knows."""
+    return decode_call_tree(frame, services.catalogue, code_reader(services, mined))
+
+
+def code_reader(services: Services, mined: Mined) -> CodeOf:
+    """The code of accounts after the transaction's block; of a waiting transaction now."""
+    block = LATEST if mined.position is None else BlockReference(hash=mined.position.block.hash)
+    state = services.chain.state_at(block)
+    return lambda address: code_of(state, Address(address))
+
+
+def frame_of(mined: Mined) -> dict[str, Any]:
+    """The outermost frame of a transaction as callTracer has it, without running it: its receipt has the logs."""
+    transaction, receipt = mined.transaction, mined.receipt
+    to = transaction.to if receipt is None else transaction.to or receipt.contract_address
+    return {
+        "type": "CREATE" if transaction.to is None else "CALL",
+        "from": f"0x{mined.sender.hex()}",
+        **({} if to is None else {"to": f"0x{to.hex()}"}),
+        "input": f"0x{transaction.data.hex()}",
+        "value": hex(transaction.value),
+        "gas": hex(transaction.gas_limit),
+        "gasUsed": hex(0 if receipt is None else receipt.gas_used),
+        **({"error": "execution reverted"} if mined.failed else {}),
+    }
+
+
+def log_frame(mined: Mined, first: int, count: int) -> dict[str, Any]:
+    """The same with some of the transaction's logs."""
+    logs = () if mined.receipt is None else mined.receipt.logs[first : first + count]
+    shown = [
+        {
+            "address": f"0x{log.address.hex()}",
+            "topics": [f"0x{topic.hex()}" for topic in log.topics],
+            "data": f"0x{log.data.hex()}",
+        }
+        for log in logs
+    ]
+    return frame_of(mined) | {"logs": shown}

@@ -1,0 +1,77 @@
+"""The explorer in Chromium: it follows the chain, keeps its own policy, and fits small windows and keyboards."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.rpc.explorer.chromium import CHROMIUM, REASON, Browser, browser
+from tests.rpc.explorer.explored import Explored, explored, fill
+
+WINDOWS = ((360, False), (1280, True), (1280, False))
+"""Widths in CSS pixels, and whether the colours are dark."""
+WITHOUT_NAME = """[...document.querySelectorAll('a, button, input, summary')].filter(
+  (item) => !(item.getAttribute('aria-label') || item.textContent.trim() || item.labels?.length)).length"""
+PALE = """(() => {
+  const channel = (byte) => { const value = byte / 255;
+    return value <= .03928 ? value / 12.92 : ((value + .055) / 1.055) ** 2.4; };
+  const parts = (colour) => colour.match(/[\\d.]+/g).map(Number);
+  const light = ([r, g, b]) => .2126 * channel(r) + .7152 * channel(g) + .0722 * channel(b);
+  const behind = (item) => { for (; item; item = item.parentElement) {
+    const found = parts(getComputedStyle(item).backgroundColor); if (found.length < 4 || found[3] > 0) return found; }
+    return [255, 255, 255]; };
+  return [...document.querySelectorAll('body *:not(svg *)')].filter((item) =>
+    [...item.childNodes].some((node) => node.nodeType === 3 && node.data.trim()) && item.getClientRects().length)
+    .map((item) => { const [one, two] = [light(parts(getComputedStyle(item).color)), light(behind(item))];
+      return [(Math.max(one, two) + .05) / (Math.min(one, two) + .05), item.outerHTML.slice(0, 80)]; })
+    .filter(([contrast]) => contrast < 4.5);
+})()"""
+"""Texts whose contrast is below WCAG 2.2's 4.5:1."""
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason=REASON), pytest.mark.timeout(300)]
+
+
+def _url(chain: Explored) -> str:
+    return f"http://localhost:{chain.node.server.addresses[0][1]}"
+
+
+async def test_pages_in_chromium(tmp_path: Path) -> None:
+    async with explored() as chain, browser(tmp_path) as tab:
+        await fill(chain)
+        await _follows_the_chain(chain, tab)
+        await _keyboard(chain, tab)
+        places = chain.places
+        for path in (
+            "/", "/blocks", "/block/2", f"/tx/{places['log']}", f"/tx/{places['failed']}",
+            f"/tx/{places['nested']}/calls",
+            f"/tx/{places['log']}/state", f"/address/{places['logger']}", f"/address/{places['logger']}/storage",
+            f"/address/{places['module']}", f"/address/{places['alice']}/transactions", "/pool",
+        ):  # fmt: skip
+            for width, dark in WINDOWS:
+                await tab.size(width, 800, dark=dark)
+                await tab.goto(_url(chain) + path)
+                assert await tab.value("document.documentElement.scrollWidth") <= width, (path, width)
+                assert await tab.value(PALE) == [], (path, dark)
+            assert await tab.value(WITHOUT_NAME) == 0, path
+            assert await tab.value("document.querySelectorAll('h1').length") == 1, path
+        assert tab.complaints == [], "its own policy stops nothing, and no script fails"
+
+
+async def _follows_the_chain(chain: Explored, tab: Browser) -> None:
+    await tab.size(1280, 800)
+    await tab.goto(_url(chain) + "/")
+    await tab.until("document.querySelector('button.copy')")
+    head = chain.node.chain.head.number
+    await tab.until("document.querySelector('#live-state[data-follows]')")
+    sent = await chain.node.send(to=chain.places["bob"], value="0x1")
+    await tab.until(f"document.querySelector('#blocks a[href=\"/block/{head + 1}\"]')")
+    await tab.until(f"document.querySelector('#transactions a[href=\"/tx/{sent['transactionHash']}\"]')")
+
+
+async def _keyboard(chain: Explored, tab: Browser) -> None:
+    await tab.press("Tab")
+    assert await tab.value("document.activeElement.textContent") == "Skip to the content"
+    await tab.press("/")
+    assert await tab.value("document.activeElement.id") == "q"
+    await tab.send("Input.insertText", text=chain.places["log"])
+    await tab.leave("Enter")
+    assert await tab.value("location.pathname") == f"/tx/{chain.places['log']}"

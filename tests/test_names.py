@@ -1,0 +1,70 @@
+"""Names of the field (CONTRIBUTING.md, Names): words that the house once used are in no name of the product."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("core", "storage", "chain", "contracts", "analysis", "covenant", "rpc", "node", "zevm")
+WORDS = {
+    "purchase": "transaction_environment",
+    "activity": "host_context",
+    "hook": "host_function",
+    "hooks": "host_functions",
+    "driven": "external_consensus",
+}
+"""Words of a name, in whatever case -> the field's."""
+EXPLAINED = {
+    "VM_HOOKS": "the import module of Stylus",
+    "_VM_HOOKS": "likewise",
+    "ReportHooks": "pytest's own word for them",
+    "hooks": "likewise, in zevm/pytest_plugin.py",
+}
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+")
+
+
+def names(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Every name that a module gives, with its line."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.lineno, node.name
+        elif isinstance(node, ast.arg):
+            yield node.lineno, node.arg
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.lineno, node.id
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            yield node.lineno, node.attr
+
+
+def refused(tree: ast.Module) -> Iterator[str]:
+    for line, name in names(tree):
+        if name not in EXPLAINED:
+            for word in _WORD.findall(name):
+                if word.lower() in WORDS:
+                    yield f"{line}: {name}: better: {WORDS[word.lower()]}"
+
+
+@pytest.mark.lengthy
+def test_no_name_has_a_word_that_the_field_does_not_use() -> None:
+    files = [
+        file
+        for package in PACKAGES
+        for file in sorted((ROOT / package).glob("*.py" if package == "zevm" else "**/*.py"))
+    ]
+    assert len(files) > 700
+    found = {
+        str(file.relative_to(ROOT)): wrong for file in files if (wrong := list(refused(ast.parse(file.read_text()))))
+    }
+    assert found == {}
+
+
+@pytest.mark.parametrize("line", ["class DrivenChain: ...", "def f(purchase): ...", "self.host_hook = 1", "DRIVEN = 1"])
+def test_the_walk_sees_a_word_in_any_form(line: str) -> None:
+    assert len(list(refused(ast.parse(line)))) == 1
+
+
+def test_the_walk_passes_over_parts_of_words() -> None:
+    assert list(refused(ast.parse("def explained(): ...\nHOOKED = VM_HOOKS = 1"))) == []
