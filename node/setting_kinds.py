@@ -185,6 +185,6 @@ def _proofs(text: str) -> str:
 
 Proofs = Annotated[str, AfterValidator(_proofs)]
 ABOUT_PROOFS = (
-    "Newest states of which every trie node is at hand, for eth_getProof and the like. Those of an older one are made "
-    "again from what changed since. `all` keeps the nodes of every state on the disk, for ever."
+    "Newest states whose trie nodes are all at hand, for eth_getProof and similar methods. Nodes of an older state are "
+    "made again from what changed since. `all` keeps the nodes of every state on the disk for good."
 )

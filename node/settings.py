@@ -225,18 +225,19 @@ class NodeSettings(BaseSettings):
     )  # fmt: skip
     fork_header: HeaderLines = setting(
         (), "--fork-header", "--fork-headers", panel=FORK, metavar="NAME:VALUE,...",
-        about="Headers of requests to these nodes, separated by commas.",
+        about="Headers of requests to the nodes of --fork-url, separated by commas.",
     )  # fmt: skip
     fork_chain_id: int | None = setting(
         None, "--fork-chain-id", panel=FORK, metavar="NUMBER", ge=1, lt=2**63,
         about="Chain id of the forked chain, which is not asked for then.",
     )  # fmt: skip
     retries: int = setting(
-        5, "--retries", panel=FORK, metavar="NUMBER", ge=0, le=1_000, about="Further attempts of a failed request."
-    )
+        5, "--retries", panel=FORK, metavar="NUMBER", ge=0, le=1_000,
+        about="Further attempts of a failed request to a node of --fork-url.",
+    )  # fmt: skip
     timeout: int = setting(
         45_000, "--timeout", panel=FORK, metavar="MILLISECONDS", ge=1, le=10**7,
-        about="Time of each request to these nodes, in milliseconds.",
+        about="Time of each request to a node of --fork-url, in milliseconds.",
     )  # fmt: skip
     fork_retry_backoff: int = setting(
         1_000, "--fork-retry-backoff", panel=FORK, metavar="MILLISECONDS", ge=0, le=10**7,

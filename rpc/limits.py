@@ -40,7 +40,7 @@ class Limits:
     )
     write_group_seconds: float = _limit(
         0.25,
-        "time of sends before they are synced, a fifth of it for those of other requests; further ones share the next",
+        "time of sends before their sync, and a fifth of it for sends of other requests; further ones share the next",
     )
     fork_items: int = _limit(
         200_000,
@@ -57,7 +57,7 @@ class Limits:
         64, "executions and reads that wait for the forked chain, in addition to evm-workers; one more gets -32005"
     )
     fork_wait_seconds: float = _limit(
-        30.0, "time that one of them may wait in all, on top of its own; then it gets -32000, and the request goes on"
+        30.0, "total wait of one execution for the forked chain, on top of its own time; then it gets -32000"
     )
     json_structure: int = _limit(
         400_000, "a body with more brackets, commas and colons outside strings is refused with -32600"
@@ -102,7 +102,7 @@ class Limits:
     ipc_message_bytes: int = _limit(5 * MEBIBYTE, "a larger IPC message closes the connection")
     quic_connections: int = _limit(256, "simultaneous QUIC connections; a further one is refused (CONNECTION_REFUSED)")
     quic_connections_per_address: int = _limit(
-        16, "simultaneous QUIC connections of one IPv4 address, or of one IPv6 network of 64 bits; likewise"
+        16, "simultaneous QUIC connections of one IPv4 address, or of one IPv6 /64; a further one is refused"
     )
     quic_half_open: int = _limit(
         50, "unfinished QUIC handshakes; past it, clients on loopback too prove their address first (Retry)"
@@ -126,7 +126,9 @@ class Limits:
         4 * MEBIBYTE,
         "requests held of one QUIC connection; a further one has its stream reset (0x103; HTTP/3: 0x107)",
     )
-    quic_total_input_bytes: int = _limit(64 * MEBIBYTE, "requests held of all QUIC connections; likewise")
+    quic_total_input_bytes: int = _limit(
+        64 * MEBIBYTE, "requests held of all QUIC connections; a further one has its stream reset"
+    )
     quic_output_bytes: int = _limit(
         4 * MEBIBYTE,
         "replies held of one QUIC connection; a further one has its stream reset (0x103; HTTP/3: 503)",
@@ -137,7 +139,7 @@ class Limits:
     )
     quic_nonces: int = _limit(100_000, "unexpired nonces of signed requests; a further request gets `Server busy`")
     quic_nonces_per_address: int = _limit(
-        25_000, "those of one IPv4 address, or of one IPv6 network of 64 bits; likewise, for its requests alone"
+        25_000, "unexpired nonces of one IPv4 address, or of one IPv6 /64; its further requests get `Server busy`"
     )
     quic_datagram_bytes: int = _limit(1_200, "size of sent UDP payloads, until larger ones are seen to get through")
     quic_largest_datagram_bytes: int = _limit(
@@ -195,7 +197,7 @@ class Limits:
     proof_keys: int = _limit(1_024, "slots of one eth_getProof; one more gets -32602")
     sync_send_seconds: float = _limit(60.0, "longest wait of eth_sendRawTransactionSync; longer is lowered to it")
     engine_body_bytes: int = _limit(
-        128 * MEBIBYTE, "like http-body-bytes and websocket-message-bytes, on the Engine API's port"
+        128 * MEBIBYTE, "size of a request to the Engine API's port; a larger one is refused, as on the main port"
     )
     engine_payload_bodies: int = _limit(1_024, "bodies of one engine_getPayloadBodies call; more gets -38004")
     engine_blob_hashes: int = _limit(128, "hashes of one engine_getBlobs call; one more gets -38004")
@@ -207,7 +209,7 @@ class Limits:
     forward_seconds: float = _limit(5.0, "time for a forwarding target to answer; then it counts as unreachable")
     replica_followers: int = _limit(32, "simultaneous followers of this node; a further one is refused")
     replica_followers_per_address: int = _limit(
-        8, "simultaneous followers of one IP address (in IPv6: of one /64); likewise"
+        8, "simultaneous followers of one IP address (IPv6: its /64); a further one is refused"
     )
     replica_batch_blocks: int = _limit(256, "blocks that a follower is sent, and takes, at once")
     replica_batch_bytes: int = _limit(MEBIBYTE, "a batch for a follower ends before the block that makes it larger")
@@ -224,7 +226,7 @@ class Limits:
     replica_retry_seconds: float = _limit(10.0, "longest pause before a follower tries to reach its leader again")
     replica_calls: int = _limit(32, "calls of followers that run at their leader at once; one more is refused")
     replica_calls_per_address: int = _limit(
-        16, "such calls of followers of one IP address (in IPv6: of one /64); likewise"
+        16, "calls of followers of one IP address (IPv6: its /64) that run at once; one more is refused"
     )
     replica_compared_entries: int = _limit(
         250_000,
@@ -235,7 +237,8 @@ class Limits:
         16 * MEBIBYTE, "changes outside of blocks that a leader keeps for the next follower; one more evicts the oldest"
     )
     replica_catch_up_seconds: float = _limit(
-        1.0, "longest time that a follower holds back the leader's answer until its own chain has what it tells of"
+        1.0,
+        "longest time that a follower holds back the leader's answer until its own chain has the leader's head",
     )
     replica_rewind_blocks: int = _limit(
         1_024, "blocks that a follower takes back when its leader has others, unless the chain is for development"
@@ -298,7 +301,7 @@ class Limits:
         2_048, "characters of one text or value of the chain on a page of the explorer; the rest is cut"
     )
     explorer_page_bytes: int = _limit(
-        64 * 1024, "those of all texts and values on a page of the explorer, as HTML; further ones are cut"
+        64 * 1024, "characters of all texts and values on a page of the explorer, as HTML; further ones are cut"
     )
     explorer_trace_seconds: float = _limit(
         2.0, "time in which a transaction is executed again for a page of the explorer, which then says so"

@@ -50,6 +50,16 @@ PHRASES = {
     r"stands? for": "means, represents",
     r"what (is|was) (left|kept|sent|asked|wanted|said|told|read|written|held)": "a noun: the rest, the request",
 }
+IN_DOCUMENTS = {
+    r"for ever": "forever, for good, indefinitely",
+    r"in the place of": "instead of",
+    r"whom": "a sentence with the subject named",
+    r"but for": "except",
+    r"everybody": "everyone, anyone: or name them",
+    r"(?<=[:;.] )who (asks|sends|waits|comes|begins|gets|reads|holds|changes)": "a client that, a caller that",
+    r"(is|are|was|were) told (apart|from|of|by|with)": "is distinguished, is reported",
+}
+"""Refused where newcomers read: in documents."""
 OPENINGS = r"(What|Who|Whom|That which|Where|Why it|How many|How much)\b"
 ALLOWED = {
     ("CONTRIBUTING.md", r"rooms?"),
@@ -59,7 +69,7 @@ ALLOWED = {
 
 _PHRASE = {
     phrase: re.compile(rf"\b{phrase}" + ("" if phrase.endswith(")") else r"\b(?!:)"), re.IGNORECASE)
-    for phrase in PHRASES
+    for phrase in PHRASES | IN_DOCUMENTS
 }
 _OPENING = re.compile(OPENINGS)
 _CODE = re.compile(r"```.*?```|`[^`\n]*`|<!--.*?-->", re.DOTALL)
@@ -74,12 +84,17 @@ class Text:
     text: str
     is_docstring: bool = False
 
+    @property
+    def phrases(self) -> dict[str, str]:
+        """The refused phrases of such a text, and their plain forms."""
+        return PHRASES if self.file.endswith(".py") else PHRASES | IN_DOCUMENTS
+
 
 def findings(texts: Iterator[Text]) -> Iterator[str]:
     """A message for each refused phrase."""
     for text in texts:
         prose = _CODE.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), text.text)
-        for phrase, plain in PHRASES.items():
+        for phrase, plain in text.phrases.items():
             if (text.file, phrase) in ALLOWED:
                 continue
             for match in _PHRASE[phrase].finditer(prose):

@@ -5,7 +5,7 @@ A value at a version is the old value that the first change after it replaced, o
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import cast
+from typing import Protocol, cast, runtime_checkable
 
 from zevm.core import replaced_by
 from zevm.storage.errors import CorruptionError, StorageProblem
@@ -18,6 +18,15 @@ Version = tuple[int, int]
 
 LAST_VERSION = (2**64 - 1, 2**32 - 1)
 _OFFSET_SIZE = 4
+
+
+@runtime_checkable
+class OverAnother(Protocol):
+    """A reader over a chain whose slots cannot be listed: a storage that was emptied has no old values of those."""
+
+    def value_before_emptied(self, flat_key: bytes, version: Version, changed: bytes) -> bytes | None:
+        """The other chain's value, where the storage was emptied after a version and before this first change since."""
+        ...
 
 
 def put_difference(
@@ -124,9 +133,12 @@ def replaced_value(reader: Reader, flat_key: bytes, version: Version) -> bytes |
     if record is None:
         raise CorruptionError(f"reverse state diff of {version_name(key)} is missing", StorageProblem.RECORD_DAMAGED)
     try:
-        return item_at(record, int.from_bytes(changed[1], "big"))
+        old = item_at(record, int.from_bytes(changed[1], "big"))
     except RlpError as error:
         raise _damaged(key, f": {error}") from None
+    if not old and isinstance(reader, OverAnother):
+        return reader.value_before_emptied(flat_key, version, changed[0][-VERSION_SIZE:]) or b""
+    return old
 
 
 def changed_keys(reader: Reader) -> Iterator[bytes]:

@@ -7,11 +7,11 @@ So all that reads a database reads a fork alike. No answer of the origin is abse
 raises OriginError.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Protocol
 
 from zevm.storage.account import StateReader, decode_account
-from zevm.storage.history import Version
+from zevm.storage.history import LAST_VERSION, Version
 from zevm.storage.keccak import EMPTY_KECCAK
 from zevm.storage.primitives import Address
 from zevm.storage.schema import (
@@ -29,6 +29,7 @@ from zevm.storage.schema import (
     code_key,
     detached_key,
     detached_range,
+    history_key,
 )
 from zevm.storage.store import Batch, Change, Reader, Snapshot, Store
 
@@ -108,6 +109,21 @@ class _Layered:
             return pairs
         return (pair for pair in pairs if pair[1] != _REMOVED)
 
+    def value_before_emptied(self, flat_key: bytes, version: Version, changed: bytes) -> bytes | None:
+        """See storage.history.OverAnother."""
+        if flat_key[:1] != SLOT.prefix or not self._detached():
+            return None
+        address = address_in(flat_key)
+        emptied = [key[-VERSION_SIZE:] for key, _ in self._reader.iterate(*detached_range(address))]
+        then = detached_key(address, *version)[-VERSION_SIZE:]
+        if not any(then < at < changed for at in emptied) or any(at <= then for at in emptied):
+            return None
+        start, stop = history_key(flat_key, 0, 0), history_key(flat_key, *version) + b"\x00"
+        # the fork's own, where it had changed the slot by then
+        if next(self._reader.iterate(start, stop), None) is not None:
+            return None
+        return self._origin.record(flat_key)
+
     def _is_detached(self, key: bytes) -> bool:
         """Whether the fork has emptied the storage of a slot's account, so that the origin's is no more."""
         if not self._detached():
@@ -154,10 +170,26 @@ class OriginStore(_Layered):
         """Apply `batch` atomically; a removed account or slot is marked as removed."""
         marked = Batch()
         marked.operations = [_marked(change) for change in batch.operations]
+        if self._was_detached:
+            deleted = {key for key, value in batch.operations if value is None}
+            marked.operations = [self._unmarked(change, deleted) for change in marked.operations]
         if any(key.startswith(detached_range(b"")[0]) for key, _ in batch.operations):
             self._was_detached = True
         self._store.write(marked, sync=sync)
         self._note_codes(batch)
+
+    def _unmarked(self, change: Change, deleted: Collection[bytes]) -> Change:
+        """The change; of a slot whose history the batch removes, so that it is the origin's again, without a mark."""
+        key, value = change
+        if (
+            value != _REMOVED
+            or key[:1] != SLOT.prefix
+            or not any(self._store.iterate(*detached_range(address_in(key))))
+        ):
+            return change
+        history = self._store.iterate(history_key(key, 0, 0), history_key(key, *LAST_VERSION) + b"\x00")
+        own = [posting for posting, _ in history]
+        return (key, None) if own and all(posting in deleted for posting in own) else change
 
     def _note_codes(self, batch: Batch) -> None:
         """Tell the origin of changed accounts whose code is not the fork's: nothing reads them there again."""

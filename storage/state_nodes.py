@@ -1,4 +1,4 @@
-"""The nodes of states: under their paths, written behind the blocks; or under their hashes, for ever.
+"""The nodes of states: under their paths, written behind the blocks; or under their hashes, for good.
 
 Nodes are derived data. What is in memory alone is made again, after a crash, from the flat state and the reverse
 differences since the version that META's NODES names.

@@ -1,4 +1,4 @@
-"""Answers of a node in this process in the place of another node's, counted."""
+"""Answers of a node in this process instead of another node's, counted."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -37,6 +37,15 @@ def test_plain_text_and_code_pass(text: str) -> None:
     assert found(text) == []
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["kept for ever", "a file in the place of it", "whom it trusts", "all but for one", "The end: who asks waits"],
+)
+def test_documents_have_more_refused_phrases_than_code(text: str) -> None:
+    assert len(found(text)) == 1
+    assert found(text, file="a.py") == []
+
+
 def test_the_line_is_told() -> None:
     assert found("one\ntwo\nbegin anew\n")[0].startswith("a.md:3: 'anew'")
 

@@ -1,4 +1,4 @@
-"""Checks and compilations of off-chain runs, on threads of their own: who waits for one leaves at the deadline.
+"""Checks and compilations of off-chain runs, on threads of their own: a caller stops waiting at the deadline.
 
 A compilation cannot be stopped; the price of activation bounds its time. An abandoned compilation does not start, and a
 running one ends soon: at most THREADS run in vain.
