@@ -223,6 +223,11 @@ class NodeSettings(BaseSettings):
         None, "--fork-transaction-hash", panel=FORK, metavar="HASH",
         about="Fork before this transaction's block, and make a block of it and of those before it there.",
     )  # fmt: skip
+    fork_verify: Literal["proofs", "headers", "none"] = setting(
+        "proofs", "--fork-verify", panel=FORK, metavar="proofs|headers|none",
+        about="Check of the other chain's answers: `headers` believes accounts and slots, `none` also transactions and "
+        "receipts, of a node without eth_getProof.",
+    )  # fmt: skip
     fork_header: HeaderLines = setting(
         (), "--fork-header", "--fork-headers", panel=FORK, metavar="NAME:VALUE,...",
         about="Headers of requests to the nodes of --fork-url, separated by commas.",

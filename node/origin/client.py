@@ -17,7 +17,8 @@ BATCH_CALLS = 50
 MOST_REST_SECONDS = 60.0
 """Longest wait between two attempts, whatever a node asks for."""
 
-_METHOD_NOT_FOUND = -32601
+_METHOD_MISSING = frozenset({-32601, -32004})
+"""Method not found, and method not supported (EIP-1474), as Hardhat says."""
 _LIMIT_CODES = frozenset({-32005, -32016, 429})
 _LIMIT_WORDS = ("rate limit", "too many requests", "compute units", "capacity", "request limit", "throttl")
 
@@ -195,7 +196,7 @@ def _result(endpoint: Endpoint, call: Call, answer: Any) -> Any:
         raise EndpointError(str(error.get("message"))[:200])
     message = error.get("message") if isinstance(error, dict) else error
     text = f"{endpoint.name} answers {_described(call)} with an error: {message!s:.500}"
-    if isinstance(error, dict) and error.get("code") == _METHOD_NOT_FOUND:
+    if isinstance(error, dict) and error.get("code") in _METHOD_MISSING:
         raise MethodMissingError(text)
     raise OriginError(text)
 

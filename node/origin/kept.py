@@ -1,6 +1,6 @@
 """Answers that forks of a block have read, on disk: for later forks of the same block, also where there is no network.
 
-<folder>/<hash of the forked block>/zevm.lock   the process that has it open
+<folder>/<hash of the forked block>/zevm.lock   the process that has it open; <hash>-headers with --fork-verify headers
                                     block.json  the block, and by which URL and name it was asked for
                                     leveldb/    n<hash> trie nodes, c<hash> code, r<key> other records
 
@@ -21,10 +21,12 @@ import orjson
 
 from zevm.chain.canonical.group_limits import MEBIBYTE
 from zevm.chain.types import Header
+from zevm.node.origin.fork import Verified
 from zevm.storage.directory import DirectoryLock
 from zevm.storage.errors import CorruptionError, DatabaseLockedError, StorageError
 from zevm.storage.keccak import keccak256
 from zevm.storage.leveldb import LevelOptions, LevelStore
+from zevm.storage.schema import HASH_SIZE
 from zevm.storage.store import Batch
 
 LOGGER = logging.getLogger("zevm.node")
@@ -161,15 +163,19 @@ def _opened(path: Path) -> LevelStore:
 
 
 class KeptForks:
-    """The folder of all that is kept. most_bytes: of all blocks together; those not used for longest go first."""
+    """The folder of all that is kept. most_bytes: of all blocks together; those not used for longest go first.
 
-    def __init__(self, folder: Path, most_bytes: int) -> None:
+    verified: by what the answers are checked; those that were checked by less are in other folders.
+    """
+
+    def __init__(self, folder: Path, most_bytes: int, verified: Verified = Verified.PROOFS) -> None:
         self._folder = folder
+        self._ending = "" if verified is Verified.PROOFS else f"-{verified.value}"
         self._most_bytes = most_bytes
 
     def open(self, block: KeptBlock, url: str, named: str) -> Kept:
         """The kept answers of a block, which was asked for by this name at this URL."""
-        folder = self._folder / block.header.hash.hex()
+        folder = self._folder / (block.header.hash.hex() + self._ending)
         self._make_room(folder)
         kept = Kept(folder, self._most_bytes)
         with suppress(OSError):
@@ -181,7 +187,7 @@ class KeptForks:
         asked = [_digest(url), named]
         for folder in sorted(self._folders(), key=_used_at, reverse=True):
             noted = _read(folder)
-            if noted is not None and asked in noted["asked"]:
+            if noted is not None and folder.name[2 * HASH_SIZE :] == self._ending and asked in noted["asked"]:
                 return KeptBlock(noted["chainId"], Header.decode(bytes.fromhex(noted["header"])), noted["zvm"])
         return None
 

@@ -16,7 +16,7 @@ from zevm.node.errors import NodeError
 from zevm.node.origin.blocks import BlockError, header_of
 from zevm.node.origin.client import NoAnswerError, OriginClient, Persistence
 from zevm.node.origin.endpoint import Endpoint, Place, header_fields, public_name
-from zevm.node.origin.fork import Replayed, Wanted
+from zevm.node.origin.fork import Replayed, Verified, Wanted
 from zevm.node.origin.kept import Kept, KeptBlock, KeptForks
 from zevm.node.origin.replay import block_number_of, replayed
 from zevm.node.origin.source import RemoteOrigin
@@ -28,6 +28,11 @@ from zevm.rpc.services import ForkReport
 from zevm.storage.errors import OriginError
 from zevm.storage.primitives import Address
 
+_WORDS = {
+    "proofs": "proved",
+    "headers": "its accounts and slots not proved (--fork-verify headers)",
+    "none": "its accounts, slots, transactions and receipts not proved (--fork-verify none)",
+}
 LOGGER = logging.getLogger("zevm.node")
 
 
@@ -46,7 +51,7 @@ class RemoteFork:
     def described(self) -> str:
         """See Fork."""
         header, client = self.origin.header, self.origin.client
-        return f"block {header.number} 0x{header.hash.hex()} of {client.name}, proved"
+        return f"block {header.number} 0x{header.hash.hex()} of {client.name}, {_WORDS[self.settings.fork_verify]}"
 
     @property
     def report(self) -> ForkReport:
@@ -89,7 +94,7 @@ def fork_of(settings: NodeSettings, wanted: Wanted | None = None, before: Remote
     )
     with ExitStack() as stack:
         stack.callback(client.close)
-        forks = None if settings.no_storage_caching else KeptForks(_folder(settings), settings.limits.fork_disk_bytes)
+        forks = None if settings.no_storage_caching else _kept_forks(settings)
         url = ",".join(place.url for place in places)
         last = None if forks is None else forks.last(url, wanted.block)
         what = f"block {wanted.block} of {client.name}"
@@ -117,7 +122,7 @@ def wanted_by(settings: NodeSettings) -> Wanted:
 def _begun(settings: NodeSettings, client: OriginClient, block: KeptBlock, kept: Kept) -> RemoteFork:
     chain_id, header, zvm = block
     schedule = schedule_of(chain_id, header, settings.hardfork, zvm=zvm)
-    origin = RemoteOrigin(client, header, schedule, settings.limits.fork_items, kept)
+    origin = RemoteOrigin(client, header, schedule, settings.limits.fork_items, kept, Verified(settings.fork_verify))
     genesis = Genesis(
         schedule if settings.chain_id is None else schedule.with_changes(chain_id=settings.chain_id),
         {},
@@ -165,6 +170,10 @@ def _endpoint(settings: NodeSettings, place: Place) -> Endpoint:
 
 def _persistence(settings: NodeSettings) -> Persistence:
     return Persistence(settings.retries, settings.fork_retry_backoff / 1000)
+
+
+def _kept_forks(settings: NodeSettings) -> KeptForks:
+    return KeptForks(_folder(settings), settings.limits.fork_disk_bytes, Verified(settings.fork_verify))
 
 
 def _folder(settings: NodeSettings) -> Path:
