@@ -33,7 +33,7 @@ LOGGER = logging.getLogger("zevm.node")
 
 _NODE, _CODE, _RECORD = b"n", b"c", b"r"
 _BLOCK_NAME, _STORE_NAME = "block.json", "leveldb"
-_VERSION = 2
+_VERSION = 3
 _OPTIONS = LevelOptions(
     cache_bytes=8 * MEBIBYTE,
     write_buffer_bytes=4 * MEBIBYTE,
@@ -44,11 +44,15 @@ _OPTIONS = LevelOptions(
 
 
 class KeptBlock(NamedTuple):
-    """A block that was forked: its chain's id, its header, and the price schedule of its WebAssembly contracts."""
+    """A block that was forked: its chain's id, its header, and the price schedule of its WebAssembly contracts.
+
+    features: what its node says of the chain's rules (node.origin.features), as JSON.
+    """
 
     chain_id: int
     header: Header
     zvm: str | None = None
+    features: dict[str, Any] | None = None
 
 
 class Kept:
@@ -188,7 +192,8 @@ class KeptForks:
         for folder in sorted(self._folders(), key=_used_at, reverse=True):
             noted = _read(folder)
             if noted is not None and folder.name[2 * HASH_SIZE :] == self._ending and asked in noted["asked"]:
-                return KeptBlock(noted["chainId"], Header.decode(bytes.fromhex(noted["header"])), noted["zvm"])
+                header = Header.decode(bytes.fromhex(noted["header"]))
+                return KeptBlock(noted["chainId"], header, noted["zvm"], noted["features"])
         return None
 
     def _folders(self) -> Iterable[Path]:
@@ -230,6 +235,7 @@ def _note(folder: Path, block: KeptBlock, digest: str, named: str) -> None:
         "chainId": block.chain_id,
         "header": block.header.encode().hex(),
         "zvm": block.zvm,
+        "features": block.features,
         "asked": asked[-64:],
     }
     fresh = folder / f"{_BLOCK_NAME}.new"

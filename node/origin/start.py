@@ -16,6 +16,7 @@ from zevm.node.errors import NodeError
 from zevm.node.origin.blocks import BlockError, header_of
 from zevm.node.origin.client import NoAnswerError, OriginClient, Persistence
 from zevm.node.origin.endpoint import Endpoint, Place, header_fields, public_name
+from zevm.node.origin.features import features_of, read_features
 from zevm.node.origin.fork import Replayed, Verified, Wanted
 from zevm.node.origin.kept import Kept, KeptBlock, KeptForks
 from zevm.node.origin.replay import block_number_of, replayed
@@ -120,8 +121,8 @@ def wanted_by(settings: NodeSettings) -> Wanted:
 
 
 def _begun(settings: NodeSettings, client: OriginClient, block: KeptBlock, kept: Kept) -> RemoteFork:
-    chain_id, header, zvm = block
-    schedule = schedule_of(chain_id, header, settings.hardfork, zvm=zvm)
+    chain_id, header, zvm, features = block
+    schedule = schedule_of(chain_id, header, settings.hardfork, zvm=zvm, features=read_features(features))
     origin = RemoteOrigin(client, header, schedule, settings.limits.fork_items, kept, Verified(settings.fork_verify))
     genesis = Genesis(
         schedule if settings.chain_id is None else schedule.with_changes(chain_id=settings.chain_id),
@@ -186,7 +187,10 @@ def _folder(settings: NodeSettings) -> Path:
 def _asked(client: OriginClient, wanted: Wanted) -> KeptBlock:
     """The block that the nodes have by a name, and what its chain is."""
     chain_id = wanted.chain_id or _number(client, "eth_chainId")
-    return KeptBlock(chain_id, _header(client, wanted.block), None if is_public(chain_id) else _wasm_prices(client))
+    header = _header(client, wanted.block)
+    if is_public(chain_id):
+        return KeptBlock(chain_id, header)
+    return KeptBlock(chain_id, header, _wasm_prices(client), features_of(client))
 
 
 def _wasm_prices(client: OriginClient) -> str | None:
