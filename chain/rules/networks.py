@@ -93,7 +93,7 @@ def is_public(chain_id: int) -> bool:
 
 
 class Features(NamedTuple):
-    """What a node of a chain says of its newest fork (EIP-7910).
+    """The word of a chain's node on its newest fork (EIP-7910).
 
     since: the fork's activation time. precompiles: by their names there. blob: None where there are no blobs.
     """

@@ -13,7 +13,7 @@ from zevm.storage.primitives import Address
 
 
 class Verified(Enum):
-    """What is checked of the answers: each level checks what the next one does, and more (docs/forking.md).
+    """The checks of the answers: each level checks what the next one does, and more (docs/forking.md).
 
     PROOFS: accounts and slots against the state root. HEADERS: transactions and receipts against their roots. NONE:
     headers against their hashes, by which blocks are known.

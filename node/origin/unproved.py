@@ -59,7 +59,7 @@ class UnprovedStates(OriginStates):
         return value
 
     def node(self, owner: bytes, path: str, node_hash: bytes, number: int, root: bytes) -> bytes | None:  # noqa: ARG002
-        """See OriginStates: the leaf that stands for a trie."""
+        """See OriginStates: the leaf that a trie begins with."""
         if path:
             return None
         if not owner:
