@@ -47,17 +47,23 @@ def block_of(answer: Any, header: Header, uncles: Sequence[Any], *, checks_roots
         items = answer.get("withdrawals") if header.withdrawals_root is not None else None
         withdrawals = None if header.withdrawals_root is None else tuple(map(objects.withdrawal, _objects(items)))
         block = Block(header, transactions, tuple(map(foreign_blocks.header, uncles)), withdrawals)
-        roots = {
-            "transactions": (trie.ordered_root([item.encoded for item in transactions]), header.transactions_root),
-            "uncles": (keccak256(rlp.wrap_list(b"".join(u.encode() for u in block.uncles))), header.uncles_hash),
-            "withdrawals": (_withdrawals_root(block), header.withdrawals_root),
-        }
+        roots = roots_of(block)
     except (InvalidParamsError, rlp.RlpError, ValueError, OverflowError) as error:
         raise BlockError(f"no block: {getattr(error, 'message', error)}") from None
     for name, (have, want) in roots.items():
         if checks_roots and have != want:
             raise BlockError(f"its {name} have not the root that its header has")
     return block
+
+
+def roots_of(block: Block) -> dict[str, tuple[bytes | None, bytes | None]]:
+    """The roots of a block's parts, as they are and as its header has them, by name."""
+    header = block.header
+    return {
+        "transactions": (trie.ordered_root([item.encoded for item in block.transactions]), header.transactions_root),
+        "uncles": (keccak256(rlp.wrap_list(b"".join(u.encode() for u in block.uncles))), header.uncles_hash),
+        "withdrawals": (_withdrawals_root(block), header.withdrawals_root),
+    }
 
 
 def _withdrawals_root(block: Block) -> bytes | None:

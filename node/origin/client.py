@@ -79,11 +79,13 @@ class OriginClient:
         """HTTP requests since the start."""
         self.hint = ""
         """A remedy where no node answers, at the end of the error."""
+        self.place = "nowhere"
+        """The name of what is read where there is no node to ask."""
 
     @property
     def name(self) -> str:
         """The nodes, as messages call them."""
-        return ", ".join(endpoint.name for endpoint in self._endpoints)
+        return ", ".join(endpoint.name for endpoint in self._endpoints) or self.place
 
     @property
     def places(self) -> tuple[Place, ...]:
@@ -141,6 +143,8 @@ class OriginClient:
     def _attempted(self, calls: Sequence[Call]) -> list[Any]:
         """The results, by as many attempts as are allowed."""
         persistence = self._persistence
+        if not self._endpoints:
+            raise OriginError(f"{self.place} lacks the answer to {_described(calls[0])}{self.hint}")
         attempts = (persistence.retries + 1) * len(self._endpoints)
         is_absent = True
         for _ in range(attempts):

@@ -10,7 +10,7 @@ again when they are read: what the disk has lost or altered is asked for again.
 
 import logging
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -31,7 +31,9 @@ from zevm.storage.store import Batch
 
 LOGGER = logging.getLogger("zevm.node")
 
-_NODE, _CODE, _RECORD = b"n", b"c", b"r"
+NODE_PREFIX, CODE_PREFIX, RECORD_PREFIX = b"n", b"c", b"r"
+"""Beginnings of the keys: of a node or code its hash follows, of a record its name."""
+
 _BLOCK_NAME, _STORE_NAME = "block.json", "leveldb"
 _VERSION = 3
 _OPTIONS = LevelOptions(
@@ -74,15 +76,15 @@ class Kept:
 
     def node(self, node_hash: bytes) -> bytes | None:
         """The trie node with this hash, if it was kept."""
-        return self._hashed(_NODE, node_hash)
+        return self._hashed(NODE_PREFIX, node_hash)
 
     def code(self, code_hash: bytes) -> bytes | None:
         """The code with this hash, if it was kept."""
-        return self._hashed(_CODE, code_hash)
+        return self._hashed(CODE_PREFIX, code_hash)
 
     def record(self, key: bytes) -> bytes | None:
         """The record under a key, if it was kept."""
-        return None if self._store is None else self._get(_RECORD + key)
+        return None if self._store is None else self._get(RECORD_PREFIX + key)
 
     def put(
         self,
@@ -94,7 +96,7 @@ class Kept:
         if self._store is None or not self._writes:
             return
         batch = Batch()
-        for prefix, items in ((_NODE, nodes), (_CODE, codes), (_RECORD, records)):
+        for prefix, items in ((NODE_PREFIX, nodes), (CODE_PREFIX, codes), (RECORD_PREFIX, records)):
             batch.put_all((prefix + key, value) for key, value in (items or {}).items())
         size = sum(len(key) + len(value or b"") for key, value in batch.operations)
         if self._bytes + size > self._most_bytes:
@@ -105,6 +107,15 @@ class Kept:
             self._bytes += size
         except StorageError as error:
             self._give_up(str(error))
+
+    def pairs(self) -> Iterator[tuple[bytes, bytes]]:
+        """All that is kept, by key, in ascending order. Raises StorageError."""
+        return iter(()) if self._store is None else self._store.iterate(b"", b"\xff", fill_cache=False)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a folder, and no other process has it."""
+        return self._store is not None
 
     def shared(self) -> "Kept":
         """The same, for one more user."""

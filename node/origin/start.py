@@ -14,6 +14,7 @@ from zevm.chain.rules.schedule import ZVM_SCHEDULES
 from zevm.chain.types import Header
 from zevm.node.errors import NodeError
 from zevm.node.origin.blocks import BlockError, header_of
+from zevm.node.origin.bundle import BundledKept, read_bundle, write_bundle
 from zevm.node.origin.client import NoAnswerError, OriginClient, Persistence
 from zevm.node.origin.endpoint import Endpoint, Place, header_fields, public_name
 from zevm.node.origin.features import features_of, read_features
@@ -84,6 +85,8 @@ def fork_of(settings: NodeSettings, wanted: Wanted | None = None, before: Remote
 
     before: the fork so far, whose nodes are asked where the request names none.
     """
+    if wanted is None and settings.fork_bundle is not None:
+        return _bundled(settings, settings.fork_bundle)
     wanted = wanted or wanted_by(settings)
     for url in wanted.urls:
         _check_url(url)
@@ -112,6 +115,40 @@ def fork_of(settings: NodeSettings, wanted: Wanted | None = None, before: Remote
             fork = replace(fork, replayed=after)
         stack.pop_all()
         return fork
+
+
+def _bundled(settings: NodeSettings, file: Path) -> RemoteFork:
+    """The fork of a bundle. Raises NodeError, OriginError."""
+    bundle = read_bundle(file, settings.limits.fork_disk_bytes)
+    level = bundle.verified.value
+    if settings.fork_verify != level:
+        raise NodeError(f"{file} was read with --fork-verify {level}: give that, which says what is believed")
+    client = OriginClient([])
+    client.place = f"the bundle {file.name}"
+    client.hint = "; read it with --fork-url, then make the bundle again (zevm fork pack)"
+    fork = _begun(settings, client, bundle.block, BundledKept(bundle.entries))
+    named = settings.fork_transaction_hash
+    if named is None:
+        return fork
+    return replace(fork, replayed=replayed(client, fork.kept, bundle.block.header, named))
+
+
+def pack(settings: NodeSettings, file: Path) -> tuple[KeptBlock, int]:
+    """Write what forks of a block have read into a bundle; the block, and how many answers. Raises NodeError."""
+    forks, wanted = _kept_forks(settings), wanted_by(settings)
+    url = ",".join(wanted.urls)
+    block = forks.last(url, wanted.block)
+    if block is None:
+        raise NodeError(
+            f"no fork of block {wanted.block} of these nodes has kept answers: start one before, and use it"
+        )
+    kept = forks.open(block, url, wanted.block)
+    try:
+        if not kept.is_open:
+            raise NodeError("a fork of this block is running: stop it, then pack")
+        return block, write_bundle(file, block, Verified(settings.fork_verify), kept.pairs())
+    finally:
+        kept.close()
 
 
 def wanted_by(settings: NodeSettings) -> Wanted:
