@@ -38,7 +38,7 @@ class BorneOut:
         self._blocks = self._decoded(schema.BODY, self._block, lambda item: item.hash)
 
     def entries(self) -> dict[bytes, bytes]:
-        """What is borne out, by the keys of node.origin.kept."""
+        """The entries that are borne out, by the keys of node.origin.kept."""
         kept = {key: value for key, value in self._given.items() if key.startswith(_AS_GIVEN)}
         for family, name, value in self._records():
             kept[RECORD_PREFIX + family.prefix + name] = value

@@ -80,7 +80,7 @@ class OriginClient:
         self.hint = ""
         """A remedy where no node answers, at the end of the error."""
         self.place = "nowhere"
-        """The name of what is read where there is no node to ask."""
+        """The name of the file that is read where there is no node to ask."""
 
     @property
     def name(self) -> str:
