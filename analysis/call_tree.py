@@ -17,11 +17,10 @@ from zevm.chain.vm.message import CREATIONS
 from zevm.chain.vm.precompiles import CONSOLE_ADDRESS
 from zevm.contracts.calls import input_types, output_types
 from zevm.contracts.revert_reasons import ERROR_SELECTOR, PANIC_SELECTOR, Decoder
+from zevm.storage.primitives import Address
 
 CODES_LIMIT: Final = 1_000
 """Accounts of one tree whose code is looked at; further ones have no names."""
-_DELEGATION = bytes.fromhex("ef0100")
-_PROXY_HEAD, _PROXY_TAIL = bytes.fromhex("363d3d373d3d3d363d73"), bytes.fromhex("5af43d82803e903d91602b57fd5bf3")
 _SOLIDITY_ERRORS = Decoder()
 
 CodeOf = Callable[[bytes], bytes]
@@ -254,21 +253,8 @@ class _TreeDecoder:
             return None
         if address not in self._contracts:
             code = self._code_of(address) if len(self._contracts) < CODES_LIMIT else b""
-            implementation = implementation_of(code)
-            found = self._catalogue.identify(code, address)
-            if found is None and implementation is not None:
-                found = self._catalogue.identify(self._code_of(implementation), implementation)
-            self._contracts[address] = found
+            self._contracts[address] = self._catalogue.contract_at(Address(address), code, self._code_of)
         return self._contracts[address]
-
-
-def implementation_of(code: bytes) -> bytes | None:
-    """The account whose code runs instead: of a delegation (EIP-7702) or a minimal proxy (EIP-1167)."""
-    if code[:3] == _DELEGATION and len(code) == 23:
-        return code[3:]
-    if code.startswith(_PROXY_HEAD) and code.endswith(_PROXY_TAIL) and len(code) == 45:
-        return code[10:30]
-    return None
 
 
 def _unnamed_function(contract: KnownContract | None, data: bytes) -> str | None:

@@ -7,7 +7,7 @@ program runs: an unknown code makes the catalogue look at its folders again.
 import logging
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from threading import RLock
 from typing import Final
@@ -16,6 +16,7 @@ import orjson
 
 from zevm.analysis.code_match import CodeIndex
 from zevm.analysis.known_contract import Entry, KnownContract, contract_of, contracts_in
+from zevm.analysis.proxies import implementation_of
 from zevm.analysis.well_known import WELL_KNOWN
 from zevm.chain.zvm.errors import ModuleRefusedError
 from zevm.chain.zvm.module.creation import stripped
@@ -24,6 +25,7 @@ from zevm.contracts.artifact import Artifact
 from zevm.contracts.description import check_entry
 from zevm.contracts.sections import abi_of
 from zevm.storage.keccak import keccak256
+from zevm.storage.primitives import Address
 
 LOGGER = logging.getLogger("zevm.analysis")
 RESCAN_INTERVAL_SECONDS: Final = 2.0
@@ -80,7 +82,16 @@ class Catalogue:
             self._rescan()
             return list(self._contracts.values())
 
-    def identify(self, code: bytes, address: bytes | None = None) -> KnownContract | None:
+    def contract_at(self, address: Address, code: bytes, code_of: Callable[[Address], bytes]) -> KnownContract | None:
+        """The contract of an account with this code; of a delegating one or a minimal proxy, that which runs.
+
+        code_of: reads the runtime code of the other account.
+        """
+        found = self.identify(code, address)
+        implementation = implementation_of(code) if found is None else None
+        return found if implementation is None else self.identify(code_of(implementation), implementation)
+
+    def identify(self, code: bytes, address: Address | None = None) -> KnownContract | None:
         """The contract of an account with this runtime code."""
         with self._lock:
             if address is not None and address in self._addresses:

@@ -31,12 +31,12 @@ from zevm.chain.blocks.clock import Clock
 from zevm.chain.rules.genesis import load_default_genesis
 from zevm.chain.types import Transaction
 from zevm.chain.types.block_reference import LATEST
+from zevm.chain.types.selectors import signature_selector
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.interface import CallRequest, Outcome
 from zevm.chain.zvm.module.creation import constructor_payload, creation_data
 from zevm.storage.database import Database
-from zevm.storage.keccak import keccak256
 from zevm.storage.primitives import Address
 
 MACHINES = ("WebAssembly", "EVM")
@@ -55,14 +55,9 @@ RPC_SAMPLES = 25
 RECEIVER = bytes(18) + b"\xbe\x7c"
 
 
-def selector(signature: str) -> bytes:
-    """The first four bytes of a function's call data."""
-    return keccak256(signature.encode())[:4]
-
-
 def call_data(signature: str, *arguments: int | bytes) -> bytes:
     """Call data of a function of static arguments."""
-    return selector(signature) + words(arguments)
+    return signature_selector(signature) + words(arguments)
 
 
 class Contracts:

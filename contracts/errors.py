@@ -48,6 +48,10 @@ class ConstructorArgumentsError(ValueError):
     """Arguments that a contract's constructor does not take; the message lists what it takes."""
 
 
+class AbiTextError(ValueError):
+    """A text is no signature, no type of the ABI, or no value of its type; the message quotes it."""
+
+
 class ArtifactError(Exception):
     """A built contract cannot be read, or there is none of this name."""
 

@@ -18,7 +18,7 @@ from eth_abi.exceptions import DecodingError, ParseError
 from eth_abi.grammar import ABIType, BasicType, TupleType, parse
 from eth_utils.address import to_checksum_address
 
-from zevm.storage.keccak import keccak256
+from zevm.chain.types.selectors import signature_selector
 
 ERROR_SELECTOR = bytes.fromhex("08c379a0")
 PANIC_SELECTOR = bytes.fromhex("4e487b71")
@@ -56,7 +56,7 @@ class AbiEntry:
     @property
     def selector(self) -> bytes:
         """The first four bytes of the signature's hash."""
-        return keccak256(self.signature.encode())[:4]
+        return signature_selector(self.signature)
 
     def format_arguments(self, data: bytes) -> str | None:
         """`Name(argument, ...)` for ABI-encoded arguments, or None if they do not match the types."""

@@ -3,6 +3,7 @@
 from zevm.chain.concurrency.deadline import ExecutionTimeoutError
 from zevm.chain.concurrency.writer import WriterStoppedError
 from zevm.chain.errors import ChainError, ExecutionRevertedError
+from zevm.chain.types.selectors import signature_selector
 from zevm.chain.vm.interface import VmError, VmErrorKind
 from zevm.chain.zvm.errors import ModuleRefusedError
 from zevm.chain.zvm.outcomes import NO_SUCH_FUNCTION
@@ -14,7 +15,6 @@ from zevm.storage.errors import (
     MissingNodeError,
     StorageError,
 )
-from zevm.storage.keccak import keccak256
 
 
 class CovenantError(Exception):
@@ -128,7 +128,7 @@ _ERROR_OF_STORE: tuple[tuple[type[Exception], type[CovenantError]], ...] = (
 )
 """Errors of exceptions before or around an execution; the first row that fits."""
 
-_BY_SELECTOR = {keccak256(f"{error.__name__}()".encode())[:4]: error for error in COVENANT_ERRORS}
+_BY_SELECTOR = {signature_selector(f"{error.__name__}()"): error for error in COVENANT_ERRORS}
 
 
 def error_of(fault: VmError, output: bytes, decoder: Decoder) -> CovenantError:

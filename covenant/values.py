@@ -16,7 +16,6 @@ GasLimit: TypeAlias = int
 """An amount of gas of 64 bits."""
 
 ADDRESS_BYTES = 20
-SELECTOR_BYTES = 4
 WORD_BYTES = 32
 MAXIMUM_GAS = (1 << 64) - 1
 MAXIMUM_WEI = (1 << 256) - 1

@@ -15,6 +15,7 @@ from zevm.chain.concurrency.writer import Writer
 from zevm.chain.options import COMPILED_NAME
 from zevm.chain.rules.forks import ForkRules, fork_by_name
 from zevm.chain.rules.genesis import DEFAULT_CHAIN_ID
+from zevm.chain.types.selectors import SELECTOR_BYTES
 from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.executor import active_precompiles
 from zevm.chain.vm.interface import CallRequest
@@ -37,7 +38,6 @@ from zevm.covenant.state import ContractState
 from zevm.covenant.values import (
     GAS_COSTS,
     MAXIMUM_GAS,
-    SELECTOR_BYTES,
     WORD_BYTES,
     ContractAddress,
     GasLimit,

@@ -135,6 +135,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except UnicodeEncodeError:
         wrong = next((text for text in chosen if not _is_text(text)), "an argument")
         _fail(f"{wrong.encode(errors='surrogateescape')!r} is no text in UTF-8, which goes to a node", 2, chosen)
+    except ValueError as error:
+        from zevm.contracts.errors import AbiTextError
+
+        if not isinstance(error, AbiTextError):
+            raise
+        _fail(str(error), 1, chosen)
     except OSError as error:
         where = "" if error.filename is None else f"{error.filename}: "
         _fail(f"{where}{reason_of(error)}", 1, chosen)

@@ -89,7 +89,7 @@ class Server:
         self.dispatcher = Dispatcher(public, services, self._workers)
         guard = Guard(options.allow_origins, options.allow_hosts)
         graphql = GraphqlEndpoint(services, self._workers, guard)
-        explorer = Explorer(services, self._workers, is_open=options.explorer)
+        explorer = Explorer(services, self.dispatcher, is_open=options.explorer)
         self.app: FastAPI = create_app(services, self.dispatcher, graphql, explorer, guard)
         door = Door(self.dispatcher, guard, limits, services.budgets.input) if options.direct_http else None
         self._public = Listener(self.app, limits, services.budgets, HTTP_FLAGS, door)

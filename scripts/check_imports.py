@@ -1,4 +1,4 @@
-"""Check what the layers in pyproject.toml cannot see: circles of imports between modules, and folders that fill up.
+"""Check what the layers in pyproject.toml cannot see: circles of imports between modules, and imports for types.
 
 An import counts wherever it stands: at the top, inside a function, or under `if TYPE_CHECKING`, which no product
 module has. Circles are of modules, not of folders.
@@ -8,13 +8,10 @@ import ast
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from scripts.syntax import run, statements
+from scripts.syntax import PRODUCT, run, statements
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("node", "rpc", "covenant", "analysis", "contracts", "chain", "storage", "core")
 PREFIX = "zevm"
-ENTRIES = {"chain": 18, "rpc": 16}
-"""Modules and folders at the top of a package, `__init__.py` aside: its table of contents is read in one look."""
 
 Graph = Mapping[str, set[str]]
 
@@ -22,7 +19,7 @@ Graph = Mapping[str, set[str]]
 def module_files(root: Path) -> dict[str, Path]:
     """The product's modules by the names that they are imported by."""
     found = {}
-    for package in PACKAGES:
+    for package in PRODUCT:
         for file in sorted((root / package).rglob("*.py")):
             parts = (PREFIX, *file.relative_to(root).with_suffix("").parts)
             found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = file
@@ -86,15 +83,6 @@ def imports_for_types(source: str) -> list[int]:
     return sorted(lines | {node.lineno for node in reads if node.attr == "TYPE_CHECKING"})
 
 
-def entries(folder: Path) -> list[str]:
-    """The modules and folders at the top of a package."""
-    return sorted(
-        item.name
-        for item in folder.iterdir()
-        if item.name != "__init__.py" and (item.suffix == ".py" or (item / "__init__.py").exists())
-    )
-
-
 def findings(root: Path = ROOT) -> Iterator[str]:
     """Everything that is wrong in a tree."""
     files = module_files(root)
@@ -103,9 +91,6 @@ def findings(root: Path = ROOT) -> Iterator[str]:
     for file in files.values():
         for line in imports_for_types(file.read_text()):
             yield f"{file.relative_to(root)}:{line}: an import for types alone; take a Protocol, or import it"
-    for package, most in ENTRIES.items():
-        if len(held := entries(root / package)) > most:
-            yield f"{package}/ has {len(held)} entries, at most {most}: {', '.join(held)}"
 
 
 def main() -> int:

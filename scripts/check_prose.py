@@ -12,25 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.syntax import run, statements
+from scripts.syntax import PRODUCT, run, statements
 
 ROOT = Path(__file__).resolve().parent.parent
-FOLDERS = (
-    "zevm",
-    "node",
-    "rpc",
-    "covenant",
-    "analysis",
-    "contracts",
-    "chain",
-    "storage",
-    "core",
-    "scripts",
-    "testing",
-    "bench",
-    "deploy",
-    "verification",
-)
+FOLDERS = ("zevm", *PRODUCT, "scripts", "testing", "bench", "deploy", "verification")
 DOCUMENTS = ("*.md", "docs/*.md", ".github/**/*.md", "verification/*.md", "rpc/graphql/schema.graphql", "Makefile")
 EXEMPT = frozenset({"CHANGELOG.md", "scripts/check_prose.py"})
 """CHANGELOG.md keeps its published words, and this file has the table of refused ones."""

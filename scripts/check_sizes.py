@@ -12,26 +12,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from scripts.syntax import functions, run
+from scripts.syntax import PRODUCT, functions, run
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = (
-    "node",
-    "rpc",
-    "covenant",
-    "analysis",
-    "contracts",
-    "chain",
-    "storage",
-    "core",
-    "bench",
-    "deploy",
-    "plugins",
-    "scripts",
-    "testing",
-    "verification",
-    "zevm",
-)
+PACKAGES = (*PRODUCT, "bench", "deploy", "plugins", "scripts", "testing", "verification", "zevm")
 FILE_LINES, FUNCTION_LINES, TEST_FILE_LINES = 500, 60, 1_200
 PACKAGE_ENTRIES = {"chain": 18, "rpc": 16}
 """Modules and folders at the top of a package."""

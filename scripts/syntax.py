@@ -1,9 +1,15 @@
-"""Syntax trees for the checks. `ast.walk` looks at every field of every expression, which takes longer than parsing."""
+"""The product's packages, and syntax trees, for the checks.
+
+`ast.walk` looks at every field of every expression, which takes longer than parsing.
+"""
 
 import ast
 import gc
 from collections.abc import Callable, Iterator
-from typing import NoReturn
+from typing import Final, NoReturn
+
+PRODUCT: Final = ("node", "rpc", "covenant", "analysis", "contracts", "chain", "storage", "core")
+"""The product's packages, from the top layer down. Checks and tests that walk the product walk these."""
 
 _PARTS = ("body", "orelse", "finalbody", "handlers", "cases")
 """Fields that hold statements, or the clauses that hold them."""

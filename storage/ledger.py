@@ -191,7 +191,7 @@ class Ledger:
         """The network form of a mined blob transaction, blobs included."""
         return self._store.get(schema.blobs_key(transaction_hash))
 
-    def put_blob_transaction(self, batch: Batch, transaction_hash: bytes, data: bytes) -> None:
+    def put_blob_transaction(self, batch: Batch, transaction_hash: Hash32, data: bytes) -> None:
         """Keep a blob transaction with its blobs, which no block holds."""
         batch.put(schema.blobs_key(transaction_hash), data)
 
@@ -207,7 +207,7 @@ class Ledger:
         """Forget the patched root: the header's holds again."""
         batch.delete(schema.override_key(number))
 
-    def put_pooled(self, batch: Batch, transaction_hash: bytes, data: bytes) -> None:
+    def put_pooled(self, batch: Batch, transaction_hash: Hash32, data: bytes) -> None:
         """Keep a waiting transaction across restarts."""
         batch.put(schema.pooled_key(transaction_hash), data)
 

@@ -5,11 +5,9 @@ from functools import cache
 from eth_abi import encode
 from wasmtime import wat2wasm
 
-from zevm.storage.keccak import keccak256
+from zevm.chain.types.selectors import signature_selector
 
-
-def selector(signature: str) -> bytes:
-    return keccak256(signature.encode())[:4]
+selector = signature_selector
 
 
 def _number(signature: str) -> str:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from scripts.syntax import PRODUCT
+
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("core", "storage", "chain", "contracts", "analysis", "covenant", "rpc", "node")
 SELF_EVIDENT = 256
 """Sizes such as the 20 bytes of an address; prices and largest values count however small they are."""
 
@@ -35,7 +36,7 @@ def _counts(name: str, value: object) -> bool:
 @pytest.mark.lengthy
 def test_no_constant_stands_twice() -> None:
     places: dict[tuple[str, object], list[str]] = defaultdict(list)
-    for package in PACKAGES:
+    for package in PRODUCT:
         for path in sorted((ROOT / package).rglob("*.py")):
             for name, value in _constants(ast.parse(path.read_text())):
                 if _counts(name, value):

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from scripts.syntax import PRODUCT
+
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("core", "storage", "chain", "contracts", "analysis", "covenant", "rpc", "node", "zevm")
+PACKAGES = (*PRODUCT, "zevm")
 WORDS = {
     "purchase": "transaction_environment",
     "activity": "host_context",

@@ -5,7 +5,6 @@ from typing import Final
 
 from eth_utils.address import to_checksum_address
 
-from zevm.analysis.call_tree import implementation_of
 from zevm.analysis.catalogue import Catalogue
 from zevm.analysis.known_contract import KnownContract
 from zevm.analysis.profile.tree import Label, LineKey
@@ -123,12 +122,8 @@ class SiteFinder:
     def _contract(self, address: Address) -> KnownContract | None:
         if address not in self._contracts:
             assert self._state is not None
-            code = self._state.get_code(address)
-            found = self._catalogue.identify(code, address)
-            implementation = implementation_of(code)
-            if found is None and implementation is not None:
-                found = self._catalogue.identify(self._state.get_code(Address(implementation)))
-            self._contracts[address] = found
+            code_of = self._state.get_code
+            self._contracts[address] = self._catalogue.contract_at(address, code_of(address), code_of)
         return self._contracts[address]
 
     def _places_of(self, contract: KnownContract | None) -> Places | None:

@@ -154,6 +154,7 @@ class Genesis:
         chain_id: int = DEFAULT_CHAIN_ID,
         fork: Fork = LATEST_FORK,
         accounts: Sequence[Address] = (),
+        *,
         balance_wei: int = DEFAULT_BALANCE_WEI,
         gas_limit: int = DEFAULT_GAS_LIMIT,
         base_fee: int | None = INITIAL_BASE_FEE_WEI,

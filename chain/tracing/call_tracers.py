@@ -9,11 +9,10 @@ from zevm.chain.tracing.call_tree import CallNode, CallTree, encode_tree
 from zevm.chain.tracing.errors import TraceError
 from zevm.chain.tracing.settings import RECORDING, RECORDING_WITH_LOGS, TraceContext, flag
 from zevm.chain.tracing.tracer import Json, ResultTracer
+from zevm.chain.types.selectors import SELECTOR_BYTES
 from zevm.chain.vm.interface import VmError, VmErrorKind
 from zevm.chain.vm.message import CREATIONS, FrameStart
 from zevm.chain.vm.tracer import TransactionStart
-
-SELECTOR_BYTES = 4
 
 
 class CallTracer(CallTree):

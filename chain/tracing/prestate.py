@@ -13,7 +13,7 @@ from zevm.chain.vm.delegation import delegation_of
 from zevm.chain.vm.execution_state import ExecutionState
 from zevm.chain.vm.instructions import ADDRESS_MASK
 from zevm.chain.vm.interface import Outcome, VmError
-from zevm.chain.vm.message import FrameStart
+from zevm.chain.vm.message import CREATIONS, FrameStart
 from zevm.chain.vm.tracer import TransactionStart, WatchedFrame
 from zevm.storage.keccak import EMPTY_KECCAK
 from zevm.storage.primitives import Address
@@ -96,7 +96,7 @@ class PrestateTracer(ResultTracer):
     def on_enter(self, start: FrameStart) -> None:
         """The account that a frame calls, creates, or leaves its balance to."""
         self._look_up(start.target)
-        if start.kind in ("CREATE", "CREATE2"):
+        if start.kind in CREATIONS:
             self._created.add(start.target)
         elif start.kind == "SELFDESTRUCT":
             if self._fork < Fork.CANCUN or start.sender in self._created:

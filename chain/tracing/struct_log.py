@@ -14,7 +14,7 @@ from zevm.chain.tracing.memory import take
 from zevm.chain.tracing.settings import TRACE_BYTES_LIMIT, TraceContext, count, flag
 from zevm.chain.tracing.tracer import Json, ResultTracer
 from zevm.chain.vm.interface import Outcome, VmError, VmErrorKind
-from zevm.chain.vm.message import FrameStart
+from zevm.chain.vm.message import CREATIONS, FrameStart
 from zevm.chain.vm.operations import OPCODE_NAMES
 from zevm.chain.vm.tracer import HostCall, TransactionStart, WatchedFrame
 
@@ -149,7 +149,7 @@ class StructLogTracer(ResultTracer):
         """A call has its price now; a creation's gas is taken from its caller, but is no part of the price."""
         frame = self._frame
         if frame is not None:
-            passed_on = start.gas_limit if start.kind in ("CREATE", "CREATE2") else 0
+            passed_on = start.gas_limit if start.kind in CREATIONS else 0
             self._finish(self._gas - frame.gas_left - passed_on)
 
     def on_fault(self, frame: WatchedFrame, error: VmError, gas_cost: int) -> None:

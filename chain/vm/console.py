@@ -9,7 +9,7 @@ from eth_abi.abi import decode, encode
 from eth_abi.exceptions import DecodingError
 from eth_utils.address import to_checksum_address
 
-from zevm.storage.keccak import keccak256
+from zevm.chain.types.selectors import signature_selector
 
 CONSOLE_BYTES = 256 * 1024
 """Maximum bytes that one transaction or call prints; the rest is dropped. The lines stay until the block's report."""
@@ -49,7 +49,7 @@ def _signatures() -> Iterator[tuple[str, tuple[str, ...]]]:
 def _table() -> dict[bytes, tuple[str, ...]]:
     table = {}
     for name, types in _signatures():
-        selector = keccak256(f"{name}({','.join(types)})".encode())[:4]
+        selector = signature_selector(f"{name}({','.join(types)})")
         table[selector] = tuple("uint256" if kind == "uint" else kind for kind in types)
     return table
 

@@ -33,6 +33,7 @@ from zevm.chain.zvm.runtime.instance import HostCallback
 from zevm.chain.zvm.runtime.runtime import End, RunResult, run
 from zevm.chain.zvm.scope import ENTRY, FRAME_STACK_WORDS, INTEGER_BYTES, Entry, TransactionScope
 from zevm.storage.keccak import keccak256
+from zevm.storage.primitives import Hash32
 
 CALL_DATA_LIMIT_BYTES = 1 << 20
 """The call data of one frame."""
@@ -81,7 +82,7 @@ def require_function(program: Program, entry: Entry) -> None:
 
 
 def program_of(
-    frame: Frame, scope: TransactionScope, code_hash: bytes, code: bytes, *, library: bool = False
+    frame: Frame, scope: TransactionScope, code_hash: Hash32, code: bytes, *, library: bool = False
 ) -> Program:
     """The compiled code. Raises InvalidModuleError for stored bytes that only look like a module.
 

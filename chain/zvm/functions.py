@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from zevm.chain.concurrency.deadline import Deadline, ExecutionTimeoutError
 from zevm.chain.types import Log
+from zevm.chain.types.selectors import signature_selector
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.execution_state import ExecutionState
@@ -20,8 +21,6 @@ from zevm.chain.zvm.scope import Entry
 from zevm.storage.account import StateDiff, StateReader
 from zevm.storage.keccak import keccak256
 from zevm.storage.primitives import ZERO_ADDRESS, Address
-
-SELECTOR_BYTES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,5 +146,5 @@ def _data_of(call: FunctionCall) -> bytes:
     if not isinstance(call.arguments, bytes):
         return b""
     if call.name is not None and _is_signature(call.name):
-        return keccak256(call.name.encode())[:SELECTOR_BYTES] + call.arguments
+        return signature_selector(call.name) + call.arguments
     return call.arguments

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from eth_abi.abi import decode, encode
 from eth_abi.exceptions import DecodingError
 
+from zevm.chain.types.selectors import signature_selector
 from zevm.chain.vm.host_interface import (
     Frame,
     InvalidModuleError,
@@ -24,7 +25,7 @@ from zevm.chain.zvm.outcomes import Status
 from zevm.chain.zvm.price_table import INK_PER_GAS, PriceTable
 from zevm.chain.zvm.scope import FRAME_STACK_WORDS, Entry, TransactionScope
 from zevm.storage.keccak import keccak256
-from zevm.storage.primitives import Address
+from zevm.storage.primitives import Address, Hash32
 
 ARBWASM_ADDRESS = Address((0x71).to_bytes(20, "big"))
 LIBRARY_ADDRESS = Address((0x5A564D).to_bytes(20, "big"))
@@ -91,13 +92,9 @@ class _Row:
         self.inputs, self.outputs, self.body = inputs, outputs, body
 
 
-def _selector(signature: str) -> bytes:
-    return keccak256(signature.encode())[:4]
-
-
 def _revert(frame: Frame, signature: str, types: tuple[str, ...] = (), values: tuple[Any, ...] = ()) -> StatusError:
     """The fault that reverts with a custom error; to be raised."""
-    frame.output = _selector(signature) + encode(types, values)
+    frame.output = signature_selector(signature) + encode(types, values)
     return StatusError(1)
 
 
@@ -105,7 +102,7 @@ def _table(rows: dict[str, tuple[tuple[str, ...], Body]]) -> dict[bytes, _Row]:
     table = {}
     for signature, (outputs, body) in rows.items():
         inputs = signature[signature.index("(") + 1 : -1]
-        table[_selector(signature)] = _Row(tuple(inputs.split(",")) if inputs else (), outputs, body)
+        table[signature_selector(signature)] = _Row(tuple(inputs.split(",")) if inputs else (), outputs, body)
     return table
 
 
@@ -134,7 +131,7 @@ def _constant(value: Callable[[Machine], int]) -> Body:
     return body
 
 
-def _code_at(frame: Frame, address: str) -> tuple[bytes, bytes]:
+def _code_at(frame: Frame, address: str) -> tuple[Hash32, bytes]:
     """The hash of an account's code and the code, for the access."""
     account, state = Address(bytes.fromhex(address[2:])), frame.block_state
     instruct(frame, _EXTCODESIZE, int.from_bytes(account, "big"))

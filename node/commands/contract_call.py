@@ -48,7 +48,7 @@ def call(
     as_json: JsonOption = False,
 ) -> None:
     """Call a function without keeping changes, and print its results, each on a line."""
-    from zevm.node.abi_text import decode_results
+    from zevm.contracts.abi_text import decode_results
 
     client, project = client_of(rpc, port), project_of(root, out)
     with told():
@@ -102,17 +102,17 @@ def call_data(
 ) -> tuple[bytes, tuple[str, ...] | None]:
     """Call data, and the result's types (None: not known); names among addresses are resolved by the client's node.
 
-    Raises NodeError, ArtifactError.
+    Raises NodeError, ArtifactError, AbiTextError.
     """
+    from zevm.chain.types.selectors import signature_selector
+    from zevm.contracts.abi_text import encode_arguments, parse_signature
     from zevm.contracts.calls import function_of, input_types, output_types, selector_of, signature_of
-    from zevm.node.abi_text import encode_arguments, parse_signature
-    from zevm.storage.keccak import keccak256
 
     if "(" in function:
         signature = parse_signature(function)
         known = [entry for entry in target.abi if entry["type"] == "function"]
         entry = next((entry for entry in known if signature_of(entry) == signature.canonical), None)
-        inputs, selector = signature.inputs, keccak256(signature.canonical.encode())[:4]
+        inputs, selector = signature.inputs, signature_selector(signature.canonical)
         outputs = signature.outputs if signature.outputs is not None or entry is None else output_types(entry)
     elif target.abi:
         entry = function_of(target.abi, function, len(texts))

@@ -77,8 +77,8 @@ def creation_data(
 
     Raises NodeError, ArtifactError where the constructor does not take this.
     """
+    from zevm.contracts.abi_text import encode_arguments, split_types
     from zevm.contracts.calls import constructor_types
-    from zevm.node.abi_text import encode_arguments, split_types
 
     if no_constructor:
         return _without_constructor(artifact, texts)

@@ -18,7 +18,7 @@ RootOption = Annotated[
 ]
 OutOption = Annotated[
     Path | None,
-    typer.Option("--out", "-o", metavar="FOLDER", help="Of artifacts. (default: the project's out/)"),
+    typer.Option("--out", "-o", metavar="FOLDER", help="Folder of artifacts. (default: the project's out/)"),
 ]
 HERE = Path()
 

@@ -49,7 +49,7 @@ def _shown(entry: dict[str, Any], log: dict[str, Any]) -> str:
     """`Transfer(from=0x.., to=0x.., value=5)`."""
     from eth_utils.abi import collapse_if_tuple
 
-    from zevm.node.abi_text import decode_results
+    from zevm.contracts.abi_text import decode_results
 
     topics = iter(log["topics"][1:])
     plain = [item for item in entry["inputs"] if not item["indexed"]]
@@ -64,7 +64,7 @@ def _shown(entry: dict[str, Any], log: dict[str, Any]) -> str:
 
 def _topic(item: dict[str, Any], topic: str) -> str:
     """An indexed value, or the hash that a log has of a dynamic one."""
-    from zevm.node.abi_text import decode_results
+    from zevm.contracts.abi_text import decode_results
 
     kind = item["type"]
     if not kind.startswith(_STATIC_WORDS) or kind == "bytes" or kind.endswith("]"):

@@ -27,7 +27,7 @@ def new(
 
 def run_tests(
     arguments: Annotated[
-        list[str] | None, typer.Argument(metavar="[ARGS]...", help="Passed to the tests' runner.")
+        list[str] | None, typer.Argument(metavar="[ARGS]...", help="Arguments for the tests' runner.")
     ] = None,
     root: RootOption = HERE,
 ) -> None:

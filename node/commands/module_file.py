@@ -37,10 +37,10 @@ def constructor_arguments(
     among addresses. value_wei: goes with the deployment.
     otherwise: what else can be done with a module that has a constructor and no ABI, for the message.
     """
+    from zevm.contracts.abi_text import encode_arguments, split_types
     from zevm.contracts.artifact import asks_for_creation, load_artifact
     from zevm.contracts.calls import constructor_types
     from zevm.contracts.errors import ArtifactError
-    from zevm.node.abi_text import encode_arguments, split_types
 
     if types is not None:
         given = split_types(types)

@@ -35,7 +35,8 @@ def profile(
         str | None, typer.Argument(metavar="TX", help="Hash of a mined transaction; none with --call.")
     ] = None,
     arguments: Annotated[
-        list[str] | None, typer.Argument(metavar="[FUNCTION ARGS]...", help="With --call: as in `zevm contract call`.")
+        list[str] | None,
+        typer.Argument(metavar="[FUNCTION ARGS]...", help="With --call: what `zevm contract call` takes."),
     ] = None,
     call: Annotated[
         str | None, typer.Option("--call", metavar="CONTRACT", help="Profile a call: a name, as Token, or an address.")
@@ -44,7 +45,8 @@ def profile(
         str | None, typer.Option("--data", metavar="HEX", help="Call data, in place of FUNCTION ARGS.")
     ] = None,
     block: Annotated[
-        str | None, typer.Option("--block", metavar="BLOCK", help="Of a call: number, tag or hash. (default: latest)")
+        str | None,
+        typer.Option("--block", metavar="BLOCK", help="Block of a call: number, tag or hash. (default: latest)"),
     ] = None,
     root: RootOption = HERE,
     out: OutOption = None,
@@ -57,7 +59,9 @@ def profile(
         Path | None,
         typer.Option("--speedscope", metavar="FILE", help="Write a profile for https://www.speedscope.app."),
     ] = None,
-    rows: Annotated[int, typer.Option("--rows", metavar="NUMBER", min=1, max=_MOST_ROWS, help="Of each table.")] = 15,
+    rows: Annotated[
+        int, typer.Option("--rows", metavar="NUMBER", min=1, max=_MOST_ROWS, help="Maximum rows of each table.")
+    ] = 15,
     as_json: JsonOption = False,
     rpc: RpcOption = None,
     port: PortOption = None,

@@ -69,7 +69,7 @@ AuthorityOption = Annotated[
 ]
 ServerKeyOption = Annotated[
     str | None,
-    typer.Option("--server-key", metavar="HASH", help="SHA-256 of the node's public key, in the place of --ca."),
+    typer.Option("--server-key", metavar="HASH", help="SHA-256 of the node's public key, instead of --ca."),
 ]
 ChainIdOption = Annotated[
     int, typer.Option("--chain-id", min=0, max=2**63 - 1, help="Chain for which --private-key signs.")
@@ -78,7 +78,7 @@ ClassicalOption = Annotated[
     bool, typer.Option("--allow-classical", help="Go on if the key exchange is not post-quantum.")
 ]
 TimeoutOption = Annotated[int, typer.Option("--timeout", min=0, metavar="MS", help="Longest time of the execution.")]
-MemoryOption = Annotated[int, typer.Option("--memory-limit", min=0, metavar="BYTES", help="Memory at most.")]
+MemoryOption = Annotated[int, typer.Option("--memory-limit", min=0, metavar="BYTES", help="Maximum memory.")]
 
 app = typer.Typer(help="A node over post-quantum QUIC: execute, deploy, stats.", no_args_is_help=True)
 
@@ -96,7 +96,7 @@ def execute(
     private_key: PrivateKeyOption = None,
     chain_id: ChainIdOption = 31_337,
     sender: FromOption = None,
-    gas_limit: Annotated[int, typer.Option("--gas-limit", min=0, metavar="GAS", help="Gas at most.")] = 30_000_000,
+    gas_limit: Annotated[int, typer.Option("--gas-limit", min=0, metavar="GAS", help="Maximum gas.")] = 30_000_000,
     memory_limit: MemoryOption = 64 * 1024 * 1024,
     timeout_ms: TimeoutOption = 30_000,
     gas: ShowGasOption = False,
@@ -122,7 +122,9 @@ def execute(
 @app.command("deploy", context_settings=NEGATIVE_NUMBERS)
 def deploy(
     file: FileArgument,
-    values: Annotated[list[str] | None, typer.Argument(metavar="[VALUES]...", help="The constructor's.")] = None,
+    values: Annotated[
+        list[str] | None, typer.Argument(metavar="[VALUES]...", help="Arguments of the constructor.")
+    ] = None,
     constructor: Annotated[
         str | None, typer.Option("--constructor", metavar="TYPES", help='As "uint256,address".')
     ] = None,
@@ -133,7 +135,7 @@ def deploy(
     private_key: PrivateKeyOption = None,
     chain_id: ChainIdOption = 31_337,
     sender: FromOption = None,
-    gas_limit: Annotated[int, typer.Option("--gas-limit", min=0, metavar="GAS", help="Gas at most; 0: enough.")] = 0,
+    gas_limit: Annotated[int, typer.Option("--gas-limit", min=0, metavar="GAS", help="Maximum gas; 0: enough.")] = 0,
     allow_classical: ClassicalOption = False,
     as_json: JsonOption = False,
 ) -> None:

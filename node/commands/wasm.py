@@ -105,7 +105,8 @@ def _type(parameters: str, result: str) -> str:
 
 @app.command("validate")
 def validate(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Modules.")], schedule: ScheduleOption = "zvm"
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Files of modules.")],
+    schedule: ScheduleOption = "zvm",
 ) -> None:
     """Check modules against the chain's rules. The exit code is 1 if one is refused."""
     prices, refused = price_table_of(schedule), 0
@@ -120,7 +121,9 @@ def validate(
 @app.command("deploy", context_settings=NEGATIVE_NUMBERS)
 def deploy(
     file: FileArgument,
-    values: Annotated[list[str] | None, typer.Argument(metavar="[VALUES]...", help="The constructor's.")] = None,
+    values: Annotated[
+        list[str] | None, typer.Argument(metavar="[VALUES]...", help="Arguments of the constructor.")
+    ] = None,
     constructor: Annotated[
         str | None, typer.Option("--constructor", metavar="TYPES", help='As "uint256,address"; "" for none.')
     ] = None,

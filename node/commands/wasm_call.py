@@ -76,7 +76,7 @@ def function_fields(
     client: of the node that resolves names among addresses; None for no names.
     """
     if "(" in function:
-        from zevm.node.abi_text import encode_arguments, parse_signature
+        from zevm.contracts.abi_text import encode_arguments, parse_signature
 
         signature = parse_signature(function)
         if data is None:
@@ -160,6 +160,6 @@ def _shown(returned: str, outputs: tuple[str, ...] | None) -> list[str]:
         return [returned]
     if not data and outputs is _INTEGER:
         return []
-    from zevm.node.abi_text import decode_results
+    from zevm.contracts.abi_text import decode_results
 
     return decode_results(outputs, data)

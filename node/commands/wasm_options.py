@@ -59,7 +59,7 @@ ValueOption = Annotated[
     int,
     typer.Option("--value", parser=wei_of, metavar="WEI", help="Wei sent with the call, also as 5gwei or 1.5ether."),
 ]
-GasLimitOption = Annotated[int | None, typer.Option("--gas-limit", min=0, metavar="GAS", help="Gas at most.")]
+GasLimitOption = Annotated[int | None, typer.Option("--gas-limit", min=0, metavar="GAS", help="Maximum gas.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the whole answer as JSON.")]
 
 

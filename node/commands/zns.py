@@ -13,8 +13,8 @@ from zevm.node.commands.zns_options import AddressOption, CoinOption, Contenthas
 
 app = typer.Typer(help="Names: register, resolve, set, list, renew, transfer.", no_args_is_help=True)
 
-NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="As mytoken.ghost.")]
-DaysOption = Annotated[int, typer.Option("--days", min=1, max=36_500, metavar="NUMBER", help="For how long.")]
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="A name, as mytoken.ghost.")]
+DaysOption = Annotated[int, typer.Option("--days", min=1, max=36_500, metavar="NUMBER", help="Duration in days.")]
 
 PAGE = 100
 """Names that one call of `list` asks for."""
@@ -24,7 +24,7 @@ PAGE = 100
 def register(
     name: NameArgument,
     owner: Annotated[
-        str | None, typer.Option("--owner", metavar="ADDRESS", help="Who owns the name. (default: the sender)")
+        str | None, typer.Option("--owner", metavar="ADDRESS", help="The owner of the name. (default: the sender)")
     ] = None,
     days: DaysOption = 365,
     address: AddressOption = None,
@@ -85,7 +85,7 @@ def set_(
     coins: CoinOption = None,
     ttl: Annotated[
         int | None,
-        typer.Option("--ttl", min=0, max=2**64 - 1, metavar="SECONDS", help="How long others may keep its records."),
+        typer.Option("--ttl", min=0, max=2**64 - 1, metavar="SECONDS", help="Time that others may cache its records."),
     ] = None,
     reverse: Annotated[bool, typer.Option("--reverse", help="Also let the sender's address have this name.")] = False,
     rpc: RpcOption = None,
@@ -107,7 +107,8 @@ def set_(
 @app.command("list")
 def list_(
     owner: Annotated[
-        str | None, typer.Option("--owner", metavar="ADDRESS", help="Only this owner's. (default: everybody's)")
+        str | None,
+        typer.Option("--owner", metavar="ADDRESS", help="List only names of this owner. (default: of every owner)"),
     ] = None,
     rpc: RpcOption = None,
     port: PortOption = None,

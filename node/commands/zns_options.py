@@ -6,7 +6,7 @@ import typer
 
 AddressOption = Annotated[
     str | None,
-    typer.Option("--address", metavar="ADDRESS", help="What it is the name of: an address, or a name."),
+    typer.Option("--address", metavar="ADDRESS", help="The account that it names: an address, or a name."),
 ]
 ContractOption = Annotated[
     str | None,

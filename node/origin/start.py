@@ -87,6 +87,7 @@ def fork_of(settings: NodeSettings, wanted: Wanted | None = None, before: Remote
     """
     if wanted is None and settings.fork_bundle is not None:
         return _bundled(settings, settings.fork_bundle)
+    is_start = wanted is None
     wanted = wanted or wanted_by(settings)
     for url in wanted.urls:
         _check_url(url)
@@ -103,7 +104,7 @@ def fork_of(settings: NodeSettings, wanted: Wanted | None = None, before: Remote
         last = None if forks is None else forks.last(url, wanted.block)
         what = f"block {wanted.block} of {client.name}"
         # on a thread of its own: who asks for another fork has less patience than these attempts take
-        block = client.once("begin", lambda: _found(client, wanted, last), lambda: what)
+        block = client.once("begin", lambda: _found(client, wanted, last, is_start=is_start), lambda: what)
         if before is not None and before.origin.header.hash == block.header.hash:
             kept = before.kept.shared()
         else:
@@ -173,9 +174,12 @@ def _begun(settings: NodeSettings, client: OriginClient, block: KeptBlock, kept:
     return RemoteFork(settings, origin, genesis, chain_id, kept)
 
 
-def _found(client: OriginClient, wanted: Wanted, last: KeptBlock | None) -> KeptBlock:
-    """The wanted block, or the one that it was last time, where no node can be reached."""
-    if last is None:
+def _found(client: OriginClient, wanted: Wanted, last: KeptBlock | None, *, is_start: bool) -> KeptBlock:
+    """The wanted block, or the one that it was last time, where no node can be reached.
+
+    The start of a node waits for a node that is not there yet; who asks for another fork learns it at once.
+    """
+    if last is None and is_start:
         return _asked(client, wanted)
     try:
         with client.attempting_once():
@@ -183,6 +187,8 @@ def _found(client: OriginClient, wanted: Wanted, last: KeptBlock | None) -> Kept
     except NoAnswerError as error:
         if not error.is_absent:
             return _asked(client, wanted)
+        if last is None:
+            raise
         LOGGER.warning(
             "%s: the fork begins on block %d, as last time, with the answers of that time", error, last.header.number
         )

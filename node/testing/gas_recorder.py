@@ -1,8 +1,8 @@
 """The functions of the transactions in new blocks, with their gas."""
 
 from collections.abc import Mapping
+from functools import partial
 
-from zevm.analysis.call_tree import implementation_of
 from zevm.analysis.catalogue import Catalogue
 from zevm.analysis.known_contract import Entry, KnownContract
 from zevm.chain.blockchain import Chain
@@ -44,9 +44,7 @@ class GasRecorder:
     def _contract(self, state: StateReader, address: Address) -> KnownContract | None:
         """The contract of an account, or of the code that it delegates to; None for an unknown or no contract."""
         code = code_of(state, address)
-        found = self._catalogue.identify(code, address) if code else None
-        target = implementation_of(code) if found is None else None
-        return found if target is None else self._catalogue.identify(code_of(state, Address(target)))
+        return self._catalogue.contract_at(address, code, partial(code_of, state)) if code else None
 
 
 def _function(contract: KnownContract, catalogue: Catalogue, data: bytes) -> str:

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from zevm.analysis.call_tree import implementation_of
 from zevm.analysis.known_contract import Entry, KnownContract
+from zevm.analysis.proxies import implementation_of
 from zevm.chain.errors import ChainError
 from zevm.chain.tracing import history
 from zevm.chain.tracing.address_search import Match, SearchLimitError
@@ -16,9 +16,10 @@ from zevm.chain.types.block_reference import LATEST
 from zevm.contracts.calls import signature_of
 from zevm.rpc.errors import RpcError
 from zevm.rpc.explorer import formats
-from zevm.rpc.explorer.chain_pages import TransactionRow, row_of, waiting_row
+from zevm.rpc.explorer.labels import Labels, contract_at
 from zevm.rpc.explorer.names import HASH, address_named
 from zevm.rpc.explorer.page import Page, PageRequest, PageText
+from zevm.rpc.explorer.rows import TransactionRow, row_of, waiting_row
 from zevm.rpc.methods.support.names import name_reader
 from zevm.rpc.methods.support.reading import account_of
 from zevm.rpc.methods.support.tracing import TraceConfig, run_trace
@@ -60,12 +61,10 @@ def overview(request: PageRequest) -> Page:
     account = account_of(state, address)
     code = state.code(account.code_hash)
     implementation = implementation_of(code)
-    catalogue = services.catalogue
-    contract = catalogue.identify(code, address) if code else None
-    if contract is None and implementation is not None:
-        contract = catalogue.identify(state.code(account_of(state, Address(implementation)).code_hash), implementation)
+    contract = contract_at(services, address)
     waiting = [each for group in services.chain.pool.of_sender(address) for each in group]
-    values = _about(request, address, "overview") | {
+    labels = Labels(services, text)
+    values = about(request, address, "overview") | {
         "account": account,
         "code_bytes": len(code),
         "code": text.data(code) if code else None,
@@ -73,12 +72,12 @@ def overview(request: PageRequest) -> Page:
         "contract": None if contract is None else text.of(contract.name),
         "language": None if contract is None else text.of(contract.language),
         "source": None if contract is None else text.of(contract.source),
-        "well_known": catalogue.well_known(address),
+        "well_known": services.catalogue.well_known(address),
         "is_own": address in services.wallet.addresses(),
         "name": _name(request, address, text),
         "functions": [] if contract is None else _functions(contract, request.rows, text),
         "module": _module(services, address, code, request, text),
-        "waiting": [waiting_row(address, each) for each in waiting[: request.rows]],
+        "waiting": [waiting_row(address, each, labels) for each in waiting[: request.rows]],
     }
     return Page("address.html", f"Address {formats.short(formats.address(address))}", values)
 
@@ -89,7 +88,7 @@ def storage(request: PageRequest) -> Page:
     account = account_of(request.services.chain.head.state, address)
     slots, following, problem = _slots(request, address, account, text)
     path = f"/address/{formats.address(address)}/storage"
-    values = _about(request, address, "storage") | {
+    values = about(request, address, "storage") | {
         "slots": slots,
         "problem": problem,
         "following": None if following is None else f"{path}?from=0x{following.hex()}",
@@ -114,19 +113,22 @@ def transactions(request: PageRequest) -> Page:
 
     rows: list[TransactionRow] = []
     following: int | None = None
-    problem = None
+    problem, left_out = None, 0
     try:
         matches, is_complete = run_trace(services, request.deadline, search, TraceConfig())
-        rows = [row_of(match.block, match.receipts, index) for match in matches for index in reversed(match.indexes)]
+        found = [(match, index) for match in matches for index in reversed(match.indexes)]
+        most, labels = 2 * request.rows, Labels(services, request.text())
+        rows = [row_of(match.block, match.receipts, index, labels) for match, index in found[:most]]
+        left_out = len(found) - len(rows)
         if matches and not is_complete:
             following = matches[-1].block.number - 1
     except SearchLimitError as error:
         following = error.number
         problem = "The search has used up its time without finding one; it goes on from there."
     path = f"/address/{formats.address(address)}/transactions"
-    values = _about(request, address, "transactions") | {
-        "transactions": rows[: 2 * request.rows],
-        "left_out": max(0, len(rows) - 2 * request.rows),
+    values = about(request, address, "transactions") | {
+        "transactions": rows,
+        "left_out": left_out,
         "problem": problem,
         "newest": newest,
         "following": None if following is None or following < first else f"{path}?from={following}",
@@ -135,7 +137,7 @@ def transactions(request: PageRequest) -> Page:
     return Page("address_transactions.html", f"Transactions of {formats.short(formats.address(address))}", values)
 
 
-def _about(request: PageRequest, address: Address, tab: str) -> dict[str, Any]:
+def about(request: PageRequest, address: Address, tab: str) -> dict[str, Any]:
     """The values that all pages of an address begin with."""
     head: Header = request.services.chain.head.header
     return {"tab": tab, "address": address, "path": f"/address/{formats.address(address)}", "header": head}

@@ -1,43 +1,21 @@
 """Pages of the chain as a whole: home, the list of blocks, a block, the pool."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from zevm.chain.types import Block, Header, Receipt, Transaction
+from zevm.chain.types import Block, Receipt
 from zevm.chain.view import ChainView
+from zevm.rpc.explorer.charts import charts
+from zevm.rpc.explorer.labels import Labels
 from zevm.rpc.explorer.names import hash_named
 from zevm.rpc.explorer.page import NotFoundError, Page, PageRequest
+from zevm.rpc.explorer.paging import Pager, paged
+from zevm.rpc.explorer.rows import TransactionRow, row_of, waiting_row
 from zevm.rpc.methods.support.reading import account_of
 
 HOME_ROWS = 10
 HOME_ACCOUNTS = 20
-
-
-@dataclass(frozen=True, slots=True)
-class TransactionRow:
-    """A transaction in a list. status: None for a waiting one, and before Byzantium. block: None for a waiting one."""
-
-    hash: bytes
-    sender: bytes
-    to: bytes | None
-    created: bytes | None
-    value_wei: int
-    selector: str
-    status: int | None
-    gas_used: int | None
-    nonce: int
-    block: Header | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Pager:
-    """Links of a list's pages; None where there is none. shown: which part of the list this is."""
-
-    shown: str
-    newer: str | None = None
-    older: str | None = None
 
 
 def home(request: PageRequest) -> Page:
@@ -48,6 +26,7 @@ def home(request: PageRequest) -> Page:
     accounts = services.wallet.addresses()
     state = chain.head.state
     blocks = list(_blocks_down(chain, chain.head.number, HOME_ROWS))
+    labels = Labels(services, request.text())
     fork = chain.schedule.fork_at(following.number, following.timestamp).name.replace("_", " ").title()
     values: dict[str, Any] = {
         "client": services.client_version,
@@ -58,7 +37,7 @@ def home(request: PageRequest) -> Page:
         "gas_limit": following.gas_limit,
         "pool": chain.pool.stats(),
         "blocks": blocks,
-        "transactions": list(islice(_newest_transactions(chain, blocks), HOME_ROWS)),
+        "transactions": list(islice(_newest_transactions(chain, blocks, labels), HOME_ROWS)),
         "accounts": [(each, account_of(state, each).balance) for each in accounts[:HOME_ACCOUNTS]],
         "more_accounts": max(0, len(accounts) - HOME_ACCOUNTS),
         "origin": request.origin,
@@ -79,32 +58,28 @@ def blocks(request: PageRequest) -> Page:
         f"/blocks?from={newer}" if top < head else None,
         f"/blocks?from={last - 1}" if last > first else None,
     )
-    return Page("blocks.html", "Blocks", {"blocks": list(_blocks_down(chain, top, request.rows)), "pager": pager})
+    shown = list(_blocks_down(chain, top, request.rows))
+    values = {"blocks": shown, "charts": charts([each.header for each in shown]), "pager": pager}
+    return Page("blocks.html", "Blocks", values)
 
 
 def block(request: PageRequest) -> Page:
     """A block by its number, hash or `latest`. Raises NotFoundError."""
     chain = request.services.chain
     found = _find_block(chain, request.arguments[0])
-    header, count = found.header, len(found.transactions)
-    begin = min(request.number("page") * request.rows, count)
-    receipts = chain.receipts(found.hash)
-    chosen = range(begin, min(begin + request.rows, count))
+    header, receipts = found.header, chain.receipts(found.hash)
     is_canonical = chain.records.canonical_hash(header.number) == found.hash
-    place, page = f"/block/0x{found.hash.hex()}", begin // request.rows
-    pager = Pager(
-        f"{begin + 1:,} to {chosen.stop:,} of {count:,}" if count else "none",
-        f"{place}?page={page - 1}" if page else None,
-        f"{place}?page={page + 1}" if chosen.stop < count else None,
-    )
+    chosen, pager = paged(request, len(found.transactions), f"/block/0x{found.hash.hex()}")
+    text = request.text()
+    labels = Labels(request.services, text)
     values = {
         "block": found,
         "header": header,
         "is_canonical": is_canonical,
         "next": header.number + 1 if is_canonical and header.number < chain.head.number else None,
         "previous": header.number - 1 if header.number > chain.canonical.first_number else None,
-        "transactions": [row_of(found, receipts, index) for index in chosen],
-        "extra_data": request.text().data(header.extra_data),
+        "transactions": [row_of(found, receipts, index, labels) for index in chosen],
+        "extra_data": text.data(header.extra_data),
         "withdrawals": (found.withdrawals or ())[: request.rows],
         "fees_wei": _fees_wei(found, receipts),
         "pager": pager,
@@ -121,51 +96,11 @@ def pool(request: PageRequest) -> Page:
         for sender, transactions in sorted(accounts.items())
         for transaction in transactions
     ]
-    begin = min(request.number("page") * request.rows, len(waiting))
-    end = min(begin + request.rows, len(waiting))
-    page = begin // request.rows
-    pager = Pager(
-        f"{begin + 1:,} to {end:,} of {len(waiting):,}" if waiting else "none",
-        f"/pool?page={page - 1}" if page else None,
-        f"/pool?page={page + 1}" if end < len(waiting) else None,
-    )
-    rows = [(group, waiting_row(sender, each), each) for group, sender, each in waiting[begin:end]]
+    chosen, pager = paged(request, len(waiting), "/pool")
+    shown = waiting[chosen.start : chosen.stop]
+    labels = Labels(request.services, request.text())
+    rows = [(group, waiting_row(sender, each, labels), each) for group, sender, each in shown]
     return Page("pool.html", "Pool", {"rows": rows, "stats": held.stats(), "pager": pager})
-
-
-def row_of(block: Block, receipts: Sequence[Receipt] | None, index: int) -> TransactionRow:
-    """A block's transaction as a row."""
-    transaction = block.transactions[index]
-    receipt = receipts[index] if receipts else None
-    return TransactionRow(
-        hash=transaction.hash,
-        sender=transaction.sender if receipt is None else receipt.sender,
-        to=transaction.to,
-        created=None if receipt is None else receipt.contract_address,
-        value_wei=transaction.value,
-        selector=selector_of(transaction),
-        status=None if receipt is None else receipt.status,
-        gas_used=None if receipt is None else receipt.gas_used,
-        nonce=transaction.nonce,
-        block=block.header,
-    )
-
-
-def selector_of(transaction: Transaction) -> str:
-    """The selector of a transaction, or "create" or "transfer"."""
-    if transaction.to is None:
-        return "create"
-    if not transaction.data:
-        return "transfer"
-    return f"0x{transaction.data[:4].hex()}"
-
-
-def waiting_row(sender: bytes, transaction: Transaction) -> TransactionRow:
-    """A transaction of the pool as a row."""
-    return TransactionRow(
-        transaction.hash, sender, transaction.to, None, transaction.value, selector_of(transaction), None, None,
-        transaction.nonce,
-    )  # fmt: skip
 
 
 def _blocks_down(chain: ChainView, top: int, count: int) -> Iterator[Block]:
@@ -175,11 +110,11 @@ def _blocks_down(chain: ChainView, top: int, count: int) -> Iterator[Block]:
             yield found
 
 
-def _newest_transactions(chain: ChainView, blocks: Sequence[Block]) -> Iterator[TransactionRow]:
+def _newest_transactions(chain: ChainView, blocks: Sequence[Block], labels: Labels) -> Iterator[TransactionRow]:
     for found in blocks:
         if found.transactions:
             receipts = chain.receipts(found.hash)
-            yield from (row_of(found, receipts, index) for index in reversed(range(len(found.transactions))))
+            yield from (row_of(found, receipts, index, labels) for index in reversed(range(len(found.transactions))))
 
 
 def _find_block(chain: ChainView, name: str) -> Block:

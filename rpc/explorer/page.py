@@ -77,7 +77,7 @@ class PageRequest:
     @property
     def rows(self) -> int:
         """Rows of a list on one page."""
-        return self.services.limits.explorer_rows
+        return max(1, self.services.limits.explorer_rows)
 
     def text(self) -> PageText:
         """A page's share of text; take one for each page."""

@@ -24,7 +24,7 @@ class Renderer:
         )
         self._environment.filters.update(FILTERS)
 
-    def render(self, page: Page) -> bytes:
-        """The page in UTF-8."""
+    def render(self, page: Page, *, has_panel: bool) -> bytes:
+        """The page in UTF-8. has_panel: whether it leads to the development panel."""
         template = self._environment.get_template(page.template)
-        return template.render(page.values, title=page.title).encode()
+        return template.render(page.values, title=page.title, has_panel=has_panel).encode()

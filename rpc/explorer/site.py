@@ -9,14 +9,15 @@ from zevm.rpc.dispatch.error_translation import to_rpc_error
 from zevm.rpc.errors import InternalError, RpcError
 from zevm.rpc.explorer.answer import Answer
 from zevm.rpc.explorer.page import NotFoundError, Page, PageRequest, PageText, Redirect
+from zevm.rpc.explorer.panel import PLACE, PanelView, panel_page
 from zevm.rpc.explorer.rendering import Renderer
 from zevm.rpc.explorer.routes import route
 from zevm.rpc.services import Services
 from zevm.rpc.transport.asgi import Scope
 from zevm.rpc.transport.guard import header
 
-QUERY_BYTES = 2_048
-"""A longer query is left out: the explorer's own are short."""
+QUERY_BYTES = 8_192
+"""A longer query is left out: arguments of functions are the longest that the explorer asks for."""
 
 
 class Site:
@@ -26,16 +27,18 @@ class Site:
         self._services = services
         self._renderer = Renderer()
 
-    def make(self, scope: Scope, deadline: Deadline) -> Answer:
-        """The answer to a GET."""
-        found = self._found(scope, deadline)
+    def make(self, scope: Scope, panel: PanelView | None, deadline: Deadline) -> Answer:
+        """The answer to a request. panel: None for a browser that sees none."""
+        found = self._found(scope, panel, deadline)
         if isinstance(found, Redirect):
             return Answer(303, b"", location=found.location)
-        return Answer(found.status, self._renderer.render(found))
+        return Answer(found.status, self._renderer.render(found, has_panel=panel is not None))
 
-    def _found(self, scope: Scope, deadline: Deadline) -> Page | Redirect:
+    def _found(self, scope: Scope, panel: PanelView | None, deadline: Deadline) -> Page | Redirect:
         path: str = scope["path"]
         try:
+            if path == PLACE and panel is not None:
+                return panel_page(PageRequest(self._services, deadline), panel)
             chosen = route(path)
             if chosen is None:
                 raise NotFoundError(f"There is no page {path[:80]}.")

@@ -9,15 +9,17 @@ from zevm.analysis.tree_text import end_of, head_of
 from zevm.chain.vm.precompiles import CONSOLE_ADDRESS
 from zevm.rpc.errors import RpcError
 from zevm.rpc.explorer import formats, traces
-from zevm.rpc.explorer.chain_pages import Pager
 from zevm.rpc.explorer.flame import ROW_PIXELS, boxes
 from zevm.rpc.explorer.names import hash_named
 from zevm.rpc.explorer.page import NotFoundError, Page, PageRequest, PageText
+from zevm.rpc.explorer.paging import paged
 from zevm.rpc.explorer.traces import Mined
 from zevm.storage.primitives import Hash32
 
 INDENTED = 20
 """Levels of the tree that are indented; deeper ones stand below each other."""
+ARGUMENTS = 64
+"""Arguments of a call or an event that are listed; further ones are in its data."""
 Pairs = list[tuple[str, str]]
 
 
@@ -67,26 +69,20 @@ def overview(request: PageRequest) -> Page:
     """A transaction: its outcome, its fees, its call and its logs."""
     mined, text = _find(request), request.text()
     receipt, count = mined.receipt, 0 if mined.receipt is None else len(mined.receipt.logs)
-    first = min(request.number("logs") * request.rows, count)
-    end = min(first + request.rows, count)
-    call = traces.named_calls(request.services, _frame(request, mined, first), mined)
-    path, page = f"/tx/0x{mined.transaction.hash.hex()}", first // request.rows
+    chosen, pager = paged(request, count, f"/tx/0x{mined.transaction.hash.hex()}", "logs", "#logs")
+    call = traces.named_calls(request.services, _frame(request, mined, chosen.start), mined)
     values = _about(mined, "overview") | {
         "call": _call_in_words(call, text),
         "data": text.data(mined.transaction.data),
         "events": [
-            _event_in_words(first + index, event, text)
+            _event_in_words(chosen.start + index, event, text)
             for index, event in enumerate(item for item in call.items if isinstance(item, Event))
         ],
         "fee_wei": None if receipt is None else _fee_wei(mined),
         "access_list": mined.transaction.access_list[: request.rows],
         "authorizations": mined.transaction.authorization_list[: request.rows],
         "blob_hashes": mined.transaction.blob_versioned_hashes,
-        "pager": Pager(
-            f"{first + 1:,} to {end:,} of {count:,}" if count else "none",
-            f"{path}?logs={page - 1}#logs" if page else None,
-            f"{path}?logs={page + 1}#logs" if end < count else None,
-        ),
+        "pager": pager,
     }
     return Page("transaction.html", _title(mined), values)
 
@@ -179,7 +175,7 @@ def _fee_wei(mined: Mined) -> int:
 
 
 def _pairs(arguments: Sequence[tuple[str, str]], text: PageText) -> Pairs:
-    return [(text.of(name), text.of(value)) for name, value in arguments[:INDENTED]]
+    return [(text.of(name), text.of(value)) for name, value in arguments[:ARGUMENTS]]
 
 
 def _call_in_words(call: Call, text: PageText) -> CallInWords:

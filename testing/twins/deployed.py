@@ -12,8 +12,8 @@ from eth_abi.abi import decode, encode
 import zevm
 from zevm.chain.calls.name_changes import RecordChanges, registration_call
 from zevm.chain.rules.name_service import REGISTRAR_ADDRESS
+from zevm.chain.types.selectors import signature_selector
 from zevm.node.client import CallFailedError
-from zevm.storage.keccak import keccak256
 from zevm.storage.primitives import Address
 
 Json = dict[str, Any]
@@ -86,7 +86,7 @@ def signature_of(entry: Json) -> str:
 def error_data(signature: str, *values: object) -> bytes:
     """The revert data of an error such as `NotOwner(address)`."""
     types = signature[signature.index("(") + 1 : -1]
-    return keccak256(signature.encode())[:4] + encode(split_types(types), values)
+    return signature_selector(signature) + encode(split_types(types), values)
 
 
 def panic_data(code: int) -> bytes:
@@ -133,7 +133,7 @@ class Deployed:
     def call_data(self, name: str, *arguments: object) -> bytes:
         """The call data of a function with arguments."""
         entry = self.function(name)
-        selector = keccak256(signature_of(entry).encode())[:4]
+        selector = signature_selector(signature_of(entry))
         return selector + encode([type_of(part) for part in entry["inputs"]], arguments)
 
     def result(self, name: str, data: bytes) -> Any:

@@ -9,9 +9,10 @@ from eth_abi import encode
 import zevm
 from testing.contracts import DELEGATOR, FORWARDER, MAKER
 from testing.wasm_modules import REVERT_DATA, box, selector
-from zevm.analysis.call_tree import Call, decode_call_tree, implementation_of
+from zevm.analysis.call_tree import Call, decode_call_tree
 from zevm.analysis.catalogue import Catalogue
 from zevm.analysis.known_contract import KnownContract
+from zevm.analysis.proxies import implementation_of
 from zevm.analysis.tree_text import render
 from zevm.contracts.artifact import module_artifact
 

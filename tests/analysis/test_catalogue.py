@@ -14,6 +14,7 @@ from zevm.chain.zvm.module.creation import compressed
 from zevm.contracts.artifact import module_artifact
 from zevm.contracts.sections import with_abi
 from zevm.storage.keccak import keccak256
+from zevm.storage.primitives import Address
 
 RUNTIME = bytes.fromhex("60806040526004361060ff57") + b"\x7f" + bytes(32) + bytes.fromhex("5b5f5ffd")
 CREATION = bytes.fromhex("600a5f5f39600a5ff3") + RUNTIME
@@ -135,3 +136,20 @@ def test_an_address_is_named_whatever_its_code() -> None:
     assert found is not None
     assert found.name == "Box"
     assert catalogue.well_known((1).to_bytes(20, "big")) == "ECREC"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        b"\xef\x01\x00" + b"\x05" * 20,
+        bytes.fromhex("363d3d373d3d3d363d73") + b"\x05" * 20 + bytes.fromhex("5af43d82803e903d91602b57fd5bf3"),
+    ],
+    ids=["delegation", "minimal proxy"],
+)
+def test_an_account_that_runs_another_s_code_has_the_other_s_name(code: bytes) -> None:
+    catalogue = Catalogue()
+    artifact = module_artifact("Box", "box.zig", "Zig", module("(module)"), abi=[], takes_arguments=False, metadata={})
+    catalogue.add(artifact, b"\x05" * 20)
+    found = catalogue.contract_at(Address(b"\x06" * 20), code, {b"\x05" * 20: b"\x60"}.__getitem__)
+    assert found is not None
+    assert found.name == "Box"

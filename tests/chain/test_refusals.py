@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from scripts.syntax import PRODUCT
+
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("analysis", "chain", "contracts", "core", "covenant", "node", "rpc", "storage")
 
 READING = {"startswith", "endswith", "find", "index", "count", "match", "search", "fullmatch"}
 """Methods by which a program looks into a text."""
@@ -90,7 +91,7 @@ def readings(tree: ast.Module) -> Iterator[int]:
 def test_no_product_code_reads_the_text_of_an_error() -> None:
     found = {
         str(file.relative_to(ROOT)): lines
-        for package in PACKAGES
+        for package in PRODUCT
         for file in sorted((ROOT / package).rglob("*.py"))
         if (lines := sorted(readings(ast.parse(file.read_text()))))
     }

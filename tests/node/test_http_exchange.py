@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts.syntax import PRODUCT
 from testing.node_process import ROOT
 from testing.speed import PATIENCE_SECONDS
 from zevm.node import client as node_client
@@ -234,7 +235,7 @@ def test_no_other_client_is_in_the_product() -> None:
     )
     found = {
         str(path.relative_to(ROOT))
-        for folder in ("node", "rpc", "zevm/zns.py", "zevm/quic.py", "chain", "covenant", "contracts", "analysis")
+        for folder in (*PRODUCT, "zevm/zns.py", "zevm/quic.py")
         for path in ([ROOT / folder] if folder.endswith(".py") else (ROOT / folder).rglob("*.py"))
         if "node_modules" not in path.parts and opening.search(path.read_text())
     }

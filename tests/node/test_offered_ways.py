@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from scripts.syntax import PRODUCT
 from zevm.node.settings import setting_flags
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,7 +53,7 @@ def offers_loss_alone(text: str) -> bool:
 
 def test_b13_no_message_offers_loss_alone_or_first() -> None:
     found, walked = [], 0
-    for package in ("node", "rpc", "covenant", "contracts", "chain", "storage"):
+    for package in PRODUCT:
         for file in sorted((ROOT / package).rglob("*.py")):
             for line, text in texts(ast.parse(file.read_text())):
                 walked += LOSING.search(text) is not None

@@ -21,14 +21,14 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from scripts.syntax import PRODUCT
 from testing.contracts import CACHE
 from testing.node_process import ROOT, NodeProcess
 from tests.clients.document_blocks import blocks_of
 from tests.package.environments import make, run
 from zevm.core import CORE
 
-PACKAGES = ("node", "rpc", "covenant", "analysis", "contracts", "chain", "storage", "core")
-SOURCES = ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE", "genesis.json", "zevm", *PACKAGES)
+SOURCES = ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE", "genesis.json", "zevm", *PRODUCT)
 EXACT = {
     "py-evm",
     "rlp",
@@ -114,7 +114,7 @@ def _contents(wheel: Path) -> dict[str, str]:
 
 @pytest.mark.slow
 def test_the_packages_are_real_folders_in_both(built: Built) -> None:
-    wanted = {f"zevm/{path.relative_to(ROOT)}" for name in PACKAGES for path in (ROOT / name).rglob("*.py")}
+    wanted = {f"zevm/{path.relative_to(ROOT)}" for name in PRODUCT for path in (ROOT / name).rglob("*.py")}
     wanted |= {f"zevm/{name}" for name in ("__init__.py", "__init__.pyi", "__main__.py", "py.typed")}
     in_wheel = set(_contents(built.wheel))
     assert wanted <= in_wheel
@@ -186,7 +186,7 @@ def _declared() -> tuple[dict[str, Requirement], dict[str, dict[str, Requirement
 
 def _imported() -> Iterator[tuple[str, str]]:
     """(file, package) of every import of a package that is neither Python's nor ours."""
-    for path in [*(ROOT / "zevm").glob("*.py"), *(path for name in PACKAGES for path in (ROOT / name).rglob("*.py"))]:
+    for path in [*(ROOT / "zevm").glob("*.py"), *(path for name in PRODUCT for path in (ROOT / name).rglob("*.py"))]:
         # a program that runs by itself imports its neighbours
         near = {file.stem for file in path.parent.glob("*.py")}
         for node in ast.walk(ast.parse(path.read_text())):
@@ -304,7 +304,7 @@ def test_the_first_example_of_the_document_runs(full: Path, tmp_path: Path) -> N
 
 
 CLASHING = {
-    **{f"{name}/__init__.py": f"NAME = 'the project\\'s own {name}'\n" for name in PACKAGES},
+    **{f"{name}/__init__.py": f"NAME = 'the project\\'s own {name}'\n" for name in PRODUCT},
     "test_project.py": """
 import chain, contracts, covenant, node, rpc, storage
 import zevm.chain, zevm.contracts, zevm.covenant, zevm.node, zevm.rpc, zevm.storage

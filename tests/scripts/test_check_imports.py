@@ -1,4 +1,4 @@
-"""The check of imports and entries: a small tree with one thing wrong, and this repository with nothing."""
+"""The check of imports: a small tree with one thing wrong, and this repository with nothing."""
 
 import tomllib
 from pathlib import Path
@@ -80,16 +80,6 @@ def test_two_circles_are_told_apart_and_a_folder_above_is_no_part_of_one(tmp_pat
     found = list(check_imports.findings(tree(tmp_path, changed)))
     assert [finding.count("->") for finding in found] == [2, 2]
     assert not any("node" in finding for finding in found)
-
-
-@pytest.mark.parametrize(("package", "most"), check_imports.ENTRIES.items())
-def test_an_entry_too_many_is_found(tmp_path: Path, package: str, most: int) -> None:
-    held = len(check_imports.entries(tree(tmp_path) / package))
-    tree(tmp_path, {f"{package}/module_{index}.py": "" for index in range(most - held)})
-    assert list(check_imports.findings(tmp_path)) == []
-    tree(tmp_path, {f"{package}/folder/__init__.py": ""})
-    [finding] = check_imports.findings(tmp_path)
-    assert finding.startswith(f"{package}/ has {most + 1} entries, at most {most}: ")
 
 
 def test_the_graph_is_that_of_this_repository() -> None:

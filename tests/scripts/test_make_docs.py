@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from scripts import make_docs
+from scripts.syntax import PRODUCT
 
 
 def test_the_layout_has_every_module_with_its_first_sentence() -> None:
@@ -21,7 +22,7 @@ def test_the_layout_has_every_module_with_its_first_sentence() -> None:
 
 def test_the_layout_on_disk_has_every_module_of_the_product() -> None:
     layout = (make_docs.ROOT / "docs" / "layout.md").read_text()
-    for package in ("node", "rpc", "covenant", "contracts", "chain", "storage"):
+    for package in PRODUCT:
         for file in (make_docs.ROOT / package).rglob("*.py"):
             if file.name != "__init__.py":
                 assert f"* `{file.name}`: " in layout, file

@@ -10,6 +10,7 @@ from zevm.chain.rules.predeploys import (
     HISTORY_STORAGE_ADDRESS,
     WITHDRAWAL_REQUESTS_ADDRESS,
 )
+from zevm.chain.vm.message import CREATIONS
 
 WORD = 1 << 256
 INTERESTING = (0, 1, 2, 31, 32, 33, 255, 256, 1 << 64, (1 << 64) - 1, (1 << 160) - 1, WORD - 1, 1 << 255)
@@ -235,7 +236,7 @@ class CodeWriter:
             init = self.initcode()
             code, size = self._load(init), push(len(init))
         value = push(self.random.choice((0, 0, 1, self.word())))
-        name = self.random.choice(("CREATE", "CREATE2"))
+        name = self.random.choice(CREATIONS)
         salt = push(self.random.randrange(3)) if name == "CREATE2" else b""
         create = code + salt + size + op("PUSH0") + value + op(name)
         kind = self.random.random()

@@ -16,6 +16,7 @@ from zevm.chain.rules.predeploys import SYSTEM_CONTRACTS
 from zevm.chain.vm.calls import contract_address, salted_address
 from zevm.chain.vm.fork_table import precompile_address
 from zevm.chain.vm.interface import CallRequest
+from zevm.chain.vm.message import CREATIONS
 from zevm.storage.primitives import Address
 
 INTERPRETERS = tuple(bytes((0xC0 + index,)) * 20 for index in range(4))
@@ -29,7 +30,6 @@ _OUTPUT, _SUM, _CREATED, _PLACE, _KIND, _GAS, _ADDRESS, _VALUE, _SIZE, _PAYLOAD 
 _LARGEST = 12_000
 """Bytes of a payload; longer ones are left out, so that trees stay small."""
 _CALLS = ("CALL", "CALLCODE", "DELEGATECALL", "STATICCALL")
-_CREATES = ("CREATE", "CREATE2")
 _STEPS = (
     "STOP",
     "STORE",
@@ -122,7 +122,7 @@ def _branches(names: tuple[str, ...], prefix: str) -> str:
 def interpreter(fork: Fork) -> bytes:
     """The code that runs its input."""
     calls = tuple(name for name in _CALLS if _has(name, fork))
-    creates = tuple(name for name in _CREATES if _has(name, fork))
+    creates = tuple(name for name in CREATIONS if _has(name, fork))
     answer = f"{_ADD} {_OUTPUT} MLOAD {_ADD}"
     if _has("RETURNDATASIZE", fork):
         answer += f" RETURNDATASIZE {_ADD} RETURNDATASIZE 0 {_PAYLOAD} RETURNDATACOPY"
@@ -261,7 +261,7 @@ class NestWriter:
             payload = self.program(depth + 1) if random.random() < 0.9 else random.randbytes(random.randrange(200))
             return bytes((kind,)) + self._gas() + self.target() + self.value() + self._sized(payload)
         if name == "CREATE":
-            kind = random.randrange(sum(_has(kind, self.fork) for kind in _CREATES))
+            kind = random.randrange(sum(_has(kind, self.fork) for kind in CREATIONS))
             code = (
                 random.choice(self.pool) if kind and self.pool and random.random() < 0.7 else self.initcode(depth + 2)
             )

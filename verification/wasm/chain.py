@@ -18,6 +18,7 @@ from testing.load import CHAIN_ID, MNEMONIC
 from verification.wasm.probe import ProbeData
 from zevm.chain.blockchain import Chain
 from zevm.chain.types import Transaction, TransactionType
+from zevm.chain.types.selectors import signature_selector
 from zevm.chain.types.transaction import SET_CODE_MAGIC, Authorization
 from zevm.chain.zvm.module.creation import constructor_payload, creation_data
 from zevm.node.mnemonic import derive_keys
@@ -44,11 +45,6 @@ FORMS: tuple[Callable[[bytes, bytes | None], bytes], ...] = (
     lambda module, payload: returning(creation_data(module, payload, compress=True)),
 )
 """How a module may be sent."""
-
-
-def selector(signature: str) -> bytes:
-    """The first four bytes of a function's call data."""
-    return keccak256(signature.encode())[:4]
 
 
 class Mix:
@@ -199,11 +195,11 @@ class Mix:
         random = self.random
         return random.choice(
             (
-                selector("increment()"),
-                selector("setNumber(uint256)") + words((random.randrange(1_100_000),)),
-                selector("refuse()"),
-                selector("divide(uint256,uint256)") + words((random.getrandbits(256), random.randrange(2))),
-                selector("nothing()"),
+                signature_selector("increment()"),
+                signature_selector("setNumber(uint256)") + words((random.randrange(1_100_000),)),
+                signature_selector("refuse()"),
+                signature_selector("divide(uint256,uint256)") + words((random.getrandbits(256), random.randrange(2))),
+                signature_selector("nothing()"),
                 b"",
                 random.randbytes(random.randrange(40)),
             )
@@ -227,7 +223,7 @@ class Mix:
                 ("name()", b""),
             )
         )
-        return selector(name) + arguments
+        return signature_selector(name) + arguments
 
     def use_probe(self) -> Transaction:
         """Random steps of the probe."""

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterator
 
+from zevm.chain.types.selectors import SELECTOR_BYTES
+
 WORD = (1 << 256) - 1
 _MOST_NODES = 200
 """A larger expression becomes one opaque word, so that memory and time stay bounded."""
@@ -298,20 +300,19 @@ def _simple_shr(terms: Terms, a: Term, b: Term) -> Term | None:
     return terms.zero if shift >= 256 else None
 
 
-_SELECTOR_BYTES = 4
 _ADDRESS_SIZE = 160
 _ADDRESSES = frozenset({"caller", "origin", "address"})
 
 
 def _simple_lt(terms: Terms, a: Term, b: Term) -> Term | None:
     """Call data with a selector has at least its four bytes."""
-    if a.op == "calldatasize" and b.value is not None and b.value <= _SELECTOR_BYTES:
+    if a.op == "calldatasize" and b.value is not None and b.value <= SELECTOR_BYTES:
         return terms.zero
     return None
 
 
 def _simple_gt(terms: Terms, a: Term, b: Term) -> Term | None:
-    if a.op == "calldatasize" and b.value is not None and b.value < _SELECTOR_BYTES:
+    if a.op == "calldatasize" and b.value is not None and b.value < SELECTOR_BYTES:
         return terms.one
     return _simple_lt(terms, b, a)
 

@@ -6,6 +6,7 @@ from functools import lru_cache
 from zevm.chain.calls.overrides import NO_OVERRIDES, BlockOverrides, StateOverrides
 from zevm.chain.types import Transaction
 from zevm.chain.types.block_reference import LATEST, BlockReference, BlockTag
+from zevm.chain.types.selectors import SELECTOR_BYTES
 from zevm.rpc.codec.objects import LogFilter, TransactionArguments
 from zevm.rpc.execution.durations import Kind
 from zevm.rpc.services import Services
@@ -21,7 +22,6 @@ BRIEF_ITEMS = 8
 """Most addresses and topics of a log filter; they are kept with its time."""
 BRIEF_HISTORY = 64
 """Most blocks, and rewards of blocks, of a fee history."""
-SELECTOR_BYTES = 4
 
 decode_once = lru_cache(16)(Transaction.decode)
 """A signed transaction of at most BRIEF_DATA_BYTES, which its kind and its sending need."""

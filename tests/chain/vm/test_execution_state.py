@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import zevm
+from scripts.syntax import PRODUCT
 from zevm.chain.vm import block_state
 from zevm.chain.vm.block_state import BlockState
 
@@ -16,7 +17,7 @@ FIELDS = frozenset(BlockState.__slots__)
 
 
 def product_files() -> Iterator[Path]:
-    for package in ("analysis", "chain", "contracts", "core", "covenant", "node", "rpc", "storage"):
+    for package in PRODUCT:
         yield from (ROOT / package).resolve().rglob("*.py")
 
 

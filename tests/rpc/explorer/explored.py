@@ -26,97 +26,25 @@ LOGGER = bytes.fromhex("36600490038060046000377f") + TOPIC + bytes.fromhex("9060
 """Logs what follows the selector, and writes 7 into slot 1."""
 REVERTER = bytes.fromhex("366000600037366000fd")
 """Reverts with its call data."""
-LOGGER_ADDRESS, REVERTER_ADDRESS = b"\x10" * 20, b"\x20" * 20
+ECHO = bytes.fromhex("6020600460003760206000f3")
+"""Returns the word that follows the selector."""
+LOGGER_ADDRESS, REVERTER_ADDRESS, ECHO_ADDRESS = b"\x10" * 20, b"\x20" * 20, b"\x30" * 20
 NAME_CALL = keccak256(b"name(string)")[:4] + encode(["string"], [HOSTILE])
 REASON = keccak256(b"Error(string)")[:4] + encode(["string"], [HOSTILE])
 CONSOLE_CALL = keccak256(b"log(string)")[:4] + encode(["string"], [HOSTILE])
 
-TAGS = frozenset(
-    [
-        "html",
-        "head",
-        "meta",
-        "title",
-        "link",
-        "script",
-        "body",
-        "a",
-        "header",
-        "div",
-        "form",
-        "label",
-        "input",
-        "button",
-        "nav",
-        "main",
-        "p",
-        "h1",
-        "h2",
-        "h3",
-        "section",
-        "dl",
-        "dt",
-        "dd",
-        "table",
-        "thead",
-        "tbody",
-        "tr",
-        "th",
-        "td",
-        "span",
-        "time",
-        "code",
-        "pre",
-        "details",
-        "summary",
-        "progress",
-        "article",
-        "ol",
-        "li",
-        "svg",
-        "rect",
-        "text",
-    ]
-)
-ATTRIBUTES = frozenset(
-    [
-        "lang",
-        "charset",
-        "name",
-        "content",
-        "rel",
-        "href",
-        "type",
-        "src",
-        "class",
-        "role",
-        "action",
-        "method",
-        "for",
-        "id",
-        "maxlength",
-        "placeholder",
-        "autocomplete",
-        "autocapitalize",
-        "spellcheck",
-        "aria-label",
-        "aria-current",
-        "title",
-        "tabindex",
-        "scope",
-        "data-live",
-        "data-copy",
-        "data-chain",
-        "max",
-        "value",
-        "open",
-        "width",
-        "height",
-        "x",
-        "y",
-        "rx",
-    ]
-)
+TAGS = {
+    "html", "head", "meta", "title", "link", "script", "body", "a", "header", "div", "form", "label", "input",
+    "button", "nav", "main", "p", "h1", "h2", "h3", "section", "dl", "dt", "dd", "table", "thead", "tbody", "tr",
+    "th", "td", "span", "time", "code", "pre", "details", "summary", "progress", "article", "ol", "li", "svg",
+    "rect", "text", "figure", "figcaption", "polyline",
+}  # fmt: skip
+ATTRIBUTES = {
+    "lang", "charset", "name", "content", "rel", "href", "type", "src", "class", "role", "action", "method", "for",
+    "id", "maxlength", "placeholder", "autocomplete", "autocapitalize", "spellcheck", "aria-label", "aria-current",
+    "title", "tabindex", "scope", "data-live", "data-copy", "data-chain", "max", "value", "open", "width", "height",
+    "x", "y", "rx", "required", "viewbox", "preserveaspectratio", "points", "vector-effect",
+}  # fmt: skip
 
 
 class Reader(HTMLParser):
@@ -147,7 +75,7 @@ class Reader(HTMLParser):
             self.ids.append(values["id"] or "")
         if tag == "label":
             self._labels.add(values.get("for"))
-        if tag == "input" and values.get("id") not in self._labels:
+        if tag == "input" and values.get("type") != "hidden" and values.get("id") not in self._labels:
             self.unlabelled.append(str(values))
         if tag in ("nav", "svg") and "aria-label" not in values and values.get("x") is None:
             self.unlabelled.append(str(values))
@@ -168,9 +96,9 @@ class Explored:
         """The answer to a browser."""
         return await self.client.get(path, headers=HTML | headers)
 
-    async def page(self, path: str, status: int = 200) -> Reader:
+    async def page(self, path: str, status: int = 200, query: dict[str, str] | None = None) -> Reader:
         """A page that must be there."""
-        answer = await self.get(path)
+        answer = await self.client.get(path, params=query, headers=HTML)
         assert answer.status_code == status, (path, answer.status_code, answer.text)
         assert answer.headers["content-type"] == "text/html; charset=utf-8"
         assert len(answer.content) < 150_000
@@ -194,6 +122,8 @@ async def fill(chain: Explored) -> None:
     places["alice"], places["bob"] = hexadecimal(ALICE), hexadecimal(BOB)
     node.services.catalogue.add(_known(HOSTILE, LOGGER), LOGGER_ADDRESS)
     places["logger"] = await node.place(LOGGER, LOGGER_ADDRESS)
+    node.services.catalogue.add(_echo(), ECHO_ADDRESS)
+    places["echo"] = await node.place(ECHO, ECHO_ADDRESS)
     places["reverter"] = await node.place(REVERTER, REVERTER_ADDRESS)
     places["transfer"] = (await node.send(to=places["bob"], value=hex(10**18)))["transactionHash"]
     places["log"] = (await node.send(to=places["logger"], data=hexadecimal(NAME_CALL)))["transactionHash"]
@@ -220,6 +150,16 @@ def _known(name: str, runtime: bytes) -> KnownContract:
         {"type": "event", "name": "Named", "inputs": [text | {"indexed": False}], "anonymous": False},
     ]
     return KnownContract(name, name, "Solidity", abi, runtime=runtime)
+
+
+def _echo() -> KnownContract:
+    value = {"name": HOSTILE, "type": "uint256"}
+    abi: list[dict[str, Any]] = [
+        {"type": "function", "name": "echo", "inputs": [value], "outputs": [value], "stateMutability": "view"},
+        {"type": "function", "name": "fixed", "inputs": [], "outputs": [], "stateMutability": "pure"},
+        {"type": "function", "name": "change", "inputs": [], "outputs": [], "stateMutability": "nonpayable"},
+    ]
+    return KnownContract("Echo", "Echo.sol", "Solidity", abi, runtime=ECHO)
 
 
 def _caller(address: bytes) -> bytes:

@@ -81,6 +81,7 @@ async def test_head_has_no_body(chain: Explored) -> None:
     for path in ("/", "/assets/explorer.css"):
         answer = await chain.client.head(path, headers={"Accept": "text/html"})
         assert (answer.status_code, answer.content) == (200, b"")
+        assert int(answer.headers["content-length"]) > 1_000
 
 
 async def test_a_post_is_json_rpc(chain: Explored) -> None:

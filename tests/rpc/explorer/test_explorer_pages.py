@@ -29,7 +29,9 @@ async def test_home_shows_the_newest_blocks_and_transactions(chain: Explored) ->
     assert f"/tx/{chain.places['transfer']}" in page.links
     assert "Chain 31337" in page.text
     assert "9,998." in page.text, "the first account's balance"
-    assert "{" not in page.text.replace('{"jsonrpc":"2.0","id":1,"method":"eth_blockNumber"}', "")
+    assert SHOWN in page.text, "the name of a called contract"
+    assert "name" in page.text, "the function that it was called by"
+    assert "0x08c379a0" in page.text, "a selector that no contract has"
 
 
 async def test_the_list_of_blocks_has_pages(chain: Explored) -> None:
@@ -104,6 +106,8 @@ async def test_many_transactions_of_a_block_have_pages() -> None:
         first = await small.page("/block/1")
         assert "1 to 2 of 3" in first.text
         (link,) = [link for link in first.links if "page=1" in link]
+        assert "3 to 3 of 3" in (await small.page("/block/1?page=99")).text
+        assert "1 to 2 of 3" in (await small.page("/block/1?page=x")).text
         second = await small.page(link)
         shown = [{link for link in page.links if link.startswith("/tx/")} for page in (first, second)]
         assert [len(links) for links in shown] == [2, 1]
@@ -198,6 +202,54 @@ async def test_an_account_and_a_contract(chain: Explored) -> None:
     assert "0x1" in storage.text
     assert f"0x{7:064x}" in storage.text
     assert "No slots" in (await chain.page(f"/address/{chain.places['bob']}/storage")).text
+
+
+async def test_functions_are_called_by_their_abi(chain: Explored) -> None:
+    path = f"/address/{chain.places['echo']}/read"
+    page = await chain.page(path)
+    assert "echo" in page.text
+    assert "fixed" in page.text
+    assert "change" not in page.text, "it does not only read"
+    assert f"{SHOWN} uint256" in page.text
+    called = await chain.page(path, query={"f": "echo(uint256)", "v0": "0x2a", "page": "0"})
+    assert "42" in called.text
+    wrong = await chain.page(path, query={"f": "echo(uint256)", "v0": HOSTILE})
+    assert "not a uint256" in wrong.text
+    empty = await chain.page(path, query={"f": "fixed()"})
+    assert f"0x{0:064x}" in empty.text, "the ABI says that it returns nothing; it does"
+    assert "not a uint256" in (await chain.page(path, query={"f": "echo(uint256)"})).text
+
+
+async def test_any_function_is_called_by_its_signature(chain: Explored) -> None:
+    path = f"/address/{chain.places['echo']}/read"
+    for signature, values, shown in (
+        ("echo(uint256)(uint256)", "7", "7"),
+        ("echo(bytes4)(bytes4)", "0x12345678", "0x12345678"),
+        ("echo(uint256)", "7", f"0x{7:064x}"),
+        ("echo(bool)(string)", "true", f"0x{1:064x}"),
+        ("echo(uint256)(uint256)", "7, 8", "2 arguments for 1 parameter"),
+        ("nonsense", "", "not a signature"),
+        (HOSTILE, HOSTILE, "not a signature"),
+    ):
+        page = await chain.page(path, query={"s": signature, "v": values})
+        assert shown in page.text, signature
+        assert not page.unlabelled
+    reverting = await chain.page(f"/address/{chain.places['reverter']}/read", query={"s": "f()(uint256)", "v": ""})
+    assert "execution reverted" in reverting.text
+    account = await chain.page(f"/address/{chain.places['bob']}/read", query={"s": "f()(uint256)"})
+    assert "No data" in account.text
+
+
+async def test_charts_of_the_blocks(chain: Explored) -> None:
+    answer = await chain.get("/blocks")
+    head = chain.node.chain.head.number
+    page = await chain.page("/blocks")
+    assert answer.text.count("<rect") == head + 1
+    assert f"blocks 0 to {head}" in page.text
+    assert "Block 1: 21,000 gas" in page.text
+    assert "1 gwei" in page.text, "the highest base fee, the first block's"
+    async with explored() as empty:
+        assert "<svg" not in (await empty.get("/blocks")).text
 
 
 async def test_storage_has_pages() -> None:

@@ -441,7 +441,8 @@ def test_the_type_is_that_of_eip_712() -> None:
         "message": {"server": b"\1" * 32, "request": keccak256(b"m"), "nonce": b"\2" * 32, "expiry": 9},
     }
     expected = _hash_eip191_message(encode_typed_data(full_message=typed))
-    assert authentication.signing_hash(31_337, b"\1" * 32, b"m", b"\2" * 32, 9) == expected
+    signed = authentication.signing_hash(31_337, server_key_hash=b"\1" * 32, request=b"m", nonce=b"\2" * 32, expiry=9)
+    assert signed == expected
 
 
 async def test_the_client_without_a_loop_and_the_one_that_was_idle() -> None:

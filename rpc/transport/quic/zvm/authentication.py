@@ -63,7 +63,7 @@ class Authentication:
         return cls(data[:NONCE_BYTES], int.from_bytes(data[NONCE_BYTES:end], "big"), data[end:])
 
 
-def signing_hash(chain_id: int, server_key_hash: bytes, request: bytes, nonce: bytes, expiry: int) -> bytes:
+def signing_hash(chain_id: int, *, server_key_hash: bytes, request: bytes, nonce: bytes, expiry: int) -> bytes:
     """The hash that is signed (EIP-712)."""
     domain = keccak256(_DOMAIN_TYPE + _NAME_AND_VERSION + chain_id.to_bytes(32, "big"))
     content = keccak256(_REQUEST_TYPE + server_key_hash + keccak256(request) + nonce + expiry.to_bytes(32, "big"))
@@ -73,7 +73,8 @@ def signing_hash(chain_id: int, server_key_hash: bytes, request: bytes, nonce: b
 def sign(key: PrivateKey, chain_id: int, server_key_hash: bytes, request: bytes, *, expiry: int) -> Authentication:
     """Sign a request's bytes with a new nonce."""
     nonce = secrets.token_bytes(NONCE_BYTES)
-    signature = key.sign_recoverable(signing_hash(chain_id, server_key_hash, request, nonce, expiry), hasher=None)
+    digest = signing_hash(chain_id, server_key_hash=server_key_hash, request=request, nonce=nonce, expiry=expiry)
+    signature = key.sign_recoverable(digest, hasher=None)
     return Authentication(nonce, expiry, signature[:64] + bytes((27 + signature[64],)))
 
 
@@ -144,7 +145,13 @@ class Authenticator:
         self._take(keccak256(signer + given.nonce), given.expiry, now, source_of(host))
 
     def _signer(self, request: bytes, given: Authentication) -> Address:
-        digest = signing_hash(self._chain_id, self._server_key_hash, request, given.nonce, given.expiry)
+        digest = signing_hash(
+            self._chain_id,
+            server_key_hash=self._server_key_hash,
+            request=request,
+            nonce=given.nonce,
+            expiry=given.expiry,
+        )
         r, s, v = given.signature[:32], given.signature[32:64], given.signature[64]
         if v not in (27, 28):
             raise AuthenticationError(f"the signature's last byte is {v}, not 27 or 28")

@@ -7,10 +7,9 @@ from typing import Any
 from eth_abi.abi import decode, encode, is_encodable_type
 from eth_abi.exceptions import ABITypeError, DecodingError, EncodingError, ParseError
 from eth_abi.grammar import ABIType, TupleType, normalize, parse
+from eth_utils.address import to_checksum_address
 
-from zevm.node.errors import NodeError
-from zevm.node.wallet import checksum_address
-from zevm.storage.primitives import Address
+from zevm.contracts.errors import AbiTextError
 
 _OPENING, _CLOSING = "([", ")]"
 _ADDRESS_BYTES = 20
@@ -32,49 +31,54 @@ class Signature:
 
 
 def parse_signature(text: str) -> Signature:
-    """`name(types)` or `name(types)(types)`. Raises NodeError."""
+    """`name(types)` or `name(types)(types)`. Raises AbiTextError."""
     compact = text.replace(" ", "")
     name, opening, rest = compact.partition("(")
     groups = _groups(opening + rest)
     if not name or not 1 <= len(groups) <= 2:
-        raise NodeError(f"{text}: not a signature; write it as balanceOf(address)(uint256)")
+        raise AbiTextError(f"{text}: not a signature; write it as balanceOf(address)(uint256)")
     inputs, *outputs = [split_types(group) for group in groups]
     return Signature(name, inputs, outputs[0] if outputs else None)
 
 
 def split_types(text: str) -> tuple[str, ...]:
-    """The types of a list as `uint256,(address,bool)[]`, in their canonical spelling. Raises NodeError."""
+    """The types of a list as `uint256,(address,bool)[]`, in their canonical spelling. Raises AbiTextError."""
     types = tuple(_normalize(part.strip()) for part in _split(text))
     for item in types:
         _parse(item)
     return types
 
 
+def split_values(text: str) -> tuple[str, ...]:
+    """The arguments of a list as `5, "a, b", [1,2]`."""
+    return tuple(part.strip() for part in _split(text))
+
+
 def encode_arguments(types: Sequence[str], texts: Sequence[str], *, function: str = "") -> bytes:
-    """ABI-encoded arguments. Raises NodeError for a wrong number, or a text that its type does not allow.
+    """ABI-encoded arguments. Raises AbiTextError for a wrong number, or a text that its type does not allow.
 
     function: its name, where errors shall say it.
     """
     if len(types) != len(texts):
         counts = f"{_counted(len(texts), 'argument')} for {_counted(len(types), 'parameter')}"
-        raise NodeError(f"{function and function + ': '}{counts} ({', '.join(types) or 'none'})")
+        raise AbiTextError(f"{function and function + ': '}{counts} ({', '.join(types) or 'none'})")
     values = [_value(_parse(item), text) for item, text in zip(types, texts, strict=True)]
     try:
         return encode(types, values)
     except (EncodingError, OverflowError) as error:
-        raise NodeError(f"the arguments do not fit ({', '.join(types)}): {error}") from error
+        raise AbiTextError(f"the arguments do not fit ({', '.join(types)}): {error}") from error
 
 
 def decode_results(types: Sequence[str], data: bytes, *, quoted: bool = False) -> list[str]:
     """ABI-encoded results, each as text; strings in quotes inside of tuples and arrays, and everywhere if `quoted`.
 
-    Raises NodeError where the data does not decode.
+    Raises AbiTextError where the data does not decode.
     """
     show = _part if quoted else _text
     try:
         return [show(_parse(item), value) for item, value in zip(types, decode(types, data), strict=True)]
     except (DecodingError, UnicodeDecodeError, OverflowError) as error:
-        raise NodeError(f"0x{data.hex()} is not ({', '.join(types)}): {error}") from error
+        raise AbiTextError(f"0x{data.hex()} is not ({', '.join(types)}): {error}") from error
 
 
 def _counted(number: int, noun: str) -> str:
@@ -88,7 +92,7 @@ def _parse(text: str) -> ABIType:
         if not is_encodable_type(text):
             raise ABITypeError
     except (ParseError, ABITypeError) as error:
-        raise NodeError(f"{text}: not a type of Solidity's ABI") from error
+        raise AbiTextError(f"{text}: not a type of Solidity's ABI") from error
     kind: ABIType = parsed
     return kind
 
@@ -129,12 +133,12 @@ def _value(kind: ABIType, text: str) -> Any:
     if kind.is_array:
         items = _split(_inner(kind, text, "[]"))
         if kind.arrlist[-1] not in ((), (len(items),)):
-            raise NodeError(f"{text}: {_counted(len(items), 'value')} for {_name(kind)}")
+            raise AbiTextError(f"{text}: {_counted(len(items), 'value')} for {_name(kind)}")
         return [_value(kind.item_type, part) for part in items]
     if isinstance(kind, TupleType):
         parts = _split(_inner(kind, text, "()"))
         if len(parts) != len(kind.components):
-            raise NodeError(f"{text}: {len(parts)} values for {_name(kind)}")
+            raise AbiTextError(f"{text}: {len(parts)} values for {_name(kind)}")
         return tuple(_value(item, part) for item, part in zip(kind.components, parts, strict=True))
     return _basic(kind, text)
 
@@ -142,7 +146,7 @@ def _value(kind: ABIType, text: str) -> Any:
 def _inner(kind: ABIType, text: str, brackets: str) -> str:
     stripped = text.strip()
     if stripped[:1] != brackets[0] or stripped[-1:] != brackets[1]:
-        raise NodeError(f"{text}: not {_one(kind)}; write it in {brackets}")
+        raise AbiTextError(f"{text}: not {_one(kind)}; write it in {brackets}")
     return stripped[1:-1]
 
 
@@ -159,14 +163,16 @@ def _basic(kind: Any, text: str) -> Any:
         if text[:2] != "0x":
             raise ValueError
         data = bytes.fromhex(text[2:])
+    except AbiTextError:
+        raise  # it says more
     except (ValueError, KeyError) as error:
-        raise NodeError(f"{text}: not {_one(kind)}") from error
+        raise AbiTextError(f"{text}: not {_one(kind)}") from error
     if kind.base == "address":
         if len(data) != _ADDRESS_BYTES:
-            raise NodeError(f"{text}: not an address (0x and 40 hex digits)")
+            raise AbiTextError(f"{text}: not an address (0x and 40 hex digits)")
         return text
     if isinstance(kind.sub, int) and len(data) > kind.sub:
-        raise NodeError(f"{text}: not {_one(kind)}, it has {len(data)} bytes")
+        raise AbiTextError(f"{text}: not {_one(kind)}, it has {len(data)} bytes")
     return data
 
 
@@ -177,7 +183,7 @@ def _integer(kind: Any, text: str) -> int:
     lowest, highest = -(1 << width) if signed else 0, (1 << width) - 1
     if not lowest <= value <= highest:
         shown = f"{lowest} to {highest}" if width <= 64 else f"{'-2^' + str(width) if signed else 0} to 2^{width}-1"
-        raise NodeError(f"{text}: not {_one(kind)} ({shown})")
+        raise AbiTextError(f"{text}: not {_one(kind)} ({shown})")
     return value
 
 
@@ -196,7 +202,7 @@ def _text(kind: ABIType, value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if _name(kind) == "address":
-        return checksum_address(Address(bytes.fromhex(value[2:])))
+        return str(to_checksum_address(value))
     return str(value)
 
 

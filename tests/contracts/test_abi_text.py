@@ -3,8 +3,8 @@
 import pytest
 from eth_abi import encode
 
-from zevm.node.abi_text import Signature, decode_results, encode_arguments, parse_signature, split_types
-from zevm.node.errors import NodeError
+from zevm.contracts.abi_text import Signature, decode_results, encode_arguments, parse_signature, split_types
+from zevm.contracts.errors import AbiTextError
 
 ALICE = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
 
@@ -32,7 +32,7 @@ def test_the_canonical_form_is_what_the_selector_is_made_of() -> None:
 
 @pytest.mark.parametrize("text", ["", "get", "(uint256)", "get(", "get())", "get()x()", "get()()()", "f(uin)", "f(,)"])
 def test_what_is_no_signature(text: str) -> None:
-    with pytest.raises(NodeError):
+    with pytest.raises(AbiTextError):
         parse_signature(text)
 
 
@@ -75,7 +75,7 @@ def test_arguments(kind: str, text: str, value: object) -> None:
     ],
 )
 def test_arguments_that_do_not_fit(kind: str, text: str) -> None:
-    with pytest.raises(NodeError):
+    with pytest.raises(AbiTextError):
         encode_arguments([kind], [text])
 
 
@@ -98,7 +98,7 @@ def test_arguments_that_do_not_fit(kind: str, text: str) -> None:
     ],
 )
 def test_what_a_refusal_says(kind: str, text: str, told: str) -> None:
-    with pytest.raises(NodeError) as refused:
+    with pytest.raises(AbiTextError) as refused:
         encode_arguments([kind], [text])
     assert str(refused.value) == told
 
@@ -107,7 +107,7 @@ def test_results() -> None:
     kinds = ["address", "bytes", "bool", "string", "(int8,uint8[])[]"]
     data = encode(kinds, [ALICE, b"\1", True, "text", [(-1, [1, 2])]])
     assert decode_results(kinds, data) == [ALICE, "0x01", "true", "text", "[(-1, [1, 2])]"]
-    with pytest.raises(NodeError, match="0x01 is not"):
+    with pytest.raises(AbiTextError, match="0x01 is not"):
         decode_results(["uint256"], b"\1")
 
 
