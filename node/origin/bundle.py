@@ -91,7 +91,7 @@ def write_bundle(file: Path, block: KeptBlock, verified: Verified, pairs: Iterat
 
 
 def read_bundle(file: Path, most_bytes: int) -> Bundle:
-    """A bundle that unpacks to at most this many bytes; of its entries, those that prove themselves. Raises NodeError."""
+    """A bundle of at most this many bytes when unpacked, with the entries that prove themselves. Raises NodeError."""
     try:
         with file.open("rb") as raw, gzip.GzipFile(fileobj=raw) as packed:
             parts = list(_Reading(cast("BinaryIO", packed), most_bytes).parts())
