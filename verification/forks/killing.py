@@ -11,6 +11,7 @@ import shutil
 import signal
 import time
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -66,7 +67,7 @@ def _origin(client: OriginClient, header: bytes, kept: Kept | None = None) -> Re
 
 
 class Campaign:
-    """Kills against one origin, whose answers are known. folder: for what is kept."""
+    """Kills against one origin, whose answers are known. folder: for the answers on disk."""
 
     def __init__(self, url: str, header: bytes, asked: Asked, folder: Path, seed: int) -> None:
         self._url, self._header, self._asked, self._folder = url, header, asked, folder
@@ -127,7 +128,7 @@ class _Grown:
 
     def __init__(self, rpc: RpcConnection) -> None:
         self._rpc = rpc
-        self.accounts = [SimpleNamespace(address=address) for address in rpc.call("eth_accounts")]
+        self.accounts: Sequence[Any] = [SimpleNamespace(address=address) for address in rpc.call("eth_accounts")]
 
     def request(self, method: str, *params: object) -> Any:
         """The result of a call."""
