@@ -8,7 +8,6 @@ had must be there, what it has not may be missing, and nothing may be another va
 import multiprocessing
 import random
 import shutil
-import signal
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -58,7 +57,8 @@ def read_until_killed(url: str, folder: str, header: bytes, asked: Asked, seed: 
     for index in random.Random(seed).sample(range(len(reads)), len(reads)):
         reads[index](origin)
         told.send(index)
-    signal.pause()
+    # not for ever: the parent may be gone
+    time.sleep(60)
 
 
 def _origin(client: OriginClient, header: bytes, kept: Kept | None = None) -> RemoteOrigin:
