@@ -53,7 +53,7 @@ def _chain(
     counted: dict[str, object] = {}
     if "port" not in own and settings.port:
         counted["port"] = settings.port + place
-    if "chain_id" not in own and not (settings.init or settings.fork_url or settings.follow):
+    if "chain_id" not in own and not (settings.init or settings.fork_url or settings.fork_bundle or settings.follow):
         counted["chain_id"] = (settings.chain_id or DEFAULT_CHAIN_ID) + place
     if "datadir" not in own and not settings.memory:
         counted["datadir"] = f"{settings.datadir}-{name}"

@@ -42,6 +42,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "wasm": Command("wasm"),
         "quic": Command("quic"),
         "zns": Command("zns"),
+        "fork": Command("fork"),
         "export": Command("blocks", "export_blocks"),
         "import": Command("blocks", "import_blocks"),
         "console": Command("console", "console"),

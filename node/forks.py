@@ -41,7 +41,7 @@ class Forks:
 
     def begin(self) -> Fork | None:
         """The fork that the settings ask for, if any; open until `close`. Raises NodeError, OriginError."""
-        if self._settings.fork_url:
+        if self._settings.fork_url or self._settings.fork_bundle is not None:
             self.current = self._forked(None)
             self._provide(self.current)
         return self.current

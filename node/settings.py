@@ -223,6 +223,11 @@ class NodeSettings(BaseSettings):
         None, "--fork-transaction-hash", panel=FORK, metavar="HASH",
         about="Fork before this transaction's block, and make a block of it and of those before it there.",
     )  # fmt: skip
+    fork_verify: Literal["proofs", "headers", "none"] = setting(
+        "proofs", "--fork-verify", panel=FORK, metavar="proofs|headers|none",
+        about="Check of the other chain's answers: `headers` believes accounts and slots, `none` also transactions and "
+        "receipts, of a node without eth_getProof.",
+    )  # fmt: skip
     fork_header: HeaderLines = setting(
         (), "--fork-header", "--fork-headers", panel=FORK, metavar="NAME:VALUE,...",
         about="Headers of requests to the nodes of --fork-url, separated by commas.",
@@ -242,6 +247,10 @@ class NodeSettings(BaseSettings):
     fork_retry_backoff: int = setting(
         1_000, "--fork-retry-backoff", panel=FORK, metavar="MILLISECONDS", ge=0, le=10**7,
         about="Wait before the first further attempt, in milliseconds; each later one waits twice as long.",
+    )  # fmt: skip
+    fork_bundle: UserPath | None = setting(
+        None, "--fork-bundle", panel=FORK, metavar="FILE",
+        about="Begin on the block of a bundle (zevm fork pack), and read the other chain from there alone.",
     )  # fmt: skip
     fork_cache: UserPath | None = setting(
         None, "--fork-cache", panel=FORK, metavar="FOLDER",
@@ -426,7 +435,7 @@ class NodeSettings(BaseSettings):
     @classmethod
     def _in_memory(cls, values: Any) -> Any:
         """A chain that begins with a state file is kept in memory, as Anvil's, unless --datadir is given. A fork is."""
-        if isinstance(values, dict) and values.get("fork_url"):
+        if isinstance(values, dict) and (values.get("fork_url") or values.get("fork_bundle")):
             return {"memory": True, **values}
         if isinstance(values, dict) and (values.get("load_state") or values.get("state")):
             return {"memory": True, **values} if not {"datadir", "fresh"} & values.keys() else values

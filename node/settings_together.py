@@ -13,7 +13,7 @@ NEEDS = (
     ("follow_development", ("follow",)),
     ("fork_block_number", ("fork_url",)),
     ("fork_chain_id", ("fork_url",)),
-    ("fork_transaction_hash", ("fork_url",)),
+    ("fork_transaction_hash", ("fork_url", "fork_bundle")),
 )
 """Settings that would have no effect without one of others."""
 
@@ -28,9 +28,12 @@ EXCLUSIVE = (
     ("code_size_limit", "disable_code_size_limit"),
     ("memory", "fresh"),
     ("fork_transaction_hash", "fork_block_number"),
+    ("fork_bundle", "fork_url"),
+    ("fork_bundle", "fork_cache"),
     ("debug", "quiet"),
 )
 
+_NOT_GIVEN = (None, False, ())
 _OF_THE_BLOCK = "it is the forked block's"
 _IN_MEMORY = "a fork is kept in memory"
 _NOT_OF_A_FORK = {
@@ -50,7 +53,7 @@ _NOT_OF_A_FORK = {
 def check_together(values: Mapping[str, Any], given: Set[str], *, external_consensus: bool) -> None:
     """Raise ValueError where settings contradict each other. given: the names of those that are no defaults."""
     for first, second in EXCLUSIVE:
-        if values[first] not in (None, False) and values[second] not in (None, False):
+        if values[first] not in _NOT_GIVEN and values[second] not in _NOT_GIVEN:
             raise ValueError(f"--{dashed(first)} cannot be used with --{dashed(second)}")
     for name, needed in NEEDS:
         if values[name] not in (None, False) and all(values[item] in (None, ()) for item in needed):
@@ -59,7 +62,7 @@ def check_together(values: Mapping[str, Any], given: Set[str], *, external_conse
         raise ValueError("--load-state and --state cannot be used with --authrpc: the blocks are the client's")
     if values["follow"] is not None:
         _check_follower(values, external_consensus=external_consensus)
-    if values["fork_url"]:
+    if values["fork_url"] or values["fork_bundle"] is not None:
         _check_fork(values, given, external_consensus=external_consensus)
     if (values["quic_cert"] is None) != (values["quic_key"] is None):
         raise ValueError("--quic-cert and --quic-key belong together: give both, or neither")

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Protocol
 
 from zevm.storage.account import StateReader, decode_account
+from zevm.storage.errors import OriginError
 from zevm.storage.history import LAST_VERSION, Version
 from zevm.storage.keccak import EMPTY_KECCAK
 from zevm.storage.primitives import Address
@@ -49,6 +50,11 @@ class Origin(Protocol):
     @property
     def number(self) -> int:
         """The forked block's number."""
+        ...
+
+    @property
+    def is_proved(self) -> bool:
+        """Whether its states are; otherwise their tries are made up, and tell of the fork's changes alone."""
         ...
 
     def record(self, key: bytes) -> bytes | None:
@@ -210,6 +216,14 @@ class OriginStore(_Layered):
     def close(self) -> None:
         """Release the local store."""
         self._store.close()
+
+
+def check_proved(origin: Origin | None) -> None:
+    """Ahead of work that reads a trie. Raises OriginError where that of a fork does not tell of all that it has."""
+    if origin is not None and not origin.is_proved:
+        raise OriginError(
+            "the forked chain's state is not proved (--fork-verify): nothing of this one can be proved or listed"
+        )
 
 
 def _marked(change: Change) -> Change:

@@ -4,17 +4,20 @@ import logging
 from collections.abc import Mapping
 
 from zevm.storage import state_update, trie
-from zevm.storage.account import StateDiff
+from zevm.storage.account import StateDiff, decode_account
 from zevm.storage.errors import MissingNodeError
+from zevm.storage.origin import Origin
 from zevm.storage.primitives import Address
 from zevm.storage.schema import account_key, slot_key
-from zevm.storage.state_update import NodesOf, StateUpdate
+from zevm.storage.state_update import NodesOf, StateUpdate, hashed
 from zevm.storage.store import Reader
 
 LOGGER = logging.getLogger("zevm.storage")
 
 
-def prepare_on_origin(reader: Reader, stored: NodesOf, base: bytes | StateUpdate, diff: StateDiff) -> StateUpdate:
+def prepare_on_origin(
+    origin: Origin, reader: Reader, stored: NodesOf, base: bytes | StateUpdate, diff: StateDiff
+) -> StateUpdate:
     """The state that `diff` makes of `base`. Raises as state_update.prepare, and OriginError.
 
     What the difference changes is read first, so that the proofs that lead there are at hand. A branch may still be
@@ -23,6 +26,8 @@ def prepare_on_origin(reader: Reader, stored: NodesOf, base: bytes | StateUpdate
     """
     for address in diff.accounts:
         _read(reader, address, diff)
+    if not origin.is_proved:
+        _give_storage_roots(origin, stored, base, diff)
     try:
         return state_update.prepare(stored, base, diff)
     except MissingNodeError:
@@ -42,6 +47,19 @@ def _read(reader: Reader, address: Address, diff: StateDiff) -> None:
     reader.get(account_key(address))
     for slot in diff.storage.get(address, ()):
         reader.get(slot_key(address, slot))
+
+
+def _give_storage_roots(origin: Origin, stored: NodesOf, base: bytes | StateUpdate, diff: StateDiff) -> None:
+    """Tell the difference of storage beneath: a trie of the fork's changes alone does not know of it."""
+    top = state_update.nodes_over(stored, base)(b"")
+    root = base if isinstance(base, bytes) else base.root
+    for address, change in diff.accounts.items():
+        if change is None or address in diff.wiped or address in diff.storage_roots:
+            continue
+        if trie.get(top, root, hashed(address)) is None:
+            record = origin.record(account_key(address))
+            if record is not None:
+                diff.storage_roots[address] = decode_account(record).storage_root
 
 
 class _Tolerant:

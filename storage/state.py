@@ -29,7 +29,7 @@ from zevm.storage.flat_state import (
 )
 from zevm.storage.history import Version, changes_between, forget_differences, roots_of
 from zevm.storage.keccak import EMPTY_KECCAK
-from zevm.storage.origin import Origin, OriginSnapshot, attach_again, put_detached
+from zevm.storage.origin import Origin, OriginSnapshot, attach_again, check_proved, put_detached
 from zevm.storage.origin_update import prepare_on_origin
 from zevm.storage.rebuilding import RebuildLimit, Rebuilt, rebuild, values_before, values_since
 from zevm.storage.rlp import decode, decode_int
@@ -144,6 +144,7 @@ class StateStore:
 
     def by_trie(self, root: bytes) -> StateBase:
         """Read a state through its trie nodes; reads raise MissingNodeError where they are not at hand."""
+        check_proved(self._origin)
         return TrieReader(self._nodes.of, root, self._code)
 
     def provide(self, view: Reader, version: Version, root: bytes) -> None:
@@ -234,7 +235,7 @@ class StateStore:
         """The state that `diff` makes of the one at `base`, a root or an unwritten update. Writes nothing."""
         if self._origin is None:
             return state_update.prepare(self.nodes, base, diff)
-        return prepare_on_origin(self._store, self.nodes, base, diff)
+        return prepare_on_origin(self._origin, self._store, self.nodes, base, diff)
 
     def reader_over(self, update: StateUpdate, base: StateReader | None = None) -> StateBase:
         """Read the state as after an unwritten update; `base` may be given where a faster reader is at hand."""
@@ -411,6 +412,7 @@ class StateStore:
     @contextmanager
     def _listing(self) -> Iterator[None]:
         """Raise OriginError where a list comes to what was never read of the origin."""
+        check_proved(self._origin)
         try:
             yield
         except MissingNodeError:
@@ -443,6 +445,7 @@ class StateStore:
 
         check: called before each slot; what it raises ends the work.
         """
+        check_proved(self._origin)
         return prove_account(self.nodes, base, address, slots, check)
 
     def verify(self, root: bytes, view: Reader | None = None, limit: int = PROBLEM_LIMIT) -> list[str]:

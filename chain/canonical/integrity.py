@@ -20,6 +20,9 @@ def recent_problems(canonical: CanonicalChain) -> Iterator[str]:
     head = canonical.head
     for number in range(max(canonical.first_own, head.number - RECENT_BLOCKS + 1), head.number + 1):
         yield from block_problems(canonical.records, number)
+    origin = canonical.database.origin
+    if origin is not None and not origin.is_proved:
+        return
     try:
         canonical.database.state.by_trie(head.state.root).account(ZERO_ADDRESS)
     except StorageError as error:

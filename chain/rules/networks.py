@@ -1,10 +1,14 @@
 """The forks of public networks, and those of a chain of which only a header is known."""
 
-from zevm.chain.rules.forks import LATEST_FORK, Fork
-from zevm.chain.rules.json_fields import Json
-from zevm.chain.rules.schedule import ForkSchedule
-from zevm.chain.types import Header
+from typing import NamedTuple
 
+from zevm.chain.rules.forks import LATEST_FORK, BlobParameters, Fork
+from zevm.chain.rules.json_fields import Json
+from zevm.chain.rules.schedule import DEFAULT_BLOB_SCHEDULE, ForkSchedule
+from zevm.chain.types import Header
+from zevm.storage.primitives import Address
+
+_OSAKAS_PRECOMPILE = "P256VERIFY"
 _FROM_GENESIS: dict[str, Json] = dict.fromkeys(
     (
         "homesteadBlock",
@@ -88,16 +92,55 @@ def is_public(chain_id: int) -> bool:
     return chain_id in _NETWORKS
 
 
-def schedule_of(chain_id: int, header: Header, newest: Fork | None = None, *, zvm: str | None = None) -> ForkSchedule:
+class Features(NamedTuple):
+    """The word of a chain's node on its newest fork (EIP-7910).
+
+    since: the fork's activation time. precompiles: by their names there. blob: None where there are no blobs.
+    """
+
+    since: int
+    precompiles: frozenset[str]
+    blob: BlobParameters | None
+    deposit_contract: Address | None
+
+
+def schedule_of(
+    chain_id: int,
+    header: Header,
+    newest: Fork | None = None,
+    *,
+    zvm: str | None = None,
+    features: Features | None = None,
+) -> ForkSchedule:
     """The schedule of a public network, or for any other chain the newest forks that have such headers.
 
     newest: every fork up to this one is active, whatever the chain. zvm: the price schedule of another chain's
-    WebAssembly contracts. Development tools decide, as on a chain for development.
+    WebAssembly contracts. features: what is known of that chain besides. Development tools decide, as on a chain for
+    development.
     """
     config = _NETWORKS.get(chain_id)
-    if newest is not None or config is None:
-        return ForkSchedule.default(chain_id, newest or newest_with(header), zvm=zvm, development=True)
-    return ForkSchedule.from_config({"chainId": chain_id, "development": True, **config})
+    if newest is None and config is not None:
+        return ForkSchedule.from_config({"chainId": chain_id, "development": True, **config})
+    # they are of the chain's head, which may have other rules than an older block
+    stated = features if newest is None and features is not None and features.since <= header.timestamp else None
+    fork = newest or (newest_with(header) if stated is None else _newest_that(header, stated))
+    schedule = ForkSchedule.default(chain_id, fork, zvm=zvm, development=True)
+    if stated is None:
+        return schedule
+    if stated.blob is not None and schedule.blob_parameters(fork) not in (None, stated.blob):
+        schedule = schedule.with_changes(blob_schedule={**schedule.blob_schedule, fork: stated.blob})
+    return schedule.with_changes(deposit_contract=stated.deposit_contract or schedule.deposit_contract)
+
+
+def _newest_that(header: Header, features: Features) -> Fork:
+    """The newest fork with such headers and these features; they may have blob parameters that are no fork's."""
+    newest = newest_with(header)
+    if newest < Fork.PRAGUE:
+        return newest
+    if _OSAKAS_PRECOMPILE not in features.precompiles:
+        return Fork.PRAGUE
+    alike = [fork for fork, blob in DEFAULT_BLOB_SCHEDULE.items() if blob == features.blob and fork > Fork.OSAKA]
+    return max(alike, default=Fork.OSAKA)
 
 
 def newest_with(header: Header) -> Fork:

@@ -37,24 +37,33 @@ def header_of(answer: Any, *, number: int | None = None, block_hash: bytes | Non
     return header
 
 
-def block_of(answer: Any, header: Header, uncles: Sequence[Any]) -> Block:
-    """The block with this header, out of an answer with whole transactions and its uncles'. Raises BlockError."""
+def block_of(answer: Any, header: Header, uncles: Sequence[Any], *, checks_roots: bool = True) -> Block:
+    """The block with this header, out of an answer with whole transactions and its uncles'. Raises BlockError.
+
+    checks_roots: otherwise they are believed to belong to it.
+    """
     try:
         transactions = tuple(map(foreign_blocks.transaction, _objects(answer.get("transactions"))))
         items = answer.get("withdrawals") if header.withdrawals_root is not None else None
         withdrawals = None if header.withdrawals_root is None else tuple(map(objects.withdrawal, _objects(items)))
         block = Block(header, transactions, tuple(map(foreign_blocks.header, uncles)), withdrawals)
-        roots = {
-            "transactions": (trie.ordered_root([item.encoded for item in transactions]), header.transactions_root),
-            "uncles": (keccak256(rlp.wrap_list(b"".join(u.encode() for u in block.uncles))), header.uncles_hash),
-            "withdrawals": (_withdrawals_root(block), header.withdrawals_root),
-        }
+        roots = roots_of(block)
     except (InvalidParamsError, rlp.RlpError, ValueError, OverflowError) as error:
         raise BlockError(f"no block: {getattr(error, 'message', error)}") from None
     for name, (have, want) in roots.items():
-        if have != want:
+        if checks_roots and have != want:
             raise BlockError(f"its {name} have not the root that its header has")
     return block
+
+
+def roots_of(block: Block) -> dict[str, tuple[bytes | None, bytes | None]]:
+    """The roots of a block's parts, as they are and as its header has them, by name."""
+    header = block.header
+    return {
+        "transactions": (trie.ordered_root([item.encoded for item in block.transactions]), header.transactions_root),
+        "uncles": (keccak256(rlp.wrap_list(b"".join(u.encode() for u in block.uncles))), header.uncles_hash),
+        "withdrawals": (_withdrawals_root(block), header.withdrawals_root),
+    }
 
 
 def _withdrawals_root(block: Block) -> bytes | None:
@@ -63,8 +72,8 @@ def _withdrawals_root(block: Block) -> bytes | None:
     return trie.ordered_root([rlp.encode(item.to_item()) for item in block.withdrawals])
 
 
-def receipts_of(answer: Any, block: Block, blob_price: BlobPrice) -> tuple[Receipt, ...]:
-    """The receipts of a block out of an answer. Raises BlockError."""
+def receipts_of(answer: Any, block: Block, blob_price: BlobPrice, *, checks_root: bool = True) -> tuple[Receipt, ...]:
+    """The receipts of a block out of an answer. checks_root: otherwise they are believed. Raises BlockError."""
     try:
         items = _objects(answer)
         if len(items) != len(block.transactions):
@@ -74,7 +83,7 @@ def receipts_of(answer: Any, block: Block, blob_price: BlobPrice) -> tuple[Recei
         root = root_and_bloom(receipts)[0]
     except (InvalidParamsError, rlp.RlpError, ValueError, OverflowError) as error:
         raise BlockError(f"no receipts: {getattr(error, 'message', error)}") from None
-    if root != block.header.receipts_root:
+    if checks_root and root != block.header.receipts_root:
         raise BlockError("its receipts have not the root that its header has")
     return receipts
 

@@ -17,7 +17,8 @@ BATCH_CALLS = 50
 MOST_REST_SECONDS = 60.0
 """Longest wait between two attempts, whatever a node asks for."""
 
-_METHOD_NOT_FOUND = -32601
+_METHOD_MISSING = frozenset({-32601, -32004})
+"""Method not found, and method not supported (EIP-1474), as Hardhat says."""
 _LIMIT_CODES = frozenset({-32005, -32016, 429})
 _LIMIT_WORDS = ("rate limit", "too many requests", "compute units", "capacity", "request limit", "throttl")
 
@@ -78,11 +79,13 @@ class OriginClient:
         """HTTP requests since the start."""
         self.hint = ""
         """A remedy where no node answers, at the end of the error."""
+        self.place = "nowhere"
+        """The name of the file that is read where there is no node to ask."""
 
     @property
     def name(self) -> str:
         """The nodes, as messages call them."""
-        return ", ".join(endpoint.name for endpoint in self._endpoints)
+        return ", ".join(endpoint.name for endpoint in self._endpoints) or self.place
 
     @property
     def places(self) -> tuple[Place, ...]:
@@ -140,6 +143,8 @@ class OriginClient:
     def _attempted(self, calls: Sequence[Call]) -> list[Any]:
         """The results, by as many attempts as are allowed."""
         persistence = self._persistence
+        if not self._endpoints:
+            raise OriginError(f"{self.place} lacks the answer to {_described(calls[0])}{self.hint}")
         attempts = (persistence.retries + 1) * len(self._endpoints)
         is_absent = True
         for _ in range(attempts):
@@ -195,7 +200,7 @@ def _result(endpoint: Endpoint, call: Call, answer: Any) -> Any:
         raise EndpointError(str(error.get("message"))[:200])
     message = error.get("message") if isinstance(error, dict) else error
     text = f"{endpoint.name} answers {_described(call)} with an error: {message!s:.500}"
-    if isinstance(error, dict) and error.get("code") == _METHOD_NOT_FOUND:
+    if isinstance(error, dict) and error.get("code") in _METHOD_MISSING:
         raise MethodMissingError(text)
     raise OriginError(text)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import NamedTuple, Protocol
 
 from zevm.chain.rules.genesis import Genesis
@@ -9,6 +10,18 @@ from zevm.chain.types import Header, Transaction
 from zevm.rpc.services import ForkReport
 from zevm.storage.origin import Origin
 from zevm.storage.primitives import Address
+
+
+class Verified(Enum):
+    """The checks of the answers: each level checks what the next one does, and more (docs/forking.md).
+
+    PROOFS: accounts and slots against the state root. HEADERS: transactions and receipts against their roots. NONE:
+    headers against their hashes, by which blocks are known.
+    """
+
+    PROOFS = "proofs"
+    HEADERS = "headers"
+    NONE = "none"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Answers that forks of a block have read, on disk: for later forks of the same block, also where there is no network.
 
-<folder>/<hash of the forked block>/zevm.lock   the process that has it open
+<folder>/<hash of the forked block>/zevm.lock   the process that has it open; <hash>-headers with --fork-verify headers
                                     block.json  the block, and by which URL and name it was asked for
                                     leveldb/    n<hash> trie nodes, c<hash> code, r<key> other records
 
@@ -10,7 +10,7 @@ again when they are read: what the disk has lost or altered is asked for again.
 
 import logging
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -21,17 +21,21 @@ import orjson
 
 from zevm.chain.canonical.group_limits import MEBIBYTE
 from zevm.chain.types import Header
+from zevm.node.origin.fork import Verified
 from zevm.storage.directory import DirectoryLock
 from zevm.storage.errors import CorruptionError, DatabaseLockedError, StorageError
 from zevm.storage.keccak import keccak256
 from zevm.storage.leveldb import LevelOptions, LevelStore
+from zevm.storage.schema import HASH_SIZE
 from zevm.storage.store import Batch
 
 LOGGER = logging.getLogger("zevm.node")
 
-_NODE, _CODE, _RECORD = b"n", b"c", b"r"
+NODE_PREFIX, CODE_PREFIX, RECORD_PREFIX = b"n", b"c", b"r"
+"""Beginnings of the keys: of a node or code its hash follows, of a record its name."""
+
 _BLOCK_NAME, _STORE_NAME = "block.json", "leveldb"
-_VERSION = 2
+_VERSION = 3
 _OPTIONS = LevelOptions(
     cache_bytes=8 * MEBIBYTE,
     write_buffer_bytes=4 * MEBIBYTE,
@@ -42,11 +46,15 @@ _OPTIONS = LevelOptions(
 
 
 class KeptBlock(NamedTuple):
-    """A block that was forked: its chain's id, its header, and the price schedule of its WebAssembly contracts."""
+    """A block that was forked: its chain's id, its header, and the price schedule of its WebAssembly contracts.
+
+    features: what its node says of the chain's rules (node.origin.features), as JSON.
+    """
 
     chain_id: int
     header: Header
     zvm: str | None = None
+    features: dict[str, Any] | None = None
 
 
 class Kept:
@@ -68,15 +76,15 @@ class Kept:
 
     def node(self, node_hash: bytes) -> bytes | None:
         """The trie node with this hash, if it was kept."""
-        return self._hashed(_NODE, node_hash)
+        return self._hashed(NODE_PREFIX, node_hash)
 
     def code(self, code_hash: bytes) -> bytes | None:
         """The code with this hash, if it was kept."""
-        return self._hashed(_CODE, code_hash)
+        return self._hashed(CODE_PREFIX, code_hash)
 
     def record(self, key: bytes) -> bytes | None:
         """The record under a key, if it was kept."""
-        return None if self._store is None else self._get(_RECORD + key)
+        return None if self._store is None else self._get(RECORD_PREFIX + key)
 
     def put(
         self,
@@ -88,7 +96,7 @@ class Kept:
         if self._store is None or not self._writes:
             return
         batch = Batch()
-        for prefix, items in ((_NODE, nodes), (_CODE, codes), (_RECORD, records)):
+        for prefix, items in ((NODE_PREFIX, nodes), (CODE_PREFIX, codes), (RECORD_PREFIX, records)):
             batch.put_all((prefix + key, value) for key, value in (items or {}).items())
         size = sum(len(key) + len(value or b"") for key, value in batch.operations)
         if self._bytes + size > self._most_bytes:
@@ -99,6 +107,15 @@ class Kept:
             self._bytes += size
         except StorageError as error:
             self._give_up(str(error))
+
+    def pairs(self) -> Iterator[tuple[bytes, bytes]]:
+        """All that is kept, by key, in ascending order. Raises StorageError."""
+        return iter(()) if self._store is None else self._store.iterate(b"", b"\xff", fill_cache=False)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a folder, and no other process has it."""
+        return self._store is not None
 
     def shared(self) -> "Kept":
         """The same, for one more user."""
@@ -161,15 +178,19 @@ def _opened(path: Path) -> LevelStore:
 
 
 class KeptForks:
-    """The folder of all that is kept. most_bytes: of all blocks together; those not used for longest go first."""
+    """The folder of all that is kept. most_bytes: of all blocks together; those not used for longest go first.
 
-    def __init__(self, folder: Path, most_bytes: int) -> None:
+    verified: by what the answers are checked; those that were checked by less are in other folders.
+    """
+
+    def __init__(self, folder: Path, most_bytes: int, verified: Verified = Verified.PROOFS) -> None:
         self._folder = folder
+        self._ending = "" if verified is Verified.PROOFS else f"-{verified.value}"
         self._most_bytes = most_bytes
 
     def open(self, block: KeptBlock, url: str, named: str) -> Kept:
         """The kept answers of a block, which was asked for by this name at this URL."""
-        folder = self._folder / block.header.hash.hex()
+        folder = self._folder / (block.header.hash.hex() + self._ending)
         self._make_room(folder)
         kept = Kept(folder, self._most_bytes)
         with suppress(OSError):
@@ -181,8 +202,9 @@ class KeptForks:
         asked = [_digest(url), named]
         for folder in sorted(self._folders(), key=_used_at, reverse=True):
             noted = _read(folder)
-            if noted is not None and asked in noted["asked"]:
-                return KeptBlock(noted["chainId"], Header.decode(bytes.fromhex(noted["header"])), noted["zvm"])
+            if noted is not None and folder.name[2 * HASH_SIZE :] == self._ending and asked in noted["asked"]:
+                header = Header.decode(bytes.fromhex(noted["header"]))
+                return KeptBlock(noted["chainId"], header, noted["zvm"], noted["features"])
         return None
 
     def _folders(self) -> Iterable[Path]:
@@ -224,6 +246,7 @@ def _note(folder: Path, block: KeptBlock, digest: str, named: str) -> None:
         "chainId": block.chain_id,
         "header": block.header.encode().hex(),
         "zvm": block.zvm,
+        "features": block.features,
         "asked": asked[-64:],
     }
     fresh = folder / f"{_BLOCK_NAME}.new"

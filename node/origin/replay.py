@@ -3,17 +3,17 @@
 from typing import Any
 
 from zevm.chain.types import Block, Header
-from zevm.node.origin.blocks import BlockError, header_of
+from zevm.node.origin.blocks import BlockError, header_of, roots_of
 from zevm.node.origin.client import OriginClient
 from zevm.node.origin.fork import Replayed
 from zevm.node.origin.kept import Kept
 from zevm.node.origin.source import whole_block
-from zevm.storage import schema
 from zevm.storage.errors import OriginError
 from zevm.storage.primitives import Hash32
+from zevm.storage.rlp import RlpError
 
-_REPLAYED = b"after"
-"""The key of the block's hash among the kept records; no key of the schema has it."""
+_HEADER, _BODY = b"after h", b"after b"
+"""Beginnings of the keys of the block among the kept records; it is none of the chain's, and no key of the schema."""
 
 
 def block_number_of(client: OriginClient, transaction_hash: str) -> str | None:
@@ -37,10 +37,14 @@ def replayed(client: OriginClient, kept: Kept, parent: Header, transaction_hash:
 
 
 def _kept(kept: Kept, wanted: bytes) -> Block | None:
-    block_hash = kept.record(_REPLAYED + wanted)
-    header = None if block_hash is None else kept.record(schema.header_key(block_hash))
-    body = None if block_hash is None else kept.record(schema.body_key(block_hash))
-    return None if header is None or body is None else Block.decode_body(Header.decode(header), body)
+    header, body = kept.record(_HEADER + wanted), kept.record(_BODY + wanted)
+    if header is None or body is None:
+        return None
+    try:
+        block = Block.decode_body(Header.decode(header), body)
+    except RlpError:
+        return None
+    return block if all(have == want for have, want in roots_of(block).values()) else None
 
 
 def _asked(client: OriginClient, kept: Kept, parent: Header, wanted: bytes) -> Block:
@@ -50,11 +54,5 @@ def _asked(client: OriginClient, kept: Kept, parent: Header, wanted: bytes) -> B
         block = whole_block(client, header)
     except BlockError as error:
         raise OriginError(f"{client.name} answers block {number} wrongly: {error}") from None
-    kept.put(
-        records={
-            _REPLAYED + wanted: header.hash,
-            schema.header_key(header.hash): header.encode(),
-            schema.body_key(header.hash): block.encode_body(),
-        }
-    )
+    kept.put(records={_HEADER + wanted: header.encode(), _BODY + wanted: block.encode_body()})
     return block

@@ -16,8 +16,10 @@ from zevm.chain.types.receipt import encode_receipts
 from zevm.node.origin.ancestry import LINKED_BLOCKS, Ancestry
 from zevm.node.origin.blocks import BlockError, block_of, header_of, receipts_of
 from zevm.node.origin.client import Call, MethodMissingError, OriginClient
+from zevm.node.origin.fork import Verified
 from zevm.node.origin.kept import Kept
 from zevm.node.origin.state import OriginStates
+from zevm.node.origin.unproved import UnprovedStates
 from zevm.rpc.codec import scalars
 from zevm.rpc.errors import InvalidParamsError
 from zevm.storage import schema
@@ -45,17 +47,26 @@ Result = TypeVar("Result")
 class RemoteOrigin:
     """The chain up to one of its blocks. Any thread may call but the event loop's, where NotAtHandError says so.
 
-    items: most records of each kind that are kept in memory. kept: what is on disk; closed with it.
+    items: most records of each kind that are kept in memory. kept: what is on disk; closed with it. verified: what is
+    checked.
     """
 
     def __init__(
-        self, client: OriginClient, header: Header, schedule: ForkSchedule, items: int, kept: Kept | None = None
+        self,
+        client: OriginClient,
+        header: Header,
+        schedule: ForkSchedule,
+        items: int,
+        kept: Kept | None = None,
+        verified: Verified = Verified.PROOFS,
     ) -> None:
         self.client = client
         self._kept = kept or Kept()
         self.header = header
         self._schedule = schedule
-        self._states = OriginStates(client, items, self._kept, check_thread)
+        self._verified = verified
+        states = OriginStates if verified is Verified.PROOFS else UnprovedStates
+        self._states = states(client, items, self._kept, check_thread)
         self._records: LRU[bytes, Any] = LRU(items)
         self._headers: LRU[bytes, Header] = LRU(max(2 * LINKED_BLOCKS, items // 64))
         self._ancestry = Ancestry(header, self._linked_headers)
@@ -73,6 +84,15 @@ class RemoteOrigin:
     def number(self) -> int:
         """The forked block's number."""
         return self.header.number
+
+    @property
+    def _checks_roots(self) -> bool:
+        return self._verified is not Verified.NONE
+
+    @property
+    def is_proved(self) -> bool:
+        """See storage.origin.Origin."""
+        return self._verified is Verified.PROOFS
 
     def record(self, key: bytes) -> bytes | None:
         """See storage.origin.Origin."""
@@ -223,7 +243,9 @@ class RemoteOrigin:
         if header is None:
             return None
         named = f"0x{block_hash.hex()}"
-        return self._checked(f"block {named}", lambda: whole_block(self.client, header))
+        return self._checked(
+            f"block {named}", lambda: whole_block(self.client, header, checks_roots=self._checks_roots)
+        )
 
     def _body_record(self, block_hash: bytes) -> bytes | None:
         block = self._block(block_hash)
@@ -241,7 +263,8 @@ class RemoteOrigin:
         except MethodMissingError:
             calls = [Call("eth_getTransactionReceipt", (f"0x{item.hash.hex()}",)) for item in block.transactions]
             answer = self.client.call_all(calls)
-        found = self._checked(f"the receipts of block {named}", lambda: receipts_of(answer, block, self._blob_price))
+        read = partial(receipts_of, answer, block, self._blob_price, checks_root=self._checks_roots)
+        found = self._checked(f"the receipts of block {named}", read)
         return encode_receipts(found)
 
     def _position_record(self, transaction_hash: bytes) -> bytes | None:
@@ -272,15 +295,15 @@ class RemoteOrigin:
         return OriginError(f"{self.client.name} answers {what} wrongly: {why}")
 
 
-def whole_block(client: OriginClient, header: Header) -> Block:
-    """The block with this header. Raises OriginError, BlockError."""
+def whole_block(client: OriginClient, header: Header, *, checks_roots: bool = True) -> Block:
+    """The block with this header. checks_roots: as for block_of. Raises OriginError, BlockError."""
     named = f"0x{header.hash.hex()}"
     answer = client.call("eth_getBlockByHash", named, True)
     if not isinstance(answer, dict):
         raise OriginError(f"{client.name} does not have the transactions of block {named}")
     uncles = answer.get("uncles") or ()
     calls = [Call("eth_getUncleByBlockHashAndIndex", (named, hex(index))) for index in range(min(2, len(uncles)))]
-    return block_of(answer, header, client.call_all(calls))
+    return block_of(answer, header, client.call_all(calls), checks_roots=checks_roots)
 
 
 def check_thread(work: Callable[[], object]) -> None:

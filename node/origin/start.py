@@ -14,9 +14,11 @@ from zevm.chain.rules.schedule import ZVM_SCHEDULES
 from zevm.chain.types import Header
 from zevm.node.errors import NodeError
 from zevm.node.origin.blocks import BlockError, header_of
+from zevm.node.origin.bundle import BundledKept, read_bundle, write_bundle
 from zevm.node.origin.client import NoAnswerError, OriginClient, Persistence
 from zevm.node.origin.endpoint import Endpoint, Place, header_fields, public_name
-from zevm.node.origin.fork import Replayed, Wanted
+from zevm.node.origin.features import features_of, read_features
+from zevm.node.origin.fork import Replayed, Verified, Wanted
 from zevm.node.origin.kept import Kept, KeptBlock, KeptForks
 from zevm.node.origin.replay import block_number_of, replayed
 from zevm.node.origin.source import RemoteOrigin
@@ -28,6 +30,11 @@ from zevm.rpc.services import ForkReport
 from zevm.storage.errors import OriginError
 from zevm.storage.primitives import Address
 
+_WORDS = {
+    "proofs": "proved",
+    "headers": "its accounts and slots not proved (--fork-verify headers)",
+    "none": "its accounts, slots, transactions and receipts not proved (--fork-verify none)",
+}
 LOGGER = logging.getLogger("zevm.node")
 
 
@@ -46,7 +53,7 @@ class RemoteFork:
     def described(self) -> str:
         """See Fork."""
         header, client = self.origin.header, self.origin.client
-        return f"block {header.number} 0x{header.hash.hex()} of {client.name}, proved"
+        return f"block {header.number} 0x{header.hash.hex()} of {client.name}, {_WORDS[self.settings.fork_verify]}"
 
     @property
     def report(self) -> ForkReport:
@@ -78,6 +85,8 @@ def fork_of(settings: NodeSettings, wanted: Wanted | None = None, before: Remote
 
     before: the fork so far, whose nodes are asked where the request names none.
     """
+    if wanted is None and settings.fork_bundle is not None:
+        return _bundled(settings, settings.fork_bundle)
     is_start = wanted is None
     wanted = wanted or wanted_by(settings)
     for url in wanted.urls:
@@ -90,7 +99,7 @@ def fork_of(settings: NodeSettings, wanted: Wanted | None = None, before: Remote
     )
     with ExitStack() as stack:
         stack.callback(client.close)
-        forks = None if settings.no_storage_caching else KeptForks(_folder(settings), settings.limits.fork_disk_bytes)
+        forks = None if settings.no_storage_caching else _kept_forks(settings)
         url = ",".join(place.url for place in places)
         last = None if forks is None else forks.last(url, wanted.block)
         what = f"block {wanted.block} of {client.name}"
@@ -109,6 +118,40 @@ def fork_of(settings: NodeSettings, wanted: Wanted | None = None, before: Remote
         return fork
 
 
+def _bundled(settings: NodeSettings, file: Path) -> RemoteFork:
+    """The fork of a bundle. Raises NodeError, OriginError."""
+    bundle = read_bundle(file, settings.limits.fork_disk_bytes)
+    level = bundle.verified.value
+    if settings.fork_verify != level:
+        raise NodeError(f"{file} was read with --fork-verify {level}: give that, which says what is believed")
+    client = OriginClient([])
+    client.place = f"the bundle {file.name}"
+    client.hint = "; read it with --fork-url, then make the bundle again (zevm fork pack)"
+    fork = _begun(settings, client, bundle.block, BundledKept(bundle.entries))
+    named = settings.fork_transaction_hash
+    if named is None:
+        return fork
+    return replace(fork, replayed=replayed(client, fork.kept, bundle.block.header, named))
+
+
+def pack(settings: NodeSettings, file: Path) -> tuple[KeptBlock, int]:
+    """Write what forks of a block have read into a bundle; the block, and how many answers. Raises NodeError."""
+    forks, wanted = _kept_forks(settings), wanted_by(settings)
+    url = ",".join(wanted.urls)
+    block = forks.last(url, wanted.block)
+    if block is None:
+        raise NodeError(
+            f"no fork of block {wanted.block} of these nodes has kept answers: start one before, and use it"
+        )
+    kept = forks.open(block, url, wanted.block)
+    try:
+        if not kept.is_open:
+            raise NodeError("a fork of this block is running: stop it, then pack")
+        return block, write_bundle(file, block, Verified(settings.fork_verify), kept.pairs())
+    finally:
+        kept.close()
+
+
 def wanted_by(settings: NodeSettings) -> Wanted:
     """The fork that the settings name."""
     urls, named = split_block(settings.fork_url, settings.fork_block_number)
@@ -116,9 +159,9 @@ def wanted_by(settings: NodeSettings) -> Wanted:
 
 
 def _begun(settings: NodeSettings, client: OriginClient, block: KeptBlock, kept: Kept) -> RemoteFork:
-    chain_id, header, zvm = block
-    schedule = schedule_of(chain_id, header, settings.hardfork, zvm=zvm)
-    origin = RemoteOrigin(client, header, schedule, settings.limits.fork_items, kept)
+    chain_id, header, zvm, features = block
+    schedule = schedule_of(chain_id, header, settings.hardfork, zvm=zvm, features=read_features(features))
+    origin = RemoteOrigin(client, header, schedule, settings.limits.fork_items, kept, Verified(settings.fork_verify))
     genesis = Genesis(
         schedule if settings.chain_id is None else schedule.with_changes(chain_id=settings.chain_id),
         {},
@@ -173,6 +216,10 @@ def _persistence(settings: NodeSettings) -> Persistence:
     return Persistence(settings.retries, settings.fork_retry_backoff / 1000)
 
 
+def _kept_forks(settings: NodeSettings) -> KeptForks:
+    return KeptForks(_folder(settings), settings.limits.fork_disk_bytes, Verified(settings.fork_verify))
+
+
 def _folder(settings: NodeSettings) -> Path:
     """The folder for what forks read: that of the settings, or of the user's caches (XDG Base Directory)."""
     if settings.fork_cache is not None:
@@ -183,7 +230,10 @@ def _folder(settings: NodeSettings) -> Path:
 def _asked(client: OriginClient, wanted: Wanted) -> KeptBlock:
     """The block that the nodes have by a name, and what its chain is."""
     chain_id = wanted.chain_id or _number(client, "eth_chainId")
-    return KeptBlock(chain_id, _header(client, wanted.block), None if is_public(chain_id) else _wasm_prices(client))
+    header = _header(client, wanted.block)
+    if is_public(chain_id):
+        return KeptBlock(chain_id, header)
+    return KeptBlock(chain_id, header, _wasm_prices(client), features_of(client))
 
 
 def _wasm_prices(client: OriginClient) -> str | None:

@@ -102,7 +102,7 @@ class OriginStates:
             if holder is None:
                 raise OriginError(f"no account is known with the code 0x{code_hash.hex()}")
             self._check(lambda: self.code(code_hash))
-            call = _code_call(holder[0], holder[1])
+            call = code_call(holder[0], holder[1])
             code = self._client.once(
                 ("code", code_hash), lambda: self._take_code(code_hash, call), lambda: f"the code 0x{code_hash.hex()}"
             )
@@ -150,7 +150,7 @@ class OriginStates:
         return self._client.once(
             (root, address, slot),
             lambda: self._take(number, root, address, slot),
-            lambda: _named(number, address, () if slot is None else (slot,)),
+            lambda: named(number, address, () if slot is None else (slot,)),
         )
 
     def _fetch_all(self, wanted: Sequence[Wanted]) -> None:
@@ -175,7 +175,7 @@ class OriginStates:
         for address, some in slots.items():
             for start in range(0, max(1, len(some)), PROOF_SLOTS):
                 asked.append((address, some[start : start + PROOF_SLOTS]))
-                calls += [proof_call(address, asked[-1][1], number), _code_call(address, number)]
+                calls += [proof_call(address, asked[-1][1], number), code_call(address, number)]
         answers = self._answers(calls)
         for index, (address, some) in enumerate(asked):
             self._learn(number, root, address, some, answers[2 * index : 2 * index + 2])
@@ -207,7 +207,9 @@ class OriginStates:
         try:
             return self._client.call_all(calls)
         except MethodMissingError as error:
-            raise OriginError(f"{error}; a fork needs a node that proves what it answers") from None
+            raise OriginError(
+                f"{error}; a fork needs a node that proves what it answers, or --fork-verify headers, which believes it"
+            ) from None
 
     def _learn(
         self, number: int, root: bytes, address: Address, slots: Sequence[int], answers: Sequence[Any]
@@ -217,14 +219,14 @@ class OriginStates:
             found = proved(answers[0], root, address, slots)
         except ProofError as error:
             raise OriginError(
-                f"{self._client.name} does not prove {_named(number, address, slots)}, whose state root is "
+                f"{self._client.name} does not prove {named(number, address, slots)}, whose state root is "
                 f"0x{root.hex()}: {error}"
             ) from None
         codes: dict[bytes, bytes] = {}
         if len(answers) > 1 and found.record is not None:
             code_hash = decode_account(found.record).code_hash
             if code_hash != EMPTY_KECCAK and code_hash not in self._codes:
-                codes[code_hash] = self._checked_code(code_hash, _code_call(address, number), answers[1])
+                codes[code_hash] = self._checked_code(code_hash, code_call(address, number), answers[1])
         self._kept.put(nodes=found.nodes, codes=codes)
         for digest, code in codes.items():
             self._codes[digest] = code
@@ -277,7 +279,8 @@ class OriginStates:
             yield holder, found
 
 
-def _named(number: int, address: Address, slots: Sequence[int]) -> str:
+def named(number: int, address: Address, slots: Sequence[int]) -> str:
+    """An account or slots of it, as messages call them."""
     return "".join(f"slot 0x{slot:x} of " for slot in slots) + f"0x{address.hex()} at block {number}"
 
 
@@ -291,10 +294,11 @@ def _tried(path: str) -> range:
 
 def _account_calls(address: Address, number: int) -> list[Call]:
     """For an account and its code: most accounts that are read are called next."""
-    return [proof_call(address, (), number), _code_call(address, number)]
+    return [proof_call(address, (), number), code_call(address, number)]
 
 
-def _code_call(address: Address, number: int) -> Call:
+def code_call(address: Address, number: int) -> Call:
+    """The call for an account's code."""
     return Call("eth_getCode", (f"0x{address.hex()}", hex(number)))
 
 

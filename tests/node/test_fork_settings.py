@@ -2,14 +2,16 @@
 
 import pytest
 
-from zevm.chain.rules.forks import LATEST_FORK, Fork
-from zevm.chain.rules.networks import newest_with, schedule_of
+from zevm.chain.rules.forks import LATEST_FORK, BlobParameters, Fork
+from zevm.chain.rules.networks import Features, newest_with, schedule_of
+from zevm.chain.rules.schedule import DEFAULT_BLOB_SCHEDULE
 from zevm.chain.types import Header
 from zevm.node.config import load_settings
 from zevm.node.errors import SettingsError
 from zevm.node.origin.endpoint import header_fields, public_name
+from zevm.node.origin.features import read_features
 from zevm.node.origin.start import split_block
-from zevm.storage.primitives import ZERO_HASH
+from zevm.storage.primitives import ZERO_HASH, Address
 
 
 @pytest.mark.parametrize(
@@ -86,3 +88,65 @@ def test_rules_of_public_networks_and_of_others() -> None:
     assert newest_with(_header(base_fee_per_gas=1, difficulty=2)) is Fork.GRAY_GLACIER
     assert newest_with(_header()) is Fork.BERLIN
     assert schedule_of(31_337, _header(), Fork.LONDON).fork_at(9, 9) is Fork.LONDON
+
+
+PRAGUE = _header(
+    base_fee_per_gas=1, withdrawals_root=bytes(32), parent_beacon_block_root=bytes(32), requests_hash=bytes(32),
+    timestamp=50,
+)  # fmt: skip
+OSAKAS = frozenset({"ECREC", "P256VERIFY"})
+
+
+@pytest.mark.parametrize(
+    ("since", "precompiles", "blob", "fork"),
+    [
+        (50, OSAKAS, DEFAULT_BLOB_SCHEDULE[Fork.PRAGUE], Fork.OSAKA),
+        (50, OSAKAS, DEFAULT_BLOB_SCHEDULE[Fork.BPO1], Fork.BPO1),
+        (50, OSAKAS, DEFAULT_BLOB_SCHEDULE[Fork.BPO2], Fork.BPO2),
+        (0, frozenset({"ECREC"}), DEFAULT_BLOB_SCHEDULE[Fork.PRAGUE], Fork.PRAGUE),
+        (0, OSAKAS, BlobParameters(2, 3, 5), Fork.OSAKA),
+        # the chain's head has other rules than this block
+        (51, frozenset(), BlobParameters(2, 3, 5), LATEST_FORK),
+    ],
+)
+def test_rules_of_a_chain_that_says_what_it_has(
+    since: int, precompiles: frozenset[str], blob: BlobParameters, fork: Fork
+) -> None:
+    schedule = schedule_of(999, PRAGUE, features=Features(since, precompiles, blob, None))
+    assert schedule.fork_at(9, 99) is fork
+    assert schedule.rules(9, 99).blob == (blob if since <= 50 else DEFAULT_BLOB_SCHEDULE[LATEST_FORK])
+    # a public network's rules are known, and a user's word counts most
+    assert (
+        schedule_of(1, PRAGUE, features=Features(0, frozenset(), blob, None)).fork_at(24_000_000, 1_767_747_671)
+        is Fork.BPO2
+    )
+    named = schedule_of(999, PRAGUE, Fork.CANCUN, features=Features(0, OSAKAS, blob, None))
+    assert named.rules(9, 99).blob == DEFAULT_BLOB_SCHEDULE[Fork.CANCUN]
+
+
+CURRENT = {
+    "activationTime": 7,
+    "blobSchedule": {"target": 2, "max": 3, "baseFeeUpdateFraction": 5},
+    "precompiles": {"ECREC": "0x" + "01" * 20},
+    "systemContracts": {"DEPOSIT_CONTRACT_ADDRESS": "0x" + "02" * 20},
+}
+
+
+def test_features_are_read_whole_or_not_at_all() -> None:
+    read = Features(7, frozenset({"ECREC"}), BlobParameters(2, 3, 5), Address(b"\2" * 20))
+    assert read_features(CURRENT) == read
+    assert read_features(CURRENT | {"blobSchedule": None, "systemContracts": {}}) == Features(
+        7, read.precompiles, None, None
+    )
+    for wrong in (
+        None,
+        7,
+        {},
+        CURRENT | {"activationTime": "soon"},
+        CURRENT | {"precompiles": []},
+        CURRENT | {"systemContracts": {"DEPOSIT_CONTRACT_ADDRESS": "0x1"}},
+        CURRENT | {"blobSchedule": {"target": 4, "max": 3, "baseFeeUpdateFraction": 5}},
+        CURRENT | {"blobSchedule": {"target": 2, "max": 3, "baseFeeUpdateFraction": 0}},
+        CURRENT | {"blobSchedule": {"target": 2, "max": 3}},
+    ):
+        assert read_features(wrong) is None

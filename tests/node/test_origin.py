@@ -273,3 +273,13 @@ def test_another_node_is_read_from_on_request(origin: Chain, proxy: OriginProxy)
             assert caught.value.code == -32602
     with pytest.raises(RpcError, match="this chain is no fork"):
         origin.rpc.call("anvil_setRpcUrl", proxy.url)
+
+
+@pytest.mark.parametrize("hardfork", ["osaka", "prague", "cancun"])
+def test_rules_are_those_that_the_node_says_its_chain_has(hardfork: str) -> None:
+    command = zevm_command("--memory", "--hardfork", hardfork)
+    with ForkedNode(command) as node, node.connect() as theirs, forked(node.url) as fork, fork.connect() as ours:
+        said, found = (rpc.call("eth_config")["current"] for rpc in (theirs, ours))
+        for name in ("blobSchedule", "precompiles", "systemContracts", "chainId"):
+            assert found[name] == said[name], name
+        assert ours.call("anvil_nodeInfo")["hardFork"] == theirs.call("anvil_nodeInfo")["hardFork"]

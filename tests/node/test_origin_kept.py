@@ -59,7 +59,7 @@ def test_later_forks_ask_for_nothing_again_and_need_no_network(origin: Chain, tm
         known = proxy.calls.copy()
         with forked(*options) as node, node.connect() as rpc:
             assert read(rpc, origin) == answers
-        starts = {"eth_chainId": 1, "eth_getBlockByNumber": 1, "zvm_status": 1}
+        starts = {"eth_chainId": 1, "eth_getBlockByNumber": 1, "zvm_status": 1, "eth_config": 1}
         assert {
             method: count - known[method] for method, count in proxy.calls.items() if count > known[method]
         } == starts

@@ -8,8 +8,8 @@ import json
 import random
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 import zevm
 from zevm.chain.rules.networks import schedule_of
@@ -76,7 +76,17 @@ def _end(text: str, start: int) -> int:
     return text.index('"', start)
 
 
-def grow(node: "zevm.Node") -> tuple[str, list[str]]:
+class Grown(Protocol):
+    """A node, in this process or in another one."""
+
+    accounts: Sequence[Any]
+
+    def request(self, method: str, *params: Any) -> Any:
+        """The result of a call."""
+        ...
+
+
+def grow(node: "zevm.Node | Grown") -> tuple[str, list[str]]:
     """A contract with slots and logs on a node, and the hashes of its transactions."""
     sender = node.accounts[0].address
 
