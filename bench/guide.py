@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 from wasmtime import wat2wasm
@@ -209,9 +210,7 @@ class Guide:
 
         def one(signature: str, *arguments: int) -> float:
             none, many = (call_data(signature, count, *arguments) for count in (0, SLOTS))
-            least = [
-                seconds_of(lambda data=data: self.bench.call(name, to, data), self.rounds) for data in (none, many)
-            ]
+            least = [seconds_of(partial(self.bench.call, name, to, data), self.rounds) for data in (none, many)]
             return (least[1] - least[0]) / SLOTS * 1e6
 
         return one("read(uint256)"), one("write(uint256,uint256)", 9)

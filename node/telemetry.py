@@ -53,7 +53,7 @@ class Telemetry:
             return
         end = time.time_ns()
         header = event.block.header
-        attributes = {
+        attributes: dict[str, int | str] = {
             "zevm.block.number": header.number,
             "zevm.block.hash": "0x" + header.hash.hex(),
             "zevm.block.gas_used": header.gas_used,
