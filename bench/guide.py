@@ -1,4 +1,4 @@
-"""Measure the guide's table of performance, and print each cell beside the guide's figure and how it is measured.
+"""Measure the guide's table of performance, and print each cell with the guide's figure and the way in which it is measured.
 
     python -m bench.guide             about a minute
     python -m bench.guide --quick     fewer rounds
@@ -104,7 +104,7 @@ COUNTERS = """
   (global (export "zvm_stack") (mut i32) (i32.const 0))
   (global (export "zvm_fault") (mut i32) (i32.const 0))
 """
-"""What the runtime looks for, for a module without metering."""
+"""The name that the runtime looks for in a module without metering."""
 
 
 def loop_module(added: str = "") -> bytes:
@@ -129,7 +129,7 @@ class AsItIs:
 
 
 def metering_seconds(*, optimise: bool, rounds: int) -> float:
-    """What one payment of a block takes in compiled code: least time with metering less least time without."""
+    """The time of one payment of a block in compiled code: least time with metering less least time without."""
     engine = shared_engine(pooled=True)
     metered = engine.compile(prepare(loop_module(), ZVM, library=True), optimise=optimise)
     unmetered = engine.compile(AsItIs(loop_module(COUNTERS)), optimise=optimise)
@@ -251,7 +251,7 @@ def _none() -> object:
 
 
 def elapsed_ms(action: Callable[[], object], rounds: int) -> float:
-    """The least elapsed time of so many runs."""
+    """The least elapsed time of this number of runs."""
 
     def one() -> float:
         started = time.perf_counter()
