@@ -1,4 +1,4 @@
-"""Measure the guide's table of performance, and print each cell with the guide's figure and the way in which it is measured.
+"""Measure the guide's table of performance; print each cell with the guide's figure and how it is measured.
 
     python -m bench.guide             about a minute
     python -m bench.guide --quick     fewer rounds

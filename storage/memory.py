@@ -37,7 +37,7 @@ class _Packed(bytes):
 def memory_changes(
     data: Mapping[bytes, bytes | None], operations: Sequence[Change], packed: type[_Packed]
 ) -> tuple[dict[bytes, bytes | None], dict[bytes, bytes | None], list[bytes], list[bytes]]:
-    """The changes of a batch in `data`: by key, values as they are kept and those before; keys that come; those that go.
+    """The changes of a batch in `data`: by key, values as kept and before; keys that come; those that go.
 
     packed: the class of values without their zeros.
     """
