@@ -357,9 +357,7 @@ class NodeSettings(BaseSettings):
         about="Let the pool accept transactions that their senders cannot pay for.",
     )  # fmt: skip
 
-    datadir: UserPath = setting(
-        Path(".zevm"), "--datadir", panel=DATA, metavar="FOLDER", about="Where the chain is kept."
-    )
+    datadir: UserPath = setting(Path(".zevm"), "--datadir", panel=DATA, metavar="FOLDER", about="Folder of the chain.")
     memory: bool = setting(False, "--memory", panel=DATA, about="Keep nothing on disk.")
     fresh: bool = setting(False, "--fresh", panel=DATA, about="Delete the chain in the data directory and start over.")
     no_sync: bool = setting(
@@ -400,9 +398,7 @@ class NodeSettings(BaseSettings):
     debug: bool = setting(
         False, "--debug", panel=OUTPUT, about="Log each execution: contract, gas limit, calls, host calls, gas used."
     )
-    json_logs: bool = setting(
-        False, "--json-logs", "--json", panel=OUTPUT, about="Write the log as JSON, one object a line."
-    )
+    json_logs: bool = setting(False, "--json-logs", "--json", panel=OUTPUT, about="Write the log as lines of JSON.")
     color: Literal["auto", "always", "never"] = setting(
         "auto", "--color", panel=OUTPUT, metavar="auto|always|never",
         about="Colours of banner and log; auto: on a terminal, unless NO_COLOR is set.",
