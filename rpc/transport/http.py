@@ -6,7 +6,7 @@ the Guard first. Status codes are geth's; a JSON-RPC error is always HTTP 200.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Protocol
 
@@ -38,7 +38,7 @@ Endpoint = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class Site(Protocol):
-    """Serves some GET requests with pages (rpc.explorer.endpoint)."""
+    """Serves some paths, as the explorer's and the verifier's (rpc.explorer)."""
 
     def serves(self, scope: Scope) -> bool:
         """Whether a request is the site's; otherwise it is answered as if there were no site."""
@@ -52,11 +52,13 @@ class Site(Protocol):
 class NodeApplication(FastAPI):
     """FastAPI behind the Guard, with POST / and /graphql handled directly, and WebSocket JSON-RPC on every path."""
 
-    def __init__(self, services: Services, dispatcher: Dispatcher, graphql: Endpoint, site: Site, guard: Guard) -> None:
+    def __init__(
+        self, services: Services, dispatcher: Dispatcher, graphql: Endpoint, sites: Sequence[Site], guard: Guard
+    ) -> None:
         super().__init__(title="zEVM", docs_url=None, redoc_url=None, openapi_url=None)
         self.endpoint = HttpEndpoint(services, dispatcher, guard)
         self.graphql_endpoint = graphql
-        self.site = site
+        self.sites = tuple(sites)
         self.websocket_endpoint = WebSocketEndpoint(services, dispatcher, guard)
         self._guard = guard
 
@@ -83,8 +85,8 @@ class NodeApplication(FastAPI):
             await respond(send, 204, [*self._guard.preflight_headers(headers), (b"allow", b"POST, GET, OPTIONS")], b"")
         elif scope["path"] in GRAPHQL_PATHS and not (method == "GET" and pages.asks_for_help(scope)):
             await self.graphql_endpoint(scope, receive, send)
-        elif self.site.serves(scope):
-            await self.site(scope, receive, send)
+        elif (site := next((site for site in self.sites if site.serves(scope)), None)) is not None:
+            await site(scope, receive, send)
         elif scope["path"] == "/" and method not in ("GET", "HEAD"):
             await refuse(send, Refusal(405, "method not allowed"), [(b"allow", b"POST, GET, OPTIONS")])
         else:
@@ -130,12 +132,15 @@ class HttpEndpoint:
         return await unless_left(reply, receive)
 
 
-def create_app(services: Services, dispatcher: Dispatcher, graphql: Endpoint, site: Site, guard: Guard) -> FastAPI:
+def create_app(
+    services: Services, dispatcher: Dispatcher, graphql: Endpoint, sites: Sequence[Site], guard: Guard
+) -> FastAPI:
     """The application: POST /, /graphql, WebSockets, GET / and GET /health. More routes may be added to it.
 
-    graphql: serves /graphql. site: the pages for browsers. The guard has let their requests in.
+    graphql: serves /graphql. sites: serve paths of their own, as the pages for browsers; the first that wants a request
+    has it. The guard has let their requests in.
     """
-    application = NodeApplication(services, dispatcher, graphql, site, guard)
+    application = NodeApplication(services, dispatcher, graphql, sites, guard)
 
     @application.api_route("/", methods=["GET", "HEAD"])
     async def front_page(request: Request) -> Response:
