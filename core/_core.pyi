@@ -157,6 +157,21 @@ def run_transaction(
     end; address, topics and data of a log; address and slot, or None, of the first look of an instruction at it.
     """
 
+def bn254_add(data: bytes, /) -> bytes | str:
+    """The sum of two points of alt_bn128 (EIP-196), 64 bytes; or geth's text of what is wrong with the input."""
+
+def bn254_multiply(data: bytes, /) -> bytes | str:
+    """A point times a scalar, in the same way."""
+
+def bn254_pairing(data: bytes, /) -> bytes | str:
+    """1 as a word where the product of the pairings is one, else 0 (EIP-197); or the text of what is wrong."""
+
+def modexp(base: bytes, exponent: bytes, modulus: bytes, /) -> bytes:
+    """base ** exponent % modulus, as long as the modulus (EIP-198). A base or modulus over 1,024 bytes is refused."""
+
+def blake2f(data: bytes, /) -> bytes:
+    """The 64 bytes of BLAKE2b's compression function for well-formed input of 213 bytes (EIP-152)."""
+
 def bind(
     name: str, reference: Callable[..., object] | None, result: Callable[..., object] | None, /
 ) -> Callable[..., object] | None:

@@ -12,6 +12,7 @@ const flat_objects = @import("flat_objects.zig");
 const host_objects = @import("host_objects.zig");
 const keccak = @import("keccak.zig");
 const places = @import("places.zig");
+const precompile_objects = @import("precompile_objects.zig");
 const python = @import("python.zig");
 const rlp_objects = @import("rlp_objects.zig");
 const run_objects = @import("run_objects.zig");
@@ -67,6 +68,11 @@ const rows = [_]Row{
     row("run_transaction", transition_objects.run_transaction, 8, 8),
     row("evm_operations", evm_objects.operations, 1, 1),
     row("evm_words", evm_objects.evaluate, 2, 2),
+    row("bn254_add", precompile_objects.bn254_add, 1, 1),
+    row("bn254_multiply", precompile_objects.bn254_multiply, 1, 1),
+    row("bn254_pairing", precompile_objects.bn254_pairing, 1, 1),
+    row("modexp", precompile_objects.power, 3, 3),
+    row("blake2f", precompile_objects.compression, 1, 1),
     row("bind", bind, 3, 3),
     row("check", check, 1, 1),
     row("use_kernel", use_kernel, 1, 1),
