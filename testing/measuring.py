@@ -34,7 +34,7 @@ _EXTENDED_ARG = dis.EXTENDED_ARG
 
 _BASE = b""
 _BASE_ADDRESS = id(_BASE) + bytes.__basicsize__ - 1
-"""Where the content of a bytes object is: its last byte is a terminating zero."""
+"""Offset of the content of a bytes object: its last byte is a terminating zero."""
 
 COVERAGE_FELL = 8
 """Exit status where less is covered than pyproject.toml says: none of pytest's own."""
@@ -71,7 +71,7 @@ class _Finder(MetaPathFinder):
         return spec
 
 
-class Probes(Slipcover):
+class Probes(Slipcover):  # type: ignore[misc]  # it has no types
     """Probes that are jumped over from the second time on.
 
     slipcover's own way there (`immediate`) changes a copy of the instructions, which CPython 3.11 does not run. Later
@@ -82,7 +82,7 @@ class Probes(Slipcover):
         super().__init__(branch=True, d_miss_threshold=_KEPT, exclude_lines=[])
 
     def instrument(self, co: CodeType, parent: CodeType | None = None) -> CodeType:
-        code = super().instrument(co, parent)
+        code: CodeType = super().instrument(co, parent)
         if sys.version_info < (3, 12):
             self._jump_when_reached(code)
         return code

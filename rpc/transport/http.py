@@ -74,7 +74,7 @@ class NodeApplication:
         self._added[path] = endpoint
 
     async def _routed(self) -> Endpoint:
-        """What serves the other paths."""
+        """The application of the other paths."""
         async with self._loading:
             if self._routes is None:
                 self._routes = await asyncio.to_thread(_load_routes, self._services, self._added)
