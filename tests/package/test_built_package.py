@@ -35,7 +35,6 @@ EXACT = {
     "trie",
     "ckzg",
     "py-arkworks-bls12381",
-    "pyrevm",
     "coincurve",
     "wasmtime",
     "brotli",
