@@ -35,6 +35,7 @@ EXACT = {
     "trie",
     "ckzg",
     "py-arkworks-bls12381",
+    "py-ecc",
     "coincurve",
     "wasmtime",
     "brotli",
