@@ -17,6 +17,7 @@ from zevm.chain.rules.units import ETHER
 from zevm.node.limit_settings import POOL_EFFECTS, limit_fields
 from zevm.node.mnemonic import DEFAULT_DERIVATION_PATH, DEFAULT_MNEMONIC, check_derivation_path, check_mnemonic
 from zevm.node.setting_kinds import (
+    ABOUT_OTLP,
     ABOUT_PROOFS,
     ABOUT_SOLC,
     ABOUT_VERIFIER,
@@ -415,10 +416,7 @@ class NodeSettings(BaseSettings):
         False, "--disable-console-log", "--no-console-log", panel=OUTPUT,
         about="Do not print the console.log lines of contracts.",
     )  # fmt: skip
-    otlp_endpoint: Url | None = setting(
-        None, "--otlp-endpoint", panel=OUTPUT, metavar="URL",
-        about="Send a span for each call to this OpenTelemetry collector (OTLP over HTTP); needs the extra telemetry.",
-    )  # fmt: skip
+    otlp_endpoint: Url | None = setting(None, "--otlp-endpoint", panel=OUTPUT, metavar="URL", about=ABOUT_OTLP)
 
     zns_port: int | None = setting(
         None, "--zns-port", panel=NAMES, metavar="NUMBER", ge=0, le=65_535,
