@@ -18,6 +18,8 @@ from zevm.node.limit_settings import POOL_EFFECTS, limit_fields
 from zevm.node.mnemonic import DEFAULT_DERIVATION_PATH, DEFAULT_MNEMONIC, check_derivation_path, check_mnemonic
 from zevm.node.setting_kinds import (
     ABOUT_PROOFS,
+    ABOUT_SOLC,
+    ABOUT_VERIFIER,
     ACCOUNTS,
     CHAIN,
     DATA,
@@ -39,6 +41,7 @@ from zevm.node.setting_kinds import (
     Names,
     NewestFork,
     NodeAddress,
+    Programs,
     Proofs,
     TransactionHash,
     Url,
@@ -85,11 +88,11 @@ class NodeSettings(BaseSettings):
     no_direct_http: bool = setting(
         False, "--no-direct-http", panel=SERVER, about="Answer POST / through the FastAPI application, slower."
     )
-    explorer: bool = setting(
-        False, "--explorer", panel=SERVER,
-        about="Show the explorer at / to browsers of other computers too. (default: to those of this computer)",
-    )  # fmt: skip
+    explorer: bool = setting(False, "--explorer", panel=SERVER, about="Show the explorer at / to other computers too.")
     no_explorer: bool = setting(False, "--no-explorer", panel=SERVER, about="Serve no explorer.")
+    solc: Programs = setting((), "--solc", panel=SERVER, metavar="PATH,...", about=ABOUT_SOLC)
+    verifier: bool = setting(False, "--verifier", panel=SERVER, about=ABOUT_VERIFIER)
+    no_verifier: bool = setting(False, "--no-verifier", panel=SERVER, about="Verify no contracts.")
     evm: Literal["native", "py-evm", "check"] | None = setting(
         None, "--evm", panel=SERVER, metavar="ENGINE",
         about="What runs the EVM's code: native, py-evm, or check, which runs all on both and stops where they differ. "

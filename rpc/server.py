@@ -16,6 +16,7 @@ from zevm.rpc import methods
 from zevm.rpc.dispatch.dispatcher import Dispatcher
 from zevm.rpc.execution.workers import Waits, Workers
 from zevm.rpc.explorer.endpoint import Explorer
+from zevm.rpc.explorer.verification.endpoint import VerificationEndpoint
 from zevm.rpc.graphql.endpoint import GraphqlEndpoint
 from zevm.rpc.methods.support.following import registry_of_follower
 from zevm.rpc.notifications.events import HeadEvent, TransactionEvent
@@ -50,7 +51,8 @@ class ServerOptions:
     allow_origins, allow_hosts: see rpc.transport.guard.Guard. ipc_path: the Unix socket, or None. engine: the
     consensus client's port, or None. quic: the QUIC port, or None. names: the name resolver's port, or None.
     direct_http: answer POST / without the application (rpc.transport.direct). explorer: whether browsers see the chain;
-    None: those of this computer.
+    None: those of this computer. verifier: whether all clients may have contracts verified; None: those of this
+    computer, on chains for development.
     """
 
     hosts: Sequence[str] = ("127.0.0.1",)
@@ -63,6 +65,7 @@ class ServerOptions:
     names: NamesPortOptions | None = None
     direct_http: bool = True
     explorer: bool | None = None
+    verifier: bool | None = None
 
 
 class Server:
@@ -88,7 +91,8 @@ class Server:
         guard = Guard(options.allow_origins, options.allow_hosts)
         graphql = GraphqlEndpoint(services, self._workers, guard)
         explorer = Explorer(services, self.dispatcher, is_open=options.explorer)
-        self.app = NodeApplication(services, self.dispatcher, graphql, explorer, guard)
+        verification = VerificationEndpoint(services, self._workers, is_open=options.verifier)
+        self.app = NodeApplication(services, self.dispatcher, graphql, (explorer, verification), guard)
         door = Door(self.dispatcher, guard, limits, services.budgets.input) if options.direct_http else None
         self._public = Listener(self.app, limits, services.budgets, HTTP_FLAGS, door)
         self.engine: EngineApplication | None = None

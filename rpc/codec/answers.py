@@ -12,6 +12,7 @@ from zevm.chain.tracing.encoded import Encoded, enclosed, is_small, size_of, tak
 from zevm.rpc.codec.later import Later
 from zevm.rpc.codec.parsing import RawNumber
 from zevm.rpc.errors import RpcError
+from zevm.rpc.services import Services
 
 BRIEF_ANSWER_BYTES = 64 * 1024
 """Most bytes of an answer in parts that the event loop joins."""
@@ -37,14 +38,19 @@ def success(identifier: Any, result: Any) -> bytes:
     return success(identifier, orjson.Fragment(encoded))
 
 
-def execute_and_encode(identifier: Any, function: Callable[..., Any], *arguments: Any, deadline: Deadline) -> bytes:
+def execute_and_encode(
+    identifier: Any, function: Callable[..., Any], services: Services, *arguments: Any, deadline: Deadline
+) -> bytes:
     """Execute a call on a worker, and encode its answer there, since it may be large."""
-    return success_in_slices(identifier, function(*arguments, deadline=deadline))
+    result = services.chain.on_one_ground(function, services, *arguments, deadline=deadline)
+    return success_in_slices(identifier, result)
 
 
-def execute_briefly(identifier: Any, function: Callable[..., Any], *arguments: Any, deadline: Deadline) -> bytes:
+def execute_briefly(
+    identifier: Any, function: Callable[..., Any], services: Services, *arguments: Any, deadline: Deadline
+) -> bytes:
     """Execute a call on the event loop, and encode its answer there. Raises NotBriefError."""
-    result = function(*arguments, deadline=deadline)
+    result = services.chain.on_one_ground(function, services, *arguments, deadline=deadline)
     if type(result) is Encoded:
         deadline.bound(size_of(result.parts), BRIEF_ANSWER_BYTES)
     elif not is_small(result):

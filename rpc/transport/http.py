@@ -5,7 +5,7 @@ the Guard first. Status codes are geth's; a JSON-RPC error is always HTTP 200.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from zevm.rpc.dispatch.dispatcher import Dispatcher
@@ -28,7 +28,7 @@ GRAPHQL_PATHS = frozenset({"/graphql", "/graphql/"})
 
 
 class Site(Protocol):
-    """Serves some GET requests with pages (rpc.explorer.endpoint)."""
+    """Serves some paths, as the explorer's and the verifier's (rpc.explorer)."""
 
     def serves(self, scope: Scope) -> bool:
         """Whether a request is the site's; otherwise it is answered as if there were no site."""
@@ -42,17 +42,20 @@ class Site(Protocol):
 class NodeApplication:
     """POST /, /graphql, the site's pages, WebSocket JSON-RPC on every path; for all else FastAPI, behind the Guard.
 
-    graphql: serves /graphql. site: the pages for browsers. The guard has let their requests in.
+    graphql: serves /graphql. sites: serve paths of their own, as the pages for browsers; the first that wants a request
+    has it. The guard has let their requests in.
     """
 
-    def __init__(self, services: Services, dispatcher: Dispatcher, graphql: Endpoint, site: Site, guard: Guard) -> None:
+    def __init__(
+        self, services: Services, dispatcher: Dispatcher, graphql: Endpoint, sites: Sequence[Site], guard: Guard
+    ) -> None:
         self._services = services
         self._added: dict[str, Endpoint] = {}
         self._routes: Endpoint | None = None
         self._loading = asyncio.Lock()
         self.endpoint = HttpEndpoint(services, dispatcher, guard)
         self.graphql_endpoint = graphql
-        self.site = site
+        self.sites = tuple(sites)
         self.websocket_endpoint = WebSocketEndpoint(services, dispatcher, guard)
         self._guard = guard
 
@@ -90,8 +93,8 @@ class NodeApplication:
             await respond(send, 204, [*self._guard.preflight_headers(headers), (b"allow", b"POST, GET, OPTIONS")], b"")
         elif scope["path"] in GRAPHQL_PATHS and not (method == "GET" and _asks_for_help(scope)):
             await self.graphql_endpoint(scope, receive, send)
-        elif self.site.serves(scope):
-            await self.site(scope, receive, send)
+        elif (site := next((site for site in self.sites if site.serves(scope)), None)) is not None:
+            await site(scope, receive, send)
         elif scope["path"] == "/" and method not in ("GET", "HEAD"):
             await refuse(send, Refusal(405, "method not allowed"), [(b"allow", b"POST, GET, OPTIONS")])
         else:

@@ -135,9 +135,9 @@ def _bind_failure(host: str, port: int, flags: AddressFlags, error: OSError | Un
         told = error.strerror if isinstance(error, OSError) else "empty or too long a label"
         reason, code = f"{host}: no such host name ({told})", errno.EADDRNOTAVAIL
     else:
-        # the event loop's text repeats the address
-        code = error.errno or 0
-        reason = f"{host}:{port}: {os.strerror(code) if code else error}"
+        # the event loop's text repeats the address; from Python 3.13 on it has no number for an address of elsewhere
+        code = error.errno or errno.EADDRNOTAVAIL
+        reason = f"{host}:{port}: {os.strerror(code)}"
     remedy = _REMEDIES.get(code, "give another address with {host} and {port}")
     return f"cannot listen on {reason}; {remedy.format(host=flags.host, port=flags.port)}"
 
