@@ -10,12 +10,14 @@ import pytest
 import uvicorn
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
+from websockets.typing import Origin
 
 from testing.speed import slowness
 from tests.rpc.dispatch.test_dispatcher import MALFORMED
 from tests.rpc.support import call, make_registry, make_services, tiny
 from tests.rpc.transport.test_direct_http import BATCH, CASES
 from zevm.rpc.server import Server, ServerOptions
+from zevm.rpc.transport.asgi import Receive, Scope, Send
 
 
 def _request(line: str, *headers: str, body: bytes = b"") -> bytes:
@@ -66,22 +68,23 @@ async def answers(port: int, sent: bytes) -> bytes:
     return received
 
 
+class Added:
+    """An endpoint of the node's own."""
+
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"5")]})
+        await send({"type": "http.response.body", "body": b"added"})
+
+
 @asynccontextmanager
 async def both() -> AsyncIterator[tuple[int, int]]:
     """The port of a node, and the port of its FastAPI application under plain uvicorn."""
     services = make_services(http_body_bytes=200_000)
     server = Server(services, ServerOptions(port=0), make_registry())
 
-    async def added(_: object, __: object, send: object) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"5")]})  # type: ignore[operator]
-        await send({"type": "http.response.body", "body": b"added"})  # type: ignore[operator]
-
-    class Added:
-        __call__ = staticmethod(added)
-
     await server.start()
     application = server.app.fastapi()
-    server.app.add_route("/added", Added())  # type: ignore[arg-type]
+    server.app.add_route("/added", Added())
     listening = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(application, lifespan="off", log_config=None, server_header=False, date_header=False)
     plain = uvicorn.Server(config)
@@ -112,6 +115,6 @@ async def test_websockets_are_answered_alike() -> None:
                 await client.send(json.dumps(call("test_echo", "x")))
                 assert json.loads(await client.recv()) == {"jsonrpc": "2.0", "id": 1, "result": "x"}
             with pytest.raises(InvalidStatus) as refused:
-                async with connect(f"ws://127.0.0.1:{port}", origin="http://evil.example"):  # type: ignore[arg-type]
+                async with connect(f"ws://127.0.0.1:{port}", origin=Origin("http://evil.example")):
                     pass
             assert refused.value.response.status_code == 403
