@@ -10,11 +10,12 @@
 #             look for faults: verification/README.md says how (ARGS="--seconds 600")
 # make consensus-network  run a private proof-of-stake network (ARGS="--nodes 4"): docs/consensus.md
 # make bench  measure against Anvil and Hardhat
+# make guide  measure the guide's table of performance
 # make docs   rewrite the generated documents
 # make package  build the sdist and the wheel into dist/
 # make wheels   build the wheels with the core for Linux (glibc, musl) and macOS on x86-64 and ARM into dist/
 # make lock   rewrite the lock files
-# First use makes .venv with Python 3.11 or 3.12 (PYTHON=... chooses) and installs the locked packages.
+# First use makes .venv with Python 3.11, 3.12 or 3.13 (PYTHON=... chooses) and installs the locked packages.
 
 VENV ?= .venv
 PYTHON ?=
@@ -34,7 +35,7 @@ export VENV PYTHON
 test every-test unit coverage check lint lint-others: export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run tools test every-test unit coverage check lint format bench docs lock package wheels clean
+.PHONY: help install install-dev run tools test every-test unit coverage check lint format bench guide docs lock package wheels clean
 .PHONY: lint-types lint-others $(OTHER_LINTS)
 .PHONY: consensus-network
 .PHONY: conformance answers crash power-loss history replication consensus differential engines codecs core-fuzz wasm-fuzz wasm-replay wasm-compile twins audit fork-lies fork-kills plugins memory malformed-bodies malformed-frames quic-abuse quic-memory walk-gas
@@ -201,6 +202,10 @@ walk-gas: install-dev
 bench: install-dev
 	@if [ -x scripts/install_client_tools.sh ]; then scripts/install_client_tools.sh; fi
 	@$(BIN)/python -m bench.run $(ARGS)
+
+guide: install-dev
+	@if [ -x scripts/install_client_tools.sh ]; then scripts/install_client_tools.sh; fi
+	@$(BIN)/python -m bench.guide $(ARGS)
 
 docs: install-dev
 	@$(BIN)/python scripts/make_docs.py

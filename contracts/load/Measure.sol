@@ -20,6 +20,10 @@ contract Measure {
         return token.balanceOf(account);
     }
 
+    function balancesThrough(IBalances token, address account, uint64 rounds) external view returns (uint256 last) {
+        for (uint64 round = 0; round < rounds; round++) last = token.balanceOf(account);
+    }
+
     function write(uint256 count, uint256 value) external {
         for (uint256 index = 0; index < count; index++) numbers[index] = value;
     }

@@ -3,9 +3,12 @@
 const covenant = @import("covenant");
 
 const Address = covenant.Address;
-const numbers = covenant.Mapping(u256, covenant.Value(u256)).at(0);
 
 const Measure = struct {
+    pub const storage = covenant.layout(struct {
+        numbers: covenant.Mapping(u256, u256),
+    });
+
     /// A step is a multiplication and an addition of 64 bits.
     pub fn loop(steps: u64) u64 {
         var state: u64 = 1;
@@ -18,15 +21,23 @@ const Measure = struct {
         return covenant.call(u256, token, "balanceOf", .{account}, .{ .kind = .static });
     }
 
+    /// The balance after this number of calls that read it.
+    pub fn balancesThrough(token: Address, account: Address, rounds: u64) u256 {
+        var last: u256 = 0;
+        var round: u64 = 0;
+        while (round < rounds) : (round += 1) last = balanceThrough(token, account);
+        return last;
+    }
+
     pub fn write(count: u256, value: u256) void {
         var index: u256 = 0;
-        while (index < count) : (index += 1) numbers.of(index).set(value);
+        while (index < count) : (index += 1) Measure.storage.numbers.of(index).set(value);
     }
 
     pub fn read(count: u256) u256 {
         var sum: u256 = 0;
         var index: u256 = 0;
-        while (index < count) : (index += 1) sum +%= numbers.of(index).get();
+        while (index < count) : (index += 1) sum +%= Measure.storage.numbers.of(index).get();
         return sum;
     }
 

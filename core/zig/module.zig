@@ -11,12 +11,15 @@ const evm_objects = @import("evm_objects.zig");
 const flat_objects = @import("flat_objects.zig");
 const host_objects = @import("host_objects.zig");
 const keccak = @import("keccak.zig");
+const ledger_objects = @import("ledger_objects.zig");
+const net_objects = @import("net_objects.zig");
 const places = @import("places.zig");
 const precompile_objects = @import("precompile_objects.zig");
 const python = @import("python.zig");
 const rlp_objects = @import("rlp_objects.zig");
 const run_objects = @import("run_objects.zig");
 const state_objects = @import("state_objects.zig");
+const store_objects = @import("store_objects.zig");
 const transaction_objects = @import("transaction_objects.zig");
 const transition_objects = @import("transition_objects.zig");
 const trie_objects = @import("trie_objects.zig");
@@ -54,9 +57,13 @@ const rows = [_]Row{
     row("trie_get_with_proof", trie_objects.get_with_proof, 3, 3),
     row("trie_update", trie_objects.update, 3, 3),
     row("ordered_root", trie_objects.ordered_root, 1, 1),
-    row("state_after", state_objects.after, 6, 6),
+    row("net_changes", net_objects.changes, 7, 7),
+    row("state_after", state_objects.after, 8, 8),
     row("flat_changes", flat_objects.changes, 4, 4),
+    row("flat_operations", flat_objects.operations, 7, 7),
+    row("index_operations", ledger_objects.index, 4, 4),
     row("difference_operations", flat_objects.difference, 4, 4),
+    row("memory_changes", store_objects.changes, 3, 3),
     row("fields_rlp", block_objects.fields_rlp, 1, 1),
     row("fields_fit", block_objects.fields_fit, 2, 2),
     row("stored_receipts", block_objects.stored_receipts, 1, 1),
