@@ -15,7 +15,7 @@
 # make package  build the sdist and the wheel into dist/
 # make wheels   build the wheels with the core for Linux (glibc, musl) and macOS on x86-64 and ARM into dist/
 # make lock   rewrite the lock files
-# First use makes .venv with Python 3.11 or 3.12 (PYTHON=... chooses) and installs the locked packages.
+# First use makes .venv with Python 3.11, 3.12 or 3.13 (PYTHON=... chooses) and installs the locked packages.
 
 VENV ?= .venv
 PYTHON ?=

@@ -1,4 +1,4 @@
-"""Measure the guide's table of performance, and print each cell beside the guide's figure and how it is measured.
+"""Measure the guide's table of performance; print each cell with the guide's figure and how it is measured.
 
     python -m bench.guide             about a minute
     python -m bench.guide --quick     fewer rounds
@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 from wasmtime import wat2wasm
@@ -103,7 +104,7 @@ COUNTERS = """
   (global (export "zvm_stack") (mut i32) (i32.const 0))
   (global (export "zvm_fault") (mut i32) (i32.const 0))
 """
-"""What the runtime looks for, for a module without metering."""
+"""The name that the runtime looks for in a module without metering."""
 
 
 def loop_module(added: str = "") -> bytes:
@@ -128,7 +129,7 @@ class AsItIs:
 
 
 def metering_seconds(*, optimise: bool, rounds: int) -> float:
-    """What one payment of a block takes in compiled code: least time with metering less least time without."""
+    """The time of one payment of a block in compiled code: least time with metering less least time without."""
     engine = shared_engine(pooled=True)
     metered = engine.compile(prepare(loop_module(), ZVM, library=True), optimise=optimise)
     unmetered = engine.compile(AsItIs(loop_module(COUNTERS)), optimise=optimise)
@@ -209,9 +210,7 @@ class Guide:
 
         def one(signature: str, *arguments: int) -> float:
             none, many = (call_data(signature, count, *arguments) for count in (0, SLOTS))
-            least = [
-                seconds_of(lambda data=data: self.bench.call(name, to, data), self.rounds) for data in (none, many)
-            ]
+            least = [seconds_of(partial(self.bench.call, name, to, data), self.rounds) for data in (none, many)]
             return (least[1] - least[0]) / SLOTS * 1e6
 
         return one("read(uint256)"), one("write(uint256,uint256)", 9)
@@ -252,7 +251,7 @@ def _none() -> object:
 
 
 def elapsed_ms(action: Callable[[], object], rounds: int) -> float:
-    """The least elapsed time of so many runs."""
+    """The least elapsed time of this number of runs."""
 
     def one() -> float:
         started = time.perf_counter()

@@ -78,6 +78,14 @@ def difference_operations(
 ) -> list[tuple[bytes, bytes]]:
     """Operations of a reverse difference under a key of 13 bytes, and of its index (storage/history.py)."""
 
+def memory_changes(
+    data: Mapping[bytes, bytes | None], operations: Sequence[tuple[bytes, bytes | None]], packed: type[bytes], /
+) -> tuple[dict[bytes, bytes | None], dict[bytes, bytes | None], list[bytes], list[bytes]]:
+    """What a batch changes in a dict: by key, values as they are kept and those before; keys that come; those that go.
+
+    packed: the class of values without their zeros (storage/memory.py).
+    """
+
 def fields_rlp(values: Sequence[object], /) -> bytes:
     """The list of strings, of integers of 256 bits, and of tuples, which are lists of these, four deep at most.
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, closing, contextmanager
 from functools import partial
+from typing import Protocol
 
 from coincurve import PrivateKey
 
@@ -18,6 +19,7 @@ from zevm.chain.blocks.clock import Timeline
 from zevm.chain.canonical.old_nodes import remove_old_nodes
 from zevm.chain.concurrency.deadline import Cancellation
 from zevm.chain.errors import ChainError
+from zevm.chain.events import Event
 from zevm.chain.vm.engines.engine import engine_named
 from zevm.chain.vm.tracer import Watcher
 from zevm.contracts.revert_reasons import Decoder
@@ -66,18 +68,30 @@ def told_as_node_errors() -> Iterator[None]:
         raise NodeError(told(error)) from error
 
 
+class Spans(Protocol):
+    """Receives calls and events for traces (node.telemetry.Telemetry)."""
+
+    def called(self, method: str, seconds: float, error: Exception | None) -> None: ...
+
+    def on_event(self, event: Event) -> None: ...
+
+    def close(self) -> None: ...
+
+
 class Observers:
-    """Tells each call to the log and the metrics, and each call of the consensus client to its watch (CallLog)."""
+    """Tells each call to log, metrics and traces, and each call of the consensus client to its watch (CallLog)."""
 
     def __init__(
         self,
         count: Callable[[str, object, float, Exception | None], None],
         log: NodeLog | None,
         watch: ConsensusWatch | None = None,
+        spans: Spans | None = None,
     ) -> None:
         self._count = count
         self._log = log
         self._watch = watch
+        self._spans = spans
 
     def called(self, method: str, params: object, seconds: float, error: Exception | None) -> None:
         """An answered call."""
@@ -88,6 +102,8 @@ class Observers:
             self._watch.called()
         if self._log is not None:
             self._log.called(method, params, seconds, error)
+        if self._spans is not None:
+            self._spans.called(method, seconds, error)
 
     def set_logging(self, enabled: bool) -> None:
         """Switch the log of calls and blocks."""
@@ -209,10 +225,14 @@ class NodeCore:
     async def served(self) -> AsyncIterator[Serving]:
         """Answer requests, in process and where the settings say to listen; the state file is read and written here."""
         replication = self.replication = Replication(self.chain, self.settings, self._dial, default_client_version())
-        services, server = self._server(replication)
+        spans = self._spans()
+        services, server = self._server(replication, spans)
         state_file = StateFile(self.settings, services)
         state_file.load(is_new=self._is_new)
         async with AsyncExitStack() as stack:
+            if spans is not None:
+                stack.push_async_callback(asyncio.to_thread, spans.close)
+                self.chain.events.subscribe(spans.on_event)
             stack.callback(self._forwarder().close)
             if self.settings.zig_compiler:
                 services.compiler = compiler = stack.enter_context(closing(compile_service(services.limits)))
@@ -234,7 +254,15 @@ class NodeCore:
         forwarder.start()
         return forwarder
 
-    def _server(self, replication: Replication) -> tuple[Services, Server]:
+    def _spans(self) -> Spans | None:
+        """Traces for the collector that the settings name."""
+        if self.settings.otlp_endpoint is None:
+            return None
+        from zevm.node.telemetry import Telemetry
+
+        return Telemetry(self.settings.otlp_endpoint, __version__)
+
+    def _server(self, replication: Replication, spans: Spans | None) -> tuple[Services, Server]:
         settings = self.settings
         folder = None if settings.memory else settings.datadir
         metrics = Metrics(self.chain, folder)
@@ -249,7 +277,7 @@ class NodeCore:
             throws_on_failure=settings.throw_on_transaction_failure,
             instance_id=load_instance_id(self.chain.database),
             announced_version=announced_version(settings),
-            call_log=Observers(metrics.called, self._log, self.watch),
+            call_log=Observers(metrics.called, self._log, self.watch, spans),
             decoder=self._decoder,
             catalogue=self.catalogue,
             leader=replication.follower,

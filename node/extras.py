@@ -11,6 +11,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "eth-tester": ("eth_tester",),
     "zns": ("ens_normalize", "pyunormalize"),
     "quic": ("aioquic", "pylsqpack"),
+    "telemetry": ("opentelemetry",),
 }
 """Extra -> the packages that it installs, by their import names; pyproject.toml has their versions."""
 

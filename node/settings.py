@@ -416,6 +416,10 @@ class NodeSettings(BaseSettings):
         False, "--disable-console-log", "--no-console-log", panel=OUTPUT,
         about="Do not print the console.log lines of contracts.",
     )  # fmt: skip
+    otlp_endpoint: Url | None = setting(
+        None, "--otlp-endpoint", panel=OUTPUT, metavar="URL",
+        about="Send a span for each call to this OpenTelemetry collector (OTLP over HTTP); needs the extra telemetry.",
+    )  # fmt: skip
 
     zns_port: int | None = setting(
         None, "--zns-port", panel=NAMES, metavar="NUMBER", ge=0, le=65_535,

@@ -9,14 +9,14 @@ kind=${1:-run}
 venv=${VENV:-.venv}
 
 find_python() {
-    for name in ${PYTHON:-} python3.11 python3.12 python3 python; do
+    for name in ${PYTHON:-} python3.11 python3.12 python3.13 python3 python; do
         # Run it: a version manager's shim may be on the path with no Python behind it.
-        if "$name" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null; then
+        if "$name" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then
             echo "$name"
             return
         fi
     done
-    echo "zevm: needs Python 3.11 or 3.12 (plyvel has no wheels for later ones), found: $(python3 --version 2>&1 || echo none)." \
+    echo "zevm: needs Python 3.11, 3.12 or 3.13 (coincurve has no wheels for later ones), found: $(python3 --version 2>&1 || echo none)." \
         "Install one, or name it: make PYTHON=/path/to/python3.11 ..." >&2
     exit 1
 }

@@ -38,6 +38,7 @@ class DatabaseFiles:
     ) -> None:
         self._path = path
         self._accept = accept
+        self._schema_version = schema_version
         self._leveldb = path / directory.LEVELDB_NAME
         self._tables: dict[str, FileSum] = {}
         self.unclean_stop = False
@@ -90,6 +91,8 @@ class DatabaseFiles:
             self._compare_sequence(store, acknowledged)
             self._tables = checksums.surviving(self._leveldb, self._tables)
             checksums.write_checksums(self._path, self._tables)
+            if self._schema_version == schema.SCHEMA_VERSION:
+                directory.renew_format(self._path)
         except BaseException:
             store.close()
             raise
@@ -312,9 +315,10 @@ def _schema_of(store: Reader) -> int:
 
     So is one whose migration has been interrupted before the index was whole.
     """
+    older = schema.OLDEST_OPENED_VERSION - 1
     mark = store.get(node_removal.MARK_KEY)
     if mark is not None:
-        return schema.SCHEMA_VERSION if mark == node_removal.DROPPING else schema.SCHEMA_VERSION - 1
+        return schema.SCHEMA_VERSION if mark == node_removal.DROPPING else older
     has_changes = next(store.iterate(*schema.range_of(schema.UNDO)), None) is not None
     has_index = next(store.iterate(*schema.range_of(schema.HISTORY)), None) is not None
-    return schema.SCHEMA_VERSION if has_index or not has_changes else schema.SCHEMA_VERSION - 1
+    return schema.SCHEMA_VERSION if has_index or not has_changes else older

@@ -9,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 
 from zevm.storage.errors import CorruptionError, DatabaseLockedError, ForeignDatabaseError, StorageError, StorageProblem
-from zevm.storage.schema import SCHEMA_VERSION
+from zevm.storage.schema import OLDEST_OPENED_VERSION, SCHEMA_VERSION
 
 FORMAT_NAME = "FORMAT"
 LOCK_NAME = "zevm.lock"
@@ -34,7 +34,8 @@ _DATABASE_NAMES = frozenset({LEVELDB_NAME, "SEQUENCE", "marks", "CHECKSUMS", "to
 """The other files of a database (storage.database), which no directory has without its mark of ownership."""
 
 _MAGIC = "zEVM database"
-_OLDER = frozenset(f"schema {version}" for version in range(1, SCHEMA_VERSION))
+_OLDER = frozenset(f"schema {version}" for version in range(1, OLDEST_OPENED_VERSION))
+_OPENED = frozenset(f"schema {version}" for version in range(OLDEST_OPENED_VERSION, SCHEMA_VERSION + 1))
 
 
 def check_ownership(path: Path, schema: int = SCHEMA_VERSION) -> bool:
@@ -75,6 +76,13 @@ def write_format(path: Path, schema: int = SCHEMA_VERSION) -> None:
     write_sealed(path / FORMAT_NAME, [_MAGIC, f"schema {schema}", f"created by zevm-node {_version()}"])
 
 
+def renew_format(path: Path) -> None:
+    """Mark a database of an older schema version that is opened as it is as one of this, before anything is written."""
+    lines = read_sealed(path / FORMAT_NAME)
+    if lines is not None and lines[1] != f"schema {SCHEMA_VERSION}":
+        write_sealed(path / FORMAT_NAME, [_MAGIC, f"schema {SCHEMA_VERSION}", *lines[2:]])
+
+
 def _check_format(path: Path, schema: int) -> None:
     lines = read_sealed(path / FORMAT_NAME)
     if lines is None or lines[0] != _MAGIC:
@@ -82,7 +90,7 @@ def _check_format(path: Path, schema: int) -> None:
             f"the file {path / FORMAT_NAME} is damaged or another program's",
             StorageProblem.FORMAT_DAMAGED,
         )
-    if lines[1] != f"schema {schema}":
+    if lines[1] not in (_OPENED if schema == SCHEMA_VERSION else {f"schema {schema}"}):
         raise ForeignDatabaseError(
             f"the database at {path} has {lines[1]}, this program reads schema {SCHEMA_VERSION}; it was {lines[2]}",
             StorageProblem.OLDER_SCHEMA if lines[1] in _OLDER else StorageProblem.OTHER_SCHEMA,

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from zevm.storage import rlp, schema
+from zevm.storage import preimages, rlp, schema
 from zevm.storage.errors import StorageError
 from zevm.storage.history import postings_of, version_name
 from zevm.storage.keccak import keccak256
@@ -15,7 +15,7 @@ MAX_PROBLEMS = 100
 """Problems reported in one go; damage of one kind tends to repeat."""
 
 _PARENT_HASH_ITEM, _NUMBER_ITEM = 0, 8
-_KEYED_BY_HASH = frozenset({schema.HEADER, schema.NODE, schema.CODE, schema.PREIMAGE})
+_KEYED_BY_HASH = frozenset({schema.HEADER, schema.NODE, schema.CODE})
 _LAST_KEY = b"\xff" * 64
 
 Progress = Callable[[str, int, int], None]
@@ -164,6 +164,8 @@ def _check_pair(family: Family, key: bytes, value: bytes, head: int) -> str | No
         return f"key {key.hex()} has {len(key)} bytes, want {family.key_size}"
     if family in _KEYED_BY_HASH:
         return None if keccak256(value) == key[1:] else f"the value under {key[1:].hex()} has another hash"
+    if family is schema.PREIMAGE and not preimages.is_sound(key, value):
+        return f"the record under {key[1:].hex()} has another hash"
     number = _number_in(family, key)
     if number is not None and number > head:
         return f"key {key.hex()} names block {number}, past the head {head}"

@@ -14,6 +14,7 @@ What plyvel leaves to its user, and this module does:
 """
 
 import os
+import sys
 import tempfile
 import threading
 import weakref
@@ -24,7 +25,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import plyvel
+if sys.version_info >= (3, 13):  # plyvel has no wheels for it, its maintained fork has
+    import plyvel_next as plyvel
+else:
+    import plyvel
 
 from zevm.storage.directory import sync_directory
 from zevm.storage.errors import CorruptionError, DatabaseLockedError, StorageError, StorageProblem

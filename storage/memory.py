@@ -2,11 +2,12 @@
 
 import threading
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from zevm.core import replaced_by
 from zevm.storage.errors import StorageError
 from zevm.storage.key_order import KeyOrder
-from zevm.storage.store import CHUNK_PAIRS, Batch
+from zevm.storage.store import CHUNK_PAIRS, Batch, Change
 
 _ZEROS = bytes(256)
 """The bloom of a block without logs: almost half of its header."""
@@ -30,6 +31,23 @@ class _Packed(bytes):
         """The value."""
         end = int.from_bytes(self[:_PACKED_SIZE], "big") + _PACKED_SIZE
         return self[_PACKED_SIZE:end] + _ZEROS + self[end:]
+
+
+@replaced_by("memory_changes")
+def memory_changes(
+    data: Mapping[bytes, bytes | None], operations: Sequence[Change], packed: type[_Packed]
+) -> tuple[dict[bytes, bytes | None], dict[bytes, bytes | None], list[bytes], list[bytes]]:
+    """The changes of a batch in `data`: by key, values as kept and before; keys that come; those that go.
+
+    packed: the class of values without their zeros.
+    """
+    written = dict(operations)
+    for key, value in written.items():
+        if value is not None and len(value) > len(_ZEROS):
+            written[key] = packed.of(value)
+    replaced = dict(zip(written, map(data.get, written), strict=True))
+    added = [key for key, value in written.items() if value is not None and replaced[key] is None]
+    return written, replaced, added, [key for key, value in written.items() if value is None]
 
 
 class _Change:
@@ -79,19 +97,13 @@ class MemoryStore:
         with self._lock:
             self._check_open()
             data, change = self._data, self._newest
-            written = dict(batch.operations)
-            for key, value in written.items():
-                if value is not None and len(value) > len(_ZEROS):
-                    written[key] = _Packed.of(value)
-            replaced = dict(zip(written, map(data.get, written), strict=True))
-            added = [key for key, value in replaced.items() if value is None]
+            written, replaced, added, gone = memory_changes(data, batch.operations, _Packed)
             change.replaced = replaced
             change.next = self._newest = _Change()
             # in one step of the interpreter, so that no reader sees a part of it
             data.update(written)
-            if None in written.values():
-                added = [key for key in added if written[key] is not None]
-                self._remove([key for key, value in written.items() if value is None], replaced)
+            if gone:
+                self._remove(gone, replaced)
             self._order.add(added)
 
     def _remove(self, keys: list[bytes], replaced: dict[bytes, bytes | None]) -> None:

@@ -1,4 +1,4 @@
-"""A database of schema 1 becomes one of schema 2: past states by an index of what changed, in place of all tries.
+"""A database of schema 1 becomes one of the present schema: past states by an index, in place of all tries.
 
 Every step can be repeated: an interrupted migration begins again, and skips what it has written. The file FORMAT names
 the schema; only the mark of the migration goes after it has been written.
@@ -26,7 +26,7 @@ Progress = Callable[[str, int, int], None]
 
 
 def migrate(database: Database, progress: Progress, *, keep_nodes: bool = False) -> None:
-    """Make the records of schema 2 out of those of schema 1. Raises StorageError; nothing is lost then.
+    """Make the records since schema 2 out of those of schema 1. Raises StorageError; nothing is lost then.
 
     keep_nodes: leave the trie nodes of every state where they are, unless an interrupted run has begun to remove them.
     """

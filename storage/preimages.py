@@ -3,20 +3,50 @@
 The trie holds hashes alone. A flat record that comes into being brings its key along, under its hash and in the same
 batch. A mark names the latest state's root as long as no key is missing: a database that an older program has written
 lacks some, and `storage.preimage_fill` puts them there once.
+
+A wide state has as many of them as records, so each is as short as can be: the key holds the preimage itself, behind
+as much of its hash as finds it.
 """
 
 from zevm.storage.account import EMPTY_ROOT
-from zevm.storage.schema import ACCOUNT, ADDRESS_SIZE, MetaName, meta_key, preimage_key
+from zevm.storage.keccak import keccak256
+from zevm.storage.schema import (
+    ACCOUNT,
+    ADDRESS_SIZE,
+    PREIMAGE,
+    PREIMAGE_START_SIZE,
+    MetaName,
+    meta_key,
+    preimage_key,
+    preimage_range,
+)
 from zevm.storage.state_update import hashed
 from zevm.storage.store import Batch, Reader
 
 _ROOT_KEY = meta_key(MetaName.PREIMAGES_ROOT)
 _SLOT_START = 1 + ADDRESS_SIZE
+_PLAIN_START = 1 + PREIMAGE_START_SIZE
 
 
 def find(reader: Reader, trie_key: bytes) -> bytes | None:
     """The address (20 bytes) or slot (32 bytes) with this hash, None where no state ever had it."""
-    return reader.get(preimage_key(trie_key))
+    for key, value in reader.iterate(*preimage_range(trie_key)):
+        plain = _plain_key(key, value)
+        if keccak256(plain) == trie_key:
+            return plain
+    return None
+
+
+def is_sound(key: bytes, value: bytes) -> bool:
+    """Whether a stored record names a preimage of the hash that it lies under."""
+    plain = _plain_key(key, value)
+    trie_key = keccak256(plain)
+    return key == (PREIMAGE.prefix + trie_key if value else preimage_key(trie_key, plain))
+
+
+def _plain_key(key: bytes, value: bytes) -> bytes:
+    """The preimage in a record; schema 2 kept it as the value, under the whole hash."""
+    return value or key[_PLAIN_START:]
 
 
 def put(batch: Batch, flat_key: bytes) -> None:
@@ -27,7 +57,7 @@ def put(batch: Batch, flat_key: bytes) -> None:
 def operation(flat_key: bytes) -> tuple[bytes, bytes]:
     """Key and value of that preimage."""
     plain = flat_key[1:] if flat_key[:1] == ACCOUNT.prefix else flat_key[_SLOT_START:]
-    return preimage_key(hashed(plain)), plain
+    return preimage_key(hashed(plain), plain), b""
 
 
 def known_root(reader: Reader) -> bytes:

@@ -17,7 +17,7 @@
     UNDO       'd' ‖ number (8) ‖ patch (4)       -> reverse state diff; patch 0 is the block's own
     OVERRIDE   'o' ‖ number (8)                   -> working state root (32) of a block whose state was patched
     SIDE       'S' ‖ number (8) ‖ block hash (32) -> state update of a block that is kept but not canonical
-    PREIMAGE   'k' ‖ trie key (32)                -> address (20) or slot (32); keccak256(value) == trie key
+    PREIMAGE   'k' ‖ trie key's start ‖ plain key -> empty: the trie key is keccak256 of an address or a slot
     HISTORY    'i' ‖ flat key ‖ number ‖ patch    -> offset (4) of the old value in that reverse state diff
     STATE_NODE 'A' ‖ path                         -> node of the state trie, as of the last time nodes were written
     SLOT_NODE  'B' ‖ trie key ‖ path              -> node of an account's storage trie, likewise
@@ -31,8 +31,14 @@ from enum import Enum
 
 from zevm.storage.primitives import Address
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Raised by every change of this table that an older program would misread."""
+
+OLDEST_OPENED_VERSION = 2
+"""Databases since this version are opened as they are, and are of the present one from then on.
+
+Version 2 kept a PREIMAGE as 'k' ‖ trie key -> plain key; what it wrote stays so.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +69,7 @@ STATE_NODE = Family("state trie", b"A", None)
 SLOT_NODE = Family("storage tries", b"B", None)
 OVERRIDE = Family("state root overrides", b"o", 9)
 SIDE = Family("side blocks", b"S", 41)
-PREIMAGE = Family("preimages", b"k", 33)
+PREIMAGE = Family("preimages", b"k", None)
 
 FAMILIES = (
     HEADER, BODY, RECEIPTS, CANONICAL, NUMBER, POSITION, LOG, META, POOLED, NODE, CODE, ACCOUNT, SLOT, UNDO, OVERRIDE,
@@ -123,6 +129,9 @@ VERSION_SIZE = NUMBER_SIZE + PATCH_SIZE
 HASH_SIZE = 32
 ADDRESS_SIZE = 20
 LOG_KEY_SIZE = 8
+
+PREIMAGE_START_SIZE = 6
+"""Enough of a hash for a look-up to meet hardly any other one; the plain key behind it decides."""
 
 
 def end_of(prefix: bytes) -> bytes:
@@ -277,6 +286,12 @@ def side_key(number: int, block_hash: bytes) -> bytes:
     return SIDE.prefix + number.to_bytes(NUMBER_SIZE, "big") + block_hash
 
 
-def preimage_key(trie_key: bytes) -> bytes:
-    """Key of the address or slot that a key of a state's tries is the hash of."""
-    return PREIMAGE.prefix + trie_key
+def preimage_key(trie_key: bytes, plain_key: bytes) -> bytes:
+    """Key that says: this address or slot is the preimage of a key of a state's tries."""
+    return PREIMAGE.prefix + trie_key[:PREIMAGE_START_SIZE] + plain_key
+
+
+def preimage_range(trie_key: bytes) -> tuple[bytes, bytes]:
+    """Start and stop of the keys among which a trie key's is, in either form."""
+    start = PREIMAGE.prefix + trie_key[:PREIMAGE_START_SIZE]
+    return start, end_of(start)

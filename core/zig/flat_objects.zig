@@ -14,6 +14,8 @@ const Object = python.Object;
 /// The prefixes of the keys.
 const prefix = .{ .account = 'a', .slot = 's', .preimage = 'k', .history = 'i' };
 const address_size = 20;
+/// Of a hash, in the key of its preimage.
+const preimage_start_size = 6;
 /// Of an undo key: its prefix, a block's number and a patch.
 const undo_key_size = 13;
 /// Sizes beyond which Python decides: an offset has four bytes.
@@ -98,12 +100,13 @@ fn compare(get: *Object, key: *Object, value: *Object, operations: *Object, old_
     if (was_there) return;
     const name = try python.contents(key);
     const plain = if (name[0] == prefix.account) name[1..] else name[1 + address_size ..];
-    const preimage_key = try joined(&.{ &.{prefix.preimage}, &keccak.hash(plain) });
-    const preimage = python.bytes(plain) catch |failure| {
+    const hash = keccak.hash(plain);
+    const preimage_key = try joined(&.{ &.{prefix.preimage}, hash[0..preimage_start_size], plain });
+    const nothing = python.bytes("") catch |failure| {
         python.drop(preimage_key);
         return failure;
     };
-    try append_pair(operations, preimage_key, preimage);
+    try append_pair(operations, preimage_key, nothing);
 }
 
 /// Append a tuple of two new references, which it takes over.

@@ -16,6 +16,7 @@ const python = @import("python.zig");
 const rlp_objects = @import("rlp_objects.zig");
 const run_objects = @import("run_objects.zig");
 const state_objects = @import("state_objects.zig");
+const store_objects = @import("store_objects.zig");
 const transaction_objects = @import("transaction_objects.zig");
 const transition_objects = @import("transition_objects.zig");
 const trie_objects = @import("trie_objects.zig");
@@ -57,6 +58,7 @@ const rows = [_]Row{
     row("state_after", state_objects.after, 6, 6),
     row("flat_changes", flat_objects.changes, 4, 4),
     row("difference_operations", flat_objects.difference, 4, 4),
+    row("memory_changes", store_objects.changes, 3, 3),
     row("fields_rlp", block_objects.fields_rlp, 1, 1),
     row("fields_fit", block_objects.fields_fit, 2, 2),
     row("stored_receipts", block_objects.stored_receipts, 1, 1),

@@ -149,6 +149,7 @@ PLANTED = {
     "receipts_summary": lambda found: (found[0], bytes(255) + b"\1"),
     "stored_receipts": lambda found: found + b"\0",
     "fields_rlp": lambda found: found[:-1],
+    "memory_changes": lambda found: (*found[:2], found[2][:-1], found[3]),
 }
 
 

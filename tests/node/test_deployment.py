@@ -98,7 +98,7 @@ def test_the_images_python_is_supported() -> None:
     required = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"]
     versions = {re.match(r"python:(3\.\d+)-slim", image)[1] for image in _values("FROM")}
     assert versions == {"3.11"}
-    assert required == ">=3.11,<3.13"
+    assert required == ">=3.11,<3.14"
 
 
 def test_the_image_runs_without_privileges_on_a_volume() -> None:

@@ -22,7 +22,7 @@ from zevm.node.config import load_settings
 from zevm.node.doctor import PARTS, Finding, Verdict, findings
 from zevm.storage.database import Database
 from zevm.storage.directory import FORMAT_NAME, DirectoryLock, write_format
-from zevm.storage.schema import SCHEMA_VERSION
+from zevm.storage.schema import OLDEST_OPENED_VERSION
 
 Case = Callable[[Path, pytest.MonkeyPatch], Any]
 
@@ -111,7 +111,7 @@ def test_directories_that_no_node_takes(tmp_path: Path, zevm: Command) -> None:
     foreign, older, damaged = tmp_path / "foreign", made(tmp_path / "older"), made(tmp_path / "damaged")
     foreign.mkdir()
     (foreign / "thesis.txt").write_text("my only copy")
-    write_format(older, SCHEMA_VERSION - 1)
+    write_format(older, OLDEST_OPENED_VERSION - 1)
     (damaged / FORMAT_NAME).write_text("zEVM?")
     said = {foreign: "thesis.txt", older: "zevm db migrate", damaged: "damaged"}
     for folder, words in said.items():

@@ -225,7 +225,7 @@ def test_a_migrated_database_is_not_migrated_again(tmp_path: Path) -> None:
         migrate(database, silent)
     with pytest.raises(ForeignDatabaseError):
         Database.open_older(tmp_path / "data", OLD_SCHEMA)
-    assert schema.SCHEMA_VERSION == OLD_SCHEMA + 1
+    assert schema.OLDEST_OPENED_VERSION == OLD_SCHEMA + 1
 
 
 def test_the_first_state_of_an_empty_chain(tmp_path: Path) -> None:

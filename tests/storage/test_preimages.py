@@ -1,15 +1,17 @@
 """Preimages of the tries' keys: with every state, beside the chain, and for databases of older programs (S6)."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 
 from zevm.storage.account import EMPTY_ROOT, AccountChange, StateDiff
 from zevm.storage.database import Database
-from zevm.storage.errors import StorageError
+from zevm.storage.directory import check_ownership, write_format
+from zevm.storage.errors import ForeignDatabaseError, StorageError
 from zevm.storage.keccak import EMPTY_KECCAK, keccak256
 from zevm.storage.preimage_fill import is_complete
-from zevm.storage.schema import META, PREIMAGE, range_of
+from zevm.storage.schema import META, OLDEST_OPENED_VERSION, PREIMAGE, SCHEMA_VERSION, preimage_key, range_of
 from zevm.storage.store import Batch
 
 CHANGE = AccountChange(1, 1, EMPTY_KECCAK)
@@ -138,11 +140,44 @@ def test_s6_an_older_program_in_between_is_noticed() -> None:
         assert all(known(database, [*ADDRESSES[:2], *words(1, 2)]))
 
 
-def test_s6_a_damaged_preimage_is_reported() -> None:
+DAMAGED = {
+    "another preimage": (preimage_key(keccak256(ADDRESSES[0]), ADDRESSES[1]), b""),
+    "no preimage": (preimage_key(keccak256(ADDRESSES[0]), b""), b""),
+    "another preimage in the form of schema 2": (b"k" + keccak256(ADDRESSES[0]), ADDRESSES[1]),
+    "no preimage in the form of schema 2": (b"k" + keccak256(ADDRESSES[0]), b""),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGED)
+def test_s6_a_damaged_preimage_is_reported_and_passed_over(kind: str) -> None:
     with Database.open(None) as database:
         advance(database, 0, diff_of(ADDRESSES[0], 1))
         assert not [problem for problem in database.scrub() if "preimages" in problem]
         batch = Batch()
-        batch.put(b"k" + keccak256(ADDRESSES[0]), ADDRESSES[1])
+        batch.put(*DAMAGED[kind])
         database.write(batch)
         assert [problem for problem in database.scrub() if "preimages" in problem]
+        assert all(known(database, [ADDRESSES[0], *words(1)]))
+
+
+def test_preimages_of_schema_2_stay_known(tmp_path: Path) -> None:
+    """A database of the version before is opened as it is; after that the version before opens it no more."""
+    path = tmp_path / "data"
+    with Database.open(path) as database:
+        advance(database, 0, diff_of(ADDRESSES[0], 1, 2**256 - 1))
+        plain = [ADDRESSES[0], *words(1, 2**256 - 1)]
+        batch = Batch()
+        for key, _ in database.store.iterate(*range_of(PREIMAGE)):
+            batch.delete(key)
+        batch.put_all([(b"k" + keccak256(item), item) for item in plain])
+        database.write(batch)
+    write_format(path, OLDEST_OPENED_VERSION)
+    with Database.open(path) as database:
+        assert check_ownership(path)
+        with pytest.raises(ForeignDatabaseError, match=f"has schema {SCHEMA_VERSION}"):
+            check_ownership(path, OLDEST_OPENED_VERSION)
+        assert is_complete(database.store)
+        database.state.recover((0, 0), database.state.root())
+        advance(database, 1, diff_of(ADDRESSES[1], 3))
+        assert all(known(database, [*plain, ADDRESSES[1], *words(3)]))
+        assert not [problem for problem in database.scrub() if "preimages" in problem]

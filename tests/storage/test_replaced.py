@@ -6,8 +6,9 @@ import pytest
 
 from zevm.storage import replaced
 from zevm.storage.database import Database
+from zevm.storage.directory import write_format
 from zevm.storage.errors import DatabaseLockedError, ForeignDatabaseError
-from zevm.storage.schema import MetaName
+from zevm.storage.schema import SCHEMA_VERSION, MetaName
 from zevm.storage.store import Batch
 
 
@@ -31,9 +32,7 @@ def _names(path: Path) -> set[str]:
 
 @pytest.mark.lengthy
 @pytest.mark.parametrize("state", ["sound", "damaged", "another schema"])
-def test_a_new_database_begins_empty_and_the_earlier_one_comes_back(
-    tmp_path: Path, state: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_new_database_begins_empty_and_the_earlier_one_comes_back(tmp_path: Path, state: str) -> None:
     _fill(tmp_path)
     (tmp_path / "keystore").mkdir()
     (tmp_path / "keystore" / "key").write_text("kept")
@@ -42,10 +41,9 @@ def test_a_new_database_begins_empty_and_the_earlier_one_comes_back(
     if state == "damaged":
         mark.write_bytes(b"zEVM database\nschema")
     if state == "another schema":
-        monkeypatch.setattr("zevm.storage.directory.SCHEMA_VERSION", 2)
+        write_format(tmp_path, SCHEMA_VERSION + 1)
     replaced.set_aside(tmp_path)
     assert _names(tmp_path) == {"keystore", "zevm.lock", "replaced"}
-    monkeypatch.undo()
     with Database.open(tmp_path) as database:
         assert database.ledger.meta(MetaName.CHECKPOINTS) is None
     replaced.put_back(tmp_path)

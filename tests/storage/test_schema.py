@@ -49,5 +49,5 @@ def test_every_named_value_is_explained_once() -> None:
     names = [schema.meta_key(name) for name in schema.MetaName]
     assert len(set(names)) == len(names)
     assert schema.MetaName.__doc__ is not None
-    described = re.findall(r"^    ([A-Z_]+) {2,}", schema.MetaName.__doc__, re.MULTILINE)
+    described = re.findall(r"^ *([A-Z_]+) {2,}", schema.MetaName.__doc__, re.MULTILINE)
     assert described == [name.name for name in schema.MetaName]

@@ -22,6 +22,8 @@ LATEST_BLOCKS_WITH_RECEIPTS = 5
 SAMPLES = 20
 NO_CODE = "0x"
 LOG_RANGE_BLOCKS = 5_000
+BATCH_CALLS = 1_000
+"""Calls in one batch request: a node's default limit."""
 
 Books = dict[tuple[str, str], Any]
 """("balance" or "nonce", address) or (a recorder's address, slot) -> number; ("code", address) -> 0x-prefixed code."""
@@ -195,7 +197,7 @@ class Model:
         recent = [name for block in self.blocks[-LATEST_BLOCKS_WITH_RECEIPTS:] for name in block.transactions]
         others = random.sample(sorted(self.receipts), min(SAMPLES, len(self.receipts)))
         names = [*recent, *others]
-        answers = rpc.batch([("eth_getTransactionReceipt", [name]) for name in names]) if names else []
+        answers = _answers(rpc, [("eth_getTransactionReceipt", [name]) for name in names])
         for name, answer in zip(names, answers, strict=True):
             if answer.get("result") != self.receipts[name]:
                 raise LostError(f"the receipt of {name} was {self.receipts[name]}, is {answer}")
@@ -230,7 +232,7 @@ class Model:
 
     def _compare_state(self, rpc: RpcConnection, books: Books, block: str) -> None:
         named = [(entry, value, call) for entry, value in books.items() for call in _reads(*entry, block)]
-        answers = rpc.batch([call for _, _, call in named]) if named else []
+        answers = _answers(rpc, [call for _, _, call in named])
         for (entry, value, call), answer in zip(named, answers, strict=True):
             found = answer.get("result")
             if found is None or (found if isinstance(value, str) else int(found, 16)) != value:
@@ -255,6 +257,12 @@ class Model:
             found += [(int(log["blockNumber"], 16), log["address"], log["topics"][1], log["data"]) for log in logs]
         if found != wanted:
             raise LostError(f"logs differ: {_first_difference(found, wanted)}")
+
+
+def _answers(rpc: RpcConnection, calls: list[tuple[str, list[object]]]) -> list[Any]:
+    """The answers to any number of calls, in their order."""
+    parts = (calls[first : first + BATCH_CALLS] for first in range(0, len(calls), BATCH_CALLS))
+    return [answer for part in parts for answer in rpc.batch(part)]
 
 
 def _reads(kind: str, key: str, block: str) -> list[tuple[str, list[object]]]:
