@@ -366,7 +366,8 @@ class Chain(ChainView):
                 also(batch, removed)
 
         removed = self.canonical.restart(additions)
-        self._start_afresh(HeadChanged((), removed))
+        self._start_afresh()
+        self.events.publish(HeadChanged((), removed))
 
     @writes
     def begin_again(self, ground: Ground) -> None:
@@ -375,18 +376,19 @@ class Chain(ChainView):
         Nothing of this one is read any more, but by who reads it now. The ground's database must be in memory.
         """
         self.require_own_chain()
-        canonical = ground.canonical
-        first = canonical.records.record(canonical.head.header.hash)
+        first = ground.canonical.records.record(ground.canonical.head.header.hash)
         removed, zvm = tuple(self.canonical.own_blocks()), self.zvm
         assert first is not None
-        self.bad_blocks = {}
-        self._stand_on(ground)
-        self._keep_on_ground()
-        self._start_afresh(HeadChanged((first,), removed))
+        with self._changing_ground():
+            self.bad_blocks = {}
+            self._stand_on(ground)
+            self._keep_on_ground()
+            self._start_afresh()
+        self.events.publish(HeadChanged((first,), removed))
         if zvm is not None:
             zvm.close()
 
-    def _start_afresh(self, told: HeadChanged) -> None:
+    def _start_afresh(self) -> None:
         """Take the settings of a start, and forget the pool."""
         self.snapshots = Snapshots()
         self.clock.state = Clock().state
@@ -395,7 +397,6 @@ class Chain(ChainView):
         self.impersonated, self.auto_impersonate = set(), options.auto_impersonate
         self.mining.set_mode(options.mining)
         self._waiting.take_over(self.pool.clear)
-        self.events.publish(told)
 
     @writes
     def drop_transaction(self, transaction_hash: Hash32) -> bool:

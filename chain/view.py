@@ -1,7 +1,9 @@
 """Reads of the chain for any thread: blocks, states, environments, the pending block, logs."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import ParamSpec, TypeVar
 
 from zevm.chain.blocks.clock import Clock
 from zevm.chain.blocks.context import BlockSettings, CallFrame, ChainSpec, NextContext
@@ -35,8 +37,14 @@ from zevm.storage.primitives import Address, Hash32
 from zevm.storage.state import StateBase
 from zevm.storage.state_proofs import AccountProof
 
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
 BAD_BLOCKS_KEPT = 10
 """As many as geth keeps."""
+
+_CHANGE_SECONDS = 0.0005
+"""A pause of who reads while the ground changes, which takes about as long."""
 
 
 class Ground:
@@ -82,6 +90,8 @@ class ChainView:
         self.settings = BlockSettings(options.coinbase, options.gas_limit, options.minimum_gas_price)
         self.pool = Pool(options.pool, order=options.transaction_order)
         self.bad_blocks: dict[bytes, Block] = {}
+        self._grounds = 0
+        """Times that the ground has begun or ended to change: an odd number while it changes."""
         self._stand_on(Ground(database, genesis, options))
 
     def _stand_on(self, ground: Ground) -> None:
@@ -93,6 +103,39 @@ class ChainView:
         self._environment: tuple[Header, BlockSettings, ForkSchedule, BlockEnvironment] | None = None
         self._logs = ground.logs
         self._pending = PendingCache(self._pending_key, self._build_pending)
+
+    @contextmanager
+    def _changing_ground(self) -> Iterator[None]:
+        """Have reads begin again that run meanwhile (`on_one_ground`). On the writer's thread."""
+        self._grounds += 1
+        try:
+            yield
+        finally:
+            self._grounds += 1
+
+    def on_one_ground(
+        self, read: Callable[Parameters, Result], *arguments: Parameters.args, **options: Parameters.kwargs
+    ) -> Result:
+        """The result of a read that sees one ground: it is begun again where that changes meanwhile. On any thread."""
+        while True:
+            grounds = self._grounds
+            try:
+                result = read(*arguments, **options)
+            except Exception:
+                # of a ground that is gone the reason is gone too
+                if self._is_left(grounds):
+                    continue
+                raise
+            if not self._is_left(grounds):
+                return result
+
+    def _is_left(self, grounds: int) -> bool:
+        """Whether reads since that count may be of two grounds; waits for the end of a change."""
+        if grounds == self._grounds and not grounds & 1:
+            return False
+        while self._grounds & 1:
+            time.sleep(_CHANGE_SECONDS)
+        return True
 
     def keep_bad_block(self, block: Block) -> None:
         """Keep the newest rejected blocks, by hash. On the writer's thread."""
@@ -224,7 +267,7 @@ class ChainView:
         """The state after a block. Raises UnknownBlockError."""
         if reference.tag is BlockTag.PENDING:
             return self.pending().state if self.pool.executable_count else self.head.state
-        return self.canonical.state_of(self.resolve(reference))
+        return self.on_one_ground(lambda: self.canonical.state_of(self.resolve(reference)))
 
     def is_at_hand(self, reference: BlockReference) -> bool:
         """Whether the state at a block is read without work before it: not that of the pending block, or of a side

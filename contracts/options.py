@@ -18,6 +18,8 @@ class CompilerLimits:
     """Writable memory of one process; a compile of a contract takes about 300 MiB."""
     output_bytes: int = 64 * 1_024
     """Text that is kept of what the compiler prints."""
+    file_bytes: int | None = None
+    """Size of each file that the compiler writes, its standard output among them; None: any."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,9 +54,11 @@ def run_compiler(
 
 
 def _limit(process: "subprocess.Popen[bytes]", options: BuildOptions) -> None:
-    memory = options.limits.memory_bytes
+    memory, file_bytes = options.limits.memory_bytes, options.limits.file_bytes
     try:
         resource.prlimit(process.pid, resource.RLIMIT_DATA, (memory, memory))
+        if file_bytes is not None:
+            resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
     except ProcessLookupError:
         return  # ended already
 
@@ -99,6 +101,9 @@ def _failure(code: int, title: str, out: IO[bytes], told: IO[bytes], options: Bu
         lines = (line[:_LONGEST_LINE] for line in data[:most].decode(errors="replace").splitlines())
         parts.append("\n".join(lines) + ("\n..." if len(data) > most else ""))
     text = "\n".join(part.strip() for part in parts if part.strip())
+    file_bytes = options.limits.file_bytes
+    if file_bytes is not None and out.seek(0, os.SEEK_END) >= file_bytes:
+        return CompilerFailedError(f"{title}: the compiler wrote more than {file_bytes:,} bytes", code)
     if code < 0 or "out of memory" in text.lower() or "OutOfMemory" in text:
         ended = f"ended by {signal.Signals(-code).name}" if code < 0 else "out of memory"
         text += f"\n{title}: the compiler is {ended}; it may use {options.limits.memory_bytes >> 20:,} MiB"

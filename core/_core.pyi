@@ -50,18 +50,33 @@ def trie_update(
 def ordered_root(items: Sequence[bytes], /) -> bytes:
     """The root of the trie that holds each item of a list under the RLP of its index."""
 
+def net_changes(
+    base: Mapping[bytes, tuple[int, int, bytes, bytes] | None],
+    accounts: Mapping[bytes, tuple[int, int, bytes] | None],
+    slots: Mapping[bytes, Mapping[int, int]],
+    base_slots: Mapping[bytes, Mapping[int, int]],
+    wiped: Mapping[bytes, bool],
+    codes: Mapping[bytes, bytes],
+    change_of: Callable[[tuple[int, int, bytes]], Any],
+    /,
+) -> tuple[dict[bytes, Any], dict[bytes, dict[int, int]], set[bytes], dict[bytes, bytes], dict[bytes, bytes]]:
+    """The fields of a StateDiff (chain/vm/net_change.py): what differs from an earlier state. Mappings are dicts."""
+
 def state_after(
     nodes: Callable[[bytes], Callable[[str, bytes], bytes | None]],
+    known: Sequence[Mapping[bytes, bytes]],
     root: bytes,
     accounts: Mapping[bytes, tuple[int, int, bytes] | None],
     storage: Mapping[bytes, Mapping[int, int]],
     wiped: Container[bytes],
     storage_roots: Mapping[bytes, bytes],
+    account_of: Callable[[tuple[int, int, bytes, bytes]], Any],
     /,
-) -> tuple[bytes, dict[bytes, bytes], dict[bytes, bytes], dict[bytes, bytes]]:
-    """The root after a difference, records and storage roots by address, new nodes by hash. Mappings are dicts.
+) -> tuple[bytes, dict[bytes, bytes], dict[bytes, Any], dict[bytes, bytes]]:
+    """The root after a difference, records and accounts by address, new nodes by hash. Mappings are dicts.
 
-    nodes: the key of an account, b"" for the state trie -> that trie's nodes, as `trie_get` asks for them.
+    nodes: the key of an account, b"" for the state trie -> that trie's nodes, as `trie_get` asks for them. known: nodes
+    by hash, which are looked into first. account_of: makes an account of nonce, balance, storage root and code hash.
     """
 
 def flat_changes(
@@ -72,6 +87,23 @@ def flat_changes(
     /,
 ) -> tuple[list[tuple[bytes, bytes | None]], list[tuple[bytes, bytes]]]:
     """Operations on flat records, and the old value of each that changes (storage/flat_state.py)."""
+
+def flat_operations(
+    get: Callable[[bytes], bytes | None],
+    undo_key: bytes,
+    before: bytes,
+    after: bytes,
+    accounts: Mapping[bytes, bytes],
+    storage: Mapping[bytes, Mapping[int, int]],
+    removed: Sequence[bytes],
+    /,
+) -> list[tuple[bytes, bytes | None]]:
+    """The operations of `flat_changes`, the new roots, and those of `difference_operations` (storage/flat_state.py)."""
+
+def index_operations(
+    number: int, block_hash: bytes, transaction_hashes: Sequence[bytes], log_keys: Sequence[bytes], /
+) -> list[tuple[bytes, bytes]]:
+    """Operations of a canonical block's indexes and of the head (storage/ledger.py)."""
 
 def difference_operations(
     undo_key: bytes, before: bytes, after: bytes, old_values: Sequence[tuple[bytes, bytes]], /
@@ -178,6 +210,21 @@ def wasm_failure(run: int, /) -> BaseException | tuple[int, int, int] | None:
 
 def wasm_end(run: int, /) -> bytes | None:
     """The run's output, None where none was set. The store must be gone, and the address is not to be used again."""
+
+def bn254_add(data: bytes, /) -> bytes | str:
+    """The sum of two points of alt_bn128 (EIP-196), 64 bytes; or geth's text of what is wrong with the input."""
+
+def bn254_multiply(data: bytes, /) -> bytes | str:
+    """A point times a scalar, in the same way."""
+
+def bn254_pairing(data: bytes, /) -> bytes | str:
+    """1 as a word where the product of the pairings is one, else 0 (EIP-197); or the text of what is wrong."""
+
+def modexp(base: bytes, exponent: bytes, modulus: bytes, /) -> bytes:
+    """base ** exponent % modulus, as long as the modulus (EIP-198). A base or modulus over 1,024 bytes is refused."""
+
+def blake2f(data: bytes, /) -> bytes:
+    """The 64 bytes of BLAKE2b's compression function for well-formed input of 213 bytes (EIP-152)."""
 
 def bind(
     name: str, reference: Callable[..., object] | None, result: Callable[..., object] | None, /

@@ -25,6 +25,7 @@ from zevm.chain.vm.tracer import Watcher
 from zevm.contracts.revert_reasons import Decoder
 from zevm.node.colours import painter
 from zevm.node.consensus_watch import ConsensusWatch
+from zevm.node.contract_verifier import contract_verifier
 from zevm.node.errors import NodeError
 from zevm.node.forks import Forks
 from zevm.node.forwarding import Forwarder
@@ -237,6 +238,10 @@ class NodeCore:
             if self.settings.zig_compiler:
                 services.compiler = compiler = stack.enter_context(closing(compile_service(services.limits)))
                 compiler.begin()
+            if not self.settings.no_verifier:
+                verifier = contract_verifier(self.settings, services.limits, self.catalogue)
+                services.verifier = stack.enter_context(closing(verifier))
+                verifier.begin()
             self.chain.take_up()
             await server.start()
             stack.push_async_callback(server.stop)
@@ -294,6 +299,7 @@ class NodeCore:
             names=names_port(settings),
             direct_http=not settings.no_direct_http,
             explorer=False if settings.no_explorer else settings.explorer or None,
+            verifier=settings.verifier or None,
         )
         server = Server(services, options)
         if settings.quic_port is not None:
@@ -303,7 +309,7 @@ class NodeCore:
         if options.quic is not None:
             metrics.watch_quic(server.quic_figures)
         metrics.watch_replication(replication)
-        server.app.add_route("/metrics", metrics.endpoint())  # type: ignore[arg-type]
+        server.app.add_route("/metrics", metrics.endpoint())
         self.chain.events.subscribe(metrics.on_event)
         return services, server
 

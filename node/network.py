@@ -43,7 +43,7 @@ from zevm.rpc.limits import Limits
 from zevm.rpc.transport.quic.options import NONCES_NAME, QUIC_NAMES
 from zevm.storage import replaced
 from zevm.storage.database import Database
-from zevm.storage.directory import PINS_NAME
+from zevm.storage.directory import PINS_NAME, VERIFIED_NAME
 from zevm.storage.errors import CorruptionError, ForeignDatabaseError, StorageError, StorageProblem
 from zevm.storage.origin import Origin
 from zevm.storage.primitives import Address
@@ -53,7 +53,7 @@ from zevm.storage.state_nodes import NodeLimits
 WAITING_NODES, WAITING_TURNS = 65_536, 64
 """Most trie nodes that wait to be written, and blocks that they wait for; and most for each state that is kept."""
 
-BESIDE_NAMES = (COMPILED_NAME, JWT_SECRET_NAME, PINS_NAME, NONCES_NAME, *QUIC_NAMES)
+BESIDE_NAMES = (COMPILED_NAME, VERIFIED_NAME, JWT_SECRET_NAME, PINS_NAME, NONCES_NAME, *QUIC_NAMES)
 """A node's files in the data directory other than its database."""
 
 _DEVELOPMENT_ACCOUNTS = frozenset({"accounts", "balance", "mnemonic", "mnemonic_random", "derivation_path"})

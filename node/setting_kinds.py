@@ -1,5 +1,6 @@
 """A setting's flag, and the kinds of values that settings have in addition to those of pydantic."""
 
+import os
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,6 +89,15 @@ def _folders(values: tuple[Path, ...]) -> tuple[Path, ...]:
     return paths
 
 
+def _programs(values: tuple[Path, ...]) -> tuple[Path, ...]:
+    """The paths, ~ expanded, of programs that can be run."""
+    paths = tuple(path.expanduser() for path in values)
+    for path in paths:
+        if not path.is_file() or not os.access(path, os.X_OK):
+            raise ValueError(f"{str(path)!r} is not a program that can be run")
+    return paths
+
+
 def is_url(value: str) -> bool:
     parts = urlsplit(value)
     return parts.scheme in ("http", "https") and bool(parts.hostname)
@@ -141,6 +151,7 @@ Addresses = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterV
 Url = Annotated[str, AfterValidator(_url)]
 Urls = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_urls)]
 Folders = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_paths), AfterValidator(_folders)]
+Programs = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_paths), AfterValidator(_programs)]
 UserPath = Annotated[Path, AfterValidator(Path.expanduser)]
 
 
@@ -187,4 +198,12 @@ Proofs = Annotated[str, AfterValidator(_proofs)]
 ABOUT_PROOFS = (
     "Newest states whose trie nodes are all at hand, for eth_getProof and similar methods. Nodes of an older state are "
     "made again from what changed since. `all` keeps the nodes of every state on the disk for good."
+)
+ABOUT_OTLP = "Send a span for each call to this OpenTelemetry collector (OTLP over HTTP); needs the extra telemetry."
+ABOUT_SOLC = (
+    "Solidity compilers with which contracts are verified, before those that Foundry, Hardhat and the search path have."
+)
+ABOUT_VERIFIER = (
+    "Verify contracts at /api for other computers too, and on every chain. (default: for programs of this computer, on "
+    "development chains)"
 )

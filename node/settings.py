@@ -17,7 +17,10 @@ from zevm.chain.rules.units import ETHER
 from zevm.node.limit_settings import POOL_EFFECTS, limit_fields
 from zevm.node.mnemonic import DEFAULT_DERIVATION_PATH, DEFAULT_MNEMONIC, check_derivation_path, check_mnemonic
 from zevm.node.setting_kinds import (
+    ABOUT_OTLP,
     ABOUT_PROOFS,
+    ABOUT_SOLC,
+    ABOUT_VERIFIER,
     ACCOUNTS,
     CHAIN,
     DATA,
@@ -39,6 +42,7 @@ from zevm.node.setting_kinds import (
     Names,
     NewestFork,
     NodeAddress,
+    Programs,
     Proofs,
     TransactionHash,
     Url,
@@ -85,11 +89,11 @@ class NodeSettings(BaseSettings):
     no_direct_http: bool = setting(
         False, "--no-direct-http", panel=SERVER, about="Answer POST / through the FastAPI application, slower."
     )
-    explorer: bool = setting(
-        False, "--explorer", panel=SERVER,
-        about="Show the explorer at / to browsers of other computers too. (default: to those of this computer)",
-    )  # fmt: skip
+    explorer: bool = setting(False, "--explorer", panel=SERVER, about="Show the explorer at / to other computers too.")
     no_explorer: bool = setting(False, "--no-explorer", panel=SERVER, about="Serve no explorer.")
+    solc: Programs = setting((), "--solc", panel=SERVER, metavar="PATH,...", about=ABOUT_SOLC)
+    verifier: bool = setting(False, "--verifier", panel=SERVER, about=ABOUT_VERIFIER)
+    no_verifier: bool = setting(False, "--no-verifier", panel=SERVER, about="Verify no contracts.")
     evm: Literal["native", "py-evm", "check"] | None = setting(
         None, "--evm", panel=SERVER, metavar="ENGINE",
         about="What runs the EVM's code: native, py-evm, or check, which runs all on both and stops where they differ. "
@@ -397,9 +401,7 @@ class NodeSettings(BaseSettings):
     debug: bool = setting(
         False, "--debug", panel=OUTPUT, about="Log each execution: contract, gas limit, calls, host calls, gas used."
     )
-    json_logs: bool = setting(
-        False, "--json-logs", "--json", panel=OUTPUT, about="Write the log as JSON, one object a line."
-    )
+    json_logs: bool = setting(False, "--json-logs", "--json", panel=OUTPUT, about="Write the log as lines of JSON.")
     color: Literal["auto", "always", "never"] = setting(
         "auto", "--color", panel=OUTPUT, metavar="auto|always|never",
         about="Colours of banner and log; auto: on a terminal, unless NO_COLOR is set.",
@@ -416,10 +418,7 @@ class NodeSettings(BaseSettings):
         False, "--disable-console-log", "--no-console-log", panel=OUTPUT,
         about="Do not print the console.log lines of contracts.",
     )  # fmt: skip
-    otlp_endpoint: Url | None = setting(
-        None, "--otlp-endpoint", panel=OUTPUT, metavar="URL",
-        about="Send a span for each call to this OpenTelemetry collector (OTLP over HTTP); needs the extra telemetry.",
-    )  # fmt: skip
+    otlp_endpoint: Url | None = setting(None, "--otlp-endpoint", panel=OUTPUT, metavar="URL", about=ABOUT_OTLP)
 
     zns_port: int | None = setting(
         None, "--zns-port", panel=NAMES, metavar="NUMBER", ge=0, le=65_535,

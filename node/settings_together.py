@@ -19,6 +19,8 @@ NEEDS = (
 
 EXCLUSIVE = (
     ("explorer", "no_explorer"),
+    ("verifier", "no_verifier"),
+    ("solc", "no_verifier"),
     ("state", "load_state"),
     ("state", "dump_state"),
     ("no_mining", "block_time"),

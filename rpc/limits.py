@@ -307,6 +307,22 @@ class Limits:
         2.0, "time in which a transaction is executed again for a page of the explorer, which then says so"
     )
     explorer_trace_bytes: int = _limit(2 * MEBIBYTE, "larger traces are not shown by the explorer, which then says so")
+    verify_seconds: float = _limit(
+        120.0, "a Solidity compiler of a verification that takes longer is ended: the contract is not verified"
+    )
+    verify_memory_bytes: int = _limit(
+        4_096 * MEBIBYTE, "writable memory of a Solidity compiler, which ends at more: the contract is not verified"
+    )
+    verify_output_bytes: int = _limit(
+        64 * MEBIBYTE, "size of a Solidity compiler's answer, which ends at more: the contract is not verified"
+    )
+    verify_compiles: int = _limit(1, "contracts that are verified at a time; further ones wait")
+    verify_waiting: int = _limit(16, "contracts that wait to be verified; one more is told to try again")
+    verify_outcomes: int = _limit(1_000, "outcomes of verifications that can be asked for; one more evicts the oldest")
+    verified_contracts: int = _limit(1_000, "verified contracts that are kept; one more is not verified")
+    verified_bytes: int = _limit(
+        256 * MEBIBYTE, "sources and artifacts of verified contracts that are kept; one that exceeds it is not verified"
+    )
     graphql_tokens: int = _limit(5_000, "tokens of a GraphQL query; a longer one is refused without parsing")
     graphql_depth: int = _limit(20, "nesting depth of a GraphQL query; a deeper one is refused")
     graphql_fragments: int = _limit(100, "fragments of a GraphQL query; one more is refused before it is validated")

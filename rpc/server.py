@@ -11,13 +11,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fastapi import FastAPI
-
 from zevm.chain.events import Event, HeadChanged, TransactionAdded
 from zevm.rpc import methods
 from zevm.rpc.dispatch.dispatcher import Dispatcher
 from zevm.rpc.execution.workers import Waits, Workers
 from zevm.rpc.explorer.endpoint import Explorer
+from zevm.rpc.explorer.verification.endpoint import VerificationEndpoint
 from zevm.rpc.graphql.endpoint import GraphqlEndpoint
 from zevm.rpc.methods.support.following import registry_of_follower
 from zevm.rpc.notifications.events import HeadEvent, TransactionEvent
@@ -26,7 +25,7 @@ from zevm.rpc.services import Services
 from zevm.rpc.transport.direct import Door
 from zevm.rpc.transport.engine_port import EngineApplication, EnginePortOptions
 from zevm.rpc.transport.guard import Guard
-from zevm.rpc.transport.http import create_app
+from zevm.rpc.transport.http import NodeApplication
 from zevm.rpc.transport.in_process import InProcess
 from zevm.rpc.transport.ipc import IpcServer
 from zevm.rpc.transport.listener import ENGINE_FLAGS, HTTP_FLAGS, NAMES_FLAGS, AddressInUseError, Listener
@@ -52,7 +51,8 @@ class ServerOptions:
     allow_origins, allow_hosts: see rpc.transport.guard.Guard. ipc_path: the Unix socket, or None. engine: the
     consensus client's port, or None. quic: the QUIC port, or None. names: the name resolver's port, or None.
     direct_http: answer POST / without the application (rpc.transport.direct). explorer: whether browsers see the chain;
-    None: those of this computer.
+    None: those of this computer. verifier: whether all clients may have contracts verified; None: those of this
+    computer, on chains for development.
     """
 
     hosts: Sequence[str] = ("127.0.0.1",)
@@ -65,6 +65,7 @@ class ServerOptions:
     names: NamesPortOptions | None = None
     direct_http: bool = True
     explorer: bool | None = None
+    verifier: bool | None = None
 
 
 class Server:
@@ -90,7 +91,8 @@ class Server:
         guard = Guard(options.allow_origins, options.allow_hosts)
         graphql = GraphqlEndpoint(services, self._workers, guard)
         explorer = Explorer(services, self.dispatcher, is_open=options.explorer)
-        self.app: FastAPI = create_app(services, self.dispatcher, graphql, explorer, guard)
+        verification = VerificationEndpoint(services, self._workers, is_open=options.verifier)
+        self.app = NodeApplication(services, self.dispatcher, graphql, (explorer, verification), guard)
         door = Door(self.dispatcher, guard, limits, services.budgets.input) if options.direct_http else None
         self._public = Listener(self.app, limits, services.budgets, HTTP_FLAGS, door)
         self.engine: EngineApplication | None = None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from zevm.analysis.catalogue import Catalogue
+from zevm.analysis.verification.verifier import Verifier
 from zevm.chain.blockchain import Chain
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.engine.driver import Engine
@@ -145,7 +146,7 @@ class Services:
     the answer of web3_clientVersion; None for `client_version`. signs_as_geth: eth_signTransaction answers {raw, tx}
     instead of the bytes. throws_on_failure: sending a transaction that fails is an error, as with Hardhat's node.
     compiler: None if the node compiles no sources of clients. executions: of methods that execute and write; set by the
-    dispatcher. catalogue: contracts that the node has the names of.
+    dispatcher. catalogue: contracts that the node has the names of. verifier: None where no contracts are verified.
     leader: the node that this one follows, if it follows one. forking: None where a chain stays what it is.
     serve_replica: serves a follower's stream.
     """
@@ -166,6 +167,7 @@ class Services:
     forking: Forking | None = None
     serve_replica: Callable[[Any], Coroutine[Any, Any, None]] | None = None
     catalogue: Catalogue = field(default_factory=Catalogue)
+    verifier: Verifier | None = None
     engine: Engine | None = field(init=False)
     budgets: Budgets = field(init=False)
     encoded_logs: EncodedLogs = field(init=False)

@@ -20,7 +20,12 @@ FORGOTTEN_NAME = "replaced.old"
 PINS_NAME = "leader-keys.json"
 """The keys of the nodes that this one has followed."""
 
-NODE_NAMES = frozenset({PINS_NAME, "zvm", "jwtsecret", "quic-ca.pem", "quic-cert.pem", "quic-key.pem", "quic-nonces"})
+VERIFIED_NAME = "verified"
+"""The folder of sources and artifacts of verified contracts."""
+
+NODE_NAMES = frozenset(
+    {PINS_NAME, VERIFIED_NAME, "zvm", "jwtsecret", "quic-ca.pem", "quic-cert.pem", "quic-key.pem", "quic-nonces"}
+)
 """Files of a node in its directory besides the database; a user may have put them there before, to keep them."""
 
 BESIDE_NAMES = (

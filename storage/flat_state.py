@@ -11,7 +11,7 @@ from zevm.core import replaced_by
 from zevm.storage import preimages
 from zevm.storage.account import EMPTY_ROOT
 from zevm.storage.errors import CorruptionError, StorageProblem
-from zevm.storage.history import Version, delete_difference, put_difference, read_difference, version_name
+from zevm.storage.history import Version, delete_difference, difference_operations, read_difference, version_name
 from zevm.storage.overlay import Overlay
 from zevm.storage.primitives import Address
 from zevm.storage.rlp import encode_int
@@ -67,29 +67,68 @@ def apply_flat(reader: Reader, batch: Batch, update: StateUpdate, version: Versi
 
     Raises ValueError when the update does not stand on the flat state, or the version is taken.
     """
-    view = BatchView(reader, batch)
-    if view.get(undo_key(*version)) is not None:
-        raise ValueError(f"state of block {version[0]}, patch {version[1]} is already written")
-    old_values = put_flat(view, batch, update)
-    put_difference(batch, version, update.base_root, update.root, old_values)
+    view, key = BatchView(reader, batch), undo_key(*version)
+    batch.operations += flat_operations(
+        view.quick_get, key, update.base_root, update.root, update.accounts, update.storage, _wiped_slots(view, update)
+    )
 
 
-def put_flat(view: BatchView, batch: Batch, update: StateUpdate) -> list[tuple[bytes, bytes]]:
-    """Put the flat records of `update` and the preimages of new ones into `batch`; what changes, with its old value.
+@replaced_by("flat_operations")
+def flat_operations(
+    get: Callable[[bytes], bytes | None],
+    key: bytes,
+    before: bytes,
+    after: bytes,
+    accounts: dict[Address, bytes],
+    storage: dict[Address, dict[int, int]],
+    removed: Sequence[bytes],
+) -> list[Change]:
+    """Operations for flat records, preimages of new ones, the way back under an undo key, and the roots.
+
+    before, after: the roots. The others are those of `flat_changes`. Raises as `apply_flat`.
+    """
+    if get(key) is not None:
+        raise ValueError(f"state of {version_name(key)} is already written")
+    operations, old_values = _flat_changes_on(get, before, after, accounts, storage, removed)
+    return [*operations, *difference_operations(key, before, after, old_values)]
+
+
+def put_flat(view: BatchView, batch: Batch, update: StateUpdate) -> None:
+    """Put the flat records of `update` and the preimages of new ones into `batch`, and no way back.
 
     view: over that batch. Raises ValueError when the update does not stand on the flat state.
     """
-    base_root = flat_root(view)
-    if base_root != update.base_root:
-        raise ValueError(f"update stands on root {update.base_root.hex()}, the latest state is {base_root.hex()}")
+    batch.operations += _flat_changes_on(
+        view.quick_get, update.base_root, update.root, update.accounts, update.storage, _wiped_slots(view, update)
+    )[0]
+
+
+def _wiped_slots(view: BatchView, update: StateUpdate) -> list[bytes]:
+    """The flat keys of slots that go with the whole storage of an account."""
     removed: list[bytes] = []
     for address in update.wiped:
         prefix = slots_prefix(address)
         removed += [key for key, _ in view.iterate(prefix, end_of(prefix))]
-    operations, old_values = flat_changes(view.quick_get, update.accounts, update.storage, removed)
-    batch.operations += operations
-    _put_root(view, batch, update.root)
-    return old_values
+    return removed
+
+
+def _flat_changes_on(
+    get: Callable[[bytes], bytes | None],
+    before: bytes,
+    after: bytes,
+    accounts: dict[Address, bytes],
+    storage: dict[Address, dict[int, int]],
+    removed: Sequence[bytes],
+) -> tuple[list[Change], list[tuple[bytes, bytes]]]:
+    """As `flat_changes`, with the roots. Raises ValueError where the latest state has not the root `before`."""
+    base_root = get(FLAT_ROOT_KEY) or EMPTY_ROOT
+    if base_root != before:
+        raise ValueError(f"update stands on root {before.hex()}, the latest state is {base_root.hex()}")
+    operations, old_values = flat_changes(get, accounts, storage, removed)
+    if (get(preimages.ROOT_KEY) or EMPTY_ROOT) == base_root:
+        operations.append((preimages.ROOT_KEY, after))
+    operations.append((FLAT_ROOT_KEY, after))
+    return operations, old_values
 
 
 @replaced_by("flat_changes")

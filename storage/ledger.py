@@ -5,6 +5,7 @@ import heapq
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import cast
 
+from zevm.core import replaced_by
 from zevm.storage import schema
 from zevm.storage.errors import CorruptionError, StorageProblem
 from zevm.storage.primitives import Hash32
@@ -86,17 +87,10 @@ class Ledger:
 
         log_keys: digests from `log_key`.
         """
-        encoded_number = schema.encode_number(number)
-        if self._store.get(schema.side_key(number, block_hash)) is not None:
-            batch.delete(schema.side_key(number, block_hash))
-        batch.put(schema.canonical_key(number), block_hash)
-        batch.put(schema.number_key(block_hash), encoded_number)
-        for index, transaction_hash in enumerate(transaction_hashes):
-            position = encoded_number + index.to_bytes(schema.INDEX_SIZE, "big")
-            batch.put(schema.position_key(transaction_hash), position)
-        for key in set(log_keys):
-            batch.put(schema.log_posting_key(key, number), b"")
-        self._put_head(batch, number, block_hash)
+        side_key = schema.side_key(number, block_hash)
+        if self._store.get(side_key) is not None:
+            batch.delete(side_key)
+        batch.operations += index_operations(number, block_hash, transaction_hashes, [*set(log_keys)])
 
     def remove_head(
         self,
@@ -233,7 +227,29 @@ class Ledger:
         batch.delete(schema.receipts_key(block_hash))
 
     def _put_head(self, batch: Batch, number: int, block_hash: bytes) -> None:
-        batch.put(schema.meta_key(MetaName.HEAD), schema.encode_number(number) + block_hash)
+        batch.operations.append(_head_operation(number, block_hash))
+
+
+def _head_operation(number: int, block_hash: bytes) -> tuple[bytes, bytes]:
+    return schema.meta_key(MetaName.HEAD), schema.encode_number(number) + block_hash
+
+
+@replaced_by("index_operations")
+def index_operations(
+    number: int, block_hash: bytes, transaction_hashes: Sequence[bytes], log_keys: Sequence[bytes]
+) -> list[tuple[bytes, bytes]]:
+    """Keys and values of a canonical block's indexes, and of the head, which it becomes."""
+    encoded_number = schema.encode_number(number)
+    return [
+        (schema.canonical_key(number), block_hash),
+        (schema.number_key(block_hash), encoded_number),
+        *[
+            (schema.position_key(transaction_hash), encoded_number + index.to_bytes(schema.INDEX_SIZE, "big"))
+            for index, transaction_hash in enumerate(transaction_hashes)
+        ],
+        *[(schema.log_posting_key(key, number), b"") for key in log_keys],
+        _head_operation(number, block_hash),
+    ]
 
 
 def decode_position(value: bytes) -> tuple[int, int]:

@@ -23,7 +23,7 @@ from zevm.storage.schema import (
 from zevm.storage.state_update import hashed
 from zevm.storage.store import Batch, Reader
 
-_ROOT_KEY = meta_key(MetaName.PREIMAGES_ROOT)
+ROOT_KEY = meta_key(MetaName.PREIMAGES_ROOT)
 _SLOT_START = 1 + ADDRESS_SIZE
 _PLAIN_START = 1 + PREIMAGE_START_SIZE
 
@@ -62,15 +62,15 @@ def operation(flat_key: bytes) -> tuple[bytes, bytes]:
 
 def known_root(reader: Reader) -> bytes:
     """The root of the latest state whose keys, and those of all before it, are there."""
-    root = reader.get(_ROOT_KEY)
+    root = reader.get(ROOT_KEY)
     return EMPTY_ROOT if root is None else root
 
 
 def put_known_root(batch: Batch, root: bytes) -> None:
     """Put into `batch` that no key is missing up to the latest state, of this root."""
-    batch.put(_ROOT_KEY, root)
+    batch.put(ROOT_KEY, root)
 
 
 def forget_known_root(batch: Batch) -> None:
     """Put into `batch` that the latest state is the empty one."""
-    batch.delete(_ROOT_KEY)
+    batch.delete(ROOT_KEY)

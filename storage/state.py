@@ -234,7 +234,7 @@ class StateStore:
     def prepare(self, base: bytes | StateUpdate, diff: StateDiff) -> StateUpdate:
         """The state that `diff` makes of the one at `base`, a root or an unwritten update. Writes nothing."""
         if self._origin is None:
-            return state_update.prepare(self.nodes, base, diff)
+            return state_update.prepare(self.nodes, base, diff, known=self._nodes.known)
         return prepare_on_origin(self._origin, self._store, self.nodes, base, diff)
 
     def reader_over(self, update: StateUpdate, base: StateReader | None = None) -> StateBase:

@@ -4,7 +4,7 @@ Nodes are derived data. What is in memory alone is made again, after a crash, fr
 differences since the version that META's NODES names.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import NamedTuple, Protocol
 
@@ -82,6 +82,11 @@ class StateNodes(Protocol):
         """The nodes of the state trie (b"") or of the storage trie of one of its keys."""
         ...
 
+    @property
+    def known(self) -> Sequence[dict[bytes, bytes]]:
+        """Nodes by hash that `of` looks at first in any trie, for who can look there without it."""
+        ...
+
     def holds(self, root: bytes) -> bool:
         """Whether all nodes of the state with this root are at hand."""
         ...
@@ -139,6 +144,11 @@ class HashNodes:
         if beneath is None:
             return self._find
         return lambda path, node_hash: self._find(path, node_hash) or beneath(owner, path, node_hash)
+
+    @property
+    def known(self) -> Sequence[dict[bytes, bytes]]:
+        """None: a cache drops what was not looked for."""
+        return ()
 
     def holds(self, root: bytes) -> bool:
         """Whether the root's node was written, or the state was made again lately."""
@@ -221,6 +231,11 @@ class PathNodes:
             return raw or self._find(path_key(owner, path), node_hash) or self._find_late(node_hash)
 
         return find
+
+    @property
+    def known(self) -> Sequence[dict[bytes, bytes]]:
+        """Those of the newest states."""
+        return self._young, self._old
 
     def holds(self, root: bytes) -> bool:
         """Whether the state is one of the newest, or was made again lately."""

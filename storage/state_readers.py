@@ -6,6 +6,7 @@ from typing import Protocol
 from zevm.storage import trie
 from zevm.storage.account import EMPTY_ROOT, Account, StateReader, decode_account
 from zevm.storage.history import Version, value_at
+from zevm.storage.memory import MemorySnapshot
 from zevm.storage.primitives import Address
 from zevm.storage.rlp import decode, decode_int
 from zevm.storage.schema import account_key, slot_key
@@ -27,14 +28,18 @@ class StateBase(StateReader, Protocol):
 
 
 class LatestReader:
-    """The newest state out of the flat records of one snapshot: one lookup per read."""
+    """The newest state out of the flat records of one snapshot: one lookup per read.
 
-    __slots__ = ("_accounts", "_code_of", "_get", "root")
+    is_in_memory: no read waits for a medium, or goes through more than a dict.
+    """
+
+    __slots__ = ("_accounts", "_code_of", "_get", "is_in_memory", "root")
 
     def __init__(
         self, view: Snapshot, root: bytes, code_of: CodeOf, accounts: dict[bytes, Account | None] | None = None
     ) -> None:
         self.root = root
+        self.is_in_memory = isinstance(view, MemorySnapshot)
         self._get = view.get
         self._code_of = code_of
         self._accounts: dict[bytes, Account | None] = accounts or {}

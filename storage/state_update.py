@@ -1,8 +1,9 @@
 """From a state and a difference to the next state's root and nodes. Writes nothing."""
 
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
+from typing import Any, cast
 
 from zevm.core import replaced_by
 from zevm.storage import trie
@@ -26,6 +27,9 @@ hashed = lru_cache(maxsize=1 << 15)(keccak256)
 
 NodesOf = Callable[[bytes], trie.Nodes]
 """The nodes of the state trie (b""), or of the storage trie of one of its keys (keccak256 of the address)."""
+
+
+_account_of = cast("Callable[[tuple[Any, ...]], Account]", partial(tuple.__new__, Account))
 
 
 UpdateTrie = Callable[[trie.Nodes, bytes, Mapping[bytes, bytes]], trie.TrieUpdate]
@@ -83,14 +87,20 @@ def for_every_owner(nodes: trie.Nodes) -> NodesOf:
 
 def nodes_over(stored: NodesOf, base: bytes | StateUpdate) -> NodesOf:
     """Look nodes up in the unwritten updates of `base`, then in `stored`."""
-    layers: list[Mapping[bytes, bytes]] = []
-    while isinstance(base, StateUpdate):
-        layers.append(base.nodes)
-        base = base.base
+    layers = _layers(base)
     return over(stored, layers) if layers else stored
 
 
-def over(stored: NodesOf, layers: list[Mapping[bytes, bytes]]) -> NodesOf:
+def _layers(base: bytes | StateUpdate) -> list[dict[bytes, bytes]]:
+    """The nodes of unwritten updates, the newest first."""
+    layers = []
+    while isinstance(base, StateUpdate):
+        layers.append(base.nodes)
+        base = base.base
+    return layers
+
+
+def over(stored: NodesOf, layers: Sequence[Mapping[bytes, bytes]]) -> NodesOf:
     """Look nodes up by their hash in `layers`, then in `stored`."""
 
     def nodes_of(owner: bytes) -> trie.Nodes:
@@ -109,10 +119,15 @@ def over(stored: NodesOf, layers: list[Mapping[bytes, bytes]]) -> NodesOf:
 
 
 def prepare(
-    stored: NodesOf, base: bytes | StateUpdate, diff: StateDiff, trie_update: UpdateTrie | None = None
+    stored: NodesOf,
+    base: bytes | StateUpdate,
+    diff: StateDiff,
+    trie_update: UpdateTrie | None = None,
+    known: Sequence[dict[bytes, bytes]] = (),
 ) -> StateUpdate:
     """Compute the state that `diff` makes of `base`. trie_update: in the place of `trie.update`.
 
+    known: nodes by hash, which `stored` would find there too.
     Raises ValueError for storage of accounts that the difference does not name, and the trie's errors.
     """
     stray = (diff.storage.keys() | diff.wiped) - diff.accounts.keys()
@@ -120,50 +135,58 @@ def prepare(
         raise ValueError(f"storage changes without an account change: 0x{min(stray).hex()}")
     base_root = base if isinstance(base, bytes) else base.root
     after = state_after if trie_update is None else partial(state_after_by, trie_update)
-    root, accounts, roots, fresh = after(
-        nodes_over(stored, base), base_root, diff.accounts, diff.storage, diff.wiped, diff.storage_roots
+    layers = [*_layers(base), *known]
+    root, accounts, decoded, fresh = after(
+        stored, layers, base_root, diff.accounts, diff.storage, diff.wiped, diff.storage_roots, _account_of
     )
-    decoded = {
-        address: None if change is None else Account(change.nonce, change.balance, roots[address], change.code_hash)
-        for address, change in diff.accounts.items()
-    }
-    deleted = frozenset(address for address, record in accounts.items() if not record)
-    slots = {address: dict(values) for address, values in diff.storage.items() if address not in deleted}
+    deleted = frozenset([address for address, record in accounts.items() if not record])
+    slots = {address: values.copy() for address, values in diff.storage.items() if address not in deleted}
     return StateUpdate(base, root, accounts, slots, deleted | diff.wiped, fresh, dict(diff.code), decoded)
+
+
+After = tuple[bytes, dict[Address, bytes], dict[Address, Account | None], dict[bytes, bytes]]
+"""A root; by address, records (b"": deleted) and what they decode to; new nodes by hash."""
 
 
 @replaced_by("state_after")
 def state_after(
-    nodes: NodesOf,
+    stored: NodesOf,
+    known: Sequence[dict[bytes, bytes]],
     root: bytes,
     changes: dict[Address, AccountChange | None],
     storage: dict[Address, dict[int, int]],
     wiped: Set[bytes],
     storage_roots: Mapping[bytes, bytes],
-) -> tuple[bytes, dict[Address, bytes], dict[Address, bytes], dict[bytes, bytes]]:
-    """The root after a difference from the state with `root`; by address, records (b"": deleted) and storage roots.
+    account_of: Callable[[tuple[Any, ...]], Account],
+) -> After:
+    """The state after a difference from the one with `root`.
 
-    At last the new nodes by hash. The other arguments are a StateDiff's. Raises as `prepare`.
+    known: nodes by hash, looked into before `stored` is asked. account_of: makes an Account of its fields. The other
+    arguments are a StateDiff's. Raises as `prepare`.
     """
-    return state_after_by(trie.update, nodes, root, changes, storage, wiped, storage_roots)
+    return state_after_by(trie.update, stored, known, root, changes, storage, wiped, storage_roots, account_of)
 
 
 def state_after_by(
     trie_update: UpdateTrie,
-    nodes: NodesOf,
+    stored: NodesOf,
+    known: Sequence[dict[bytes, bytes]],
     root: bytes,
     changes: dict[Address, AccountChange | None],
     storage: dict[Address, dict[int, int]],
     wiped: Set[bytes],
     storage_roots: Mapping[bytes, bytes],
-) -> tuple[bytes, dict[Address, bytes], dict[Address, bytes], dict[bytes, bytes]]:
+    account_of: Callable[[tuple[Any, ...]], Account],
+) -> After:
     """As `state_after`, with a way to update tries."""
+    nodes = over(stored, known) if known else stored
     fresh: dict[bytes, bytes] = {}
     accounts: dict[Address, bytes] = {}
-    roots: dict[Address, bytes] = {}
+    decoded: dict[Address, Account | None] = {}
     for address, change in changes.items():
         if change is None:
             accounts[address] = b""
+            decoded[address] = None
             continue
         key = hashed(address)
         old_root = EMPTY_ROOT if address in wiped else storage_roots.get(address)
@@ -171,11 +194,12 @@ def state_after_by(
             old_root = storage_root(nodes, root, key)
         after = update_storage(nodes(key), old_root, storage.get(address), trie_update)
         fresh.update(after.nodes)
-        roots[address] = after.root
-        accounts[address] = encode_account(Account(change.nonce, change.balance, after.root, change.code_hash))
+        nonce, balance, code_hash = change
+        decoded[address] = account = account_of((nonce, balance, after.root, code_hash))
+        accounts[address] = encode_account(account)
     top = trie_update(nodes(b""), root, {hashed(address): record for address, record in accounts.items()})
     fresh.update(top.nodes)
-    return top.root, accounts, roots, fresh
+    return top.root, accounts, decoded, fresh
 
 
 def with_nodes(stored: NodesOf, update: StateUpdate) -> StateUpdate:

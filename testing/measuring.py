@@ -5,6 +5,7 @@ Each worker of pytest-xdist hands over what its tests reached.
 """
 
 import ast
+import dis
 import os
 import sys
 from collections import defaultdict
@@ -12,20 +13,28 @@ from collections.abc import Iterable, Iterator, Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from io import StringIO
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any, NamedTuple, cast
 
 import pytest
 from coverage import Coverage
 from coverage.python import PythonFileReporter
-from slipcover import Slipcover
+from slipcover import Slipcover, probe
 from slipcover.branch import preinstrument
 from slipcover.importer import SlipcoverLoader
 
 from testing.node_process import ROOT
 
 _KEPT = -1
-"""Probes stay in their place: to remove those of no more use, slipcover stops all threads and looks at all modules."""
+"""slipcover removes no probes: it would stop all threads and look at all modules."""
+
+_NOP = dis.opmap["NOP"]
+_LOAD_CONST = dis.opmap["LOAD_CONST"]
+_EXTENDED_ARG = dis.EXTENDED_ARG
+
+_BASE = b""
+_BASE_ADDRESS = id(_BASE) + bytes.__basicsize__ - 1
+"""Offset of the content of a bytes object: its last byte is a terminating zero."""
 
 COVERAGE_FELL = 8
 """Exit status where less is covered than pyproject.toml says: none of pytest's own."""
@@ -62,13 +71,52 @@ class _Finder(MetaPathFinder):
         return spec
 
 
+class Probes(Slipcover):  # type: ignore[misc]  # it has no types
+    """Probes that are jumped over from the second time on.
+
+    slipcover's own way there (`immediate`) changes a copy of the instructions, which CPython 3.11 does not run. Later
+    versions have sys.monitoring, and no probes.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(branch=True, d_miss_threshold=_KEPT, exclude_lines=[])
+
+    def instrument(self, co: CodeType, parent: CodeType | None = None) -> CodeType:
+        code: CodeType = super().instrument(co, parent)
+        if sys.version_info < (3, 12):
+            self._jump_when_reached(code)
+        return code
+
+    def _jump_when_reached(self, code: CodeType) -> None:
+        """Tell each probe where its first instruction is: NOP, which the probe makes JUMP_FORWARD behind itself."""
+        instructions = code.co_code
+        begin = id(code) + CodeType.__basicsize__ - _BASE_ADDRESS
+        for offset, _ in self.code2index.pop(code):
+            assert instructions[offset] == _NOP
+            probe.set_immediate(code.co_consts[_argument(instructions, offset)], _BASE, begin + offset)
+
+
+def _argument(instructions: bytes, offset: int) -> int:
+    """The number of the constant that a probe's call has: NOP, PUSH_NULL, its function, its argument, the call."""
+    numbers, number = [], 0
+    for position in range(offset + 4, len(instructions), 2):
+        number = number << 8 | instructions[position + 1]
+        if instructions[position] == _LOAD_CONST:
+            numbers.append(number)
+            number = 0
+        elif instructions[position] != _EXTENDED_ARG:
+            break
+    _, argument = numbers
+    return argument
+
+
 class Measuring:
     """From the first import of the code to the last test of this process."""
 
     def __init__(self) -> None:
         self._coverage = Coverage(config_file=str(ROOT / "pyproject.toml"), data_file=None)
         self._files = _measured_files(*(self._option(name) for name in ("run:source", "run:omit")))
-        self._probes = Slipcover(branch=True, d_miss_threshold=_KEPT, exclude_lines=[])
+        self._probes = Probes()
         sys.meta_path.insert(0, _Finder(self._probes, self._files))
         self._reached: dict[str, Reached] = {}
         self._report = StringIO()

@@ -109,12 +109,12 @@ class Clock:
 
     def peek(self, parent_timestamp: int) -> int:
         """The timestamp that a block built now would have."""
-        earliest = parent_timestamp + self.least_step
-        if self.state.next_timestamp is not None:
-            return max(self.state.next_timestamp, earliest)
-        if self.state.interval is not None:
-            return parent_timestamp + max(self.state.interval, self.least_step)
-        return max(self.now(), earliest)
+        earliest, state = parent_timestamp + self.least_step, self.state
+        if state.next_timestamp is not None:
+            return max(state.next_timestamp, earliest)
+        if state.interval is not None:
+            return parent_timestamp + max(state.interval, self.least_step)
+        return max(int(self._now()) + state.offset, earliest)
 
     def take(self, parent_timestamp: int) -> int:
         """As `peek`, and use up a fixed next timestamp: later blocks follow it."""

@@ -1,6 +1,5 @@
-"""Precompiles' arithmetic as functions of bytes, on revm's and arkworks' Rust code. They raise InputError.
+"""Precompiles' arithmetic on BLS12-381 as functions of bytes, on arkworks' Rust code. They raise InputError.
 
-revm runs its precompiles as calls in an empty state, where only the arithmetic is used: prices are the caller's.
 A field element of BLS12-381 has 64 bytes, the first 16 of them zero; arkworks takes the other 48.
 """
 
@@ -8,7 +7,6 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from py_arkworks_bls12381 import GT, G1Point, G2Point, Scalar
-from pyrevm import EVM
 
 from zevm.chain.native.answers import InputError
 
@@ -18,10 +16,6 @@ SCALAR_BYTES = 32
 G1_BYTES = 2 * FIELD_BYTES
 G2_BYTES = 4 * FIELD_BYTES
 PAIR_BYTES = G1_BYTES + G2_BYTES
-
-MODEXP = 5
-SMALL_MODULUS = 1 << 16
-SHORT_EXPONENT_BITS = 512
 
 BLS_ORDER = 0x73EDA753299D7D483339D80809A1D80553BDA402FFFE5BFEFFFFFFFF00000001
 INFINITY_BIT = 0x40
@@ -33,46 +27,8 @@ TAU_G2 = bytes.fromhex(
 """The ceremony's secret times the generator of G2: the trusted setup's g2_monomial[1] (consensus-specs)."""
 
 _PADDING = bytes(PADDING_BYTES)
-_CALLER = "0x" + "11" * 20
-_AMPLE_GAS = 1 << 62
-"""More than any input can cost there: the frame has paid already, at its fork's price."""
 
 Point = TypeVar("Point", G1Point, G2Point)
-
-
-def revm(number: int, data: bytes) -> bytes:
-    """The output of revm's precompile of this number."""
-    try:
-        evm = EVM(spec_id="CANCUN")
-        return bytes(evm.message_call(_CALLER, f"0x{number:040x}", calldata=data, gas=_AMPLE_GAS, is_static=True))
-    except RuntimeError as error:
-        raise InputError("malformed input") from error
-
-
-def modexp(base: bytes, exponent: bytes, modulus: bytes) -> bytes:
-    """base ** exponent % modulus, as long as the modulus; 0 where that is 0 (EIP-198)."""
-    small = int.from_bytes(modulus, "big")
-    if 0 < small < SMALL_MODULUS and len(exponent) * 8 > SHORT_EXPONENT_BITS:
-        power = pow(int.from_bytes(base, "big"), _shortened(int.from_bytes(exponent, "big"), small), small)
-        return power.to_bytes(len(modulus), "big")
-    sizes = b"".join([len(number).to_bytes(32, "big") for number in (base, exponent, modulus)])
-    return revm(MODEXP, sizes + base + exponent + modulus)
-
-
-def _shortened(exponent: int, modulus: int) -> int:
-    """A small exponent with the same power of any base: from log2(modulus) on, powers recur (Euler's theorem)."""
-    totient = rest = modulus
-    divisor = 2
-    while divisor * divisor <= rest:
-        if rest % divisor == 0:
-            totient -= totient // divisor
-            while rest % divisor == 0:
-                rest //= divisor
-        divisor += 1
-    if rest > 1:
-        totient -= totient // rest
-    least = modulus.bit_length()
-    return exponent if exponent < least else least + (exponent - least) % totient
 
 
 def bls_g1_msm(data: bytes) -> bytes:

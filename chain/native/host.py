@@ -18,7 +18,10 @@ from typing import Any
 from zevm.chain.native.answers import DONE, FAILED, REFUSED, InputError
 
 _MODULES = {
-    "zevm.chain.native.curves": ("revm", "modexp", "bls_g1_msm", "bls_g2_msm", "bls_pairing"),
+    "zevm.chain.native.bn254": ("bn254_add", "bn254_multiply", "bn254_pairing"),
+    "zevm.chain.native.modexp": ("modexp",),
+    "zevm.chain.native.blake2b": ("blake2f",),
+    "zevm.chain.native.curves": ("bls_g1_msm", "bls_g2_msm", "bls_pairing"),
     "zevm.chain.native.kzg": ("trusted_setup", "make_proofs", "blobs_are_proven", "cells_are_proven", "cell_proofs"),
 }
 CALLS: Mapping[str, str] = MappingProxyType({name: module for module, names in _MODULES.items() for name in names})

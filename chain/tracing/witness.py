@@ -7,6 +7,8 @@ from zevm.chain.errors import UnknownBlockError
 from zevm.chain.tracing.errors import TraceError
 from zevm.chain.types import Block, Header
 from zevm.chain.view import ChainView
+from zevm.chain.vm.block_state import BlockState
+from zevm.chain.vm.executor import Executor
 from zevm.storage import state_update
 from zevm.storage.account import StateDiff
 from zevm.storage.keccak import EMPTY_KECCAK
@@ -91,7 +93,9 @@ def make_witness(chain: ChainView, block: Block) -> Witness:
     recorder, headers = _Recorder(chain.database.state), _Headers(chain, parent)
     root = chain.canonical.root_held(parent)
     environment = chain.spec.environment(block.header, headers.hash_of, chain.settings.recoveries)
-    execution = BlockExecution(environment, recorder, TrieReader(recorder.nodes_of, root, recorder.code))
+    reader = TrieReader(recorder.nodes_of, root, recorder.code)
+    executor = Executor(environment, BlockState(reader), shortcuts=False)
+    execution = BlockExecution(environment, recorder, reader, executor)
     execute_all(execution, block.transactions)
     execution.seal(block.header, uncles=block.uncles, withdrawals=block.withdrawals or ())
     recorder.nodes_of(b"")("", root)

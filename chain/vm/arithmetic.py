@@ -19,7 +19,7 @@ BRIEF_GAS = 7_000
 
 
 def compute(frame: Frame, gas: int, function: Callable[..., bytes], *arguments: Any) -> bytes:
-    """The result of a function of chain/native/curves.py; gas: the frame's payment for it.
+    """The result of a call of chain/native/host.py's table; gas: the frame's payment for it.
 
     Raises PrecompileError where it refuses its input, ExecutionTimeoutError, and NodeFaultError.
     """

@@ -1,11 +1,10 @@
-"""BLAKE2b's compression function (EIP-152, RFC 7693 section 3.2) on revm's Rust code."""
+"""BLAKE2b's compression function (EIP-152, RFC 7693 section 3.2) as a precompile."""
 
-from zevm.chain.native.curves import revm
+from zevm.chain.native.blake2b import blake2f as compress
 from zevm.chain.vm.arithmetic import compute
 from zevm.chain.vm.faults import InputLengthError, PrecompileError
 from zevm.chain.vm.frame import Frame
 
-BLAKE2F = 9
 INPUT_BYTES = 213
 FINAL_FLAGS = b"\x00\x01"
 
@@ -20,4 +19,4 @@ def blake2f(frame: Frame) -> None:
         raise PrecompileError("invalid final flag")
     rounds = int.from_bytes(data[:4], "big")
     frame.consume_gas(rounds, "BLAKE2F")
-    frame.output = compute(frame, rounds, revm, BLAKE2F, data)
+    frame.output = compute(frame, rounds, compress, data)

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from zevm.chain.types import Log
 from zevm.chain.vm.execution_state import Effects, ExecutionState, Fields, StateObserver, TransactionChanges
-from zevm.chain.vm.net_change import changed_since, changes_of, codes_set, net_change
+from zevm.chain.vm.net_change import changed_since, changed_slots, changes_of, codes_set, net_change
 from zevm.chain.vm.overlay_reader import UNSETTLED_ROOT, OverlayReader
 from zevm.storage.account import EMPTY_ROOT, MAX_BALANCE, Account, StateDiff, StateReader
 from zevm.storage.keccak import EMPTY_KECCAK, keccak256
@@ -103,10 +103,8 @@ class BlockState(ExecutionState):
         return fields
 
     def _fields(self, address: Address) -> Fields | None:
-        try:
-            return self._accounts[address]
-        except KeyError:
-            return self._load(address)
+        fields = self._accounts.get(address, _ABSENT)
+        return self._load(address) if fields is _ABSENT else fields
 
     def _put(self, address: Address, previous: Fields | None, fields: Fields | None) -> None:
         self._journal.append((self._accounts, address, previous))
@@ -223,7 +221,8 @@ class BlockState(ExecutionState):
     def _load_slot(self, address: Address, slot: int) -> int:
         value = 0
         if address not in self._wiped:
-            self._fields(address)
+            if address not in self._base:
+                self._load(address)
             account = self._base[address]
             if account is not None and account.storage_root != EMPTY_ROOT:
                 value = self._reader.storage(address, slot)
@@ -247,7 +246,8 @@ class BlockState(ExecutionState):
 
     def set_storage(self, address: Address, slot: int, value: int) -> None:
         """Set the slot; 0 clears it."""
-        previous = self.get_storage(address, slot)
+        slots = self._slots.get(address)
+        previous = self._load_slot(address, slot) if slots is None or slot not in slots else slots[slot]
         if previous != value:
             self._originals.setdefault((address, slot), previous)
             slots = self._slots[address]
@@ -466,16 +466,7 @@ class BlockState(ExecutionState):
 
     def diff(self) -> StateDiff:
         """The net change against the reader: accounts, slots, wiped storage, new code."""
-        return net_change(self._base, self._accounts, self._changed_slots, self._wiped, self._new_codes)
-
-    def _changed_slots(self, address: Address) -> dict[int, int]:
-        slots = self._slots.get(address)
-        if slots is None:
-            return {}
-        if address in self._wiped:
-            return {slot: value for slot, value in slots.items() if value}
-        base = self._base_slots.get(address, {})
-        return {slot: value for slot, value in slots.items() if value != base[slot]}
+        return net_change(self._base, self._accounts, self._slots, self._base_slots, self._wiped, self._new_codes)
 
     def fork_reader(self) -> OverlayReader:
         """A live reader of this state, for another BlockState to stand on."""
@@ -484,7 +475,7 @@ class BlockState(ExecutionState):
     def storage_root(self, address: Address) -> bytes:
         """An existing account's storage root, UNSETTLED_ROOT where its slots have changed."""
         base = self._base[address]
-        if self._changed_slots(address):
+        if changed_slots(address, self._slots, self._base_slots, self._wiped):
             return UNSETTLED_ROOT
         return EMPTY_ROOT if base is None or address in self._wiped else base.storage_root
 

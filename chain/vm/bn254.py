@@ -1,15 +1,13 @@
-"""The three precompiles of alt_bn128 (EIP-196, EIP-197) on revm's Rust code; prices are the forks' (EIP-1108)."""
+"""The three precompiles of alt_bn128 (EIP-196, EIP-197); prices are the forks' (EIP-1108)."""
 
 from collections.abc import Callable
 
-from zevm.chain.native.curves import revm
+from zevm.chain.native.bn254 import PAIR_BYTES, bn254_add, bn254_multiply, bn254_pairing
 from zevm.chain.vm.arithmetic import compute
 from zevm.chain.vm.frame import Frame
 
-ADD, MULTIPLY, PAIRING = 6, 7, 8
 ADD_BYTES = 128
 MULTIPLY_BYTES = 96
-PAIR_BYTES = 192
 
 
 def addition(gas: int) -> Callable[[Frame], None]:
@@ -17,7 +15,7 @@ def addition(gas: int) -> Callable[[Frame], None]:
 
     def add(frame: Frame) -> None:
         frame.consume_gas(gas, "ECADD")
-        frame.output = compute(frame, gas, revm, ADD, bytes(frame.msg.data[:ADD_BYTES]))
+        frame.output = compute(frame, gas, bn254_add, bytes(frame.msg.data[:ADD_BYTES]))
 
     return add
 
@@ -27,7 +25,7 @@ def multiplication(gas: int) -> Callable[[Frame], None]:
 
     def multiply(frame: Frame) -> None:
         frame.consume_gas(gas, "ECMUL")
-        frame.output = compute(frame, gas, revm, MULTIPLY, bytes(frame.msg.data[:MULTIPLY_BYTES]))
+        frame.output = compute(frame, gas, bn254_multiply, bytes(frame.msg.data[:MULTIPLY_BYTES]))
 
     return multiply
 
@@ -39,6 +37,6 @@ def pairing(base_gas: int, pair_gas: int) -> Callable[[Frame], None]:
         data = frame.msg.data
         gas = base_gas + pair_gas * (len(data) // PAIR_BYTES)
         frame.consume_gas(gas, "ECPAIRING")
-        frame.output = compute(frame, gas, revm, PAIRING, bytes(data))
+        frame.output = compute(frame, gas, bn254_pairing, bytes(data))
 
     return check

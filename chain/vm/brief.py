@@ -14,6 +14,7 @@ from zevm.chain.vm.program import Program
 from zevm.chain.vm.py_evm_state import PyEvmState
 from zevm.storage.account import Account, StateReader
 from zevm.storage.primitives import Address
+from zevm.storage.state_readers import LatestReader
 
 BRIEF_BYTES = 32 * 1024
 """Most bytes of memory of one frame, and so of what one instruction hashes, copies or logs."""
@@ -75,10 +76,10 @@ def brief_programs(program_of: Callable[[bytes], Program]) -> Callable[[bytes], 
 
 
 def watched(reader: StateReader, deadline: Deadline | None) -> StateReader:
-    """A state whose reads look at the clock, if there is only a BriefDeadline's time."""
-    if isinstance(deadline, BriefDeadline):
-        return WatchedReader(reader, deadline.check)
-    return reader
+    """A state whose reads look at the clock, if there is only a BriefDeadline's time, and they may take long."""
+    if not isinstance(deadline, BriefDeadline) or (isinstance(reader, LatestReader) and reader.is_in_memory):
+        return reader
+    return WatchedReader(reader, deadline.check)
 
 
 class WatchedReader:

@@ -84,7 +84,8 @@ class Executor:
     """Executes one block's transactions on one state. Not thread-safe.
 
     moved_precompiles: precompile address -> the address where it answers instead, None for nowhere (eth_call's
-    overrides). deadline: for the block's own system calls, off chain.
+    overrides). deadline: for the block's own system calls, off chain. shortcuts: whether the known effect of official
+    system contracts may replace a run of their code, for who does not ask what that reads.
     """
 
     def __init__(
@@ -94,9 +95,11 @@ class Executor:
         *,
         moved_precompiles: Mapping[Address, Address | None] | None = None,
         deadline: Deadline | None = None,
+        shortcuts: bool = True,
     ) -> None:
         self.environment = environment
         self._deadline = deadline
+        self._shortcuts = shortcuts
         self.state = state
         self._kept_evm_state: PyEvmState | None = None
         tables = _tables(environment)
@@ -291,7 +294,7 @@ class Executor:
         )
 
     def _system_call(self, target: Address, data: bytes) -> system.SystemCallResult:
-        known = system.take_shortcut(self.environment, self.state, target, data)
+        known = system.take_shortcut(self.environment, self.state, target, data) if self._shortcuts else None
         if known is not None:
             return known
         if self._deadline is not None:

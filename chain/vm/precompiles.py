@@ -10,7 +10,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_dss_signature
 
 from zevm.chain.native.answers import InputError
-from zevm.chain.native.curves import BLS_ORDER, kzg_proof_holds, modexp
+from zevm.chain.native.curves import BLS_ORDER, kzg_proof_holds
+from zevm.chain.native.modexp import modexp
 from zevm.chain.types.transaction import InvalidSignatureError, recover_address
 from zevm.chain.vm.arithmetic import compute
 from zevm.chain.vm.faults import InputLengthError, PrecompileError

@@ -22,31 +22,26 @@ RING_SIZE = 8191
 _QUEUE_SLOTS = (0, 1, 2, 3)
 """Excess, count, head and tail of a request queue (EIP-7002, EIP-7251)."""
 
-Shortcut = Callable[[BlockEnvironment, ExecutionState, Address, bytes], bytes | None]
-"""Takes the block, the state, the contract's address and the input; the output, or None: call the contract."""
+Shortcut = Callable[[BlockEnvironment, ExecutionState, Address, bytes], bool]
+"""Takes the block, the state, the contract's address and the input; whether that was all, without output: where it was
+not, nothing was changed, and the contract is to be called. It changes slots alone."""
 
 
-def _keep_beacon_root(
-    environment: BlockEnvironment, state: ExecutionState, address: Address, data: bytes
-) -> bytes | None:
+def _keep_beacon_root(environment: BlockEnvironment, state: ExecutionState, address: Address, data: bytes) -> bool:
     slot = environment.timestamp % RING_SIZE
     state.set_storage(address, slot, environment.timestamp)
     state.set_storage(address, slot + RING_SIZE, int.from_bytes(data, "big"))
-    return b""
+    return True
 
 
-def _keep_block_hash(
-    environment: BlockEnvironment, state: ExecutionState, address: Address, data: bytes
-) -> bytes | None:
+def _keep_block_hash(environment: BlockEnvironment, state: ExecutionState, address: Address, data: bytes) -> bool:
     state.set_storage(address, (environment.number - 1) % RING_SIZE, int.from_bytes(data, "big"))
-    return b""
+    return True
 
 
-def _leave_empty_queue(_: BlockEnvironment, state: ExecutionState, address: Address, __: bytes) -> bytes | None:
+def _leave_empty_queue(_: BlockEnvironment, state: ExecutionState, address: Address, __: bytes) -> bool:
     """A queue without use since it was last read stays unchanged and returns nothing."""
-    if not state.has_storage(address):
-        return b""
-    return None if any(state.get_storage(address, slot) for slot in _QUEUE_SLOTS) else b""
+    return not state.has_storage(address) or not any(state.get_storage(address, slot) for slot in _QUEUE_SLOTS)
 
 
 SHORTCUTS: dict[bytes, Shortcut] = {

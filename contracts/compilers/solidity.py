@@ -28,17 +28,39 @@ def compile_solidity_file(source: Source, options: BuildOptions) -> Sequence[Art
         "sources": {_unit(file, source, options): {"content": file.read_text()} for file in files},
         "settings": {
             "optimizer": {"enabled": True, "runs": 200},
-            "outputSelection": {source.name: {"*": list(_OUTPUTS)}},
+            "outputSelection": {source.name: outputs_of()},
         },
     }
-    answer = _answer(find_solc(source.path.parent, options.tools), request, source, options)
+    solc = find_solc(source.path.parent, options.tools)
+    found = compile_standard_json(solc, request, source.name, options, folder=source.root).items()
+    return [artifact for (file, _), artifact in sorted(found) if file == source.name]
+
+
+def compile_standard_json(
+    solc: str, request: Mapping[str, Any], title: str, options: BuildOptions, *, folder: Path
+) -> dict[tuple[str, str], Artifact]:
+    """The artifacts of the contracts that a request of solc's standard JSON selects, by file and name.
+
+    The request has the text of each source. title: the whole as messages name it. folder: in which solc runs. Raises
+    BuildError.
+    """
+    answer = _answer(solc, request, title, options, folder)
     errors = [item["formattedMessage"].strip() for item in answer.get("errors", []) if item["severity"] == "error"]
     if errors:
         raise CompilerFailedError("\n".join(errors))
-    contracts: dict[str, dict[str, Any]] = answer.get("contracts", {}).get(source.name, {})
     texts = {unit: SourceText(unit, item["content"].encode()) for unit, item in request["sources"].items()}
     numbered = {item["id"]: texts[unit] for unit, item in answer.get("sources", {}).items() if unit in texts}
-    return [_artifact(name, source, contract, numbered) for name, contract in sorted(contracts.items())]
+    contracts: dict[str, dict[str, dict[str, Any]]] = answer.get("contracts", {})
+    return {
+        (file, name): _artifact(name, file, contract, numbered)
+        for file, declared in contracts.items()
+        for name, contract in declared.items()
+    }
+
+
+def outputs_of(contract: str = "*") -> dict[str, list[str]]:
+    """The outputs that a request selects of a contract of a file, or of all of them."""
+    return {contract: list(_OUTPUTS)}
 
 
 def find_solc(near: Path, tools: Path | None = None) -> str:
@@ -63,27 +85,21 @@ def _unit(file: Path, source: Source, options: BuildOptions) -> str:
     return file.as_posix()
 
 
-def _answer(solc: str, request: dict[str, Any], source: Source, options: BuildOptions) -> dict[str, Any]:
-    out = run_compiler(
-        [solc, "--standard-json"], source.name, options, cwd=source.root, given=json.dumps(request).encode()
-    )
+def _answer(solc: str, request: Mapping[str, Any], title: str, options: BuildOptions, folder: Path) -> dict[str, Any]:
+    out = run_compiler([solc, "--standard-json"], title, options, cwd=folder, given=json.dumps(request).encode())
     try:
         # solcjs says in front that it has no SMT solver
         found: dict[str, Any] = json.loads(out[out.index(b"{") :])
     except ValueError:
-        raise BuildError(
-            f"{source.name}: solc did not answer with JSON: {out[:200].decode(errors='replace')}"
-        ) from None
+        raise BuildError(f"{title}: solc did not answer with JSON: {out[:200].decode(errors='replace')}") from None
     return found
 
 
-def _artifact(name: str, source: Source, contract: dict[str, Any], sources: Mapping[int, SourceText]) -> Artifact:
+def _artifact(name: str, file: str, contract: dict[str, Any], sources: Mapping[int, SourceText]) -> Artifact:
     metadata = contract["metadata"]
     codes = {member: contract["evm"][member] for member in ("bytecode", "deployedBytecode")}
     if any(code["linkReferences"] for code in codes.values()):
-        raise BuildError(
-            f"{source.name}: {name} calls libraries that are deployed apart; build it with forge, which links"
-        )
+        raise BuildError(f"{file}: {name} calls libraries that are deployed apart; build it with forge, which links")
     documents = {
         member: {key: code[key] for key in _CODE if key in code} | {"object": "0x" + code["object"]}
         for member, code in codes.items()
@@ -92,7 +108,7 @@ def _artifact(name: str, source: Source, contract: dict[str, Any], sources: Mapp
     creation = bytes.fromhex(codes["bytecode"]["object"])
     maps = {CREATION_MEMBER: solc_source_map(creation, codes["bytecode"]["sourceMap"], sources)} if creation else {}
     return Artifact(
-        name, source.name, "Solidity", contract["abi"],
+        name, file, "Solidity", contract["abi"],
         bytecode=creation,
         deployed_bytecode=deployed,
         source_map=solc_source_map(deployed, codes["deployedBytecode"]["sourceMap"], sources) if deployed else None,

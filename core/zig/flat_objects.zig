@@ -4,6 +4,7 @@
 const std = @import("std");
 const Error = @import("errors.zig").Error;
 const keccak = @import("keccak.zig");
+const ordered = @import("ordered.zig");
 const python = @import("python.zig");
 const rlp = @import("rlp.zig");
 const word = @import("word.zig");
@@ -13,6 +14,9 @@ const Object = python.Object;
 
 /// The prefixes of the keys.
 const prefix = .{ .account = 'a', .slot = 's', .preimage = 'k', .history = 'i' };
+/// The keys of the latest state's root, and of the one up to which no preimage is missing.
+const state_root_key = "mstate root";
+const preimages_root_key = "mpreimages root";
 const address_size = 20;
 /// Of a hash, in the key of its preimage.
 const preimage_start_size = 6;
@@ -23,18 +27,59 @@ const largest = 1 << 31;
 
 /// flat_changes(get, accounts, storage, removed)
 pub fn changes(arguments: []const *Object) Error!*Object {
-    const wanted = try python.made(python.PyDict_New());
-    defer python.drop(wanted);
-    try put_removed(wanted, arguments[3]);
-    try put_accounts(wanted, arguments[1]);
-    try put_slots(wanted, arguments[2]);
-    const operations = try python.made(python.PyList_New(0));
-    defer python.drop(operations);
+    const list = try python.made(python.PyList_New(0));
+    defer python.drop(list);
     const old_values = try python.made(python.PyList_New(0));
     defer python.drop(old_values);
+    try take_changes(arguments[0], arguments[1..4], list, old_values);
+    return python.tuple(&.{ python.keep(list), python.keep(old_values) });
+}
+
+/// Append the operations, and the old values, of what accounts, storage and removed keys change.
+fn take_changes(get: *Object, parts: []const *Object, list: *Object, old_values: *Object) Error!void {
+    const wanted = try python.made(python.PyDict_New());
+    defer python.drop(wanted);
+    try put_removed(wanted, parts[2]);
+    try put_accounts(wanted, parts[0]);
+    try put_slots(wanted, parts[1]);
     var pairs: python.Pairs = .{ .dict = wanted };
-    while (pairs.next()) |pair| try compare(arguments[0], pair.key, pair.value, operations, old_values);
-    return python.tuple(&.{ python.keep(operations), python.keep(old_values) });
+    while (pairs.next()) |pair| try compare(get, pair.key, pair.value, list, old_values);
+}
+
+/// flat_operations(get, undo_key, before, after, accounts, storage, removed)
+pub fn operations(arguments: []const *Object) Error!*Object {
+    const get, const undo_key, const before, const after = arguments[0..4].*;
+    const taken = try asked(get, undo_key);
+    defer python.drop(taken);
+    if (!python.is_none(taken) or !try is_root(get, state_root_key, before)) return error.Refused;
+    const list = try python.made(python.PyList_New(0));
+    errdefer python.drop(list);
+    const old_values = try python.made(python.PyList_New(0));
+    defer python.drop(old_values);
+    try take_changes(get, arguments[4..7], list, old_values);
+    if (try is_root(get, preimages_root_key, before)) try append_root(list, preimages_root_key, after);
+    try append_root(list, state_root_key, after);
+    try take_difference(undo_key, before, after, old_values, list);
+    return list;
+}
+
+fn asked(get: *Object, key: *Object) Error!*Object {
+    const end: ?*Object = null;
+    return python.made(python.PyObject_CallFunctionObjArgs(get, key, end));
+}
+
+/// Whether a root is the one under a key; that of the empty trie is not kept.
+fn is_root(get: *Object, key: []const u8, root: *Object) Error!bool {
+    const name = try python.bytes(key);
+    defer python.drop(name);
+    const found = try asked(get, name);
+    defer python.drop(found);
+    const held = if (python.is_none(found)) &ordered.empty_root else try python.contents(found);
+    return std.mem.eql(u8, held, try python.contents(root));
+}
+
+fn append_root(list: *Object, key: []const u8, root: *Object) Error!void {
+    try append_pair(list, try python.bytes(key), python.keep(root));
 }
 
 fn put_removed(wanted: *Object, keys: *Object) Error!void {
@@ -73,7 +118,7 @@ fn put_slots(wanted: *Object, storage: *Object) Error!void {
     }
 }
 
-fn joined(parts: []const []const u8) Error!*Object {
+pub fn joined(parts: []const []const u8) Error!*Object {
     var size: usize = 0;
     for (parts) |part| size += part.len;
     const object, const out = try python.blank(size);
@@ -86,15 +131,14 @@ fn joined(parts: []const []const u8) Error!*Object {
 }
 
 /// What changes at a flat key, if anything: an operation, the preimage of a new key, the old value.
-fn compare(get: *Object, key: *Object, value: *Object, operations: *Object, old_values: *Object) Error!void {
-    const end: ?*Object = null;
-    const before = try python.made(python.PyObject_CallFunctionObjArgs(get, key, end));
+fn compare(get: *Object, key: *Object, value: *Object, list: *Object, old_values: *Object) Error!void {
+    const before = try asked(get, key);
     defer python.drop(before);
     const was_there = !python.is_none(before);
     const is_there = !python.is_none(value);
     if (!was_there and !is_there) return;
     if (was_there and is_there and std.mem.eql(u8, try python.contents(before), try python.contents(value))) return;
-    try append_pair(operations, python.keep(key), python.keep(value));
+    try append_pair(list, python.keep(key), python.keep(value));
     const old = if (was_there) python.keep(before) else try python.bytes("");
     try append_pair(old_values, python.keep(key), old);
     if (was_there) return;
@@ -106,11 +150,11 @@ fn compare(get: *Object, key: *Object, value: *Object, operations: *Object, old_
         python.drop(preimage_key);
         return failure;
     };
-    try append_pair(operations, preimage_key, nothing);
+    try append_pair(list, preimage_key, nothing);
 }
 
 /// Append a tuple of two new references, which it takes over.
-fn append_pair(list: *Object, first: *Object, second: *Object) Error!void {
+pub fn append_pair(list: *Object, first: *Object, second: *Object) Error!void {
     const pair = try python.tuple(&.{ first, second });
     defer python.drop(pair);
     try python.done(python.PyList_Append(list, pair));
@@ -118,30 +162,32 @@ fn append_pair(list: *Object, first: *Object, second: *Object) Error!void {
 
 /// difference_operations(undo_key, before, after, old_values)
 pub fn difference(arguments: []const *Object) Error!*Object {
+    const list = try python.made(python.PyList_New(0));
+    errdefer python.drop(list);
+    try take_difference(arguments[0], arguments[1], arguments[2], arguments[3], list);
+    return list;
+}
+
+/// Append the operations of a reverse difference and of its index.
+fn take_difference(key: *Object, before: *Object, after: *Object, old_values: *Object, list: *Object) Error!void {
     var arena_state: std.heap.ArenaAllocator = .init(memory.allocator());
     defer arena_state.deinit();
-    const undo_key = try python.contents(arguments[0]);
+    const undo_key = try python.contents(key);
     if (undo_key.len != undo_key_size) return error.Refused;
-    const roots: [2][]const u8 = .{ try python.contents(arguments[1]), try python.contents(arguments[2]) };
-    const old = try old_of(arena_state.allocator(), arguments[3]);
+    const roots: [2][]const u8 = .{ try python.contents(before), try python.contents(after) };
+    const old = try old_of(arena_state.allocator(), old_values);
     var size = rlp.string_size(roots[0]) + rlp.string_size(roots[1]);
     for (old) |*pair| size += rlp.string_size(pair.key) + rlp.string_size(pair.value);
     if (size > largest) return error.Refused;
     const record, const out = try python.blank(rlp.list_size(size));
-    const operations = python.made(python.PyList_New(0)) catch |failure| {
-        python.drop(record);
-        return failure;
-    };
-    errdefer python.drop(operations);
     var position = rlp.write_list_header(out, size);
     for (roots) |root| position += rlp.write_string(out[position..], root);
-    try append_pair(operations, python.keep(arguments[0]), record);
+    try append_pair(list, python.keep(key), record);
     for (old) |*pair| {
         position += rlp.write_string(out[position..], pair.key);
-        try append_posting(operations, pair.key, undo_key[1..], position);
+        try append_posting(list, pair.key, undo_key[1..], position);
         position += rlp.write_string(out[position..], pair.value);
     }
-    return operations;
 }
 
 const Old = struct { key: []const u8, value: []const u8 };
@@ -159,13 +205,13 @@ fn old_of(arena: std.mem.Allocator, list: *Object) Error![]const Old {
 }
 
 /// The index's entry of a flat key in a version: where in the record the old value stands.
-fn append_posting(operations: *Object, flat_key: []const u8, version: []const u8, position: usize) Error!void {
+fn append_posting(list: *Object, flat_key: []const u8, version: []const u8, position: usize) Error!void {
     const value = try offset_of(position);
     const key = joined(&.{ &.{prefix.history}, flat_key, version }) catch |failure| {
         python.drop(value);
         return failure;
     };
-    try append_pair(operations, key, value);
+    try append_pair(list, key, value);
 }
 
 /// Offsets that were asked for: a store in memory keeps many equal ones.

@@ -11,7 +11,10 @@ const evm_objects = @import("evm_objects.zig");
 const flat_objects = @import("flat_objects.zig");
 const host_objects = @import("host_objects.zig");
 const keccak = @import("keccak.zig");
+const ledger_objects = @import("ledger_objects.zig");
+const net_objects = @import("net_objects.zig");
 const places = @import("places.zig");
+const precompile_objects = @import("precompile_objects.zig");
 const python = @import("python.zig");
 const rlp_objects = @import("rlp_objects.zig");
 const run_objects = @import("run_objects.zig");
@@ -55,8 +58,11 @@ const rows = [_]Row{
     row("trie_get_with_proof", trie_objects.get_with_proof, 3, 3),
     row("trie_update", trie_objects.update, 3, 3),
     row("ordered_root", trie_objects.ordered_root, 1, 1),
-    row("state_after", state_objects.after, 6, 6),
+    row("net_changes", net_objects.changes, 7, 7),
+    row("state_after", state_objects.after, 8, 8),
     row("flat_changes", flat_objects.changes, 4, 4),
+    row("flat_operations", flat_objects.operations, 7, 7),
+    row("index_operations", ledger_objects.index, 4, 4),
     row("difference_operations", flat_objects.difference, 4, 4),
     row("memory_changes", store_objects.changes, 3, 3),
     row("fields_rlp", block_objects.fields_rlp, 1, 1),
@@ -73,6 +79,11 @@ const rows = [_]Row{
     row("wasm_begin", wasm_objects.begin, 5, 5),
     row("wasm_failure", wasm_objects.failure, 1, 1),
     row("wasm_end", wasm_objects.end, 1, 1),
+    row("bn254_add", precompile_objects.bn254_add, 1, 1),
+    row("bn254_multiply", precompile_objects.bn254_multiply, 1, 1),
+    row("bn254_pairing", precompile_objects.bn254_pairing, 1, 1),
+    row("modexp", precompile_objects.power, 3, 3),
+    row("blake2f", precompile_objects.compression, 1, 1),
     row("bind", bind, 3, 3),
     row("check", check, 1, 1),
     row("use_kernel", use_kernel, 1, 1),

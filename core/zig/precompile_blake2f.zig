@@ -1,6 +1,8 @@
 //! BLAKE2b's compression function (RFC 7693, section 3.2) as a precompile (EIP-152).
 
 const std = @import("std");
+const Clock = @import("clock.zig").Clock;
+const Error = @import("errors.zig").Error;
 
 pub const input_size = 213;
 pub const output_size = 64;
@@ -63,7 +65,18 @@ pub const Compression = struct {
         return std.mem.readInt(u64, data[place..][0..8], .little);
     }
 
-    pub fn advance(self: *Compression, rounds: u32) void {
+    /// By all rounds, in parts between looks at the clock.
+    pub fn advance_all(self: *Compression, rounds: u32, clock: *Clock) Error!void {
+        var left = rounds;
+        while (left > 0) {
+            const now = @min(left, rounds_between_looks);
+            try clock.spend(if (left < rounds) rounds_between_looks else 0);
+            self.advance(now);
+            left -= now;
+        }
+    }
+
+    fn advance(self: *Compression, rounds: u32) void {
         for (0..rounds) |_| {
             const order = &schedule[self.round % schedule.len];
             inline for (mixes, 0..) |places, index| {

@@ -2,9 +2,9 @@
 //! for its power of two. Numbers are limbs, the least one first.
 
 const std = @import("std");
+const Clock = @import("clock.zig").Clock;
 const Error = @import("errors.zig").Error;
 const Fork = @import("forks.zig").Fork;
-const Machine = @import("machine.zig").Machine;
 
 /// Most bytes of base, exponent and modulus here; EIP-7823's limit.
 pub const most_bytes = 1024;
@@ -14,7 +14,7 @@ const most_limbs = most_bytes / 8;
 const header_size = 96;
 
 /// Products of limbs between two looks at the clock: some fifty microseconds.
-const products_between_looks = 40_000;
+pub const products_between_looks = 40_000;
 
 /// Bits of an exponent for which a table of powers does not pay.
 const short_bits = 32;
@@ -80,7 +80,7 @@ pub const Input = struct {
     }
 
     /// base ** exponent % modulus into `out`, which has the modulus's size; zero where the modulus is.
-    pub fn power(self: *const Input, machine: *Machine, out: []u8) Error!void {
+    pub fn power(self: *const Input, clock: *Clock, out: []u8) Error!void {
         var buffer: [3][most_bytes]u8 = undefined;
         const base = buffer[0][0..self.base_size];
         const exponent = buffer[1][0..self.exponent_size];
@@ -88,18 +88,23 @@ pub const Input = struct {
         read(self.data, header_size, base);
         read(self.data, header_size + base.len, exponent);
         read(self.data, header_size + base.len + exponent.len, modulus);
-        var base_limbs: Limbs = undefined;
-        var modulus_limbs: Limbs = undefined;
-        var result: Limbs = @splat(0);
-        const digits = limbs_of(modulus, &modulus_limbs);
-        var clock: Clock = .{ .machine = machine };
-        if (digits.len > 0) try power_of_any(&clock, limbs_of(base, &base_limbs), std.mem.trimStart(u8, exponent, "\x00"), digits, &result);
-        for (out, 0..) |*byte, index| {
-            const place = out.len - 1 - index;
-            byte.* = @truncate(result[place / 8] >> @intCast(place % 8 * 8));
-        }
+        try power_of(clock, base, exponent, modulus, out);
     }
 };
+
+/// The power of big-endian numbers, base and modulus of `most_bytes` at most; `out` has the modulus's size.
+pub fn power_of(clock: *Clock, base: []const u8, exponent: []const u8, modulus: []const u8, out: []u8) Error!void {
+    var base_limbs: Limbs = undefined;
+    var modulus_limbs: Limbs = undefined;
+    var result: Limbs = @splat(0);
+    const digits = limbs_of(modulus, &modulus_limbs);
+    const significant = std.mem.trimStart(u8, exponent, "\x00");
+    if (digits.len > 0) try power_of_any(clock, limbs_of(base, &base_limbs), significant, digits, &result);
+    for (out, 0..) |*byte, index| {
+        const place = out.len - 1 - index;
+        byte.* = @truncate(result[place / 8] >> @intCast(place % 8 * 8));
+    }
+}
 
 /// Copy what the data have from a place on, and zeros behind.
 fn read(data: []const u8, place: usize, out: []u8) void {
@@ -124,20 +129,6 @@ fn limbs_of(bytes: []const u8, buffer: *Limbs) []const u64 {
 fn trimmed(limbs: []const u64) []const u64 {
     return std.mem.trimEnd(u64, limbs, &.{0});
 }
-
-/// Looks at the time after so many products.
-const Clock = struct {
-    machine: *Machine,
-    products: usize = 0,
-
-    fn spend(self: *Clock, products: usize) Error!void {
-        self.products += products;
-        if (self.products < products_between_looks) return;
-        self.products = 0;
-        const from = self.machine.state.host;
-        try from.table.look(from.context);
-    }
-};
 
 /// The power modulo odd * 2**shift: by the remainder theorem of both. exponent: bytes without leading zeros.
 fn power_of_any(clock: *Clock, base: []const u64, exponent: []const u8, modulus: []const u64, result: *Limbs) Error!void {

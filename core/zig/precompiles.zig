@@ -2,10 +2,12 @@
 
 const std = @import("std");
 const blake2f = @import("precompile_blake2f.zig");
+const bn254 = @import("precompile_bn254.zig");
 const frames = @import("frame.zig");
 const host = @import("host.zig");
 const modexp = @import("precompile_modexp.zig");
 const ripemd160 = @import("precompile_ripemd160.zig");
+const Clock = @import("clock.zig").Clock;
 const End = @import("machine.zig").End;
 const Error = @import("errors.zig").Error;
 const Machine = @import("machine.zig").Machine;
@@ -41,6 +43,7 @@ pub fn run(machine: *Machine, number: u8, message: *const host.Message) Error!En
     return switch (number) {
         modexp_number => raise(machine, message),
         blake2f_number => compress(machine, message),
+        6, 7, 8 => compute(machine, @enumFromInt(number), message),
         else => ask(machine, message),
     };
 }
@@ -76,7 +79,8 @@ fn raise(machine: *Machine, message: *const host.Message) Error!End {
     const input = modexp.Input.of(message.data) orelse return ask(machine, message);
     const gas = input.gas(machine.rules.fork);
     if (gas > message.gas) return .{ .status = .out_of_gas, .gas_left = 0 };
-    try input.power(machine, try machine.answer.addManyAsSlice(machine.memory, input.modulus_size));
+    var clock = clock_of(machine, modexp.products_between_looks);
+    try input.power(&clock, try machine.answer.addManyAsSlice(machine.memory, input.modulus_size));
     return .{ .status = .success, .gas_left = message.gas - gas, .output = machine.answer.items };
 }
 
@@ -88,15 +92,31 @@ fn compress(machine: *Machine, message: *const host.Message) Error!End {
         machine.detail = .{ .text = "invalid final flag" };
         return .{ .status = .precompile, .gas_left = 0 };
     };
-    var rounds = blake2f.rounds_of(data);
+    const rounds = blake2f.rounds_of(data);
     if (rounds > message.gas) return .{ .status = .out_of_gas, .gas_left = 0 };
-    const gas_left = message.gas - rounds;
-    while (rounds > 0) {
-        const now = @min(rounds, blake2f.rounds_between_looks);
-        compression.advance(now);
-        rounds -= now;
-        if (rounds > 0) try machine.state.host.table.look(machine.state.host.context);
-    }
+    var clock = clock_of(machine, blake2f.rounds_between_looks);
+    try compression.advance_all(rounds, &clock);
     try machine.answer.appendSlice(machine.memory, &compression.end());
-    return .{ .status = .success, .gas_left = gas_left, .output = machine.answer.items };
+    return .{ .status = .success, .gas_left = message.gas - rounds, .output = machine.answer.items };
+}
+
+/// A point or a truth, of points of alt_bn128.
+fn compute(machine: *Machine, operation: bn254.Operation, message: *const host.Message) Error!End {
+    const gas = operation.gas(machine.rules.fork, message.data.len);
+    if (gas > message.gas) return .{ .status = .out_of_gas, .gas_left = 0 };
+    var clock = clock_of(machine, bn254.steps_between_looks);
+    var room: [bn254.most_output]u8 = undefined;
+    const output = bn254.run(operation, message.data, &clock, &room) catch |failure| switch (failure) {
+        error.Refused, error.OutOfMemory, error.Raised => |known| return known,
+        else => |fault| {
+            machine.detail = .{ .text = bn254.text_of(fault) };
+            return .{ .status = .precompile, .gas_left = 0 };
+        },
+    };
+    try machine.answer.appendSlice(machine.memory, output);
+    return .{ .status = .success, .gas_left = message.gas - gas, .output = machine.answer.items };
+}
+
+fn clock_of(machine: *const Machine, units_between_looks: usize) Clock {
+    return .{ .host = machine.state.host, .units_between_looks = units_between_looks };
 }

@@ -25,6 +25,8 @@ const largest_record = 2 + 9 + 33 + 2 * (1 + hash_size);
 /// An account of a difference. Objects are borrowed from what `held` keeps.
 const Account = struct {
     address: *Object,
+    /// The AccountChange, or None.
+    change: *Object,
     /// The key of the state trie.
     key: [hash_size]u8 = undefined,
     /// Null of an account that goes.
@@ -43,7 +45,10 @@ const Work = struct {
     arena: std.mem.Allocator,
     held: *trie_objects.Held,
     nodes_of: *Object,
+    known: []const *Object,
     root: *const [hash_size]u8,
+    /// Makes an Account of its fields.
+    account_of: *Object,
 
     fn nodes(self: *const Work, owner: []const u8) Error!trie_objects.Nodes {
         const name = try python.bytes(owner);
@@ -51,35 +56,49 @@ const Work = struct {
         const end: ?*Object = null;
         const found = try python.made(python.PyObject_CallFunctionObjArgs(self.nodes_of, name, end));
         try self.held.add(found);
-        return .{ .callable = found, .held = self.held };
+        return .{ .callable = found, .held = self.held, .known = self.known };
     }
 };
 
-/// state_after(nodes_of, root, accounts, storage, wiped, storage_roots)
+/// state_after(nodes_of, known, root, accounts, storage, wiped, storage_roots, account_of)
 pub fn after(arguments: []const *Object) Error!*Object {
     var arena_state: std.heap.ArenaAllocator = .init(memory.allocator());
     defer arena_state.deinit();
     var held: trie_objects.Held = .{};
     defer held.release();
+    const arena = arena_state.allocator();
     const work: Work = .{
-        .arena = arena_state.allocator(),
+        .arena = arena,
         .held = &held,
         .nodes_of = arguments[0],
-        .root = try hash_in(arguments[1]),
+        .known = try dicts_of(arena, arguments[1], &held),
+        .root = try hash_in(arguments[2]),
+        .account_of = arguments[7],
     };
-    const accounts = try accounts_of(&work, arguments[2], arguments[3]);
-    try hash_keys(work.arena, accounts);
-    const kept = try settle_storage(&work, accounts, arguments[4], arguments[5]);
+    const accounts = try accounts_of(&work, arguments[3], arguments[4]);
+    try hash_keys(arena, accounts);
+    const kept = try settle_storage(&work, accounts, arguments[5], arguments[6]);
     const records = try python.made(python.PyDict_New());
     defer python.drop(records);
-    const roots = try python.made(python.PyDict_New());
-    defer python.drop(roots);
-    const entries = try entries_of(&work, accounts, records, roots);
+    const decoded = try python.made(python.PyDict_New());
+    defer python.drop(decoded);
+    const entries = try entries_of(&work, accounts, records, decoded);
     const made = try python.made(python.PyDict_New());
     defer python.drop(made);
     try trie_objects.put_by_hash(made, kept);
     const root = try settle_accounts(&work, entries, made);
-    return python.gathered(4, .{ root, python.keep(records), python.keep(roots), python.keep(made) });
+    return python.gathered(4, .{ root, python.keep(records), python.keep(decoded), python.keep(made) });
+}
+
+fn dicts_of(arena: std.mem.Allocator, list: *Object, held: *trie_objects.Held) Error![]const *Object {
+    const items = try python.sequence(list);
+    const dicts = try arena.alloc(*Object, items.size);
+    for (dicts, 0..) |*dict, index| {
+        dict.* = try items.at(index);
+        if (!python.is(dict.*, .dict)) return error.Refused;
+        try held.add(python.keep(dict.*));
+    }
+    return dicts;
 }
 
 fn hash_in(object: *Object) Error!*const [hash_size]u8 {
@@ -94,10 +113,12 @@ fn accounts_of(work: *const Work, changes: *Object, storage: *Object) Error![]Ac
     for (accounts) |*account| {
         const pair = pairs.next() orelse return error.Refused;
         try work.held.add(python.keep(pair.key));
+        try work.held.add(python.keep(pair.value));
         const fields = if (python.is_none(pair.value)) null else try fields_of(pair.value);
         const slots = try python.value_in(storage, pair.key);
         account.* = .{
             .address = pair.key,
+            .change = pair.value,
             .fields = fields,
             .slots = if (fields == null or slots == null) &.{} else try slots_of(work.arena, slots.?),
         };
@@ -216,16 +237,26 @@ fn old_root(work: *const Work, account: *const Account, roots: *Object) Error![h
     return if (is_record) storage_root[0..hash_size].* else error.Refused;
 }
 
-/// The accounts as the state trie is to hold them; the same and the storage roots are put into the dicts.
-fn entries_of(work: *const Work, accounts: []const Account, records: *Object, roots: *Object) Error![]update.Entry {
+/// The accounts as the state trie is to hold them; the same and what they decode to are put into the dicts.
+fn entries_of(work: *const Work, accounts: []const Account, records: *Object, decoded: *Object) Error![]update.Entry {
     const entries = try work.arena.alloc(update.Entry, accounts.len);
     for (entries, accounts) |*entry, *account| {
         const record = if (account.fields) |*fields| try encode_record(work.arena, fields, &account.storage_root) else "";
         entry.* = try entry_of(work.arena, &account.key, record);
         try python.put(records, account.address, python.bytes(record));
-        if (account.fields != null) try python.put(roots, account.address, python.bytes(&account.storage_root));
+        try python.put(decoded, account.address, if (account.fields == null) python.none() else account_from(work, account));
     }
     return update.sorted(entries);
+}
+
+fn account_from(work: *const Work, account: *const Account) Error!*Object {
+    const change = try python.sequence(account.change);
+    const root = try python.bytes(&account.storage_root);
+    const nonce = python.keep(try change.at(0));
+    const fields = try python.tuple(&.{ nonce, python.keep(try change.at(1)), root, python.keep(try change.at(2)) });
+    defer python.drop(fields);
+    const end: ?*Object = null;
+    return python.made(python.PyObject_CallFunctionObjArgs(work.account_of, fields, end));
 }
 
 /// The RLP of [nonce, balance, storage root, code hash].

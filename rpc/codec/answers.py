@@ -2,19 +2,29 @@
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
 from zevm.chain.concurrency.deadline import Deadline, NotBriefError
 from zevm.chain.concurrency.writer import Steps
 from zevm.chain.tracing.encoded import Encoded, enclosed, is_small, size_of, take_text, use_up
+from zevm.chain.view import ChainView
 from zevm.rpc.codec.later import Later
 from zevm.rpc.codec.parsing import RawNumber
 from zevm.rpc.errors import RpcError
 
 BRIEF_ANSWER_BYTES = 64 * 1024
 """Most bytes of an answer in parts that the event loop joins."""
+
+
+class OfChain(Protocol):
+    """The services of a method (rpc.services.Services), as far as its execution needs them here."""
+
+    @property
+    def chain(self) -> ChainView:
+        """The chain that it reads."""
+        ...
 
 
 def _encode_raw_number(value: Any) -> orjson.Fragment:
@@ -37,14 +47,19 @@ def success(identifier: Any, result: Any) -> bytes:
     return success(identifier, orjson.Fragment(encoded))
 
 
-def execute_and_encode(identifier: Any, function: Callable[..., Any], *arguments: Any, deadline: Deadline) -> bytes:
+def execute_and_encode(
+    identifier: Any, function: Callable[..., Any], services: OfChain, *arguments: Any, deadline: Deadline
+) -> bytes:
     """Execute a call on a worker, and encode its answer there, since it may be large."""
-    return success_in_slices(identifier, function(*arguments, deadline=deadline))
+    result = services.chain.on_one_ground(function, services, *arguments, deadline=deadline)
+    return success_in_slices(identifier, result)
 
 
-def execute_briefly(identifier: Any, function: Callable[..., Any], *arguments: Any, deadline: Deadline) -> bytes:
+def execute_briefly(
+    identifier: Any, function: Callable[..., Any], services: OfChain, *arguments: Any, deadline: Deadline
+) -> bytes:
     """Execute a call on the event loop, and encode its answer there. Raises NotBriefError."""
-    result = function(*arguments, deadline=deadline)
+    result = services.chain.on_one_ground(function, services, *arguments, deadline=deadline)
     if type(result) is Encoded:
         deadline.bound(size_of(result.parts), BRIEF_ANSWER_BYTES)
     elif not is_small(result):

@@ -134,6 +134,8 @@ class Dispatcher:
             return self._begin_write(call, call.method, caller)
         if call.method.cost is Cost.EXECUTION:
             return self._begin_execution(call, call.method, caller)
+        if caller is not None:
+            caller.holds_back = call.method.holds_back
         return self._answer(call, caller)
 
     async def answer(self, body: bytes, caller: Caller | None = None) -> Reply:
@@ -243,6 +245,8 @@ class Dispatcher:
             return None
         method = call.method
         try:
+            if method.any_thread:
+                return self._services.chain.on_one_ground(method.function, self._services, *call.arguments)
             if method.connection:
                 return method.function(self._services, caller, *call.arguments)
             return method.function(self._services, *call.arguments)
@@ -391,10 +395,8 @@ class Dispatcher:
 
     def job_of(self, call: Call, method: Method, caller: Caller | None) -> tuple[Callable[..., Any], *tuple[Any, ...]]:
         """The function that executes or writes for a call and encodes its answer, and its arguments. On any thread."""
-        if method.cost is Cost.EXECUTION:
-            work: Callable[..., Any] = execute_and_encode
-        else:
-            work = write_in_steps if method.is_long else write
+        writing = write_in_steps if method.is_long else write
+        work: Callable[..., Any] = execute_and_encode if method.cost is Cost.EXECUTION else writing
         prefix = (self._services, caller) if method.connection else (self._services,)
         return (work, call.identifier, method.function, *prefix, *call.arguments)
 

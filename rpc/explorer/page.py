@@ -11,6 +11,8 @@ from zevm.rpc.limits import Limits
 from zevm.rpc.services import Services
 
 CUT = "…"
+LINE_BYTES = 32
+"""Of HTML around each line of a text that is shown by lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,18 @@ class PageText:
     def of(self, text: str) -> str:
         """The text without control characters, cut to the remaining size."""
         return self._share(printable(text if len(text) <= self._value_bytes else text[: self._value_bytes] + CUT))
+
+    def lines(self, text: str) -> list[str]:
+        """The lines of a text, with spaces for tabs, as far as they fit the rest of the page; then CUT."""
+        kept: list[str] = []
+        for line in text[: self._left].expandtabs(4).splitlines():
+            shown = printable(line)
+            self._left -= len(html.escape(shown).encode()) + LINE_BYTES
+            if self._left < 0:
+                self._left = 0
+                return [*kept, CUT]
+            kept.append(shown)
+        return kept
 
     def data(self, value: bytes) -> str:
         """Bytes as hex."""

@@ -4,6 +4,7 @@ A form counts only if it comes from the panel itself: of the same origin by the 
 the page carries and no other page can read.
 """
 
+import asyncio
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -63,7 +64,11 @@ class Panel:
 
     async def _take(self, scope: Scope, receive: Receive) -> Outcome:
         """Do the action of a form, which may come from anywhere."""
-        body = await _body(scope, receive)
+        try:
+            async with asyncio.timeout(self._services.limits.http_header_seconds):
+                body = await _body(scope, receive)
+        except TimeoutError:
+            return _refused(408, "the form did not arrive in time")
         if body is None:
             return _refused(413, f"a form has its length in its headers, and at most {FORM_BYTES} bytes")
         if (header(scope["headers"], b"content-type") or b"").partition(b";")[0].strip().lower() != _FORM:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 
-from zevm.rpc.explorer import account_page, chain_pages, reading_page, search, transaction_pages
+from zevm.rpc.explorer import account_page, chain_pages, reading_page, search, source_page, transaction_pages
 from zevm.rpc.explorer.page import Page, PageRequest, Redirect
 
 Maker = Callable[[PageRequest], Page | Redirect]
@@ -21,6 +21,7 @@ ROUTES: tuple[tuple[re.Pattern[str], Maker], ...] = tuple(
         (rf"/tx/{_NAME}/state", transaction_pages.state),
         (rf"/address/{_NAME}", account_page.overview),
         (rf"/address/{_NAME}/read", reading_page.read),
+        (rf"/address/{_NAME}/source", source_page.source),
         (rf"/address/{_NAME}/storage", account_page.storage),
         (rf"/address/{_NAME}/transactions", account_page.transactions),
         (r"/search", search.find),

@@ -29,7 +29,7 @@ class Site:
 
     def make(self, scope: Scope, panel: PanelView | None, deadline: Deadline) -> Answer:
         """The answer to a request. panel: None for a browser that sees none."""
-        found = self._found(scope, panel, deadline)
+        found = self._services.chain.on_one_ground(self._found, scope, panel, deadline)
         if isinstance(found, Redirect):
             return Answer(303, b"", location=found.location)
         return Answer(found.status, self._renderer.render(found, has_panel=panel is not None))

@@ -70,6 +70,9 @@ class Engine:
 
     def query(self, request: Request, prepared: Prepared, *, deadline: Deadline | None = None) -> Answer:
         """Execute a query."""
+        return self._services.chain.on_one_ground(self._query, request, prepared, deadline)
+
+    def _query(self, request: Request, prepared: Prepared, deadline: Deadline | None) -> Answer:
         run = self._begin(request, prepared, deadline)
         try:
             return self._finish(execute_sync(**run.arguments), run.budget)

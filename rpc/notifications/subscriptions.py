@@ -62,13 +62,17 @@ class PushConnection(Protocol):
 
 
 class Caller:
-    """The sender of a request over a connection that supports push; `created` are the subscriptions it opened."""
+    """The sender of a request over a connection that supports push.
 
-    __slots__ = ("connection", "created")
+    created: the subscriptions that it opened. holds_back: what it sends next waits for the answer.
+    """
+
+    __slots__ = ("connection", "created", "holds_back")
 
     def __init__(self, connection: PushConnection) -> None:
         self.connection = connection
         self.created: list[Subscription] = []
+        self.holds_back = False
 
 
 class Subscription:

@@ -40,11 +40,12 @@ class BodyError(Exception):
 
 
 class Bodies:
-    """Reads JSON bodies within the limits."""
+    """Reads bodies of certain content types, JSON's by default, within the limits."""
 
-    def __init__(self, limits: Limits, budget: InputBudget) -> None:
+    def __init__(self, limits: Limits, budget: InputBudget, kinds: frozenset[bytes] = CONTENT_TYPES) -> None:
         self._limits = limits
         self._budget = budget
+        self._kinds = kinds
         self._content_types: dict[bytes | None, bool] = {}
 
     def check(self, headers: Headers) -> Refusal | None:
@@ -59,15 +60,16 @@ class Bodies:
             return Refusal(400, "invalid content length")
         if length is not None and int(length[:20]) > self._limits.http_body_bytes:
             return self._too_large(int(length[:20]))
-        if not self._is_json(content_type):
-            return Refusal(415, "invalid content type, only application/json is supported")
+        if not self._is_admitted(content_type):
+            only = "application/json" if b"application/json" in self._kinds else b" or ".join(self._kinds).decode()
+            return Refusal(415, f"invalid content type, only {only} is supported")
         return None
 
-    def _is_json(self, content_type: bytes | None) -> bool:
+    def _is_admitted(self, content_type: bytes | None) -> bool:
         known = self._content_types.get(content_type)
         if known is None:
             essence = (content_type or b"").partition(b";")[0].strip().lower()
-            known = essence in CONTENT_TYPES
+            known = essence in self._kinds
             if len(self._content_types) < 256:
                 self._content_types[content_type] = known
         return known

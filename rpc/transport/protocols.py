@@ -18,7 +18,7 @@ from zevm.rpc.limits import Limits
 from zevm.rpc.memory.budgets import Budgets, OutputAccount
 from zevm.rpc.transport.asgi import OUTPUT_EXTENSION
 from zevm.rpc.transport.direct import Application, DirectRequest, Door
-from zevm.rpc.transport.guard import Headers, Refusal
+from zevm.rpc.transport.guard import Headers, Refusal, header
 from zevm.rpc.transport.stall import StallWatch
 from zevm.rpc.transport.unparsed import Turns, Unparsed
 
@@ -28,6 +28,9 @@ REQUEST_HEAD_BYTES = 65_536
 
 PARTS_AT_ONCE = 16
 """Parts of what a client has sent that are parsed in one turn of the event loop, if none completes a request."""
+
+CHUNKED_BYTES = 2_048
+"""Minimum size of a part within a body of unknown length: what follows the body in it are a few dozen requests."""
 
 _CONTINUE = b"HTTP/1.1 100 "
 _HEAD_TOO_LARGE = Refusal(431, f"request head too large (limit {REQUEST_HEAD_BYTES} bytes)")
@@ -117,6 +120,9 @@ class HttpProtocol(HttpToolsProtocol):
         self._has_host = False
         self._head_bytes = 0
         self._unfinished_bytes = 0
+        self._body_bytes = 0
+        """Bytes that are known to be of the present body, and not parsed yet."""
+        self._is_body_counted = False
         self._unparsed = Unparsed(self._shared.budgets.input)
         self._is_stopping = False
         self._is_one_request = True
@@ -165,7 +171,7 @@ class HttpProtocol(HttpToolsProtocol):
         for _ in range(PARTS_AT_ONCE):
             if not self._unparsed or self._has_begun or self._is_answering:
                 break
-            self._parse(self._unparsed.take())
+            self._parse(self._unparsed.take(self._body_bytes))
         if not self._unparsed:
             self._all_parsed()
             return
@@ -189,7 +195,7 @@ class HttpProtocol(HttpToolsProtocol):
             self.flow.resume_reading()
 
     def _parse(self, data: bytes) -> None:
-        """Parse; an unfinished head is bounded in bytes and time. Nothing is read behind a refused request."""
+        """Parse. Nothing is read behind a refused request."""
         self._is_one_request = True
         self._kept = None
         begins = self._is_between
@@ -200,15 +206,26 @@ class HttpProtocol(HttpToolsProtocol):
             self._hand_over(self._incoming)
         if self._is_ending or self._is_upgraded:
             self._unparsed.clear()
-        if not self._in_head:
+        self._bound(len(data), is_blank=begins and self._is_between and self._is_one_request)
+
+    def _bound(self, size_bytes: int, *, is_blank: bool) -> None:
+        """Bound the time of a head, of blank lines before it, and of the rest of a body whose request is answered.
+
+        size_bytes: of what has just been parsed. is_blank: it is blank lines between two requests.
+        """
+        is_answered = self.cycle is None or self.cycle.response_complete
+        is_over = self._is_ending or self._is_upgraded
+        if self._in_head or (is_blank and is_answered and not is_over):
+            if self._is_one_request:
+                self._unfinished_bytes += size_bytes
+            if self._unfinished_bytes > REQUEST_HEAD_BYTES:
+                # a line without end, which the parser keeps for itself
+                self._drop()
+                return
+        elif self._is_between or is_over or not is_answered:
             self._cancel_head_timer()
             return
-        if self._is_one_request:
-            self._unfinished_bytes += len(data)
-        if self._unfinished_bytes > REQUEST_HEAD_BYTES:
-            # a line without end, which the parser keeps for itself
-            self._drop()
-        elif self._head_timer is None:
+        if self._head_timer is None:
             self._head_timer = self.loop.call_later(self._shared.limits.http_header_seconds, self._drop)
 
     def on_message_begin(self) -> None:
@@ -245,6 +262,9 @@ class HttpProtocol(HttpToolsProtocol):
         version = self.parser.get_http_version()
         if not self._has_host and version == "1.1":
             self._refuse(Refusal(400, "missing required Host header"))
+        length = header(self.headers, b"content-length")
+        self._is_body_counted = length is not None and length.isdigit()
+        self._body_bytes = int(length[:20]) if length is not None and self._is_body_counted else CHUNKED_BYTES
         door = self._shared.door
         if door is not None and self._is_plain() and door.admits(self.headers):
             self._begin_direct(door, version != "1.0" and self.parser.should_keep_alive())
@@ -253,6 +273,8 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         """A part of the body."""
+        if self._is_body_counted:
+            self._body_bytes -= len(body)
         if self._incoming is None:
             super().on_body(body)
         else:
@@ -262,6 +284,7 @@ class HttpProtocol(HttpToolsProtocol):
         """The request is complete; further bytes in the same read belong to another."""
         self._is_one_request = False
         self._is_between = True
+        self._body_bytes = 0
         request, self._incoming, self._before = self._incoming, None, None
         if request is None:
             super().on_message_complete()

@@ -22,10 +22,13 @@ class Session:
         self._connection = connection
         self._slots = asyncio.Semaphore(calls)
         self._tasks: set[asyncio.Future[Reply]] = set()
+        self._holding: asyncio.Future[Reply] | None = None
 
     async def handle(self, body: bytes) -> None:
         """Start answering a message. Returns once the next one may be read."""
         await self._connection.ready()
+        while self._holding is not None:
+            await asyncio.wait((self._holding,))
         caller = Caller(self._connection)
         if len(body) > LOOP_BODY_BYTES:
             # the next message waits: what a client sends in order is begun in order
@@ -42,6 +45,8 @@ class Session:
             raise
         task = asyncio.ensure_future(reply)
         self._tasks.add(task)
+        if caller.holds_back:
+            self._holding = task
         task.add_done_callback(lambda done: self._done(done, caller))
 
     def close(self) -> None:
@@ -52,6 +57,8 @@ class Session:
     def _done(self, task: asyncio.Future[Reply], caller: Caller) -> None:
         self._tasks.discard(task)
         self._slots.release()
+        if task is self._holding:
+            self._holding = None
         if not task.cancelled():
             self._deliver(task.result(), caller)
 

@@ -5,6 +5,7 @@ once, and its memory until its turn comes; many clients that send so would hold 
 """
 
 import asyncio
+import re
 from collections.abc import Callable
 from itertools import islice
 
@@ -13,6 +14,8 @@ from zevm.rpc.transport.direct import END_OF_HEAD
 
 TURNS_AT_ONCE = 16
 """Connections that go on to a request which is there already, in one turn of the event loop."""
+
+_BLANK = re.compile(rb"[\r\n]*")
 
 
 class Unparsed:
@@ -34,13 +37,19 @@ class Unparsed:
         self._data = self._data[self._offset :] + data if self else data
         self._offset = 0
 
-    def take(self) -> bytes:
-        """The next part, of whole lines: it ends at most one request that it has begun itself."""
+    def take(self, body_bytes: int = 0) -> bytes:
+        """The next part, of whole lines: it ends at most one request that it has begun itself.
+
+        body_bytes: at its beginning, known to be of one body, whose blank lines are no ends of heads.
+        """
         data, begin = self._data, self._offset
-        end = data.find(END_OF_HEAD, begin) + len(END_OF_HEAD)
+        end = data.find(END_OF_HEAD, begin + body_bytes) + len(END_OF_HEAD)
         if end < len(END_OF_HEAD) or data.find(END_OF_HEAD, end) < 0:
             # one head at most, with its body or a part of it
             end = len(data)
+        # blank lines behind a head are no request's own
+        blank = _BLANK.match(data, end)
+        end = end if blank is None else blank.end()
         part = data[begin:end] if begin or end < len(data) else data
         self._offset = end
         if end == len(data):

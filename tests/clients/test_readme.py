@@ -61,7 +61,10 @@ def _link(source: str, target: str) -> None:
 
 @pytest.fixture(scope="module")
 def bare() -> dict[str, str]:
-    """The caller's environment without anything of this checkout but what Zig's compiler has compiled of its own."""
+    """The caller's environment without anything of this checkout but what Zig's compiler has compiled of its own.
+
+    Of the packages that pip installs, what is imported is compiled then, and the rest never.
+    """
     here = str(ROOT)
     path = os.pathsep.join(part for part in os.environ["PATH"].split(os.pathsep) if not part.startswith(here))
     kept = {
@@ -72,6 +75,8 @@ def bare() -> dict[str, str]:
     return kept | {
         "PATH": path,
         "NO_COLOR": "1",
+        "PIP_COMPILE": "0",
+        "PYTHONDONTWRITEBYTECODE": "",
         "HARDHAT_DISABLE_TELEMETRY_PROMPT": "true",
         "ZIG_GLOBAL_CACHE_DIR": str(CACHE),
     }

@@ -144,8 +144,9 @@ def test_the_functions_in_use_are_the_cores() -> None:
 
 PLANTED = {
     "state_after": lambda found: (bytes(32), *found[1:]),
-    "flat_changes": lambda found: (found[0][:-1], found[1]),
-    "difference_operations": lambda found: found[:-1],
+    "net_changes": lambda found: ({}, *found[1:]),
+    "flat_operations": lambda found: found[:-1],
+    "index_operations": lambda found: found[:-1],
     "receipts_summary": lambda found: (found[0], bytes(255) + b"\1"),
     "stored_receipts": lambda found: found + b"\0",
     "fields_rlp": lambda found: found[:-1],

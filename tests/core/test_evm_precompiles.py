@@ -150,10 +150,28 @@ def test_powers_of_absurd_sizes_fail_alike(fork: Fork) -> None:
             agree(MODEXP, b"".join(number.to_bytes(32, "big") for number in header) + b"\x03" * 9, 100_000, fork)
 
 
+ADD, MULTIPLY, PAIRING = 6, 7, 8
+POINT = (1).to_bytes(32, "big") + (2).to_bytes(32, "big")
+
+
+@pytest.mark.parametrize("fork", [Fork.BYZANTIUM, Fork.ISTANBUL, Fork.CANCUN])
+@pytest.mark.parametrize("number", [ADD, MULTIPLY, PAIRING])
+def test_points_cost_and_fail_alike_at_every_fork(number: int, fork: Fork) -> None:
+    whole = POINT + bytes(128)
+    for data in (b"", whole, whole * 2, whole + b"\0", whole[:-1], POINT[:40], b"\xff" * 192, POINT + b"\1" * 128):
+        outcome = agree(number, data, fork=fork)
+        needed = outcome.gas_used
+        if outcome.succeeded:
+            assert not agree(number, data, needed - 1, fork).succeeded
+            assert agree(number, data, needed, fork).succeeded
+    assert agree(number, POINT, fork=fork).succeeded == (number != PAIRING)
+    assert agree(number, POINT[::-1] + whole[:128], fork=fork).error is not None
+
+
 LONG = 300_000
 
 
-@pytest.mark.parametrize("number", [1, SHA256, IDENTITY, 6, 8, 10])
+@pytest.mark.parametrize("number", [1, SHA256, IDENTITY, 10])
 def test_long_input_is_shown_to_a_precompile_and_not_copied(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """A call pays for its memory once, not for each precompile that it shows it to."""
     shown: list[bytes | memoryview] = []

@@ -175,3 +175,23 @@ def test_a_hung_node_delays_nobody(origin: Chain, plain: NodeProcess) -> None:
         proxy.held.set()
         assert b'"result":null' in waiting.receive()
         assert at(rpc) == origin.number
+
+
+@pytest.mark.parametrize("is_fork", [True, False])
+def test_what_is_sent_behind_a_reset_is_done_behind_it(origin: Chain, plain: NodeProcess, is_fork: bool) -> None:
+    params = [{"forking": {"jsonRpcUrl": origin.node.url, "blockNumber": 30}}] if is_fork else []
+    calls: list[tuple[str, list[object]]] = [
+        ("evm_mine", []),
+        ("anvil_reset", params),
+        ("eth_blockNumber", []),
+        ("hardhat_reset", params),
+        ("evm_mine", []),
+    ]
+    with connect(plain.websocket_url) as socket:
+        for index, (method, arguments) in enumerate(calls):
+            socket.send(json.dumps({"jsonrpc": "2.0", "id": index, "method": method, "params": arguments}))
+        answers = [json.loads(socket.recv(timeout=20)) for _ in calls]
+    first = 30 if is_fork else 0
+    assert {answer["id"]: answer.get("result") for answer in answers}[2] == hex(first)
+    with plain.connect() as rpc:
+        assert at(rpc) == first + 1

@@ -4,7 +4,7 @@ import asyncio
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
@@ -67,6 +67,9 @@ class TinyChain:
 
     def header_by_number(self, number: int) -> Header:
         return replace(self.head.header, number=number)
+
+    def on_one_ground(self, read: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        return read(*arguments, **options)
 
 
 def replace_head(header: Header) -> Any:

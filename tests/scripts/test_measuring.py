@@ -1,8 +1,12 @@
 """Coverage by probes is that of coverage.py's own trace function."""
 
+import dis
 import importlib.util
+import sys
+from ctypes import string_at
+from itertools import pairwise
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 
 import pytest
 from coverage import Coverage
@@ -10,7 +14,7 @@ from coverage.python import PythonFileReporter
 from slipcover import Slipcover
 from slipcover.importer import SlipcoverLoader
 
-from testing.measuring import Arc, Reached, _branches
+from testing.measuring import Arc, Probes, Reached, _branches
 
 SOURCE = """
 def choose(kind, items=()):
@@ -79,7 +83,7 @@ def test_the_same_lines_and_branches_are_missing(calls: str, tmp_path: Path) -> 
     traced = Coverage(branch=True, data_file=None, config_file=False, include=[str(file)])
     with traced.collect():
         run(file, calls)
-    probes = Slipcover(branch=True, d_miss_threshold=-1, exclude_lines=[])
+    probes = Probes()
     run(file, calls, probes)
     seen = next(iter(probes.get_coverage()["files"].values()))
     reached = Reached(set(seen["executed_lines"]), {tuple(branch) for branch in seen["executed_branches"]})
@@ -89,7 +93,25 @@ def test_the_same_lines_and_branches_are_missing(calls: str, tmp_path: Path) -> 
     assert missing(probed, file) == missing(traced, file)
 
 
-def run(file: Path, calls: str, probes: Slipcover | None = None) -> None:
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="sys.monitoring takes the place of probes")
+def test_a_probe_is_jumped_over_once_it_was_reached(tmp_path: Path) -> None:
+    file = tmp_path / "sample.py"
+    file.write_text("def twice(number):\n    if number > 1:\n        return 2 * number\n    return 0\n")
+    module = run(file, "twice(2)", Probes())
+    code = module.twice.__code__
+    assert kinds_of_probes(code) == ["JUMP_FORWARD"] * 3 + ["NOP"] * 2, "two lines and the branch to the second"
+    assert module.twice(1) == 0
+    assert kinds_of_probes(code) == ["JUMP_FORWARD"] * 5
+
+
+def kinds_of_probes(code: CodeType) -> list[str]:
+    """What each probe begins with, as the interpreter sees it; `co_code` is a copy of the first look."""
+    instructions = string_at(id(code) + CodeType.__basicsize__, len(code.co_code))
+    names = [dis.opname[opcode] for opcode in instructions[::2]]
+    return [name for name, following in pairwise(names) if following == "PUSH_NULL"]
+
+
+def run(file: Path, calls: str, probes: Slipcover | None = None) -> ModuleType:
     spec = importlib.util.spec_from_file_location("sample", file)
     assert spec is not None
     assert spec.loader is not None
@@ -98,6 +120,7 @@ def run(file: Path, calls: str, probes: Slipcover | None = None) -> None:
     module.__spec__ = spec
     loader.exec_module(module)
     exec(calls, vars(module))
+    return module
 
 
 def missing(coverage: Coverage, file: Path) -> tuple[list[int], dict[int, tuple[int, int]]]:

@@ -243,6 +243,7 @@ def revert(services: Services, number: int) -> bool:
         ),
     ),
     aliases=("hardhat_reset",),
+    holds_back=True,
 )
 async def reset(services: Services, options: dict[str, Any] | None) -> None:
     """Start over, on a block of another chain or on none: the first block, an empty pool, a new instance id."""

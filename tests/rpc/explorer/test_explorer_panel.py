@@ -1,11 +1,13 @@
 """The development panel: what it does, and for whom it does nothing."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 
 import httpx
 import pytest
 
+from testing.speed import PATIENCE_SECONDS
 from tests.rpc.explorer.explored import HTML, Explored, Reader, explored
 from tests.rpc.methods.memory_node import ALICE, start_node, stop_node
 from zevm.chain.options import ChainOptions
@@ -138,6 +140,17 @@ async def test_a_form_is_short(chain: Explored) -> None:
     headers = HTML | {"Origin": _origin(chain), "Content-Type": "application/x-www-form-urlencoded"}
     assert (await chain.client.post("/panel", content=pieces(), headers=headers)).status_code == 413
     assert await chain.node.call("eth_blockNumber") == "0x0"
+
+
+async def test_a_form_arrives_in_time() -> None:
+    async with explored(http_header_seconds=0.1) as chain:
+        reader, writer = await asyncio.open_connection("127.0.0.1", chain.client.base_url.port)
+        length = b"Content-Length: 40\r\n\r\ntoken="
+        writer.write(
+            b"POST /panel HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n" + length
+        )
+        assert b" 408 " in await asyncio.wait_for(reader.readline(), PATIENCE_SECONDS)
+        writer.close()
 
 
 async def test_the_panel_is_of_this_computer_also_with_explorer() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from contextlib import suppress
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
@@ -120,3 +121,47 @@ def test_suggestions_survive_a_thread_that_empties_their_cache() -> None:
     suggestions = Suggestions(["eth_call"])
     suggestions._known = Emptied()
     assert suggestions.nearest("eth_cal") == "eth_call"
+
+
+WAITING = {
+    "blank lines": b"\r\n\r\n",
+    "blank lines behind an answer": post(ECHO),
+    "the rest of an answered request's body": b"GET /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("kind", WAITING)
+async def test_blank_lines_and_bodies_that_nobody_reads_put_no_end_off(kind: str) -> None:
+    """Idle time ends with the first byte that comes; what comes then has the time of a head."""
+    async with running_server(http_header_seconds=0.1, http_idle_seconds=60) as (port, _):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(WAITING[kind])
+        if kind != "blank lines":
+            assert b"HTTP/1.1 " in await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"\r\n")
+        with suppress(ConnectionResetError):
+            await asyncio.wait_for(reader.read(), PATIENCE_SECONDS)
+        writer.close()
+
+
+async def test_a_flood_of_blank_lines_is_cut_off() -> None:
+    async with running_server() as (port, _):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"\r\n" * 60_000)
+        with suppress(ConnectionResetError):
+            await asyncio.wait_for(reader.read(), PATIENCE_SECONDS)
+        writer.close()
+
+
+async def test_a_client_that_begins_with_blank_lines_has_its_idle_time_behind_the_answer() -> None:
+    async with running_server(http_header_seconds=1, http_idle_seconds=60) as (port, _):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for _ in range(2):
+            writer.write(b"\r\n")
+            await asyncio.sleep(0.01)
+            writer.write(post(ECHO))
+            assert b" 200 " in await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), PATIENCE_SECONDS)
+            await reader.readuntil(b"}")
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(reader.read(1), 1.5)
+        writer.close()

@@ -101,3 +101,32 @@ async def test_who_sends_too_much_ahead_is_cut_off() -> None:
                 assert b"HTTP/1.1" not in await reader.read()
         writer.close()
         assert services.budgets.input.used_bytes == 0
+
+
+BLANK = b"\r\n" * 400_000
+LONG = {
+    "of a known length": b"Content-Length: %d\r\n\r\n" % (len(ECHO) + len(BLANK)),
+    "in one chunk": b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % (len(ECHO) + len(BLANK)),
+}
+
+
+@pytest.mark.parametrize("kind", LONG)
+async def test_blank_lines_in_a_body_are_parsed_in_few_parts(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each would else be looked at as the end of a head: a million parts, and most of a minute."""
+    parts = 0
+    take = Unparsed.take
+
+    def counted(unparsed: Unparsed, body_bytes: int = 0) -> bytes:
+        nonlocal parts
+        parts += 1
+        return take(unparsed, body_bytes)
+
+    monkeypatch.setattr(Unparsed, "take", counted)
+    async with running_server() as (port, _):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        head = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n" + LONG[kind]
+        end = b"\r\n0\r\n\r\n" if b"chunked" in head else b""
+        writer.write(head + ECHO + BLANK + end)
+        assert b" 200 " in await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), PATIENCE_SECONDS)
+        writer.close()
+    assert parts <= len(BLANK) // 1_000

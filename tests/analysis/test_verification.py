@@ -1,0 +1,250 @@
+"""Contracts verified: what counts as equal code, what a submission may be, and the bounds of a compile."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from testing.solc_double import VERSION, solc_double
+from zevm.analysis.catalogue import Catalogue
+from zevm.analysis.verification.comparison import Match
+from zevm.analysis.verification.errors import SubmissionError
+from zevm.analysis.verification.store import VerifiedStore
+from zevm.analysis.verification.submission import Submission, flat_submission, standard_submission
+from zevm.analysis.verification.verifier import Failure, Job, Outcome, Verifier, VerifierLimits
+from zevm.contracts.compilers.installed_solc import InstalledSolc, SolcVersion
+from zevm.contracts.errors import CompilerBusyError, CompilerMissingError
+from zevm.contracts.options import CompilerLimits
+from zevm.storage.keccak import keccak256
+
+METADATA = bytes.fromhex("a264697066735822") + bytes(34) + bytes.fromhex("64736f6c6343000825") + b"\0\x33"
+OTHER_METADATA = METADATA[:10] + b"\x99" + METADATA[11:]
+BODY = bytes.fromhex("6080604052600436106100ff") + b"\x7f" + bytes(32) + bytes.fromhex("5b600080fd")
+FILLED = BODY.replace(bytes(32), b"\x11" * 32)
+IMMUTABLE = "13:32"
+LIBRARY = b"\x73" + bytes(20) + bytes.fromhex("3014608060405260043610")
+LIMITS = VerifierLimits(CompilerLimits(30, file_bytes=1 << 20), running=1, waiting=4, kept=8)
+Make = Callable[..., Verifier]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Iterator[Make]:
+    """Makes verifiers that compile with the program of testing.solc_double."""
+    made: list[Verifier] = []
+
+    def begin(limits: VerifierLimits = LIMITS, folder: Path | None = None, **bounds: int) -> Verifier:
+        store = VerifiedStore(folder, **({"most_contracts": 10, "most_bytes": 1 << 20} | bounds))
+        made.append(Verifier(Catalogue(), store, InstalledSolc([solc_double(tmp_path / "tool")]), limits))
+        return made[-1]
+
+    yield begin
+    for verifier in made:
+        verifier.close()
+
+
+def submission(*lines: str, contract: str = "a.sol:A") -> Submission:
+    document = {"language": "Solidity", "sources": {"a.sol": {"content": "\n".join(lines)}}, "settings": {}}
+    return standard_submission(document, contract, f"v{VERSION}")
+
+
+def source(code: bytes, *immutables: str, name: str = "A") -> str:
+    return " ".join(["contract", name, code.hex() or "-", *immutables])
+
+
+def verified(verifier: Verifier, code: bytes, *lines: str, contract: str = "a.sol:A") -> Outcome:
+    name = verifier.submit(Job(submission(*lines, contract=contract), b"\x01" * 20, code))
+    running = verifier.running(name)
+    if running is not None:
+        running.result(60)
+    outcome = verifier.outcome(name)
+    assert outcome is not None
+    return outcome
+
+
+@pytest.mark.parametrize(
+    ("compiled", "immutables", "deployed", "match"),
+    [
+        (BODY + METADATA, [], BODY + METADATA, Match.EXACT),
+        (BODY + METADATA, [IMMUTABLE], FILLED + METADATA, Match.EXACT),
+        (BODY + METADATA, [], BODY + OTHER_METADATA, Match.PARTIAL),
+        (BODY + METADATA, [IMMUTABLE], FILLED + OTHER_METADATA, Match.PARTIAL),
+        (BODY, [], BODY, Match.EXACT),
+        (LIBRARY, [], LIBRARY[:1] + b"\xaa" * 20 + LIBRARY[21:], Match.EXACT),
+        (BODY + METADATA, [], FILLED + METADATA, None),
+        (BODY + METADATA, [IMMUTABLE], FILLED[:-1] + b"\xfe" + METADATA, None),
+        (BODY + METADATA, [], BODY, Match.PARTIAL),
+        (BODY, [], BODY + b"\0", None),
+        (BODY + METADATA, [], BODY[:-1] + METADATA, None),
+    ],
+)
+def test_all_code_counts_but_what_a_deployment_fills_in(
+    make: Make, compiled: bytes, immutables: list[str], deployed: bytes, match: Match | None
+) -> None:
+    """Words of zeros that the compiler does not list as immutables count, unlike where names are looked up."""
+    outcome = verified(make(), deployed, source(compiled, *immutables))
+    assert outcome.match is match, outcome
+    assert (outcome.failure is Failure.NO_MATCH) == (match is None)
+
+
+def test_a_wrong_source_is_told_where_it_parts(make: Make) -> None:
+    wrong = bytearray(BODY)
+    wrong[5] ^= 1
+    verifier = make()
+    outcome = verified(verifier, BODY + METADATA, source(bytes(wrong) + METADATA))
+    assert f"from byte 5: 0x{wrong[5:13].hex()}, where the account has 0x{BODY[5:13].hex()}" in outcome.reason
+    assert verifier.verified(keccak256(BODY + METADATA)) is None
+    shorter = verified(verifier, BODY, source(BODY[:-1]))
+    assert f"{len(BODY) - 1} bytes of code and the account has {len(BODY)}" in shorter.reason
+
+
+def test_what_a_compiler_refuses_is_the_reason(make: Make) -> None:
+    outcome = verified(make(), BODY, "wrong", source(BODY))
+    assert (outcome.failure, outcome.reason) == (Failure.COMPILER, "a.sol: this is wrong")
+
+
+def test_a_name_that_several_files_or_none_have(make: Make) -> None:
+    verifier = make()
+    twice = replace(submission(source(BODY), contract="A"), sources={"a.sol": source(BODY), "b.sol": source(BODY)})
+    name = verifier.submit(Job(twice, b"", BODY))
+    if (running := verifier.running(name)) is not None:
+        running.result(60)
+    told = verifier.outcome(name)
+    assert told is not None
+    assert "2 contracts A (a.sol, b.sol)" in told.reason
+    assert verified(verifier, BODY, source(BODY), contract="A").match is Match.EXACT
+    assert "no contract a.sol:B" in verified(verifier, BODY, source(BODY), contract="a.sol:B").reason
+    assert "no code" in verified(verifier, BODY, source(b"")).reason
+
+
+def test_a_compiler_is_bounded_in_time_and_in_what_it_writes(make: Make) -> None:
+    slow = replace(LIMITS, compiler=replace(LIMITS.compiler, seconds=0.5))
+    begun = time.monotonic()
+    outcome = verified(make(slow), BODY, "endless", source(BODY))
+    assert outcome.failure is Failure.COMPILER
+    assert "took more than 0.5 seconds" in outcome.reason
+    assert time.monotonic() - begun < 25
+    large = verified(make(), BODY, "large", source(BODY))
+    assert large.failure is Failure.COMPILER
+    assert "wrote more than 1,048,576 bytes" in large.reason
+
+
+def test_few_wait_and_few_outcomes_are_kept(make: Make) -> None:
+    verifier = make(replace(LIMITS, waiting=0, kept=1))
+    first = verifier.submit(Job(submission("endless"), b"", BODY))
+    with pytest.raises(CompilerBusyError, match="1 contracts are being verified and 0 wait"):
+        verifier.submit(Job(submission(source(BODY)), b"", BODY))
+    outcome = verifier.outcome(first)
+    assert outcome is not None
+    assert outcome.is_pending
+    begun = time.monotonic()
+    verifier.close()
+    assert time.monotonic() - begun < 20, "the end of the node ends the compiler"
+    other = make(replace(LIMITS, kept=1))
+    names = []
+    for _ in range(7):
+        names.append(other.submit(Job(submission("wrong"), b"", BODY)))
+        if (running := other.running(names[-1])) is not None:
+            running.result(60)
+    assert other.outcome(names[0]) is None
+    assert other.outcome(names[-1]) is not None
+
+
+def test_as_many_contracts_are_kept_as_may_be(make: Make) -> None:
+    verifier = make(most_contracts=1)
+    assert verified(verifier, BODY, source(BODY)).match is Match.EXACT
+    assert verified(verifier, BODY, source(BODY)).match is Match.EXACT, "the same again takes no more room"
+    outcome = verified(verifier, LIBRARY, source(LIBRARY))
+    assert outcome.failure is Failure.NOT_KEPT
+    assert "--rpc-verified-contracts" in outcome.reason
+    small = make(most_bytes=100)
+    assert verified(small, BODY, source(BODY)).failure is Failure.NOT_KEPT
+
+
+def test_a_folder_keeps_contracts_for_the_next_run(
+    make: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "verified"
+    assert verified(make(folder=folder), FILLED + METADATA, source(BODY + METADATA, IMMUTABLE)).match is Match.EXACT
+    (folder / f"0x{'11' * 32}.json").write_text('{"abi": []}')
+    catalogue = Catalogue()
+    store = VerifiedStore(folder, most_contracts=10, most_bytes=1 << 20)
+    with closing(Verifier(catalogue, store, InstalledSolc(), LIMITS)) as later:
+        later.begin()
+    found = later.verified(keccak256(FILLED + METADATA))
+    assert found is not None
+    assert (found.file, found.name, found.version, found.match) == ("a.sol", "A", VERSION, Match.EXACT)
+    assert found.sources == {"a.sol": source(BODY + METADATA, IMMUTABLE)}
+    known = catalogue.identify(FILLED + METADATA)
+    assert known is not None
+    assert known.name == "A"
+    assert [entry["name"] for entry in known.functions.values()] == ["named"]
+    assert "11.json is no verified contract" in caplog.text
+    assert catalogue.identify(b"\x00") is None
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"language": "Vyper"}, "the language is 'Vyper'"),
+        ({"sources": {}}, "no sources"),
+        ({"sources": {"a.sol": {"urls": ["/etc/passwd"]}}}, "follows no URLs"),
+        ({"sources": {f"{number}.sol": {"content": ""} for number in range(4_097)}}, "4,097 sources"),
+        ({"settings": []}, "settings are no object"),
+    ],
+)
+def test_submissions_that_are_refused(change: dict[str, Any], text: str) -> None:
+    document = {"language": "Solidity", "sources": {"a.sol": {"content": ""}}, "settings": {}} | change
+    with pytest.raises(SubmissionError, match=text):
+        standard_submission(document, "A", "v0.8.28")
+
+
+@pytest.mark.parametrize("contract", ["", "a.sol:", "a.sol:1A", "b.sol:A", "a b"])
+def test_contracts_that_no_source_has(contract: str) -> None:
+    document = {"language": "Solidity", "sources": {"a.sol": {"content": ""}}}
+    with pytest.raises(SubmissionError, match="the contract is"):
+        standard_submission(document, contract, "v0.8.28")
+    with pytest.raises(SubmissionError, match="standard JSON"):
+        standard_submission(json.dumps(document), "A", "v0.8.28")
+
+
+@pytest.mark.parametrize("version", ["", "latest", "0.8", "v0.8.28-nightly.2024.1.1+commit.12345678", "../0.8.28"])
+def test_versions_that_are_no_release(version: str) -> None:
+    with pytest.raises(SubmissionError, match="version"):
+        flat_submission("", "A", version, {})
+
+
+def test_settings_that_do_not_change_the_code_are_left_out() -> None:
+    settings = {"optimizer": {"enabled": True}, "modelChecker": {"engine": "chc"}, "stopAfter": "parsing"}
+    flat = flat_submission("contract A {}", "any.sol:A", "0.8.28", settings)
+    assert flat.standard_json()["settings"] == {"optimizer": {"enabled": True}}
+    assert (flat.file, flat.name, str(flat.version)) == ("", "A", "0.8.28")
+
+
+def test_compilers_are_found_where_other_tools_have_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / "nothing"))
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    wanted = SolcVersion("0.8.20", "aaaaaaaa")
+    with pytest.raises(CompilerMissingError, match=r"svm install 0\.8\.20") as told:
+        InstalledSolc().find(wanted)
+    assert "found" not in str(told.value)
+    other = solc_double(tmp_path / ".svm" / "0.8.20", "0.8.20+commit.bbbbbbbb").rename(
+        tmp_path / ".svm" / "0.8.20" / "solc-0.8.20"
+    )
+    assert InstalledSolc().find(SolcVersion("0.8.20")) == (str(other), SolcVersion("0.8.20", "bbbbbbbb"))
+    with pytest.raises(CompilerMissingError, match=r"\(found: 0.8.20\+commit.bbbbbbbb\)"):
+        InstalledSolc().find(wanted)
+    folder = tmp_path / "cache" / "hardhat-nodejs" / "compilers-v2" / "linux-amd64"
+    right = solc_double(folder, "0.8.20+commit.aaaaaaaa").rename(folder / "solc-linux-amd64-v0.8.20+commit.aaaaaaaa")
+    assert InstalledSolc().find(wanted)[0] == str(right)
+    named = solc_double(tmp_path / "mine", "0.8.20+commit.aaaaaaaa")
+    assert InstalledSolc([named]).find(wanted)[0] == str(named), "the operator's comes first"
+    named.write_text("#!/bin/sh\nexit 1\n")
+    assert InstalledSolc([named]).find(wanted)[0] == str(right)
