@@ -6,7 +6,7 @@ passes the Guard first. Status codes are geth's; a JSON-RPC error is always HTTP
 
 import asyncio
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import Any, Protocol
 
 from zevm.rpc.dispatch.dispatcher import Dispatcher
 from zevm.rpc.execution.writes import LongWrite, Reply
@@ -23,9 +23,6 @@ from zevm.rpc.transport.http_bodies import (
     unless_left,
 )
 from zevm.rpc.transport.websocket import WebSocketEndpoint
-
-if TYPE_CHECKING:
-    from fastapi import FastAPI
 
 GRAPHQL_PATHS = frozenset({"/graphql", "/graphql/"})
 _ALLOW = (b"allow", b"POST, GET, OPTIONS")
@@ -57,7 +54,7 @@ class NodeApplication:
     ) -> None:
         self._services = services
         self._added: dict[str, Endpoint] = {}
-        self._fastapi: FastAPI | None = None
+        self._fastapi: Any = None
         self._loading = asyncio.Lock()
         self.endpoint = HttpEndpoint(services, dispatcher, guard)
         self.graphql_endpoint = graphql
@@ -94,10 +91,10 @@ class NodeApplication:
         """Serve a path by an application of its own."""
         self._added[path] = endpoint
         if self._fastapi is not None:
-            self._fastapi.add_route(path, endpoint)  # type: ignore[arg-type]
+            self._fastapi.add_route(path, endpoint)
 
-    def fastapi(self) -> "FastAPI":
-        """The whole application. The library takes a while to import."""
+    def fastapi(self) -> Any:
+        """The whole application, of FastAPI's class. The library takes a while to import."""
         if self._fastapi is None:
             from zevm.rpc.transport.routes import create_fastapi
 
@@ -106,7 +103,8 @@ class NodeApplication:
 
     async def _loaded(self) -> Endpoint:
         async with self._loading:
-            return self._fastapi or await asyncio.to_thread(self.fastapi)
+            application: Endpoint = self._fastapi or await asyncio.to_thread(self.fastapi)
+            return application
 
     async def _answer_options(self, scope: Scope, _: Receive, send: Send) -> None:
         await respond(send, 204, [*self._guard.preflight_headers(scope["headers"]), _ALLOW], b"")
