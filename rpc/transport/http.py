@@ -72,7 +72,7 @@ class NodeApplication:
         await endpoint(scope, receive, send)
 
     def endpoint_of(self, scope: Scope) -> Endpoint | None:
-        """What serves a WebSocket, or a request that the guard has let in; None where FastAPI's routes do."""
+        """The endpoint of a WebSocket, or of a request that the guard has let in; None where FastAPI's routes do."""
         if scope["type"] != "http":
             return self.websocket_endpoint if scope["type"] == "websocket" else None
         method, path = scope["method"], scope["path"]

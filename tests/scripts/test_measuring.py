@@ -14,7 +14,8 @@ from coverage.python import PythonFileReporter
 from slipcover import Slipcover
 
 from testing import probes as probes_module
-from testing.measuring import Arc, Probes, _branches, loader_of, new_probes, reached_by
+from testing.measuring import Arc, _branches, loader_of, new_probes, reached_by
+from testing.probes import Probes
 
 SOURCE = """
 def choose(kind, items=()):

@@ -11,7 +11,7 @@ BLOCKHASH = 0x40
 _WORD = 32
 
 VALUES: dict[str, Callable[[Frame], int | bytes]] = {}
-"""What the functions below tell of a frame, by their names: it stays the same while the frame is open.
+"""The answers of the functions below about a frame, by their names: each stays the same while the frame is open.
 
 In the order of `Name` in core/zig/wasm_frame.zig.
 """
