@@ -62,6 +62,8 @@ class TinyChain:
     database: Any = field(default_factory=lambda: SimpleNamespace(fault=None))
     options: ChainOptions = field(default_factory=ChainOptions)
 
+    is_for_development: bool = False
+
     @property
     def head(self) -> Any:
         return replace_head(Header(parent_hash=bytes(32), number=7, timestamp=int(time.time())))

@@ -42,7 +42,7 @@ REQUESTS: dict[str, bytes] = {
     "front page": _request("GET /"),
     "front page of a page elsewhere": _request("GET /", ORIGIN),
     "head of the front page": _request("HEAD /"),
-    "explorer": _request("GET /blocks", HTML),
+    "explorer": _request("GET /assets/explorer.css"),
     "nothing there": _request("GET /nothing", ORIGIN),
     "nothing there for a browser": _request("GET /nothing", HTML),
     "refused host": _request("GET /nothing").replace(b"localhost", b"evil.example"),
