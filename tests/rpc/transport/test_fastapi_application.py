@@ -27,7 +27,7 @@ def _request(line: str, *headers: str, body: bytes = b"") -> bytes:
 
 HTML = "Accept: text/html"
 ORIGIN = "Origin: http://localhost:3000"
-QUERY = b'{"query": "{ block { number } }"}'
+QUERY = b'{"query": "{ __typename }"}'
 REQUESTS: dict[str, bytes] = {
     **{
         name: b"".join(CASES[name])
@@ -52,7 +52,7 @@ REQUESTS: dict[str, bytes] = {
     "put": _request("PUT /", body=BATCH),
     "graphql": _request("POST /graphql", "Content-Type: application/json", body=QUERY),
     "graphql by a page": _request("POST /graphql", ORIGIN, "Content-Type: application/json", body=QUERY),
-    "graphql by its address": _request("GET /graphql?query=%7Bblock%7Bnumber%7D%7D"),
+    "graphql by its address": _request("GET /graphql?query=%7B__typename%7D"),
     "help for graphql": _request("GET /graphql", HTML),
     "added": _request("GET /added", ORIGIN),
 }
