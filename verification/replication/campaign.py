@@ -92,7 +92,7 @@ class Campaign:
             newest = self._follower("replay", self._network.ports[0])
             newest.start()
             self.followers.append(newest)
-            self._wait_until_equal()
+            self._wait_until_equal(newest)
             self._compare(self.load.kept, {})
 
     def close(self) -> None:
@@ -159,17 +159,23 @@ class Campaign:
             node.name: node.call("eth_getBlockByNumber", "latest", False) for node in victims if node is not self.leader
         }
 
-    def _wait_until_equal(self) -> float:
-        """Seconds until every follower has the leader's head. Raises DivergedError past the bound."""
+    def _wait_until_equal(self, beginner: Node | None = None) -> float:
+        """Seconds until every follower has the leader's head. Raises DivergedError past the bound.
+
+        beginner: a follower that has the whole chain to execute; the bound is that of its next block.
+        """
         self.leader.call("evm_mine")
         began = time.monotonic()
 
         def wait(node: Node) -> None:
             # the answer is held back until the follower is there; an error tells of the link to a killed leader
-            while time.monotonic() - began < self._bound_seconds:
+            newest, since = "", began
+            while time.monotonic() - since < self._bound_seconds:
                 with suppress(RpcError):
                     node.call("txpool_status")
                     return
+                if node is beginner and (number := node.call("eth_blockNumber")) != newest:
+                    newest, since = number, time.monotonic()
                 self._ended.wait(AGAIN_SECONDS)
 
         self._at_once(self.followers, wait)
