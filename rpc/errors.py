@@ -26,6 +26,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import Enum
 
+from zevm.analysis.verification.errors import Failure
 from zevm.chain import errors as chain_errors
 from zevm.chain.concurrency.deadline import ExecutionTimeoutError
 from zevm.chain.engine import errors as engine
@@ -338,10 +339,13 @@ HINTS: dict[Topic, str] = {
     chain_errors.MovedPrecompileError: "leave movePrecompileToAddress out",
     TraceMemoryError: "try again later, ask for less, or raise --rpc-trace-memory-bytes",
     TraceSizeError: "ask for less, as with limit, disableStack, disableStorage, onlyTopCall or another tracer",
+    Failure.NO_COMPILER: "or start the node with --solc PATH",
+    Failure.STORE_FULL: "raise --rpc-verified-contracts or --rpc-verified-bytes",
     build_errors.BuildTimeoutError: "--rpc-zig-seconds raises the limit",
     build_errors.CompilerMemoryError: "--rpc-zig-memory-bytes raises the limit",
     build_errors.ClientCompilesError: "--rpc-zig-client-compiles raises the limit",
     build_errors.CompilerBusyError: "--rpc-zig-compiles and --rpc-zig-waiting raise the limits",
+    StorageProblem.UNPROVED: "--fork-verify proofs proves it",
     StorageProblem.NODES_NOT_KEPT: (
         "ask for a newer block, or start with a larger --proofs-seconds; `--proofs all` keeps the tries of all states "
         "from its first start on"

@@ -47,6 +47,8 @@ class StorageProblem(Enum):
     """Nothing tells which write was the last that was acknowledged."""
     WRITES_LOST = auto()
     """Acknowledged writes are missing."""
+    UNPROVED = auto()
+    """The state beneath a fork is believed, not proved: it has no trie."""
     NODES_NOT_KEPT = auto()
     """The trie of a past state is not kept: its values can be read, not proved."""
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Protocol
 
 from zevm.storage.account import StateReader, decode_account
-from zevm.storage.errors import OriginError
+from zevm.storage.errors import OriginError, StorageProblem
 from zevm.storage.history import LAST_VERSION, Version
 from zevm.storage.keccak import EMPTY_KECCAK
 from zevm.storage.primitives import Address
@@ -222,7 +222,8 @@ def check_proved(origin: Origin | None) -> None:
     """Ahead of work that reads a trie. Raises OriginError where that of a fork does not tell of all that it has."""
     if origin is not None and not origin.is_proved:
         raise OriginError(
-            "the forked chain's state is not proved (--fork-verify): nothing of this one can be proved or listed"
+            "the forked chain's state is not proved: nothing of this one can be proved or listed",
+            StorageProblem.UNPROVED,
         )
 
 

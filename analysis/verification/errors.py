@@ -1,5 +1,17 @@
 """Errors of verifying contracts."""
 
+from enum import Enum
+
+
+class Failure(Enum):
+    """Why a submission was not verified."""
+
+    NO_COMPILER = "no compiler"
+    COMPILER = "compiler"
+    NO_MATCH = "no match"
+    STORE_FULL = "store full"
+    NOT_KEPT = "not kept"
+
 
 class SubmissionError(ValueError):
     """A submission has no form that can be compiled; the message says what is wrong."""

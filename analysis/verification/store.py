@@ -106,8 +106,7 @@ class VerifiedStore:
             others = {key: size for key, size in self._sizes.items() if key != code_hash}
             if len(others) >= self._most_contracts or sum(others.values()) + len(data) > self._most_bytes:
                 raise StoreFullError(
-                    f"{len(others):,} verified contracts are kept, and this one has {len(data):,} bytes: "
-                    "raise --rpc-verified-contracts or --rpc-verified-bytes"
+                    f"{len(others):,} verified contracts are kept, and this one has {len(data):,} bytes"
                 )
             if self._folder is None:
                 self._documents[code_hash] = data

@@ -7,12 +7,11 @@ from collections import OrderedDict
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from enum import Enum
 from functools import partial
 
 from zevm.analysis.catalogue import Catalogue
 from zevm.analysis.verification.comparison import Match, compare
-from zevm.analysis.verification.errors import NoMatchError, StoreFullError
+from zevm.analysis.verification.errors import Failure, NoMatchError, StoreFullError
 from zevm.analysis.verification.store import VerifiedContract, VerifiedStore
 from zevm.analysis.verification.submission import Submission
 from zevm.chain.concurrency.deadline import Cancellation
@@ -33,15 +32,6 @@ class VerifierLimits:
     running: int
     waiting: int
     kept: int
-
-
-class Failure(Enum):
-    """Why a submission was not verified."""
-
-    NO_COMPILER = "no compiler"
-    COMPILER = "compiler"
-    NO_MATCH = "no match"
-    NOT_KEPT = "not kept"
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +155,9 @@ class Verifier:
             return _failed(job, Failure.COMPILER, error)
         except NoMatchError as error:
             return _failed(job, Failure.NO_MATCH, error)
-        except (StoreFullError, OSError) as error:
+        except StoreFullError as error:
+            return _failed(job, Failure.STORE_FULL, error)
+        except OSError as error:
             return _failed(job, Failure.NOT_KEPT, error)
         self._catalogue.add(contract)
         LOGGER.info("%s is verified as 0x%s (%s)", job.submission.contract, job.address.hex(), match.value)

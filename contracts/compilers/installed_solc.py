@@ -72,7 +72,7 @@ class InstalledSolc:
         others = f" (found: {', '.join(map(str, sorted(seen)))})" if seen else ""
         raise CompilerMissingError(
             f"solc {wanted} is not on the node's computer{others}: `forge build`, `hardhat compile` or "
-            f"`svm install {wanted.number}` installs it, or start the node with --solc PATH"
+            f"`svm install {wanted.number}` installs it"
         )
 
     def _version_of(self, path: Path) -> SolcVersion | None:

@@ -14,13 +14,11 @@ from zevm.rpc.execution.workers import Workers
 from zevm.rpc.graphql.request import Answer, Request, failed, from_address, from_body, from_large_body
 from zevm.rpc.services import Services
 from zevm.rpc.transport.asgi import Receive, Scope, Send
-from zevm.rpc.transport.guard import Guard, Headers, Refusal
+from zevm.rpc.transport.guard import ALLOW, Guard, Headers, Refusal
 from zevm.rpc.transport.http_bodies import Bodies, BodyError, refuse, send_json, unless_left
 
 Execute = Callable[[Request, bool], Awaitable[Answer]]
 """Answers a request, which may hold a mutation or not."""
-
-_ALLOW = (b"allow", b"POST, GET, OPTIONS")
 
 
 class GraphqlEndpoint:
@@ -40,7 +38,7 @@ class GraphqlEndpoint:
         cors = self._guard.cors_headers(headers)
         method = scope["method"]
         if method not in ("POST", "GET"):
-            await refuse(send, Refusal(405, "method not allowed"), [*cors, _ALLOW])
+            await refuse(send, Refusal(405, "method not allowed"), [*cors, ALLOW])
             return
         refusal = self._bodies.check(headers) if method == "POST" else None
         if refusal is not None:
@@ -57,7 +55,7 @@ class GraphqlEndpoint:
         else:
             _, answer = await unless_left(self._answer(request, writes=method == "POST"), receive)
         if answer is not None:
-            extra = [*cors, _ALLOW] if answer.status == 405 else cors
+            extra = [*cors, ALLOW] if answer.status == 405 else cors
             await send_json(scope, send, answer.body, extra, answer.status)
 
     async def _read(self, scope: Scope, receive: Receive) -> Request:

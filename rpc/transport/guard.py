@@ -27,6 +27,7 @@ EXTENSION_SCHEMES = frozenset({"chrome-extension", "moz-extension", "safari-web-
 
 LOCAL_ORIGIN_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 ALLOWED_METHODS = b"POST, GET, OPTIONS"
+ALLOW = (b"allow", ALLOWED_METHODS)
 PREFLIGHT_SECONDS = b"600"
 REFUSALS_LOGGED = 256
 """Maximum of names and origins whose refusal is logged, once each."""

@@ -13,7 +13,7 @@ from zevm.rpc.execution.writes import LongWrite, Reply
 from zevm.rpc.memory.sources import CLIENT
 from zevm.rpc.services import Services
 from zevm.rpc.transport.asgi import Endpoint, Receive, Scope, Send
-from zevm.rpc.transport.guard import Guard, Headers, Refusal, is_browser
+from zevm.rpc.transport.guard import ALLOW, Guard, Headers, Refusal, is_browser
 from zevm.rpc.transport.http_bodies import (
     Bodies,
     BodyError,
@@ -25,7 +25,6 @@ from zevm.rpc.transport.http_bodies import (
 from zevm.rpc.transport.websocket import WebSocketEndpoint
 
 GRAPHQL_PATHS = frozenset({"/graphql", "/graphql/"})
-_ALLOW = (b"allow", b"POST, GET, OPTIONS")
 
 
 class Site(Protocol):
@@ -107,11 +106,11 @@ class NodeApplication:
             return application
 
     async def _answer_options(self, scope: Scope, _: Receive, send: Send) -> None:
-        await respond(send, 204, [*self._guard.preflight_headers(scope["headers"]), _ALLOW], b"")
+        await respond(send, 204, [*self._guard.preflight_headers(scope["headers"]), ALLOW], b"")
 
 
 async def _refuse_method(_: Scope, __: Receive, send: Send) -> None:
-    await refuse(send, Refusal(405, "method not allowed"), [_ALLOW])
+    await refuse(send, Refusal(405, "method not allowed"), [ALLOW])
 
 
 class HttpEndpoint:

@@ -13,10 +13,10 @@ import pytest
 from testing.solc_double import VERSION, solc_double
 from zevm.analysis.catalogue import Catalogue
 from zevm.analysis.verification.comparison import Match
-from zevm.analysis.verification.errors import SubmissionError
+from zevm.analysis.verification.errors import Failure, SubmissionError
 from zevm.analysis.verification.store import VerifiedStore
 from zevm.analysis.verification.submission import Submission, flat_submission, standard_submission
-from zevm.analysis.verification.verifier import Failure, Job, Outcome, Verifier, VerifierLimits
+from zevm.analysis.verification.verifier import Job, Outcome, Verifier, VerifierLimits
 from zevm.contracts.compilers.installed_solc import InstalledSolc, SolcVersion
 from zevm.contracts.errors import CompilerBusyError, CompilerMissingError
 from zevm.contracts.options import CompilerLimits
@@ -159,10 +159,9 @@ def test_as_many_contracts_are_kept_as_may_be(make: Make) -> None:
     assert verified(verifier, BODY, source(BODY)).match is Match.EXACT
     assert verified(verifier, BODY, source(BODY)).match is Match.EXACT, "the same again takes no more room"
     outcome = verified(verifier, LIBRARY, source(LIBRARY))
-    assert outcome.failure is Failure.NOT_KEPT
-    assert "--rpc-verified-contracts" in outcome.reason
+    assert outcome.failure is Failure.STORE_FULL
     small = make(most_bytes=100)
-    assert verified(small, BODY, source(BODY)).failure is Failure.NOT_KEPT
+    assert verified(small, BODY, source(BODY)).failure is Failure.STORE_FULL
 
 
 def test_a_folder_keeps_contracts_for_the_next_run(

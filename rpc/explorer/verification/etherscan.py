@@ -13,6 +13,7 @@ from zevm.analysis.verification.store import VerifiedContract
 from zevm.analysis.verification.submission import Submission, flat_submission, standard_submission
 from zevm.analysis.verification.verifier import Job
 from zevm.contracts.errors import CompilerBusyError
+from zevm.rpc.errors import with_hint
 from zevm.rpc.explorer.verification.call import Call, Reply, address_of
 from zevm.rpc.methods.support.reading import account_of
 from zevm.rpc.methods.trace.ots import get_contract_creator
@@ -117,7 +118,7 @@ def check_verify_status(call: Call, parameters: Parameters) -> str:
         raise RefusedError("Pending in queue", pending=name)
     if outcome.match is None:
         # forge and Hardhat show this text and no other member of the answer
-        raise RefusedError(f"Fail - Unable to verify: {outcome.reason}")
+        raise RefusedError(f"Fail - Unable to verify: {with_hint(outcome.reason, outcome.failure)}")
     return "Pass - Verified"
 
 

@@ -6,11 +6,12 @@ from typing import Any, Final
 
 import orjson
 
-from zevm.analysis.verification.errors import SubmissionError
+from zevm.analysis.verification.errors import Failure, SubmissionError
 from zevm.analysis.verification.store import VerifiedContract
 from zevm.analysis.verification.submission import standard_submission
-from zevm.analysis.verification.verifier import Failure, Job, Outcome
+from zevm.analysis.verification.verifier import Job, Outcome
 from zevm.contracts.errors import CompilerBusyError
+from zevm.rpc.errors import with_hint
 from zevm.rpc.explorer.verification.call import Call, Reply, address_of
 from zevm.rpc.methods.support.reading import account_of
 from zevm.storage.primitives import Address
@@ -22,6 +23,7 @@ _CODES: Final = {
     Failure.NO_COMPILER: "unsupported_compiler_version",
     Failure.COMPILER: "compiler_error",
     Failure.NO_MATCH: "no_match",
+    Failure.STORE_FULL: "internal_error",
     Failure.NOT_KEPT: "internal_error",
 }
 
@@ -94,7 +96,7 @@ def _job(call: Call, name: str) -> Reply:
     value: dict[str, Any] = {"isJobCompleted": not outcome.is_pending, "verificationId": name}
     value["contract"] = _matched(call, outcome)
     if outcome.failure is not None:
-        value["error"] = _problem(_CODES[outcome.failure], outcome.reason)
+        value["error"] = _problem(_CODES[outcome.failure], with_hint(outcome.reason, outcome.failure))
     return Reply(200, value, name if outcome.is_pending else "")
 
 

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from eth_utils.address import to_checksum_address
+
 from testing.solc_double import VERSION
 from tests.rpc.explorer.explored import HOSTILE, HTML, Reader
 from tests.rpc.explorer.test_verification_api import ADDRESS, CODE, EMPTY, SOURCE, Verified, verifying
@@ -19,7 +21,9 @@ async def test_sources_a_file_at_a_time(tmp_path: Path) -> None:
     async with verifying(tmp_path, limits={"explorer_rows": 2}) as there:
         place = f"/address/{ADDRESS}/source"
         before = await shown(there, place)
-        assert f"forge verify-contract {ADDRESS} NAME --chain 31337 --verifier custom" in before.text
+        assert (
+            f"forge verify-contract {to_checksum_address(ADDRESS)} NAME --chain 31337 --verifier custom" in before.text
+        )
         assert "no code" in (await shown(there, f"/address/{EMPTY}/source")).text
         sources = {name: {"content": text} for name, text in (
             ("src/a.sol", f"{SOURCE}\n\t// {HOSTILE}"), ("src/b & c.sol", "// b"), ("d.sol", ""),
