@@ -28,7 +28,6 @@ def verifier(tmp_path: Path, **limits: Any) -> Verifier:
         ({"verify_seconds": 0.5}, "endless", "took more than 0.5 seconds"),
         ({"verify_output_bytes": 4_096}, "large", "wrote more than 4,096 bytes"),
         ({"verify_memory_bytes": 1 << 20}, "", "solc"),
-        ({"verified_contracts": 0}, "", "--rpc-verified-contracts"),
         ({"verified_bytes": 100}, "", "--rpc-verified-bytes"),
     ],
 )
@@ -39,8 +38,14 @@ def test_each_limit_fails_what_exceeds_it(tmp_path: Path, limits: dict[str, Any]
         assert reason in outcome.reason
 
 
+def test_as_many_contracts_are_kept_as_the_limit_says(tmp_path: Path) -> None:
+    with closing(verifier(tmp_path, verified_contracts=1)) as small:
+        assert verified(small, LIBRARY, source(LIBRARY)).match is Match.EXACT
+        assert "--rpc-verified-contracts" in verified(small, BODY, source(BODY)).reason
+
+
 def test_compiles_wait_for_each_other_and_few_are_remembered(tmp_path: Path) -> None:
-    with closing(verifier(tmp_path, verify_compiles=1, verify_waiting=1, verify_outcomes=0)) as small:
+    with closing(verifier(tmp_path, verify_compiles=1, verify_waiting=1, verify_outcomes=1)) as small:
         first, second = (small.submit(Job(submission("endless"), b"", BODY)) for _ in range(2))
         with pytest.raises(CompilerBusyError, match="1 contracts are being verified and 1 wait"):
             small.submit(Job(submission("endless"), b"", BODY))
