@@ -5,7 +5,16 @@ from collections.abc import AsyncIterator
 import pytest
 from httpx import AsyncClient
 
-from tests.rpc.explorer.explored import HOSTILE, REVERTER, REVERTER_ADDRESS, Explored, explored, fill
+from tests.rpc.explorer.explored import (
+    HOSTILE,
+    LOGGER,
+    LOGGER_ADDRESS,
+    REVERTER,
+    REVERTER_ADDRESS,
+    Explored,
+    explored,
+    fill,
+)
 from tests.rpc.methods.memory_node import ALICE
 from tests.rpc.methods.test_engine import RECIPIENT, VERSIONS, engine_node
 from zevm.analysis.known_contract import KnownContract
@@ -164,6 +173,20 @@ async def test_the_calls_with_their_gas_and_what_they_print(chain: Explored) -> 
     assert {"#call-0", "#call-1"} <= set(nested.links)
     created = await chain.page(f"/tx/{chain.places['creation']}/calls")
     assert "bytes of code" in created.text
+
+
+async def test_storage_by_variable(chain: Explored) -> None:
+    word = {"encoding": "inplace", "label": "uint256", "numberOfBytes": "32"}
+    entry = {"label": HOSTILE, "type": "word", "slot": "1", "offset": 0}
+    for layout, text in (
+        ({"storage": [entry], "types": {"word": word}}, SHOWN),
+        ({"storage": [entry], "types": {}}, "storage layout cannot be read"),
+    ):
+        contract = KnownContract("R", "src/R.sol", "Solidity", [], runtime=LOGGER, storage_layout=layout)
+        chain.node.services.catalogue.add(contract, LOGGER_ADDRESS)
+        assert text in (await chain.page(f"/address/{chain.places['logger']}/storage")).text
+    unknown = await chain.page(f"/address/{chain.places['echo']}/storage")
+    assert "Variables" not in unknown.text
 
 
 async def test_failed_calls_have_the_line_of_their_source(chain: Explored) -> None:
