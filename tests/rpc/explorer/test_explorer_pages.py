@@ -198,9 +198,6 @@ async def test_failed_calls_have_the_line_of_their_source(chain: Explored) -> No
     contract = KnownContract("R", "src/R.sol", "Solidity", [], runtime=REVERTER, source_map=places)
     chain.node.services.catalogue.add(contract, REVERTER_ADDRESS)
     assert "at R.f (src/R.sol:3)" in (await chain.page(path)).text
-    async with explored(explorer_trace_seconds=1e-6) as hurried:
-        await fill(hurried)
-        await hurried.page(f"/tx/{hurried.places['failed']}/calls", 503)
 
 
 async def test_what_a_transaction_changed(chain: Explored) -> None:
