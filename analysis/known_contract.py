@@ -24,7 +24,7 @@ class KnownContract:
     """name: the contract's. source: its file, as messages name it. file: the artifact's, None without one.
 
     source_map, creation_source_map: of a contract without an artifact's file; others are read from there when someone
-    asks.
+    asks. storage_layout: in solc's form.
     """
 
     name: str
@@ -38,6 +38,7 @@ class KnownContract:
     creation_holes: tuple[tuple[int, int], ...] = field(default=(), repr=False)
     source_map: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)
     creation_source_map: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)
+    storage_layout: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)
 
     @cached_property
     def functions(self) -> Mapping[bytes, Entry]:
@@ -107,7 +108,7 @@ def contract_of(artifact: Artifact) -> KnownContract:
     return KnownContract(
         artifact.name, artifact.source, artifact.language, artifact.abi, artifact.file,
         artifact.deployed_bytecode, artifact.bytecode, runtime, creation,
-        artifact.source_map, artifact.extra.get(CREATION_MEMBER),
+        artifact.source_map, artifact.extra.get(CREATION_MEMBER), artifact.storage_layout,
     )  # fmt: skip
 
 
@@ -142,10 +143,11 @@ def _contract(member: dict[str, Any], name: Any, source: Any, language: Any, pat
     if runtime:
         runtime_holes = (*_holes(member.get("deployedBytecode")), *listed_ranges(member.get("deployedLinkReferences")))
         runtime_holes += tuple(listed_ranges(member.get("immutableReferences")))
+        layout = found if isinstance(found := member.get("storageLayout"), dict) else None
         creation_holes = (*_holes(member.get("bytecode")), *listed_ranges(member.get("linkReferences")))
         yield KnownContract(
             name, source, str(language), [entry for entry in abi if isinstance(entry, dict)], path,
-            runtime, creation, runtime_holes, creation_holes,
+            runtime, creation, runtime_holes, creation_holes, storage_layout=layout,
         )  # fmt: skip
 
 

@@ -113,6 +113,11 @@ class Verifier:
         """The verified source of this code, None where there is none."""
         return self._store.get(code_hash)
 
+    def is_exact(self, code_hash: bytes) -> bool:
+        """Whether nothing can be known better of an account with this code."""
+        found = self.verified(code_hash)
+        return found is not None and found.match is Match.EXACT
+
     def close(self) -> None:
         """End the running compiles, and drop the waiting ones."""
         self._end.cancel()

@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from zevm.analysis.known_contract import Entry, KnownContract
 from zevm.analysis.proxies import implementation_of
+from zevm.analysis.storage_variables import LayoutError, Variable, variables
 from zevm.chain.errors import ChainError
 from zevm.chain.tracing import history
 from zevm.chain.tracing.address_search import Match, SearchLimitError
@@ -83,12 +84,15 @@ def overview(request: PageRequest) -> Page:
 
 
 def storage(request: PageRequest) -> Page:
-    """An account's slots, by the hashes of their numbers."""
+    """An account's variables, as far as a layout is known, and its slots, by the hashes of their numbers."""
     text, address = request.text(), address_named(request.arguments[0])
+    named, told = _variables(request, address, text)
     account = account_of(request.services.chain.head.state, address)
     slots, following, problem = _slots(request, address, account, text)
     path = f"/address/{formats.address(address)}/storage"
     values = about(request, address, "storage") | {
+        "variables": named,
+        "variables_problem": told,
         "slots": slots,
         "problem": problem,
         "following": None if following is None else f"{path}?from=0x{following.hex()}",
@@ -166,6 +170,23 @@ def _functions(contract: KnownContract, limit: int, text: PageText) -> list[Func
         for selector, entry in entries.items()
     ]
     return listed[:limit]
+
+
+def _variables(request: PageRequest, address: Address, text: PageText) -> tuple[list[Variable], str | None]:
+    """The variables of the contract that an account runs, in its own storage, and why there are none."""
+    contract = contract_at(request.services, address)
+    if contract is None or contract.storage_layout is None or request.query.get("from"):
+        return [], None
+    state = request.services.chain.head.state
+    try:
+        found = variables(contract.storage_layout, lambda slot: state.storage(address, slot), request.rows)
+    except LayoutError:
+        return [], "The artifact's storage layout cannot be read."
+    except OriginError as error:
+        return [], text.of(str(error))
+    return [
+        replace(each, name=text.of(each.name), kind=text.of(each.kind), value=text.of(each.value)) for each in found
+    ], None
 
 
 def _slots(

@@ -7,12 +7,14 @@ from typing import Any
 import orjson
 
 from zevm.analysis.call_tree import Call, decode_call_tree
+from zevm.analysis.failure_places import FailurePlaces
 from zevm.chain.canonical.records import TransactionPosition
 from zevm.chain.tracing import trace
 from zevm.chain.tracing.encoded import Encoded, size_of, take_text
 from zevm.chain.types import Receipt, Transaction
 from zevm.chain.types.block_reference import LATEST, BlockReference
-from zevm.rpc.errors import LimitExceededError
+from zevm.contracts.source_maps import Place
+from zevm.rpc.errors import LimitExceededError, RpcError
 from zevm.rpc.explorer.page import PageRequest
 from zevm.rpc.methods.support.reading import code_of
 from zevm.rpc.methods.support.tracing import TraceConfig, run_trace
@@ -65,6 +67,25 @@ def run_again(request: PageRequest, transaction_hash: Hash32, tracer: str, **opt
             f"ask for debug_traceTransaction"
         )
     return orjson.loads(take_text(parts))
+
+
+def failure_places(request: PageRequest, mined: Mined) -> Mapping[int, Place]:
+    """The places where calls of a mined transaction failed, by the calls' numbers; none past the time of a trace."""
+    services, limits = request.services, request.services.limits
+    position = mined.position
+    if position is None:
+        return {}
+    watcher = FailurePlaces(services.catalogue, limits.explorer_calls)
+
+    def watched(asked: trace.TraceRequest) -> None:
+        deadline = asked.deadline()
+        trace.replay_before(services.chain, position, deadline).run(watcher, deadline)
+
+    try:
+        run_trace(services, request.deadline, watched, TraceConfig(None, f"{limits.explorer_trace_seconds:f}s"))
+    except RpcError:
+        return {}
+    return watcher.found
 
 
 def named_calls(services: Services, frame: Mapping[str, Any], mined: Mined) -> Call:

@@ -7,6 +7,7 @@ from typing import Any
 from zevm.analysis.call_tree import Call, Event
 from zevm.analysis.tree_text import end_of, head_of
 from zevm.chain.vm.precompiles import CONSOLE_ADDRESS
+from zevm.contracts.source_maps import Place
 from zevm.rpc.errors import RpcError
 from zevm.rpc.explorer import formats, traces
 from zevm.rpc.explorer.flame import ROW_PIXELS, boxes
@@ -46,7 +47,7 @@ class EventInWords:
 
 @dataclass(frozen=True, slots=True)
 class TreeLine:
-    """A line of the call tree. kind: "call", "event" or "failed". number: of a call."""
+    """A line of the call tree. kind: "call", "event" or "failed". number: of a call. place: where a call failed."""
 
     depth: int
     kind: str
@@ -54,6 +55,7 @@ class TreeLine:
     number: int | None = None
     gas_used: int | None = None
     end: str = ""
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,9 @@ def calls(request: PageRequest) -> Page:
     frame = _again(request, mined, "callTracer", withLog=True)
     root = traces.named_calls(request.services, frame, mined)
     most = request.services.limits.explorer_calls
-    lines = list(_lines(root, text, most))
+    has_failed = any(call.error is not None for call in root.walk())
+    places = traces.failure_places(request, mined) if has_failed else {}
+    lines = list(_lines(root, places, text, most))
     graph = boxes(root, most)
     values = _about(mined, "calls") | {
         "lines": lines,
@@ -198,8 +202,8 @@ def _event_in_words(index: int, event: Event, text: PageText) -> EventInWords:
     )
 
 
-def _lines(root: Call, text: PageText, limit: int) -> Iterator[TreeLine]:
-    """The tree from above, each call before what is in it."""
+def _lines(root: Call, places: Mapping[int, Place], text: PageText, limit: int) -> Iterator[TreeLine]:
+    """The tree from above, each call before what is in it. places: of failures, by the calls' numbers."""
     waiting: list[tuple[Call | Event, int]] = [(root, 0)]
     shown = calls_before = 0
     while waiting and shown < limit:
@@ -211,7 +215,9 @@ def _lines(root: Call, text: PageText, limit: int) -> Iterator[TreeLine]:
             yield TreeLine(level, "event", text.of(f"emit {item.name or '<unknown>'}({arguments})"))
             continue
         kind = "call" if item.error is None else "failed"
-        yield TreeLine(level, kind, text.of(head_of(item)), calls_before, item.gas_used, text.of(end_of(item)))
+        found = places.get(calls_before)
+        place = "" if found is None else text.of(f"{found.function} ({found.file}:{found.line})")
+        yield TreeLine(level, kind, text.of(head_of(item)), calls_before, item.gas_used, text.of(end_of(item)), place)
         calls_before += 1
         waiting.extend((each, depth + 1) for each in reversed(item.items))
 

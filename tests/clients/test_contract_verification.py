@@ -99,8 +99,7 @@ def test_forge_verifies_by_etherscans_and_sourcifys_interface(
     assert "a comment changes the hash" in shown
     assert "match without metadata" in shown
     sourcify = ("--verifier", "sourcify", "--verifier-url", f"{verifying.url}/")
-    again = verify(project, address, version, *sourcify)
-    assert "already verified" in again
+    assert "successfully verified" in verify(project, address, version, *sourcify), "no exact match: it may be better"
 
     other = "0x" + "c1" * 20
     with verifying.connect() as rpc:

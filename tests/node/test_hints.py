@@ -39,7 +39,7 @@ def _named(room: str) -> set[str]:
 
 
 def test_every_hint_belongs_to_what_is_raised() -> None:
-    named = _named("chain") | _named("storage") | _named("contracts")
+    named = _named("chain") | _named("storage") | _named("contracts") | _named("analysis")
     wanted = {str(topic) if isinstance(topic, Enum) else topic.__name__ for topic in hints.HINTS}
     assert wanted - named == set()
 

@@ -98,7 +98,7 @@ def verify_source_code(call: Call, parameters: Parameters) -> str:
     code = call.services.chain.head.state.code(account.code_hash)
     if not code:
         raise RefusedError(f"Unable to locate ContractCode at 0x{address.hex()}")
-    if call.verifier.verified(account.code_hash) is not None:
+    if call.verifier.is_exact(account.code_hash):
         raise RefusedError(_ALREADY)
     given = parameters.get("constructorArguements") or parameters.get("constructorArguments") or ""
     try:

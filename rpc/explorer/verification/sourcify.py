@@ -79,7 +79,7 @@ def _verify(call: Call, address: Address) -> Reply:
     code = call.services.chain.head.state.code(account.code_hash)
     if not code:
         raise RefusedError(404, "contract_not_deployed", f"the account 0x{address.hex()} has no code")
-    if call.verifier.verified(account.code_hash) is not None:
+    if call.verifier.is_exact(account.code_hash):
         raise RefusedError(409, "already_verified", f"the contract 0x{address.hex()} is already verified")
     submission = standard_submission(
         document.get("stdJsonInput"), str(document.get("contractIdentifier")), str(document.get("compilerVersion"))

@@ -91,9 +91,9 @@ class Browser:
         await self.press(key)
         await self._loaded.wait()
 
-    async def picture(self, file: Path) -> None:
-        """The whole page as PNG."""
-        answer = await self.send("Page.captureScreenshot", captureBeyondViewport=True)
+    async def picture(self, file: Path, *, whole: bool = True) -> None:
+        """The page as PNG; what the window shows of it if not `whole`."""
+        answer = await self.send("Page.captureScreenshot", captureBeyondViewport=whole)
         file.write_bytes(base64.b64decode(answer["data"]))
 
     async def close(self) -> None:

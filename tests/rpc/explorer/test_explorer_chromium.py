@@ -1,9 +1,12 @@
 """The explorer in Chromium: it follows the chain, keeps its own policy, and fits small windows and keyboards."""
 
+import struct
 from pathlib import Path
 
 import pytest
 
+from scripts.explorer_picture import HEIGHT, WIDTH, main
+from testing.node_process import ROOT
 from tests.rpc.explorer.chromium import CHROMIUM, REASON, Browser, browser
 from tests.rpc.explorer.explored import Explored, explored, fill
 
@@ -54,6 +57,17 @@ async def test_pages_in_chromium(tmp_path: Path) -> None:
             assert await tab.value(WITHOUT_NAME) == 0, path
             assert await tab.value("document.querySelectorAll('h1').length") == 1, path
         assert tab.complaints == [], "its own policy stops nothing, and no script fails"
+
+
+def test_the_picture_of_the_readme_can_be_drawn(tmp_path: Path) -> None:
+    """The script draws a picture as the document has one: of the same size in pixels, and small."""
+    main(tmp_path / "explorer.png")
+    shown = (ROOT / "docs" / "images" / "explorer.png").read_bytes()
+    assert "docs/images/explorer.png" in (ROOT / "README.md").read_text()
+    for picture in ((tmp_path / "explorer.png").read_bytes(), shown):
+        assert picture[:8] == b"\x89PNG\r\n\x1a\n"
+        assert struct.unpack(">II", picture[16:24]) == (WIDTH, HEIGHT)
+        assert len(picture) < 200_000
 
 
 async def _follows_the_chain(chain: Explored, tab: Browser) -> None:

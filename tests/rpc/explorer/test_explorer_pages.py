@@ -5,10 +5,21 @@ from collections.abc import AsyncIterator
 import pytest
 from httpx import AsyncClient
 
-from tests.rpc.explorer.explored import HOSTILE, Explored, explored, fill
+from tests.rpc.explorer.explored import (
+    HOSTILE,
+    LOGGER,
+    LOGGER_ADDRESS,
+    REVERTER,
+    REVERTER_ADDRESS,
+    Explored,
+    explored,
+    fill,
+)
 from tests.rpc.methods.memory_node import ALICE
 from tests.rpc.methods.test_engine import RECIPIENT, VERSIONS, engine_node
+from zevm.analysis.known_contract import KnownContract
 from zevm.analysis.printable import printable
+from zevm.contracts.source_maps.solc import SourceText, solc_source_map
 from zevm.rpc.codec.results import hexadecimal
 
 SHOWN = printable(HOSTILE)
@@ -162,6 +173,31 @@ async def test_the_calls_with_their_gas_and_what_they_print(chain: Explored) -> 
     assert {"#call-0", "#call-1"} <= set(nested.links)
     created = await chain.page(f"/tx/{chain.places['creation']}/calls")
     assert "bytes of code" in created.text
+
+
+async def test_storage_by_variable(chain: Explored) -> None:
+    word = {"encoding": "inplace", "label": "uint256", "numberOfBytes": "32"}
+    entry = {"label": HOSTILE, "type": "word", "slot": "1", "offset": 0}
+    for layout, text in (
+        ({"storage": [entry], "types": {"word": word}}, SHOWN),
+        ({"storage": [entry], "types": {}}, "storage layout cannot be read"),
+    ):
+        contract = KnownContract("R", "src/R.sol", "Solidity", [], runtime=LOGGER, storage_layout=layout)
+        chain.node.services.catalogue.add(contract, LOGGER_ADDRESS)
+        assert text in (await chain.page(f"/address/{chain.places['logger']}/storage")).text
+    unknown = await chain.page(f"/address/{chain.places['echo']}/storage")
+    assert "Variables" not in unknown.text
+
+
+async def test_failed_calls_have_the_line_of_their_source(chain: Explored) -> None:
+    text = "contract R {\n    function f() public {\n        revert();\n    }\n}\n"
+    entries = f"0:{len(text)}:0:-" + ";" * 6 + f"{text.index('revert')}:8"
+    places = solc_source_map(REVERTER, entries, {0: SourceText("src/R.sol", text.encode())})
+    path = f"/tx/{chain.places['failed']}/calls"
+    assert "src/R.sol" not in (await chain.page(path)).text
+    contract = KnownContract("R", "src/R.sol", "Solidity", [], runtime=REVERTER, source_map=places)
+    chain.node.services.catalogue.add(contract, REVERTER_ADDRESS)
+    assert "at R.f (src/R.sol:3)" in (await chain.page(path)).text
 
 
 async def test_what_a_transaction_changed(chain: Explored) -> None:

@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
-from eth_utils.address import to_checksum_address
-
 from testing.solc_double import VERSION
 from tests.rpc.explorer.explored import HOSTILE, HTML, Reader
 from tests.rpc.explorer.test_verification_api import ADDRESS, CODE, EMPTY, SOURCE, Verified, verifying
 from zevm.analysis.printable import printable
+from zevm.rpc.explorer import formats
 
 
 async def shown(there: Verified, path: str, status: int = 200) -> Reader:
@@ -19,11 +18,10 @@ async def shown(there: Verified, path: str, status: int = 200) -> Reader:
 
 async def test_sources_a_file_at_a_time(tmp_path: Path) -> None:
     async with verifying(tmp_path, limits={"explorer_rows": 2}) as there:
-        place = f"/address/{ADDRESS}/source"
+        shown_address = formats.address(bytes.fromhex(ADDRESS[2:]))
+        place = f"/address/{shown_address}/source"
         before = await shown(there, place)
-        assert (
-            f"forge verify-contract {to_checksum_address(ADDRESS)} NAME --chain 31337 --verifier custom" in before.text
-        )
+        assert f"forge verify-contract {shown_address} NAME --chain 31337 --verifier custom" in before.text
         assert "no code" in (await shown(there, f"/address/{EMPTY}/source")).text
         sources = {name: {"content": text} for name, text in (
             ("src/a.sol", f"{SOURCE}\n\t// {HOSTILE}"), ("src/b & c.sol", "// b"), ("d.sol", ""),

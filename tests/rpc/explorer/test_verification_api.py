@@ -21,6 +21,7 @@ from zevm.rpc.limits import Limits
 from zevm.rpc.server import ServerOptions
 
 CODE = bytes.fromhex("6001600255600035600155")
+METADATA = bytes.fromhex("a264697066735822") + bytes(34) + bytes.fromhex("64736f6c6343000825") + b"\0\x33"
 SOURCE = f"contract Named {CODE.hex()}"
 ADDRESS = "0x" + "c0" * 20
 EMPTY = "0x" + "cd" * 20
@@ -179,6 +180,17 @@ async def test_failures_carry_their_reason(there: Verified, source: str, version
     assert result.startswith("Fail - Unable to verify: ")
     assert text in result
     assert await there.said(action="getabi", address=ADDRESS) == ("0", "Contract source code not verified")
+
+
+async def test_a_match_without_metadata_may_be_followed_by_an_exact_one(there: Verified) -> None:
+    await there.node.place(CODE + METADATA)
+    other = METADATA[:10] + b"\x99" + METADATA[11:]
+    for compiled in (CODE + other, CODE + METADATA):
+        _, guid = await there.submit(f"contract Named {compiled.hex()}")
+        assert await there.outcome(guid) == ("OK", "Pass - Verified")
+    assert await there.submit() == ("0", "Contract source code already verified")
+    _, [found] = await there.said(action="getsourcecode", address=ADDRESS)
+    assert (CODE + METADATA).hex() in found["SourceCode"]
 
 
 async def test_a_single_file_has_its_settings_beside_it(there: Verified) -> None:
