@@ -106,7 +106,7 @@ class ChainView:
 
     @contextmanager
     def _changing_ground(self) -> Iterator[None]:
-        """Have what is read meanwhile read again (`on_one_ground`). On the writer's thread."""
+        """Have reads begin again that run meanwhile (`on_one_ground`). On the writer's thread."""
         self._grounds += 1
         try:
             yield
@@ -130,7 +130,7 @@ class ChainView:
                 return result
 
     def _is_left(self, grounds: int) -> bool:
-        """Whether what was read since that count may be of two grounds; waits for the end of a change."""
+        """Whether reads since that count may be of two grounds; waits for the end of a change."""
         if grounds == self._grounds and not grounds & 1:
             return False
         while self._grounds & 1:

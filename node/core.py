@@ -309,7 +309,7 @@ class NodeCore:
         if options.quic is not None:
             metrics.watch_quic(server.quic_figures)
         metrics.watch_replication(replication)
-        server.app.add_route("/metrics", metrics.endpoint())  # type: ignore[arg-type]
+        server.app.add_route("/metrics", metrics.endpoint())
         self.chain.events.subscribe(metrics.on_event)
         return services, server
 

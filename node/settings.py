@@ -17,6 +17,7 @@ from zevm.chain.rules.units import ETHER
 from zevm.node.limit_settings import POOL_EFFECTS, limit_fields
 from zevm.node.mnemonic import DEFAULT_DERIVATION_PATH, DEFAULT_MNEMONIC, check_derivation_path, check_mnemonic
 from zevm.node.setting_kinds import (
+    ABOUT_OTLP,
     ABOUT_PROOFS,
     ABOUT_SOLC,
     ABOUT_VERIFIER,
@@ -400,9 +401,7 @@ class NodeSettings(BaseSettings):
     debug: bool = setting(
         False, "--debug", panel=OUTPUT, about="Log each execution: contract, gas limit, calls, host calls, gas used."
     )
-    json_logs: bool = setting(
-        False, "--json-logs", "--json", panel=OUTPUT, about="Write the log as JSON, one object a line."
-    )
+    json_logs: bool = setting(False, "--json-logs", "--json", panel=OUTPUT, about="Write the log as lines of JSON.")
     color: Literal["auto", "always", "never"] = setting(
         "auto", "--color", panel=OUTPUT, metavar="auto|always|never",
         about="Colours of banner and log; auto: on a terminal, unless NO_COLOR is set.",
@@ -419,10 +418,7 @@ class NodeSettings(BaseSettings):
         False, "--disable-console-log", "--no-console-log", panel=OUTPUT,
         about="Do not print the console.log lines of contracts.",
     )  # fmt: skip
-    otlp_endpoint: Url | None = setting(
-        None, "--otlp-endpoint", panel=OUTPUT, metavar="URL",
-        about="Send a span for each call to this OpenTelemetry collector (OTLP over HTTP); needs the extra telemetry.",
-    )  # fmt: skip
+    otlp_endpoint: Url | None = setting(None, "--otlp-endpoint", panel=OUTPUT, metavar="URL", about=ABOUT_OTLP)
 
     zns_port: int | None = setting(
         None, "--zns-port", panel=NAMES, metavar="NUMBER", ge=0, le=65_535,

@@ -11,8 +11,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fastapi import FastAPI
-
 from zevm.chain.events import Event, HeadChanged, TransactionAdded
 from zevm.rpc import methods
 from zevm.rpc.dispatch.dispatcher import Dispatcher
@@ -27,7 +25,7 @@ from zevm.rpc.services import Services
 from zevm.rpc.transport.direct import Door
 from zevm.rpc.transport.engine_port import EngineApplication, EnginePortOptions
 from zevm.rpc.transport.guard import Guard
-from zevm.rpc.transport.http import create_app
+from zevm.rpc.transport.http import NodeApplication
 from zevm.rpc.transport.in_process import InProcess
 from zevm.rpc.transport.ipc import IpcServer
 from zevm.rpc.transport.listener import ENGINE_FLAGS, HTTP_FLAGS, NAMES_FLAGS, AddressInUseError, Listener
@@ -94,7 +92,7 @@ class Server:
         graphql = GraphqlEndpoint(services, self._workers, guard)
         explorer = Explorer(services, self.dispatcher, is_open=options.explorer)
         verification = VerificationEndpoint(services, self._workers, is_open=options.verifier)
-        self.app: FastAPI = create_app(services, self.dispatcher, graphql, (explorer, verification), guard)
+        self.app = NodeApplication(services, self.dispatcher, graphql, (explorer, verification), guard)
         door = Door(self.dispatcher, guard, limits, services.budgets.input) if options.direct_http else None
         self._public = Listener(self.app, limits, services.budgets, HTTP_FLAGS, door)
         self.engine: EngineApplication | None = None

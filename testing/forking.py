@@ -24,9 +24,10 @@ _STANDARD = 3
 
 
 def imported() -> None:
-    """Load what a start loads, and no more: no thread, no engine, no open file."""
+    """Load what a start loads, and what most nodes do soon after; no thread, no engine, no open file."""
     from zevm.node import app, cli  # noqa: F401
     from zevm.rpc import methods
+    from zevm.rpc.transport import routes, websocket_protocol  # noqa: F401
 
     methods.load()
     tasks = len(os.listdir("/proc/self/task"))

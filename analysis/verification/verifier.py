@@ -120,7 +120,7 @@ class Verifier:
             return self._outcomes.get(name)
 
     def verified(self, code_hash: bytes) -> VerifiedContract | None:
-        """What is known of an account with this code."""
+        """The verified source of this code, None where there is none."""
         return self._store.get(code_hash)
 
     def close(self) -> None:

@@ -85,7 +85,7 @@ class Executor:
 
     moved_precompiles: precompile address -> the address where it answers instead, None for nowhere (eth_call's
     overrides). deadline: for the block's own system calls, off chain. shortcuts: whether the known effect of official
-    system contracts may stand for a run of their code, for who does not ask what that reads.
+    system contracts may replace a run of their code, for who does not ask what that reads.
     """
 
     def __init__(

@@ -59,7 +59,7 @@ def compile_standard_json(
 
 
 def outputs_of(contract: str = "*") -> dict[str, list[str]]:
-    """What a request has to select of a contract of a file, or of all of them."""
+    """The outputs that a request selects of a contract of a file, or of all of them."""
     return {contract: list(_OUTPUTS)}
 
 

@@ -2,20 +2,29 @@
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
 from zevm.chain.concurrency.deadline import Deadline, NotBriefError
 from zevm.chain.concurrency.writer import Steps
 from zevm.chain.tracing.encoded import Encoded, enclosed, is_small, size_of, take_text, use_up
+from zevm.chain.view import ChainView
 from zevm.rpc.codec.later import Later
 from zevm.rpc.codec.parsing import RawNumber
 from zevm.rpc.errors import RpcError
-from zevm.rpc.services import Services
 
 BRIEF_ANSWER_BYTES = 64 * 1024
 """Most bytes of an answer in parts that the event loop joins."""
+
+
+class OfChain(Protocol):
+    """The services of a method (rpc.services.Services), as far as its execution needs them here."""
+
+    @property
+    def chain(self) -> ChainView:
+        """The chain that it reads."""
+        ...
 
 
 def _encode_raw_number(value: Any) -> orjson.Fragment:
@@ -39,7 +48,7 @@ def success(identifier: Any, result: Any) -> bytes:
 
 
 def execute_and_encode(
-    identifier: Any, function: Callable[..., Any], services: Services, *arguments: Any, deadline: Deadline
+    identifier: Any, function: Callable[..., Any], services: OfChain, *arguments: Any, deadline: Deadline
 ) -> bytes:
     """Execute a call on a worker, and encode its answer there, since it may be large."""
     result = services.chain.on_one_ground(function, services, *arguments, deadline=deadline)
@@ -47,7 +56,7 @@ def execute_and_encode(
 
 
 def execute_briefly(
-    identifier: Any, function: Callable[..., Any], services: Services, *arguments: Any, deadline: Deadline
+    identifier: Any, function: Callable[..., Any], services: OfChain, *arguments: Any, deadline: Deadline
 ) -> bytes:
     """Execute a call on the event loop, and encode its answer there. Raises NotBriefError."""
     result = services.chain.on_one_ground(function, services, *arguments, deadline=deadline)

@@ -11,9 +11,8 @@ from zevm.rpc.explorer.assets import Asset, assets
 from zevm.rpc.explorer.panel import PLACE, Panel, PanelView
 from zevm.rpc.services import Services
 from zevm.rpc.transport.asgi import Receive, Scope, Send
-from zevm.rpc.transport.guard import header, is_local
+from zevm.rpc.transport.guard import header, is_browser, is_local
 from zevm.rpc.transport.http_bodies import respond, unless_left
-from zevm.rpc.transport.pages import is_browser
 
 ASSETS = "/assets/"
 FOLDERS = ("/block/", "/tx/", "/address/")

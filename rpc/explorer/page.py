@@ -51,7 +51,7 @@ class PageText:
         return self._share(printable(text if len(text) <= self._value_bytes else text[: self._value_bytes] + CUT))
 
     def lines(self, text: str) -> list[str]:
-        """The lines of a text, with spaces for tabs, as far as they fit what is left of the page; then CUT."""
+        """The lines of a text, with spaces for tabs, as far as they fit the rest of the page; then CUT."""
         kept: list[str] = []
         for line in text[: self._left].expandtabs(4).splitlines():
             shown = printable(line)

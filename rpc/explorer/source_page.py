@@ -27,7 +27,7 @@ class FileLink:
 
 
 def verified_at(services: Services, address: Address) -> VerifiedContract | None:
-    """What is verified of an account's code."""
+    """The verified source of an account's code."""
     if services.verifier is None:
         return None
     return services.verifier.verified(account_of(services.chain.head.state, address).code_hash)

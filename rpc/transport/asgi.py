@@ -7,6 +7,8 @@ Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+Endpoint = Callable[[Scope, Receive, Send], Awaitable[None]]
+"""Serves one request."""
 
 ABORT_EXTENSION = "zevm.abort"
 """The scope extension in which the server hands over the function that drops a WebSocket's connection."""

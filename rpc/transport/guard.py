@@ -54,6 +54,11 @@ def header(headers: Headers, name: bytes) -> bytes | None:
     return None
 
 
+def is_browser(headers: Headers) -> bool:
+    """Whether a person is asking: the request names HTML explicitly."""
+    return b"text/html" in (header(headers, b"accept") or b"")
+
+
 def is_local(scope: Scope) -> bool:
     """Whether a program of this computer asks the node by a name or address of this computer.
 

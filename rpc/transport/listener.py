@@ -15,7 +15,6 @@ from zevm.rpc.limits import Limits
 from zevm.rpc.memory.budgets import Budgets
 from zevm.rpc.transport.direct import Door
 from zevm.rpc.transport.protocols import HttpProtocol, SharedState
-from zevm.rpc.transport.websocket_protocol import WebSocketProtocol
 
 
 class AddressInUseError(RuntimeError):
@@ -143,11 +142,18 @@ def _bind_failure(host: str, port: int, flags: AddressFlags, error: OSError | Un
     return f"cannot listen on {reason}; {remedy.format(host=flags.host, port=flags.port)}"
 
 
+def _websocket_protocol(**parts: Any) -> asyncio.Protocol:
+    """A connection that becomes a WebSocket. The first one imports the library, which many a node never needs."""
+    from zevm.rpc.transport.websocket_protocol import WebSocketProtocol
+
+    return WebSocketProtocol(**parts)
+
+
 def _uvicorn_config(app: Callable[..., Any], limits: Limits) -> Config:
     config = Config(
         app,
         http=HttpProtocol,
-        ws=WebSocketProtocol,
+        ws=_websocket_protocol,  # type: ignore[arg-type]
         ws_max_size=limits.websocket_message_bytes,
         ws_ping_interval=limits.websocket_ping_seconds,
         ws_ping_timeout=limits.websocket_ping_seconds,

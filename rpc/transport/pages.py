@@ -6,8 +6,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 
 from zevm.rpc.services import Services
-from zevm.rpc.transport.asgi import Scope
-from zevm.rpc.transport.guard import Headers, header
+from zevm.rpc.transport.guard import Headers, is_browser
 
 _PLACES = "JSON-RPC is at / (POST, or a WebSocket), GraphQL at /graphql, health at /health, metrics at /metrics"
 _CLOSED = "The explorer shows the chain to browsers of the node's own computer; --explorer opens it to others."
@@ -17,11 +16,6 @@ _GRAPHQL_HELP = (
     "The schema is that of EIP-1767, with which docs/graphql.md deals."
 )
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-
-
-def is_browser(headers: Headers) -> bool:
-    """Whether a person is asking: the request names HTML explicitly."""
-    return b"text/html" in (header(headers, b"accept") or b"")
 
 
 def front_page(services: Services, request: Request) -> Response:
@@ -36,11 +30,6 @@ def nothing_here(request: Request) -> Response:
     """404, as HTML or plain text."""
     path = request.url.path[:200]
     return _told(request.scope["headers"], 404, f"There is nothing at {path}. {_PLACES}.")
-
-
-def asks_for_help(scope: Scope) -> bool:
-    """Whether a GET of /graphql comes from a browser without a query."""
-    return not scope["query_string"] and is_browser(scope["headers"])
 
 
 def graphql_help(request: Request) -> Response:

@@ -4,10 +4,11 @@ import json
 import os
 import subprocess
 import sys
+import urllib.request
 
 import pytest
 
-from testing.node_process import ROOT
+from testing.node_process import ROOT, NodeProcess, zevm_command
 from testing.wasm_modules import box
 
 PY_EVM = "eth.constants"
@@ -85,6 +86,22 @@ def imported(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, l
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_imports_no_more_than_it_needs(command: str, imported: dict[str, tuple[int, list[str]]]) -> None:
     assert tuple(imported[command]) == (COMMANDS[command][0], [])
+
+
+LATER = ("fastapi", "starlette", "websockets", "wasmtime", "graphql", "jinja2", "web3", "eth_account", "hypothesis")
+"""What a node that answers POST alone does without."""
+
+
+def test_a_node_imports_no_library_of_what_nobody_has_asked_for() -> None:
+    run = zevm_command("--memory")
+    with NodeProcess([run[0], "-X", "importtime", *run[1:]]) as node:
+        with node.connect() as rpc:
+            assert rpc.call("eth_blockNumber") == "0x0"
+        told = {line.rpartition("|")[2].strip() for line in node.tail(10**6).splitlines() if "import time:" in line}
+        assert "zevm.rpc.transport.listener" in told
+        assert sorted(told.intersection(LATER)) == []
+        with urllib.request.urlopen(f"{node.url}/health", timeout=60) as answer:
+            assert json.load(answer)["status"] == "ok"
 
 
 def test_a_shell_completes_every_command() -> None:

@@ -35,7 +35,7 @@ EXACT = {
     "trie",
     "ckzg",
     "py-arkworks-bls12381",
-    "pyrevm",
+    "py-ecc",
     "coincurve",
     "wasmtime",
     "brotli",

@@ -1,4 +1,4 @@
-"""The verifier's paths: who may use them, and the bounds of what is read."""
+"""The verifier's paths: who may use them, and the bounds of requests."""
 
 import asyncio
 from typing import Final
@@ -93,7 +93,7 @@ def _answered(services: Services, scope: Scope, body: bytes, *, deadline: Deadli
     assert services.verifier is not None
     path: str = scope["path"]
     call = Call(services, services.verifier, deadline, scope["method"], path, scope["query_string"], body)
-    return (etherscan if path in ETHERSCAN else sourcify).answer(call)
+    return etherscan.answer(call) if path in ETHERSCAN else sourcify.answer(call)
 
 
 def _refused(path: str, status: int, text: str) -> Reply:

@@ -38,7 +38,7 @@ from zevm.node.replication.stream import Link, Stream
 from zevm.rpc.errors import CodedError, ServerError
 from zevm.rpc.limits import Limits
 from zevm.rpc.services import FollowReport
-from zevm.rpc.transport.http import health_report
+from zevm.rpc.transport.routes import health_report
 
 WAIT_SECONDS = 20
 FREE = Allowance("", 1_000_000)

@@ -16,7 +16,7 @@ from zevm.rpc.dispatch.dispatcher import Dispatcher
 from zevm.rpc.explorer.endpoint import Explorer
 from zevm.rpc.graphql.endpoint import GraphqlEndpoint
 from zevm.rpc.transport.guard import Guard
-from zevm.rpc.transport.http import create_app
+from zevm.rpc.transport.http import NodeApplication
 from zevm.rpc.transport.protocols import REQUEST_HEAD_BYTES
 
 
@@ -355,7 +355,7 @@ async def test_large_answers_are_compressed_for_other_machines_alone() -> None:
     dispatcher = Dispatcher(make_registry(), services, None)
     guard = Guard()
     graphql = GraphqlEndpoint(services, dispatcher.workers, guard)
-    app = create_app(services, dispatcher, graphql, [Explorer(services, dispatcher, is_open=False)], guard)
+    app = NodeApplication(services, dispatcher, graphql, [Explorer(services, dispatcher, is_open=False)], guard)
     for client, accepts, compressed in (
         ("192.168.1.9", "gzip, deflate", True),
         ("192.168.1.9", "identity", False),
