@@ -21,7 +21,7 @@ from slipcover.importer import SlipcoverLoader
 from slipcover.version import __version__
 
 Label = int | tuple[int, int]
-"""What a probe stands for: a line, or the two ends of a branch."""
+"""A line, or the two ends of a branch."""
 
 _KEPT = -1
 """slipcover removes no probes: it would stop all threads and look at all modules."""
@@ -31,10 +31,10 @@ _LOAD_CONST = dis.opmap["LOAD_CONST"]
 
 _BASE = b""
 _BASE_ADDRESS = id(_BASE) + bytes.__basicsize__ - 1
-"""Where the content of a bytes object is: its last byte is a terminating zero."""
+"""Offset of the content of a bytes object: its last byte is a terminating zero."""
 
 _FORM = sha256(MAGIC_NUMBER + __version__.encode() + Path(__file__).read_bytes()).digest()
-"""What else than the source decides what is kept."""
+"""Checksum of all that decides, with the source, which code is kept."""
 
 
 class Probes:
@@ -92,7 +92,7 @@ def _prepared(file: Path, source: bytes) -> CodeType:
 
 
 def _without_probes(code: CodeType, offsets: Mapping[CodeType, list[tuple[int, Label]]]) -> CodeType:
-    """Have labels for probes, and for slipcover's mark, the last constant, where the function and the probes belong."""
+    """Put labels into the places of probes; the last constant, slipcover's mark, tells where the probes belong."""
     constants = list(code.co_consts)
     signal = next(number for number, constant in enumerate(constants) if constant is probe.signal)
     places = []
