@@ -18,6 +18,7 @@ from zevm.chain.blockchain import Chain
 from zevm.chain.blocks.clock import Timeline
 from zevm.chain.canonical.old_nodes import remove_old_nodes
 from zevm.chain.concurrency.deadline import Cancellation
+from zevm.chain.concurrency.threads import on_own_thread
 from zevm.chain.errors import ChainError
 from zevm.chain.events import Event
 from zevm.chain.vm.engines.engine import engine_named
@@ -127,7 +128,7 @@ class Serving:
         give_up_replaced(self._settings)
         ending = Cancellation()
         removal = partial(remove_old_nodes, self._chain, ending)
-        deletions = [asyncio.create_task(asyncio.to_thread(work)) for work in (self._forget_replaced, removal)]
+        deletions = [asyncio.create_task(on_own_thread(work)) for work in (self._forget_replaced, removal)]
         try:
             self._chain.start()
             await self._state_file.keep_until(stopping)
@@ -232,7 +233,7 @@ class NodeCore:
         state_file.load(is_new=self._is_new)
         async with AsyncExitStack() as stack:
             if spans is not None:
-                stack.push_async_callback(asyncio.to_thread, spans.close)
+                stack.push_async_callback(on_own_thread, spans.close)
                 self.chain.events.subscribe(spans.on_event)
             stack.callback(self._forwarder().close)
             if self.settings.zig_compiler:

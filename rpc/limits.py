@@ -298,10 +298,10 @@ class Limits:
         300, "calls and logs of a transaction, or changes that it made, on one page of the explorer; the rest is cut"
     )
     explorer_value_bytes: int = _limit(
-        2_048, "characters of one text or value of the chain on a page of the explorer; the rest is cut"
+        2_048, "bytes of one text or value of the chain on a page of the explorer; the rest is cut"
     )
     explorer_page_bytes: int = _limit(
-        64 * 1024, "characters of all texts and values on a page of the explorer, as HTML; further ones are cut"
+        64 * 1024, "bytes of all texts and values on a page of the explorer, as HTML; further ones are cut"
     )
     explorer_trace_seconds: float = _limit(
         2.0, "time in which a transaction is executed again for a page of the explorer, which then says so"

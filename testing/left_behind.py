@@ -63,7 +63,12 @@ def process_state() -> ProcessState:
     )
 
 
+_AS_MADE = LoggerState()
+
+
 def _logger_state(logger: logging.Logger) -> LoggerState:
+    if logger.propagate and not (logger.level or logger.handlers or logger.filters or logger.disabled):
+        return _AS_MADE  # as most of some hundred are, before and after each test
     return LoggerState(
         logger.level,
         tuple(map(id, logger.handlers)),

@@ -124,7 +124,7 @@ class Measuring:
 
 
 def new_probes(folder: Path = KEPT) -> Probes | Slipcover:
-    """A collector whose `newly_seen` has the reached lines and branches. folder: for code with probes."""
+    """Probes whose `newly_seen` has the lines and branches that were reached. `folder`: for code with probes."""
     if sys.version_info < (3, 12):
         return Probes(folder)
     return Slipcover(branch=True, exclude_lines=[])
@@ -136,7 +136,7 @@ def loader_of(probes: Probes | Slipcover) -> type[SlipcoverLoader]:
 
 
 def reached_by(labels: Iterable[Label]) -> Reached:
-    """The lines and branches of the labels of probes."""
+    """Lines and branches that the labels of probes name."""
     reached = Reached(set(), set())
     for label in labels:
         if isinstance(label, tuple):

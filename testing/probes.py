@@ -21,7 +21,7 @@ from slipcover.importer import SlipcoverLoader
 from slipcover.version import __version__
 
 Label = int | tuple[int, int]
-"""The meaning of a probe: a line, or the two ends of a branch."""
+"""A line, or the two ends of a branch."""
 
 _KEPT = -1
 """slipcover removes no probes: it would stop all threads and look at all modules."""
@@ -34,7 +34,7 @@ _BASE_ADDRESS = id(_BASE) + bytes.__basicsize__ - 1
 """Offset of the content of a bytes object: its last byte is a terminating zero."""
 
 _FORM = sha256(MAGIC_NUMBER + __version__.encode() + Path(__file__).read_bytes()).digest()
-"""The parts of a kept file's name that are not of the source."""
+"""Checksum of all that decides, with the source, which code is kept."""
 
 
 class Probes:
@@ -85,14 +85,14 @@ class ProbedLoader(SlipcoverLoader):  # type: ignore[misc]
 
 
 def _prepared(file: Path, source: bytes) -> CodeType:
-    """The code with places for probes: where one belongs, a constant is its label."""
+    """The code with room for probes: where one belongs, a constant is its label."""
     tool = Slipcover(branch=True, d_miss_threshold=_KEPT, exclude_lines=[])
     code = tool.instrument(compile(preinstrument(ast.parse(source)), str(file), "exec"))
     return _without_probes(code, tool.code2index)
 
 
 def _without_probes(code: CodeType, offsets: Mapping[CodeType, list[tuple[int, Label]]]) -> CodeType:
-    """Have labels for probes, and for slipcover's mark, the last constant, where the function and the probes belong."""
+    """Put labels into the places of probes; the last constant, slipcover's mark, tells where the probes belong."""
     constants = list(code.co_consts)
     signal = next(number for number, constant in enumerate(constants) if constant is probe.signal)
     places = []

@@ -39,7 +39,7 @@ class NotFoundError(Exception):
 class PageText:
     """Text of strangers on one page: names, reasons, logs, data. Each is cut, and all together are.
 
-    A page stays small whatever a contract returns: characters count as they are in HTML, where `"` has five.
+    A page stays small whatever a contract returns: bytes count as they are in HTML, where `"` has six.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -48,7 +48,11 @@ class PageText:
 
     def of(self, text: str) -> str:
         """The text without control characters, cut to the remaining size."""
-        return self._share(printable(text if len(text) <= self._value_bytes else text[: self._value_bytes] + CUT))
+        content = text[: self._value_bytes + 1].encode(errors="surrogatepass")
+        if len(content) > self._value_bytes:
+            # nothing stays of a character that the end cuts
+            text = content[: self._value_bytes].decode(errors="ignore") + CUT
+        return self._share(printable(text))
 
     def lines(self, text: str) -> list[str]:
         """The lines of a text, with spaces for tabs, as far as they fit the rest of the page; then CUT."""

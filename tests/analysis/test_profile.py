@@ -263,7 +263,11 @@ def test_speedscope_s_document(node: zevm.Node, name: str) -> None:
 
 
 def test_a_profile_of_nothing_is_a_document_too() -> None:
-    Draft202012Validator(SPEEDSCOPE).validate(speedscope_document([], "nothing"))
+    document = speedscope_document([], "nothing")
+    Draft202012Validator(SPEEDSCOPE).validate(document)
+    assert document["shared"] == {"frames": []}
+    used = {profile["name"]: (profile["endValue"], profile["samples"]) for profile in document["profiles"]}
+    assert used == {"gas": (0, []), "time": (0, [])}
 
 
 def test_speedscope_shows_the_functions_of_source_maps(node: zevm.Node) -> None:

@@ -478,8 +478,12 @@ def test_closing_leaves_no_thread_process_or_open_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_program_that_forgets_to_close_ends_and_its_chain_was_stopped_cleanly(tmp_path: Path) -> None:
-    in_process("import zevm; node = zevm.Node('chain').open(); node.request('evm_mine')", tmp_path)
+@pytest.mark.parametrize(
+    "ends", ["", "from concurrent.futures import thread; thread._python_exit()"], ids=["later", "while the node opens"]
+)
+def test_a_program_that_forgets_to_close_ends_and_its_chain_was_stopped_cleanly(ends: str, tmp_path: Path) -> None:
+    """The end may come before the node's own thread has had a turn: executors then refuse what it begins."""
+    in_process(f"import zevm; node = zevm.Node('chain')\n{ends}\nnode.open(); node.request('evm_mine')", tmp_path)
     with zevm.Node(tmp_path / "chain") as node:
         assert (node.chain.head.number, node.chain.database.unclean_stop) == (1, False)
 

@@ -39,6 +39,7 @@ from eth.consensus.pow import get_dataset_full_size
 assert "Crypto.Hash.keccak" not in sys.modules, "imported with py-evm"
 assert get_dataset_full_size(0) == 1_073_739_904
 assert "Crypto.Hash.keccak" in sys.modules, "not what answered"
+print("all answered")
 """
 
 
@@ -59,30 +60,34 @@ from importlib.metadata import version
 assert eth.__version__ == version("py-evm")
 from eth.chains.mainnet import MainnetChain
 from eth.vm.forks import PragueVM
-assert eth.MainnetChain is MainnetChain
 assert eth.vm.forks.prague.PragueVM is PragueVM
-assert PragueVM in {vm for _, vm in MainnetChain.vm_configuration}
+print(eth.MainnetChain is MainnetChain, PragueVM in {vm for _, vm in MainnetChain.vm_configuration})
 """
 
 THE_OTHER_WAY = """
 import eth
 chain = eth.MainnetChain
 import zevm.chain.vm.fork_table
-assert eth.MainnetChain is chain
+print(eth.MainnetChain is chain)
 """
 
 
-def run(script: str) -> None:
+def printed_by(script: str) -> str:
     process = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=False)
     assert process.returncode == 0, process.stderr
+    return process.stdout
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("script", [PACKAGES, THE_OTHER_WAY], ids=["after the chain", "before the chain"])
-def test_packages_of_py_evm_run_when_another_program_asks_for_what_they_define(script: str) -> None:
-    run(script)
+@pytest.mark.parametrize(
+    ("script", "printed"),
+    [(PACKAGES, "True True\n"), (THE_OTHER_WAY, "True\n")],
+    ids=["after the chain", "before the chain"],
+)
+def test_packages_of_py_evm_run_when_another_program_asks_for_what_they_define(script: str, printed: str) -> None:
+    assert printed_by(script) == printed
 
 
 @pytest.mark.slow
 def test_pairings_are_imported_when_a_precompile_is_called() -> None:
-    run(SCRIPT)
+    assert printed_by(SCRIPT) == "all answered\n"

@@ -207,7 +207,10 @@ def test_no_leader_at_a_first_start_is_told(opened: Open) -> None:
 def test_other_rules_are_refused_with_the_flag_to_set(
     setting: dict[str, Any], words: str, leading: Pair, opened: Open
 ) -> None:
-    refusal_of(opened(follow=leading.lead(), **setting), words)
+    pay(leading.node)
+    follower = opened(follow=leading.lead(), **setting)
+    refusal_of(follower, words)
+    assert follower.chain.head.number == 0, "it has taken no block"
 
 
 def test_a_chain_that_is_not_for_development_takes_only_what_blocks_do(
@@ -233,6 +236,7 @@ def test_a_chain_of_a_state_file_is_refused(opened: Open, leading: Pair) -> None
     leading.node.request("anvil_loadState", state)
     follower = opened(follow=leading.lead(), genesis=leading.node.chain.genesis.to_json())
     refusal_of(follower, "came from a state file")
+    assert (leading.node.chain.head.number, follower.chain.head.number) == (1, 0)
 
 
 def test_what_cannot_be_taken_back_is_refused(opened: Open) -> None:

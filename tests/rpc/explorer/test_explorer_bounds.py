@@ -36,6 +36,9 @@ async def test_rpc_explorer_value_bytes_cuts_one_text() -> None:
     text = PageText(Limits(explorer_value_bytes=10))
     assert text.of("0123456789") == "0123456789"
     assert text.of("0123456789x") == "0123456789" + CUT
+    assert text.of("\u20ac" * 3) == "\u20ac" * 3
+    assert text.of("\u20ac" * 4) == "\u20ac" * 3 + CUT, "three bytes each"
+    assert text.of("\ud800") == "\\ud800"
     assert text.data(b"\x11" * 5) == "0x" + "11" * 5
     assert text.data(b"\x11" * 6) == "0x1111111111" + CUT
 

@@ -318,8 +318,9 @@ async def test_the_transactions_that_touch_an_address(chain: Explored) -> None:
 
 @pytest.mark.parametrize("name", ["0x12", "alice", "0x" + "zz" * 20, "0x" + "11" * 32])
 async def test_what_is_no_address(chain: Explored, name: str) -> None:
-    await chain.page(f"/address/{name}", 404)
-    await chain.page(f"/tx/{name}", 404)
+    assert f"{name} is no address" in (await chain.page(f"/address/{name}", 404)).text
+    told = f"Neither the chain nor the pool has a transaction {name}" if len(name) == 66 else f"{name} is no hash"
+    assert told in (await chain.page(f"/tx/{name}", 404)).text
 
 
 async def test_the_search_leads_to_pages(chain: Explored) -> None:

@@ -432,6 +432,10 @@ def test_the_client_refuses_what_is_no_resolver(label: str, told: str) -> None:
 class Dropped(asyncio.Transport):
     """As uvloop's transports after abort(): a write fails, and connection_lost comes in a later turn of the loop."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.closings = 0
+
     def is_closing(self) -> bool:
         return True
 
@@ -439,12 +443,14 @@ class Dropped(asyncio.Transport):
         raise RuntimeError(f"the handler is closed: {data!r}")
 
     def close(self) -> None:
-        """Nothing more."""
+        self.closings += 1
 
 
 def test_nothing_is_written_to_a_client_that_was_dropped_meanwhile() -> None:
     for parts in ((b"HTTP/1.1 200 OK\r\n\r\n", b"{}"), (b"HTTP/1.1 200 OK\r\n\r\n",)):
-        joining = JoiningTransport(Dropped())
+        dropped = Dropped()
+        joining = JoiningTransport(dropped)
         for part in parts:
             joining.write(part)
         joining.close()
+        assert dropped.closings == 1

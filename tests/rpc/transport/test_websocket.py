@@ -190,8 +190,11 @@ async def test_subscriptions_that_are_refused(params: list[Any], code: int, mess
 
 
 async def test_syncing_is_accepted() -> None:
-    async with client_of() as (client, _):
-        await subscribe(client, "syncing")
+    async with client_of() as (client, services):
+        identifier = await subscribe(client, "syncing")
+        assert len(services.subscriptions) == 1
+        assert (await request(client, "eth_unsubscribe", identifier))["result"] is True
+        assert len(services.subscriptions) == 0
 
 
 async def test_the_answer_comes_before_its_notifications() -> None:
