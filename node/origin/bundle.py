@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, NamedTuple, cast
 
 import orjson
 
+from zevm.chain.rules.schedule import ZVM_SCHEDULES
 from zevm.chain.types import Header
 from zevm.node.errors import NodeError, reason_of
 from zevm.node.origin.bundle_check import BorneOut
@@ -107,7 +108,9 @@ def read_bundle(file: Path, most_bytes: int) -> Bundle:
         block = KeptBlock(int(stated["chainId"]), header, stated["zvm"], stated["features"])
         verified = Verified(stated["verified"])
         entries = dict(zip(parts[1::2], parts[2::2], strict=True))
-    except (ValueError, KeyError, TypeError, RlpError) as error:
+        if block.zvm not in (None, *ZVM_SCHEDULES):
+            raise ValueError(f"WebAssembly contracts at prices that are not known here: {block.zvm!r:.100}")
+    except (ValueError, LookupError, TypeError, RlpError) as error:
         raise NodeError(f"{file} is no bundle of a fork that this version reads: {error}") from error
     return Bundle(block, verified, BorneOut(entries, header, checks_roots=verified is not Verified.NONE).entries())
 
