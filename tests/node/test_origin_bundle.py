@@ -20,7 +20,7 @@ from zevm.node.origin.fork import Verified
 from zevm.node.origin.kept import RECORD_PREFIX
 from zevm.node.origin.source import RemoteOrigin
 from zevm.storage import schema
-from zevm.storage.errors import OriginError
+from zevm.storage.errors import OriginError, StorageError
 
 pytestmark = pytest.mark.slow
 MOST_BYTES = 1 << 26
@@ -141,6 +141,24 @@ def test_a_damaged_or_another_file_is_refused(bundle: Made, tmp_path: Path) -> N
     ):
         with pytest.raises(NodeError, match=words), from_bundle(*options):  # type: ignore[arg-type]
             pass
+
+
+@pytest.mark.parametrize("failure", [KeyboardInterrupt, StorageError("lost")])
+def test_a_bundle_is_written_whole_or_not_at_all(
+    bundle: Made, tmp_path: Path, failure: type[BaseException] | BaseException
+) -> None:
+    block, file = read_bundle(bundle[0], MOST_BYTES).block, tmp_path / "x.zfork"
+
+    def pairs() -> Iterator[tuple[bytes, bytes]]:
+        yield b"a", b"b"
+        raise failure
+
+    with pytest.raises((KeyboardInterrupt, RefusedError)):
+        write_bundle(file, block, Verified.PROOFS, pairs())
+    assert not list(tmp_path.iterdir())
+    file.write_bytes(b"a file")
+    with pytest.raises(RefusedError, match="cannot be written: not a directory"):
+        write_bundle(file / "below.zfork", block, Verified.PROOFS, iter(()))
 
 
 def answer(read: Callable[[], object]) -> object:
