@@ -189,6 +189,28 @@ def run_transaction(
     end; address, topics and data of a log; address and slot, or None, of the first look of an instruction at it.
     """
 
+def wasm_start(addresses: tuple[int, ...], /) -> None:
+    """Take the addresses of wasmtime's functions, in the order of `Api` in core/zig/wasmtime.zig. Before all below."""
+
+def wasm_functions() -> dict[str, int]:
+    """The addresses of host functions of WebAssembly contracts, by their names: wasmtime_func_unchecked_callback_t.
+
+    A module that is bound to any of them runs in a store whose data is the address of a run, as `wasm_begin` gives it.
+    """
+
+def wasm_begin(ink: int, memory: int, prices: bytes, data: bytes, host: object, /) -> int:
+    """The address of a run, which lives until `wasm_end`. Raises RefusedError where there is no memory for it.
+
+    ink, memory: where the store's global and memory will be described, 0 for none. prices: core/zig/wasm_frame.zig.
+    data: call data. host: a chain.zvm.host.native.NativeHost.
+    """
+
+def wasm_failure(run: int, /) -> BaseException | tuple[int, int, int] | None:
+    """Why a run was stopped: what its host raised, or a kind and numbers (`End` in core/zig/wasm_frame.zig)."""
+
+def wasm_end(run: int, /) -> bytes | None:
+    """The run's output, None where none was set. The store must be gone, and the address is not to be used again."""
+
 def bn254_add(data: bytes, /) -> bytes | str:
     """The sum of two points of alt_bn128 (EIP-196), 64 bytes; or geth's text of what is wrong with the input."""
 

@@ -358,9 +358,7 @@ class NodeSettings(BaseSettings):
         about="Let the pool accept transactions that their senders cannot pay for.",
     )  # fmt: skip
 
-    datadir: UserPath = setting(
-        Path(".zevm"), "--datadir", panel=DATA, metavar="FOLDER", about="Where the chain is kept."
-    )
+    datadir: UserPath = setting(Path(".zevm"), "--datadir", panel=DATA, metavar="FOLDER", about="Folder of the chain.")
     memory: bool = setting(False, "--memory", panel=DATA, about="Keep nothing on disk.")
     fresh: bool = setting(False, "--fresh", panel=DATA, about="Delete the chain in the data directory and start over.")
     no_sync: bool = setting(

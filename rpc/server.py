@@ -94,7 +94,7 @@ class Server:
         verification = VerificationEndpoint(services, self._workers, is_open=options.verifier)
         self.app = NodeApplication(services, self.dispatcher, graphql, (explorer, verification), guard)
         door = Door(self.dispatcher, guard, limits, services.budgets.input) if options.direct_http else None
-        self._public = Listener(self.app, limits, services.budgets, HTTP_FLAGS, door)
+        self._public = Listener(self.app if door else self.app.fastapi(), limits, services.budgets, HTTP_FLAGS, door)
         self.engine: EngineApplication | None = None
         self._engine_listener: Listener | None = None
         if options.engine is not None:

@@ -1,11 +1,10 @@
 """Plugin of pytest: how much of the code the measured tests reach, as [tool.coverage] of pyproject.toml asks.
 
-slipcover's probes find it, at a lower cost than a trace function; coverage.py reports it.
+slipcover's probes find it (testing/probes.py), at a lower cost than a trace function; coverage.py reports it.
 Each worker of pytest-xdist hands over what its tests reached.
 """
 
 import ast
-import dis
 import os
 import sys
 from collections import defaultdict
@@ -13,28 +12,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from io import StringIO
-from types import CodeType, ModuleType
+from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple, cast
 
 import pytest
 from coverage import Coverage
 from coverage.python import PythonFileReporter
-from slipcover import Slipcover, probe
+from slipcover import Slipcover
 from slipcover.branch import preinstrument
 from slipcover.importer import SlipcoverLoader
 
 from testing.node_process import ROOT
+from testing.probes import Label, ProbedLoader, Probes
 
-_KEPT = -1
-"""slipcover removes no probes: it would stop all threads and look at all modules."""
-
-_NOP = dis.opmap["NOP"]
-_LOAD_CONST = dis.opmap["LOAD_CONST"]
-_EXTENDED_ARG = dis.EXTENDED_ARG
-
-_BASE = b""
-_BASE_ADDRESS = id(_BASE) + bytes.__basicsize__ - 1
-"""Offset of the content of a bytes object: its last byte is a terminating zero."""
+KEPT = ROOT / ".pytest_cache" / "probes"
 
 COVERAGE_FELL = 8
 """Exit status where less is covered than pyproject.toml says: none of pytest's own."""
@@ -55,7 +47,7 @@ class Reached(NamedTuple):
 class _Finder(MetaPathFinder):
     """Gives the modules of measured files probes, before pytest's finder can give them messages of assertions."""
 
-    def __init__(self, probes: Slipcover, files: frozenset[str]) -> None:
+    def __init__(self, probes: Probes | Slipcover, files: frozenset[str]) -> None:
         self._probes = probes
         self._files = files
 
@@ -67,47 +59,8 @@ class _Finder(MetaPathFinder):
         spec = PathFinder.find_spec(fullname, path, target)
         if spec is not None and spec.loader is not None and os.path.realpath(spec.origin or "") in self._files:
             assert spec.origin is not None
-            spec.loader = SlipcoverLoader(self._probes, spec.loader, spec.origin)
+            spec.loader = loader_of(self._probes)(self._probes, spec.loader, spec.origin)
         return spec
-
-
-class Probes(Slipcover):  # type: ignore[misc]  # it has no types
-    """Probes that are jumped over from the second time on.
-
-    slipcover's own way there (`immediate`) changes a copy of the instructions, which CPython 3.11 does not run. Later
-    versions have sys.monitoring, and no probes.
-    """
-
-    def __init__(self) -> None:
-        super().__init__(branch=True, d_miss_threshold=_KEPT, exclude_lines=[])
-
-    def instrument(self, co: CodeType, parent: CodeType | None = None) -> CodeType:
-        code: CodeType = super().instrument(co, parent)
-        if sys.version_info < (3, 12):
-            self._jump_when_reached(code)
-        return code
-
-    def _jump_when_reached(self, code: CodeType) -> None:
-        """Tell each probe where its first instruction is: NOP, which the probe makes JUMP_FORWARD behind itself."""
-        instructions = code.co_code
-        begin = id(code) + CodeType.__basicsize__ - _BASE_ADDRESS
-        for offset, _ in self.code2index.pop(code):
-            assert instructions[offset] == _NOP
-            probe.set_immediate(code.co_consts[_argument(instructions, offset)], _BASE, begin + offset)
-
-
-def _argument(instructions: bytes, offset: int) -> int:
-    """The number of the constant that a probe's call has: NOP, PUSH_NULL, its function, its argument, the call."""
-    numbers, number = [], 0
-    for position in range(offset + 4, len(instructions), 2):
-        number = number << 8 | instructions[position + 1]
-        if instructions[position] == _LOAD_CONST:
-            numbers.append(number)
-            number = 0
-        elif instructions[position] != _EXTENDED_ARG:
-            break
-    _, argument = numbers
-    return argument
 
 
 class Measuring:
@@ -116,7 +69,7 @@ class Measuring:
     def __init__(self) -> None:
         self._coverage = Coverage(config_file=str(ROOT / "pyproject.toml"), data_file=None)
         self._files = _measured_files(*(self._option(name) for name in ("run:source", "run:omit")))
-        self._probes = Probes()
+        self._probes = new_probes()
         sys.meta_path.insert(0, _Finder(self._probes, self._files))
         self._reached: dict[str, Reached] = {}
         self._report = StringIO()
@@ -125,8 +78,8 @@ class Measuring:
     def _option(self, name: str) -> list[str]:
         return cast("list[str]", self._coverage.get_option(name))
 
-    def _add(self, name: str, lines: Iterable[int], branches: Iterable[Arc]) -> None:
-        reached = self._reached.setdefault(str((ROOT / name).resolve()), Reached(set(), set()))
+    def _add(self, file: str, lines: Iterable[int], branches: Iterable[Arc]) -> None:
+        reached = self._reached.setdefault(os.path.realpath(file), Reached(set(), set()))
         reached.lines.update(lines)
         reached.branches.update(branches)
 
@@ -139,8 +92,8 @@ class Measuring:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Fail where less is covered than pyproject.toml says, whether or not tests failed."""
-        for name, file in self._probes.get_coverage()["files"].items():
-            self._add(name, file["executed_lines"], [tuple(branch) for branch in file["executed_branches"]])
+        for file, labels in self._probes.newly_seen.items():
+            self._add(file, *reached_by(labels))
         if hasattr(session.config, "workeroutput"):
             session.config.workeroutput[_OUTPUT] = {
                 name: ([*reached.lines], [*reached.branches]) for name, reached in self._reached.items()
@@ -168,6 +121,29 @@ class Measuring:
             terminalreporter.write_line(self._report.getvalue())
             verdict = "FAILED: less than" if self._percent < self._least else "at least"
             terminalreporter.write_line(f"{self._percent:.2f} %, {verdict} the {self._least} % of pyproject.toml")
+
+
+def new_probes(folder: Path = KEPT) -> Probes | Slipcover:
+    """A collector whose `newly_seen` has the reached lines and branches. folder: for code with probes."""
+    if sys.version_info < (3, 12):
+        return Probes(folder)
+    return Slipcover(branch=True, exclude_lines=[])
+
+
+def loader_of(probes: Probes | Slipcover) -> type[SlipcoverLoader]:
+    """The loader that lets them see a module's code."""
+    return ProbedLoader if isinstance(probes, Probes) else SlipcoverLoader
+
+
+def reached_by(labels: Iterable[Label]) -> Reached:
+    """The lines and branches of the labels of probes."""
+    reached = Reached(set(), set())
+    for label in labels:
+        if isinstance(label, tuple):
+            reached.branches.add(label)
+        else:
+            reached.lines.add(label)
+    return reached
 
 
 def _measured_files(folders: Iterable[str], omitted: Iterable[str]) -> frozenset[str]:

@@ -213,6 +213,7 @@ class TransactionContext:
     precompile_entries: `precompiles` for the core (engines/native.py). engine: what the outermost message runs on.
     deadline: None for no limit. step_tracer: the tracer, if it wants instructions. host_tracer: if it wants host calls.
     console: inputs of calls to the console address. frames: the open ones, innermost last.
+    has_native_hosts: whether WebAssembly calls the core's host functions, where there is a core.
     wasm_machine: None where the chain has none. wasm_scope: what it keeps for the transaction.
     memory_words: the most 32-byte words of one EVM frame's memory; on a chain gas alone bounds it.
     spare_gas: by how much a lower gas limit leaves the course the same, as far as code has looked at its gas; 0 of a
@@ -227,6 +228,7 @@ class TransactionContext:
         "engine",
         "frames",
         "gas_price",
+        "has_native_hosts",
         "host_tracer",
         "memory_words",
         "origin",
@@ -273,6 +275,7 @@ class TransactionContext:
         self.frames: list[Frame] = []
         self.wasm_machine = wasm_machine
         self.wasm_scope: Any = None
+        self.has_native_hosts = engine.uses_core
         self.memory_words = UNLIMITED_WORDS
         self.spare_gas = UNLIMITED_GAS
 

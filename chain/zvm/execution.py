@@ -23,6 +23,7 @@ from zevm.chain.zvm.errors import ModuleRefusedError
 from zevm.chain.zvm.faults import OutOfPagesError
 from zevm.chain.zvm.host.context import HostContext
 from zevm.chain.zvm.host.functions import CONTRACT_CALLBACKS, HostCallbacks
+from zevm.chain.zvm.host.native import NativeHost
 from zevm.chain.zvm.host.observer import observed
 from zevm.chain.zvm.module.activation import BASE_GAS
 from zevm.chain.zvm.module.prepare import Prepared, length_gas, prepare
@@ -164,7 +165,7 @@ def run_program(
         scope.close(context.pages)
         scope.stack_words = words_before
     if frame.msg.depth and result.end in _WITH_OUTPUT:
-        _pay_for_output(frame, gas_at_start, len(context.output))
+        _pay_for_output(frame, gas_at_start, len(context.output or b""))
     _ENDS[result.end](frame, context, result)
 
 
@@ -183,7 +184,8 @@ def _run(frame: Frame, context: HostContext, program: Program, callbacks: Sequen
     context.stack_words = min(FRAME_STACK_WORDS, context.scope.stack_words)
     arguments = (len(context.data),) if entry.arguments is None else entry.arguments
     ink = (frame.gas_left - spare) * INK_PER_GAS
-    tracer = frame.transaction_context.host_tracer
+    transaction = frame.transaction_context
+    tracer = transaction.host_tracer
     if tracer is not None:
         tracer.on_program_start(frame, len(context.data), ink)
     result = run(
@@ -195,8 +197,9 @@ def _run(frame: Frame, context: HostContext, program: Program, callbacks: Sequen
         entry=entry.name,
         arguments=arguments,
         memory_pages=context.scope.instance_pages_limit,
-        deadline=frame.transaction_context.deadline,
+        deadline=transaction.deadline,
         with_backtrace=tracer is not None,
+        native=NativeHost(context) if transaction.has_native_hosts and tracer is None else None,
     )
     frame.gas_left = spare + result.ink_left // INK_PER_GAS
     if tracer is not None:
@@ -245,7 +248,7 @@ def _returned(frame: Frame, context: HostContext, result: RunResult) -> None:
 
 
 def _exited(frame: Frame, context: HostContext, result: RunResult) -> None:
-    frame.output = context.output
+    frame.output = context.output or b""
     status = result.values[0]
     if status:
         raise StatusError(status)

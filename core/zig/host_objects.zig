@@ -84,19 +84,9 @@ const table: host_of.Table = .{
     .bound = bound,
 };
 
-const end: ?*Object = null;
-
 /// Call a method with new references, which are dropped.
 fn call(object: *Object, name: Name, arguments: anytype) Error!*Object {
-    defer for (arguments) |argument| python.drop(argument);
-    const method = names[@intFromEnum(name)];
-    return python.made(switch (arguments.len) {
-        0 => python.PyObject_CallMethodObjArgs(object, method, end),
-        1 => python.PyObject_CallMethodObjArgs(object, method, arguments[0], end),
-        2 => python.PyObject_CallMethodObjArgs(object, method, arguments[0], arguments[1], end),
-        3 => python.PyObject_CallMethodObjArgs(object, method, arguments[0], arguments[1], arguments[2], end),
-        else => comptime unreachable,
-    });
+    return python.call_method(object, names[@intFromEnum(name)], arguments);
 }
 
 fn call_with_address(object: *Object, name: Name, address: *const Address) Error!*Object {

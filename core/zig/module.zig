@@ -23,6 +23,7 @@ const store_objects = @import("store_objects.zig");
 const transaction_objects = @import("transaction_objects.zig");
 const transition_objects = @import("transition_objects.zig");
 const trie_objects = @import("trie_objects.zig");
+const wasm_objects = @import("wasm_objects.zig");
 const memory = &@import("memory.zig").core;
 
 /// What the library was built from; core/build.py writes it.
@@ -73,6 +74,11 @@ const rows = [_]Row{
     row("run_transaction", transition_objects.run_transaction, 8, 8),
     row("evm_operations", evm_objects.operations, 1, 1),
     row("evm_words", evm_objects.evaluate, 2, 2),
+    row("wasm_start", wasm_objects.use, 1, 1),
+    row("wasm_functions", wasm_objects.functions, 0, 0),
+    row("wasm_begin", wasm_objects.begin, 5, 5),
+    row("wasm_failure", wasm_objects.failure, 1, 1),
+    row("wasm_end", wasm_objects.end, 1, 1),
     row("bn254_add", precompile_objects.bn254_add, 1, 1),
     row("bn254_multiply", precompile_objects.bn254_multiply, 1, 1),
     row("bn254_pairing", precompile_objects.bn254_pairing, 1, 1),
@@ -243,6 +249,7 @@ fn initialize() Error!*Object {
     try transaction_objects.start();
     try host_objects.start();
     try block_objects.start();
+    try wasm_objects.start();
     const entropy = try python.entropy();
     places.start(entropy);
     code.start(memory.allocator(), entropy);

@@ -1,5 +1,5 @@
 //! The functions of CPython's stable ABI (3.11) that the core calls, declared by hand: no headers are needed.
-//! All but the two that hand over the lock are to be called with the lock held.
+//! All but those that take or hand over the lock are to be called with the lock held.
 
 const std = @import("std");
 const Error = @import("errors.zig").Error;
@@ -83,13 +83,16 @@ extern fn PyTuple_GetItem(*Object, Size) ?*Object;
 extern fn PyTuple_Size(*Object) Size;
 pub extern fn PyObject_Call(*Object, *Object, ?*Object) ?*Object;
 pub extern fn PyObject_CallFunctionObjArgs(*Object, ...) ?*Object;
-pub extern fn PyObject_CallMethodObjArgs(*Object, *Object, ...) ?*Object;
+extern fn PyObject_CallMethodObjArgs(*Object, *Object, ...) ?*Object;
 extern fn PyObject_IsTrue(*Object) c_int;
 extern fn PyObject_GetBuffer(*Object, *Buffer, c_int) c_int;
 extern fn PyBuffer_Release(*Buffer) void;
 pub extern fn PyErr_SetString(*Object, [*:0]const u8) void;
 pub extern fn PyErr_NewException([*:0]const u8, ?*Object, ?*Object) ?*Object;
 extern fn PyErr_Clear() void;
+extern fn PyErr_Fetch(*?*Object, *?*Object, *?*Object) void;
+extern fn PyErr_NormalizeException(*?*Object, *?*Object, *?*Object) void;
+extern fn PyException_SetTraceback(*Object, *Object) c_int;
 pub extern fn PyErr_NoMemory() ?*Object;
 pub extern var PyExc_ValueError: *Object;
 pub extern var PyExc_TypeError: *Object;
@@ -97,7 +100,22 @@ extern fn Py_IncRef(?*Object) void;
 extern fn Py_DecRef(?*Object) void;
 pub extern fn PyEval_SaveThread() ?*anyopaque;
 pub extern fn PyEval_RestoreThread(?*anyopaque) void;
+extern fn PyGILState_Ensure() c_int;
+extern fn PyGILState_Release(c_int) void;
 extern var _Py_NoneStruct: Object;
+
+/// The interpreter's lock, taken in C code that a thread without it runs, whatever called that.
+pub const Lock = struct {
+    state: c_int,
+
+    pub fn take() Lock {
+        return .{ .state = PyGILState_Ensure() };
+    }
+
+    pub fn give(self: Lock) void {
+        PyGILState_Release(self.state);
+    }
+};
 
 const Kind = enum(c_ulong) { integer = 1 << 24, list = 1 << 25, tuple = 1 << 26, bytes = 1 << 27, string = 1 << 28, dict = 1 << 29 };
 
@@ -231,6 +249,35 @@ pub fn word_of(object: *Object) Error!u256 {
         rest = next;
     }
     return if (try is_true(rest)) error.Refused else word;
+}
+
+/// Call a method with new references, which are dropped.
+pub fn call_method(object: *Object, method: *Object, arguments: anytype) Error!*Object {
+    defer for (arguments) |argument| drop(argument);
+    const end: ?*Object = null;
+    return made(switch (arguments.len) {
+        0 => PyObject_CallMethodObjArgs(object, method, end),
+        1 => PyObject_CallMethodObjArgs(object, method, arguments[0], end),
+        2 => PyObject_CallMethodObjArgs(object, method, arguments[0], arguments[1], end),
+        3 => PyObject_CallMethodObjArgs(object, method, arguments[0], arguments[1], arguments[2], end),
+        4 => PyObject_CallMethodObjArgs(object, method, arguments[0], arguments[1], arguments[2], arguments[3], end),
+        else => comptime unreachable,
+    });
+}
+
+/// A new reference to the exception that is set, which is not set any more.
+pub fn take_exception() *Object {
+    var kind: ?*Object = null;
+    var value: ?*Object = null;
+    var trace: ?*Object = null;
+    PyErr_Fetch(&kind, &value, &trace);
+    PyErr_NormalizeException(&kind, &value, &trace);
+    if (trace) |object| {
+        _ = PyException_SetTraceback(value.?, object);
+        drop(object);
+    }
+    if (kind) |object| drop(object);
+    return value.?;
 }
 
 pub fn is_true(object: *Object) Error!bool {

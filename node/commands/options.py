@@ -18,7 +18,7 @@ ConfigOption = Annotated[
     typer.Option("--config", metavar="FILE", help="TOML file with settings. (default: zevm.toml, if it exists)"),
 ]
 DatadirOption = Annotated[
-    Path | None, typer.Option("--datadir", metavar="FOLDER", help="Where the chain is kept. (default: .zevm)")
+    Path | None, typer.Option("--datadir", metavar="FOLDER", help="Folder of the chain. (default: .zevm)")
 ]
 
 

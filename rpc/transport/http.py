@@ -1,18 +1,18 @@
 """JSON-RPC and GraphQL over HTTP, and the web pages, as one application.
 
-POST / bypasses FastAPI's routing and middleware, since it has most of the traffic. Everything passes
-the Guard first. Status codes are geth's; a JSON-RPC error is always HTTP 200.
+POST / and WebSockets bypass FastAPI's routing and middleware, since they have most of the traffic. Everything
+passes the Guard first. Status codes are geth's; a JSON-RPC error is always HTTP 200.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 from zevm.rpc.dispatch.dispatcher import Dispatcher
 from zevm.rpc.execution.writes import LongWrite, Reply
 from zevm.rpc.memory.sources import CLIENT
 from zevm.rpc.services import Services
-from zevm.rpc.transport.asgi import Endpoint, Message, Receive, Scope, Send
+from zevm.rpc.transport.asgi import Endpoint, Receive, Scope, Send
 from zevm.rpc.transport.guard import Guard, Headers, Refusal, is_browser
 from zevm.rpc.transport.http_bodies import (
     Bodies,
@@ -25,6 +25,7 @@ from zevm.rpc.transport.http_bodies import (
 from zevm.rpc.transport.websocket import WebSocketEndpoint
 
 GRAPHQL_PATHS = frozenset({"/graphql", "/graphql/"})
+_ALLOW = (b"allow", b"POST, GET, OPTIONS")
 
 
 class Site(Protocol):
@@ -40,7 +41,9 @@ class Site(Protocol):
 
 
 class NodeApplication:
-    """POST /, /graphql, the site's pages, WebSocket JSON-RPC on every path; for all else FastAPI, behind the Guard.
+    """POST /, /graphql, the sites' pages, and WebSocket JSON-RPC on every path; the FastAPI application for all else.
+
+    A short way in front of that, which is whole: served alone, by any ASGI server, it answers everything alike.
 
     graphql: serves /graphql. sites: serve paths of their own, as the pages for browsers; the first that wants a request
     has it. The guard has let their requests in.
@@ -51,7 +54,7 @@ class NodeApplication:
     ) -> None:
         self._services = services
         self._added: dict[str, Endpoint] = {}
-        self._routes: Endpoint | None = None
+        self._fastapi: Any = None
         self._loading = asyncio.Lock()
         self.endpoint = HttpEndpoint(services, dispatcher, guard)
         self.graphql_endpoint = graphql
@@ -61,45 +64,54 @@ class NodeApplication:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request or WebSocket (ASGI)."""
-        kind = scope["type"]
-        if kind == "http":
-            await self._serve_http(scope, receive, send)
-        elif kind == "websocket":
-            await self.websocket_endpoint(scope, receive, send)
-        else:
-            raise ValueError(f"neither a request nor a WebSocket: {kind}")
-
-    def add_route(self, path: str, endpoint: Endpoint) -> None:
-        """Serve a path by an application of its own, as long as no request has come."""
-        self._added[path] = endpoint
-
-    async def _routed(self) -> Endpoint:
-        """The application of the other paths."""
-        async with self._loading:
-            if self._routes is None:
-                self._routes = await asyncio.to_thread(_load_routes, self._services, self._added)
-            return self._routes
-
-    async def _serve_http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers: Headers = scope["headers"]
-        refusal = self._guard.check(headers)
+        refusal = self._guard.check(scope["headers"]) if scope["type"] == "http" else None
         if refusal is not None:
             await refuse(send, refusal)
             return
-        method = scope["method"]
-        if scope["path"] == "/" and method == "POST":
-            await self.endpoint(scope, receive, send)
-        elif method == "OPTIONS":
-            await respond(send, 204, [*self._guard.preflight_headers(headers), (b"allow", b"POST, GET, OPTIONS")], b"")
-        elif scope["path"] in GRAPHQL_PATHS and not (method == "GET" and _asks_for_help(scope)):
-            await self.graphql_endpoint(scope, receive, send)
-        elif (site := next((site for site in self.sites if site.serves(scope)), None)) is not None:
-            await site(scope, receive, send)
-        elif scope["path"] == "/" and method not in ("GET", "HEAD"):
-            await refuse(send, Refusal(405, "method not allowed"), [(b"allow", b"POST, GET, OPTIONS")])
-        else:
-            routes = self._routes or await self._routed()
-            await routes(scope, receive, _with_headers(send, self._guard.cors_headers(headers)))
+        endpoint = self.endpoint_of(scope) or self._fastapi or await self._loaded()
+        await endpoint(scope, receive, send)
+
+    def endpoint_of(self, scope: Scope) -> Endpoint | None:
+        """The endpoint of a WebSocket, or of a request that the guard has let in; None where FastAPI's routes do."""
+        if scope["type"] != "http":
+            return self.websocket_endpoint if scope["type"] == "websocket" else None
+        method, path = scope["method"], scope["path"]
+        if path == "/" and method == "POST":
+            return self.endpoint
+        if method == "OPTIONS":
+            return self._answer_options
+        if path in GRAPHQL_PATHS and not (method == "GET" and _asks_for_help(scope)):
+            return self.graphql_endpoint
+        for site in self.sites:
+            if site.serves(scope):
+                return site
+        return _refuse_method if path == "/" and method not in ("GET", "HEAD") else None
+
+    def add_route(self, path: str, endpoint: Endpoint) -> None:
+        """Serve a path by an application of its own."""
+        self._added[path] = endpoint
+        if self._fastapi is not None:
+            self._fastapi.add_route(path, endpoint)
+
+    def fastapi(self) -> Any:
+        """The whole application, of FastAPI's class. The library takes a while to import."""
+        if self._fastapi is None:
+            from zevm.rpc.transport.routes import create_fastapi
+
+            self._fastapi = create_fastapi(self._services, self._guard, self.endpoint_of, self._added)
+        return self._fastapi
+
+    async def _loaded(self) -> Endpoint:
+        async with self._loading:
+            application: Endpoint = self._fastapi or await asyncio.to_thread(self.fastapi)
+            return application
+
+    async def _answer_options(self, scope: Scope, _: Receive, send: Send) -> None:
+        await respond(send, 204, [*self._guard.preflight_headers(scope["headers"]), _ALLOW], b"")
+
+
+async def _refuse_method(_: Scope, __: Receive, send: Send) -> None:
+    await refuse(send, Refusal(405, "method not allowed"), [_ALLOW])
 
 
 class HttpEndpoint:
@@ -141,21 +153,6 @@ class HttpEndpoint:
         return await unless_left(reply, receive)
 
 
-def _load_routes(services: Services, added: Mapping[str, Endpoint]) -> Endpoint:
-    from zevm.rpc.transport.routes import create_routes
-
-    return create_routes(services, added)
-
-
 def _asks_for_help(scope: Scope) -> bool:
     """Whether a GET of /graphql comes from a browser without a query."""
     return not scope["query_string"] and is_browser(scope["headers"])
-
-
-def _with_headers(send: Send, extra: list[tuple[bytes, bytes]]) -> Send:
-    async def forward(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            message["headers"] = [*message.get("headers", ()), *extra]
-        await send(message)
-
-    return forward if extra else send

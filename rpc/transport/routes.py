@@ -1,26 +1,34 @@
-"""The paths that FastAPI serves: GET /, /health, help for /graphql, and what the node adds; an answer to all others.
+"""The FastAPI application: everything that a node answers over HTTP and WebSocket, behind the Guard.
 
-The library takes a while to import, so that this module is, once, on the first request for one of them.
+Most requests go a shorter way (transport.http) to the same endpoints. The library takes a while to import, so that this
+module is imported with the first request that needs it.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Match
 
 from zevm.chain.concurrency.writer import WriterStoppedError
 from zevm.rpc.errors import told
 from zevm.rpc.services import Services
 from zevm.rpc.transport import pages
-from zevm.rpc.transport.asgi import Endpoint
+from zevm.rpc.transport.asgi import Endpoint, Message, Receive, Scope, Send
+from zevm.rpc.transport.guard import Guard
+from zevm.rpc.transport.http_bodies import refuse
+
+EndpointOf = Callable[[Scope], Endpoint | None]
 
 
-def create_routes(services: Services, endpoints: Mapping[str, Endpoint]) -> FastAPI:
-    """The application, for requests that the guard has let in. endpoints: more of them, by path."""
+def create_fastapi(services: Services, guard: Guard, endpoint_of: EndpointOf, added: Mapping[str, Endpoint]) -> FastAPI:
+    """The application, whole. endpoint_of: what serves a request in place of the routes here. added: more, by path."""
     application = FastAPI(title="zEVM", docs_url=None, redoc_url=None, openapi_url=None)
-    for path, endpoint in endpoints.items():
+    application.add_middleware(_Guarded, guard, endpoint_of)
+    application.router.routes.append(_Endpoints(endpoint_of))
+    for path, endpoint in added.items():
         application.add_route(path, endpoint)  # type: ignore[arg-type]
 
     @application.api_route("/", methods=["GET", "HEAD"])
@@ -45,6 +53,42 @@ def create_routes(services: Services, endpoints: Mapping[str, Endpoint]) -> Fast
         return JSONResponse(report, status_code=200 if healthy else 503)
 
     return application
+
+
+class _Guarded:
+    """Middleware: refuses what the guard refuses, and lets pages of other sites read what the routes here answer."""
+
+    def __init__(self, app: Endpoint, guard: Guard, endpoint_of: EndpointOf) -> None:
+        self._app = app
+        self._guard = guard
+        self._endpoint_of = endpoint_of
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            headers = scope["headers"]
+            refusal = self._guard.check(headers)
+            if refusal is not None:
+                await refuse(send, refusal)
+                return
+            if self._endpoint_of(scope) is None:
+                send = _with_headers(send, self._guard.cors_headers(headers))
+        await self._app(scope, receive, send)
+
+
+class _Endpoints(BaseRoute):
+    """One route for all that has an endpoint of its own, WebSockets on every path too."""
+
+    def __init__(self, endpoint_of: EndpointOf) -> None:
+        self._endpoint_of = endpoint_of
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Whether there is one."""
+        endpoint = self._endpoint_of(scope)
+        return (Match.NONE, {}) if endpoint is None else (Match.FULL, {"endpoint": endpoint})
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request (ASGI)."""
+        await scope["endpoint"](scope, receive, send)
 
 
 def health_report(services: Services) -> tuple[dict[str, object], bool]:
@@ -87,3 +131,12 @@ def _following(services: Services) -> tuple[dict[str, object], bool]:
         "heardSeconds": None if report.heard_seconds is None else round(report.heard_seconds, 1),
         "refusal": report.refusal,
     }, near and report.refusal is None
+
+
+def _with_headers(send: Send, extra: list[tuple[bytes, bytes]]) -> Send:
+    async def forward(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message.get("headers", ()), *extra]
+        await send(message)
+
+    return forward if extra else send

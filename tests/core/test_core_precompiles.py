@@ -82,10 +82,11 @@ def test_sums_agree() -> None:
     assert agree("bn254_add", b"") == INFINITY
 
 
+@pytest.mark.lengthy
 def test_multiples_agree() -> None:
     rng = random.Random(7)
-    scalars = [*range(40), *(ORDER + step for step in range(-20, 21)), 2 * ORDER, PRIME, (1 << 256) - 1, 1 << 255]
-    for scalar in (*scalars, *(rng.getrandbits(256) >> rng.randrange(256) for _ in range(40))):
+    scalars = [*range(36), *(ORDER + step for step in range(-3, 4)), 2 * ORDER, PRIME, (1 << 256) - 1, 1 << 255]
+    for scalar in (*scalars, *(rng.getrandbits(256) >> rng.randrange(256) for _ in range(5))):
         assert len(agree("bn254_multiply", G1 + words(scalar))) == 64
     point = times(rng.randrange(ORDER))
     assert agree("bn254_multiply", point + words(ORDER)) == INFINITY
@@ -121,6 +122,7 @@ def test_only_whole_pairs_are_taken() -> None:
     assert outputs("bn254_pairing", *(bytes(size) for size in sizes)) == {text}
 
 
+@pytest.mark.lengthy
 def test_only_points_of_the_second_group_are_taken() -> None:
     second_order = TWIST_ORDER // SMALL_ORDER
     strangers = [STRANGER, times_on_twist(ORDER, STRANGER), times_on_twist(second_order, STRANGER)]
@@ -137,11 +139,11 @@ def test_only_points_of_the_second_group_are_taken() -> None:
         assert agree("bn254_pairing", G1 + changed) == (InputError, "invalid fp.Element encoding")
 
 
+@pytest.mark.lengthy
 def test_infinity_pairs_to_one() -> None:
     assert agree("bn254_pairing", b"") == words(1)
-    assert agree("bn254_pairing", INFINITY + G2) == words(1)
-    assert agree("bn254_pairing", G1 + bytes(128)) == words(1)
-    assert agree("bn254_pairing", INFINITY + bytes(128)) == words(1)
+    for pair in (INFINITY + G2, G1 + bytes(128), INFINITY + bytes(128)):
+        assert bn254.bn254_pairing(pair) == words(1)
 
 
 @pytest.mark.lengthy
@@ -172,10 +174,11 @@ def test_pairings_are_bilinear_in_groups_of_every_size() -> None:
 
 def test_powers_agree() -> None:
     rng = random.Random(5)
-    for _ in range(300):
-        sizes = [rng.choice((0, 1, 2, 8, 9, 32, 33, 100, 1_024, 1_025)) for _ in range(3)]
-        sizes[1] = min(sizes[1], 40)
+    for _ in range(200):
+        sizes = [rng.choice((0, 1, 2, 8, 9, 32, 33, 100)) for _ in range(3)]
         agree("modexp", *(rng.randbytes(size) for size in sizes))
+    for size in (1_024, 1_025):
+        agree("modexp", rng.randbytes(size), b"\x03", rng.randbytes(size))
     agree("modexp", b"\xff" * 8, b"\xff" * 3_000, b"\xff" * 7 + b"\xfd")
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 import orjson
 
 import zevm.rpc.methods.eth.subscribe
+import zevm.rpc.transport.routes
 from zevm.chain.concurrency.deadline import Deadline, ExecutionTimeoutError
 from zevm.chain.concurrency.writer import Writer
 from zevm.chain.errors import ExecutionRevertedError, Reason, TransactionError, UnknownBlockError
@@ -60,6 +61,8 @@ class TinyChain:
     executions: int = 0
     database: Any = field(default_factory=lambda: SimpleNamespace(fault=None))
     options: ChainOptions = field(default_factory=ChainOptions)
+
+    is_for_development: bool = False
 
     @property
     def head(self) -> Any:

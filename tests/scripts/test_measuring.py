@@ -12,9 +12,10 @@ import pytest
 from coverage import Coverage
 from coverage.python import PythonFileReporter
 from slipcover import Slipcover
-from slipcover.importer import SlipcoverLoader
 
-from testing.measuring import Arc, Probes, Reached, _branches
+from testing import probes as probes_module
+from testing.measuring import Arc, _branches, loader_of, new_probes, reached_by
+from testing.probes import Probes
 
 SOURCE = """
 def choose(kind, items=()):
@@ -83,21 +84,23 @@ def test_the_same_lines_and_branches_are_missing(calls: str, tmp_path: Path) -> 
     traced = Coverage(branch=True, data_file=None, config_file=False, include=[str(file)])
     with traced.collect():
         run(file, calls)
-    probes = Probes()
+    probes = new_probes(tmp_path)
     run(file, calls, probes)
-    seen = next(iter(probes.get_coverage()["files"].values()))
-    reached = Reached(set(seen["executed_lines"]), {tuple(branch) for branch in seen["executed_branches"]})
+    reached = reached_by(probes.newly_seen[str(file)])
     probed = Coverage(branch=True, data_file=None, config_file=False)
     arcs: set[Arc] = {(line, line) for line in reached.lines}
     probed.get_data().add_arcs({str(file): arcs | set(_branches(PythonFileReporter(str(file), probed), reached))})
     assert missing(probed, file) == missing(traced, file)
 
 
-@pytest.mark.skipif(sys.version_info >= (3, 12), reason="sys.monitoring takes the place of probes")
+of_probes = pytest.mark.skipif(sys.version_info >= (3, 12), reason="sys.monitoring takes the place of probes")
+
+
+@of_probes
 def test_a_probe_is_jumped_over_once_it_was_reached(tmp_path: Path) -> None:
     file = tmp_path / "sample.py"
     file.write_text("def twice(number):\n    if number > 1:\n        return 2 * number\n    return 0\n")
-    module = run(file, "twice(2)", Probes())
+    module = run(file, "twice(2)", Probes(tmp_path))
     code = module.twice.__code__
     assert kinds_of_probes(code) == ["JUMP_FORWARD"] * 3 + ["NOP"] * 2, "two lines and the branch to the second"
     assert module.twice(1) == 0
@@ -111,11 +114,31 @@ def kinds_of_probes(code: CodeType) -> list[str]:
     return [name for name, following in pairwise(names) if following == "PUSH_NULL"]
 
 
-def run(file: Path, calls: str, probes: Slipcover | None = None) -> ModuleType:
+@of_probes
+def test_code_with_probes_is_kept_until_its_source_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file, kept = tmp_path / "sample.py", tmp_path / "kept"
+    file.write_text("def one():\n    return 1\n")
+    first, second, third, fourth = (Probes(kept) for _ in range(4))
+    run(file, "one()", first)
+    with monkeypatch.context() as patch:
+        patch.setattr(probes_module, "_prepared", None)
+        run(file, "one()", second)
+    assert dict(second.newly_seen) == dict(first.newly_seen) == {str(file): {1, 2}}
+    (entry,) = kept.iterdir()
+    entry.write_bytes(entry.read_bytes()[:-1])
+    run(file, "one()", third)
+    assert dict(third.newly_seen) == {str(file): {1, 2}}, "what is damaged is made anew"
+    file.write_text("\ndef one():\n    return 2\n")
+    assert run(file, "", fourth).one() == 2
+    assert dict(fourth.newly_seen) == {str(file): {2, 3}}
+    assert len([*kept.iterdir()]) == 1
+
+
+def run(file: Path, calls: str, probes: Probes | Slipcover | None = None) -> ModuleType:
     spec = importlib.util.spec_from_file_location("sample", file)
     assert spec is not None
     assert spec.loader is not None
-    loader = spec.loader if probes is None else SlipcoverLoader(probes, spec.loader, str(file))
+    loader = spec.loader if probes is None else loader_of(probes)(probes, spec.loader, str(file))
     module = ModuleType("sample")
     module.__spec__ = spec
     loader.exec_module(module)

@@ -1,5 +1,7 @@
 """The check mode: a message runs on both engines, and what they leave must be the same."""
 
+from copy import copy
+
 from zevm.chain.errors import EngineDifferenceError
 from zevm.chain.vm.engines import py_evm, replay
 from zevm.chain.vm.engines.case import Case
@@ -9,6 +11,27 @@ from zevm.chain.vm.engines.native import NativeRun
 from zevm.chain.vm.frame import Frame, TransactionContext
 from zevm.chain.vm.message import Message
 from zevm.chain.vm.py_evm_state import PyEvmState
+
+
+def run_with_both_hosts(
+    frames: type[Frame], evm_state: PyEvmState, message: Message, context: TransactionContext
+) -> Ending:
+    """Run a message in frames twice: WebAssembly calls the core's host functions, then those in Python.
+
+    The second run's effects stay. Raises EngineDifferenceError, with the state as it was.
+    """
+    state = evm_state.block_state
+    checkpoint, spare_gas = state.record(), context.spare_gas
+    # what it counts begins anew
+    scope = copy(context.wasm_scope)
+    ending = py_evm.run(frames, evm_state, message, context)
+    found = NativeRun(ending, context.spare_gas, state.effects_since(checkpoint))
+    state.discard(checkpoint)
+    context.spare_gas, context.wasm_scope, context.has_native_hosts = spare_gas, scope, False
+    try:
+        return run_on_both(frames, evm_state, message, context, found)
+    finally:
+        context.has_native_hosts = True
 
 
 def run_on_both(

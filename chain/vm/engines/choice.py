@@ -3,7 +3,7 @@
 from collections import Counter
 
 from zevm.chain.vm.engines import native, py_evm
-from zevm.chain.vm.engines.check import run_on_both
+from zevm.chain.vm.engines.check import run_on_both, run_with_both_hosts
 from zevm.chain.vm.engines.ending import Ending
 from zevm.chain.vm.engines.engine import Engine
 from zevm.chain.vm.frame import Frame, TransactionContext
@@ -24,14 +24,26 @@ def run_message(frames: type[Frame], evm_state: PyEvmState, message: Message, co
     # without code there is nothing to run, and frames cost less than the way into the core
     if not takes_core or (context.engine is Engine.NATIVE and not runs(message, context)):
         messages["py-evm"] += 1
-        return py_evm.run(frames, evm_state, message, context)
+        return _in_frames(frames, evm_state, message, context)
     found = native.run(frames, evm_state, message, context)
     if found is None:
         messages["refused"] += 1
-        return py_evm.run(frames, evm_state, message, context)
+        return _in_frames(frames, evm_state, message, context)
     messages["native"] += 1
     if context.engine is Engine.CHECK:
         return run_on_both(frames, evm_state, message, context, found)
     evm_state.block_state.absorb(found.effects)
     context.spare_gas = found.spare_gas
     return found.ending
+
+
+def _in_frames(frames: type[Frame], evm_state: PyEvmState, message: Message, context: TransactionContext) -> Ending:
+    """A message that the core does not run; in check mode with both sets of host functions, where there may be any."""
+    is_compared = (
+        context.engine is Engine.CHECK
+        and context.wasm_machine is not None
+        and context.tracer is None
+        and evm_state.block_state.observer is None
+    )
+    run = run_with_both_hosts if is_compared else py_evm.run
+    return run(frames, evm_state, message, context)

@@ -16,7 +16,7 @@ Result = TypeVar("Result")
 class HostContext:
     """The context of a run.
 
-    data: call data. entry: the function that runs. output: what write_result set.
+    data: call data. entry: the function that runs. output: what write_result set, None as long as nothing did.
     pages: open in this instance. stack_words: given to it.
     values, stored: the storage cache by 32-byte key: as the contract sees it, and as the trie has it where known.
     unflushed: keys written since the last flush, in order. loads, writes: how often the cache was asked.
@@ -44,7 +44,7 @@ class HostContext:
         self.prices = scope.price_table.host_functions
         self.data = data
         self.entry = entry
-        self.output = b""
+        self.output: bytes | None = None
         self.pages = 0
         self.stack_words = 0
         self.values: dict[bytes, bytes] = {}

@@ -109,9 +109,13 @@ def _load() -> ctypes.CDLL:
 library = _load()
 
 
+def address_of(name: str) -> int:
+    """The address of a function of the library."""
+    return ctypes.cast(getattr(library, name), c_void_p).value or 0
+
+
 def _bind(prototype: Any, name: str, result: Any, arguments: tuple[Any, ...]) -> Any:
-    address = ctypes.cast(getattr(library, name), c_void_p).value
-    return prototype(result, *arguments)(address)
+    return prototype(result, *arguments)(address_of(name))
 
 
 def _quick(name: str, result: Any, *arguments: Any) -> Any:

@@ -132,8 +132,8 @@ class Program:
         self.initial_pages = source.initial_pages
         self.data_bytes = source.data_bytes
         self.activation_gas = source.activation_gas
-        self.bindings: dict[Sequence[object], object] = {}
-        self.last_binding: tuple[Sequence[object], object] | None = None
+        self.bindings: dict[tuple[Sequence[object], bool], object] = {}
+        self.last_binding: tuple[Sequence[object], object, object] | None = None
         self.callbacks: dict[int, Sequence[object]] = {}
         self._import_types = capi.Vector()
         capi.module_imports(address, byref(self._import_types))

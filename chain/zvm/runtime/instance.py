@@ -1,9 +1,9 @@
 """One running instance, and the callbacks through which its code reaches the host."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from ctypes import byref, c_void_p
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import NodeFaultError
@@ -177,14 +177,44 @@ look_at_deadline = capi.EpochCallback(_look_at_deadline)
 """One C function for all stores."""
 
 
-class Binding:
-    """A program tied to its host functions, ready to be instantiated on any thread."""
+class Native(Protocol):
+    """Host functions in machine code, for one run. They find it by the data of its store: the address of the run."""
 
-    def __init__(self, program: Program, callbacks: Sequence[HostCallback]) -> None:
+    @property
+    def addresses(self) -> Mapping[HostCallback, int]:
+        """The address of the C function that replaces a callback, where there is one."""
+        ...
+
+    def begin(self, instance: Instance, ink: int, memory: int) -> int | None:
+        """The run's address, or None where there is no memory for it.
+
+        ink, memory: addresses of the instance's global and memory, 0 for none; they are filled in later.
+        """
+        ...
+
+    def failure(self, run: int) -> BaseException | None:
+        """Why a function in machine code stopped the run, if one did."""
+        ...
+
+    def end(self, run: int) -> None:
+        """The store is gone."""
+        ...
+
+
+class Binding:
+    """A program tied to its host functions, ready to be instantiated on any thread.
+
+    addresses: C functions in place of callbacks.
+    """
+
+    def __init__(
+        self, program: Program, callbacks: Sequence[HostCallback], addresses: Mapping[HostCallback, int]
+    ) -> None:
         if len(callbacks) != len(program.imports):
             raise NodeFaultError(f"{len(callbacks)} host functions for a module with {len(program.imports)} imports")
         self._callbacks = [
-            _callback(callback, item.signature) for callback, item in zip(callbacks, program.imports, strict=True)
+            capi.Callback(addresses[callback]) if callback in addresses else _callback(callback, item.signature)
+            for callback, item in zip(callbacks, program.imports, strict=True)
         ]
         linker = capi.linker_new(program.engine.address)
         try:
@@ -204,23 +234,27 @@ class Binding:
             capi.template_delete(self.template)
 
 
-def bind(program: Program, callbacks: Sequence[HostCallback]) -> Binding:
+def bind(
+    program: Program, callbacks: Sequence[HostCallback], addresses: Mapping[HostCallback, int] | None = None
+) -> Binding:
     """The binding of a program to these host functions, kept for the next run.
 
     Host functions are functions of a module, the same for every run: what differs between runs belongs in the context.
+    addresses: see `Binding`; always the same mapping, or None.
     """
-    if program.last_binding is not None and program.last_binding[0] is callbacks:
-        return cast(Binding, program.last_binding[1])
+    last = program.last_binding
+    if last is not None and last[0] is callbacks and last[1] is addresses:
+        return cast(Binding, last[2])
     key = tuple(callbacks)
-    found = program.bindings.get(key)
+    found = program.bindings.get((key, addresses is None))
     if found is None:
-        found = Binding(program, key)
+        found = Binding(program, key, addresses or {})
         if len(program.bindings) >= _BINDINGS_KEPT:
             program.bindings.clear()
-        program.bindings[key] = found
+        program.bindings[key, addresses is None] = found
     binding = cast(Binding, found)
     if key is callbacks:
-        program.last_binding = (key, binding)
+        program.last_binding = (key, addresses, binding)
     return binding
 
 

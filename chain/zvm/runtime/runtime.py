@@ -30,7 +30,7 @@ from zevm.chain.zvm.runtime.engine import (
     Program,
     Signature,
 )
-from zevm.chain.zvm.runtime.instance import Binding, HostCallback, Instance, bind, frames, look_at_deadline
+from zevm.chain.zvm.runtime.instance import Binding, HostCallback, Instance, Native, bind, frames, look_at_deadline
 from zevm.chain.zvm.runtime.program_cache import ProgramCache
 
 __all__ = [
@@ -100,12 +100,14 @@ def run(
     memory_pages: int = MAXIMUM_PAGES,
     deadline: Deadline | None = None,
     with_backtrace: bool = False,
+    native: Native | None = None,
 ) -> RunResult:
     """Instantiate a program, call one of its functions and drop the instance.
 
     callbacks: one per import, in their order, the same function objects in every run. A callback may call this again.
     memory_pages: beyond so many, memory.grow gives -1; at least the program's initial ones.
     deadline: off chain only; the run is interrupted a tick after it at most, or after it was cancelled.
+    native: the core's functions in place of those callbacks that it has, for this run alone.
     Raises what a host function raises other than HostStopError, and NodeFaultError.
     """
     open_frames = frames.stack
@@ -114,15 +116,16 @@ def run(
     native_stack.require(open_frames[-1].stack_mark if open_frames else None)
     if deadline is None:
         result = _run(
-            program, callbacks, context, ink, stack_words, entry, arguments, memory_pages, None, with_backtrace
+            program, callbacks, context, ink, stack_words, entry, arguments, memory_pages, None, with_backtrace, native
         )
     elif deadline.expired():
         return RunResult(End.INTERRUPTED, (), ink, None)
     else:
         with ticker.watch(program.engine.address, deadline):
             result = _run(
-                program, callbacks, context, ink, stack_words, entry, arguments, memory_pages, deadline, with_backtrace
-            )
+                program, callbacks, context, ink, stack_words, entry, arguments, memory_pages, deadline, with_backtrace,
+                native,
+            )  # fmt: skip
     program.heat += 1 + (ink - result.ink_left) // INK_PER_HEAT
     return result
 
@@ -138,15 +141,18 @@ def _run(
     memory_pages: int,
     deadline: Deadline | None,
     with_backtrace: bool,
+    native: Native | None,
 ) -> RunResult:
     result_type, slots = _prepare_call(program, entry, arguments)
-    binding = bind(program, callbacks)
     instance = Instance(context, deadline)
-    store = capi.store_new(program.engine.address, None, None)
+    call = _Call()
+    native_run = call.begin(native, instance, program.has_memory)
+    binding = bind(program, callbacks, native.addresses if native is not None and native_run else None)
+    store = capi.store_new(program.engine.address, native_run, None)
     frames.stack.append(instance)
     try:
         capi.store_limit(store, memory_pages * PAGE_BYTES, MAXIMUM_TABLE_ELEMENTS, 1, 1, 1)
-        call = _Call(capi.store_context(store))
+        call.store = capi.store_context(store)
         # what fills the memory at the start looks at the epoch too, and must not be interrupted: it is no run yet
         capi.context_set_epoch_deadline(call.store, FOREVER)
         call.instantiate(binding, program.has_memory)
@@ -157,6 +163,8 @@ def _run(
         instance.ink_left = ink
         call.set_stack_words(stack_words)
         error = call.invoke(entry.encode(), slots)
+        if call.scratch.trap and native is not None and native_run and instance.failure is None:
+            instance.failure = native.failure(native_run)
         if instance.failure is not None:
             backtrace = _take_backtrace(call.scratch.trap, wanted=with_backtrace)
             return _stopped(instance, instance.failure)._replace(backtrace=backtrace)
@@ -173,6 +181,8 @@ def _run(
         instance.detach()
         frames.stack.pop()
         capi.store_delete(store)
+        if native is not None and native_run:
+            native.end(native_run)
 
 
 def _prepare_call(program: Program, entry: str, arguments: Sequence[int]) -> tuple[str, Any]:
@@ -194,10 +204,17 @@ class _Call:
 
     __slots__ = ("base", "scratch", "store")
 
-    def __init__(self, store_context: int) -> None:
-        self.store = store_context
+    def __init__(self) -> None:
+        self.store = 0
         self.scratch = capi.Scratch()
         self.base = ctypes.addressof(self.scratch)
+
+    def begin(self, native: Native | None, instance: Instance, has_memory: bool) -> int | None:
+        """The address of the run for the core's functions; None where it has none."""
+        if native is None:
+            return None
+        memory = self.base + _MEMORY_ITEM if has_memory else 0
+        return native.begin(instance, self.base + _INK_ITEM, memory)
 
     def instantiate(self, binding: Binding, has_memory: bool) -> None:
         """Make the instance and find its ink, and its memory if any."""
@@ -241,7 +258,9 @@ class _Call:
 _INSTANCE: int = capi.Scratch.instance.offset
 _TRAP: int = capi.Scratch.trap.offset
 _MEMORY: int = capi.Scratch.memory.offset
+_MEMORY_ITEM: int = _MEMORY + capi.EXTERN_ITEM
 _INK: int = capi.Scratch.ink.offset
+_INK_ITEM: int = _INK + capi.EXTERN_ITEM
 _STACK: int = capi.Scratch.stack.offset
 _STACK_ITEM: int = _STACK + capi.EXTERN_ITEM
 _OTHER: int = capi.Scratch.other.offset

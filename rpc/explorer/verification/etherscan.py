@@ -26,11 +26,11 @@ Parameters = Mapping[str, str]
 
 
 class RefusedError(Exception):
-    """The answer `NOTOK` with this text. reason: what a person should know besides. pending: see Reply."""
+    """The answer `NOTOK` with this text. pending: see Reply."""
 
-    def __init__(self, text: str, *, reason: str = "", pending: str = "") -> None:
+    def __init__(self, text: str, pending: str = "") -> None:
         super().__init__(text)
-        self.reason, self.pending = reason, pending
+        self.pending = pending
 
 
 def answer(call: Call) -> Reply:
@@ -47,8 +47,7 @@ def answer(call: Call) -> Reply:
             raise RefusedError(f"Error! Missing Or invalid Action name; of the module contract there are {named}")
         return _reply("1", "OK", action(call, parameters))
     except RefusedError as error:
-        message = f"NOTOK: {error.reason}" if error.reason else "NOTOK"
-        return _reply("0", message, str(error), error.pending)
+        return _reply("0", "NOTOK", str(error), error.pending)
     except (SubmissionError, CompilerBusyError) as error:
         return _reply("0", "NOTOK", str(error))
     except ValueError as error:
@@ -109,7 +108,7 @@ def verify_source_code(call: Call, parameters: Parameters) -> str:
 
 
 def check_verify_status(call: Call, parameters: Parameters) -> str:
-    """The outcome in Etherscan's words."""
+    """The outcome in Etherscan's words, and the reason of a failure behind them."""
     name = parameters.get("guid", "")
     outcome = call.verifier.outcome(name)
     if outcome is None:
@@ -117,8 +116,8 @@ def check_verify_status(call: Call, parameters: Parameters) -> str:
     if outcome.is_pending:
         raise RefusedError("Pending in queue", pending=name)
     if outcome.match is None:
-        # to this text alone, Hardhat sends all sources of the project in place of those that the contract imports
-        raise RefusedError("Fail - Unable to verify", reason=outcome.reason)
+        # forge and Hardhat show this text and no other member of the answer
+        raise RefusedError(f"Fail - Unable to verify: {outcome.reason}")
     return "Pass - Verified"
 
 

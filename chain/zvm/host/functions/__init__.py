@@ -16,7 +16,9 @@ from zevm.chain.zvm.host.functions.state import STATE_FUNCTIONS
 from zevm.chain.zvm.host_table import ALL_HOST_FUNCTIONS
 from zevm.chain.zvm.runtime.instance import HostCallback, Instance
 
-_FUNCTIONS = STATE_FUNCTIONS | CALL_FUNCTIONS | ENVIRONMENT_FUNCTIONS | COMPUTATION_FUNCTIONS | CONSOLE_FUNCTIONS
+FUNCTIONS = STATE_FUNCTIONS | CALL_FUNCTIONS | ENVIRONMENT_FUNCTIONS | COMPUTATION_FUNCTIONS | CONSOLE_FUNCTIONS
+"""By their names."""
+
 _STATELESS = (
     frozenset(COMPUTATION_FUNCTIONS)
     | frozenset(CONSOLE_FUNCTIONS)
@@ -37,7 +39,7 @@ _STATELESS = (
 
 HostCallbacks = Mapping[tuple[str, str], HostCallback]
 
-CONTRACT_CALLBACKS: HostCallbacks = MappingProxyType({key: _FUNCTIONS[key[1]] for key in ALL_HOST_FUNCTIONS})
+CONTRACT_CALLBACKS: HostCallbacks = MappingProxyType({key: FUNCTIONS[key[1]] for key in ALL_HOST_FUNCTIONS})
 """For contracts: everything."""
 
 
@@ -49,6 +51,6 @@ def _refused(name: str) -> HostCallback:
 
 
 STATELESS_CALLBACKS: HostCallbacks = MappingProxyType(
-    {key: _FUNCTIONS[key[1]] if key[1] in _STATELESS else _refused(key[1]) for key in ALL_HOST_FUNCTIONS}
+    {key: FUNCTIONS[key[1]] if key[1] in _STATELESS else _refused(key[1]) for key in ALL_HOST_FUNCTIONS}
 )
 """For functions that depend on their arguments alone: what would read or write the chain is a trap."""

@@ -1,5 +1,7 @@
 """Host functions that tell about the call, the transaction, the block and the chain. Their whole price is fixed."""
 
+from collections.abc import Callable
+
 from zevm.chain.vm.host_interface import Frame, instruct
 from zevm.chain.zvm.host.context import HostContext
 from zevm.chain.zvm.price_table import INK_PER_GAS
@@ -7,6 +9,12 @@ from zevm.chain.zvm.runtime.instance import MASK_64, HostCallback, Instance
 
 BLOCKHASH = 0x40
 _WORD = 32
+
+VALUES: dict[str, Callable[[Frame], int | bytes]] = {}
+"""The answers of the functions below about a frame, by their names: each stays the same while the frame is open.
+
+In the order of `Name` in core/zig/wasm_frame.zig.
+"""
 
 
 def read_args(instance: Instance, target: int) -> None:
@@ -36,59 +44,119 @@ def evm_ink_left(instance: Instance) -> int:
     return instance.ink_left
 
 
-def chainid(instance: Instance) -> int:
+def _number(value: Callable[[Frame], int]) -> HostCallback:
+    """A function that returns a value of the environment, and the value among VALUES."""
+    VALUES[value.__name__] = value
+
+    def tell(instance: Instance) -> int:
+        return value(_frame(instance))
+
+    return _named(tell, value)
+
+
+def _content(value: Callable[[Frame], bytes]) -> HostCallback:
+    """A function that writes a value of the environment, and the value among VALUES."""
+    VALUES[value.__name__] = value
+
+    def write(instance: Instance, target: int) -> None:
+        instance.write(target, value(_frame(instance)))
+
+    return _named(write, value)
+
+
+def _named(function: HostCallback, value: Callable[[Frame], int | bytes]) -> HostCallback:
+    function.__name__, function.__doc__ = value.__name__, value.__doc__
+    return function
+
+
+@_number
+def chainid(frame: Frame) -> int:
     """The chain's number; its lower 64 bits, as the interface has no more."""
-    return int(_frame(instance).state.execution_context.chain_id) & MASK_64
+    return int(frame.state.execution_context.chain_id) & MASK_64
 
 
-def block_gas_limit(instance: Instance) -> int:
+@_number
+def block_gas_limit(frame: Frame) -> int:
     """The block's gas limit."""
-    return _frame(instance).state.gas_limit & MASK_64
+    return frame.state.gas_limit & MASK_64
 
 
-def block_number(instance: Instance) -> int:
+@_number
+def block_number(frame: Frame) -> int:
     """The block's number."""
-    return _frame(instance).state.block_number & MASK_64
+    return frame.state.block_number & MASK_64
 
 
-def block_timestamp(instance: Instance) -> int:
+@_number
+def block_timestamp(frame: Frame) -> int:
     """The block's time in Unix seconds."""
-    return _frame(instance).state.timestamp & MASK_64
+    return frame.state.timestamp & MASK_64
 
 
-def block_basefee(instance: Instance, target: int) -> None:
+@_content
+def block_basefee(frame: Frame) -> bytes:
     """The base fee in wei, 32 bytes."""
-    instance.write(target, _frame(instance).state.base_fee.to_bytes(_WORD, "big"))
+    return frame.state.base_fee.to_bytes(_WORD, "big")
 
 
-def block_coinbase(instance: Instance, target: int) -> None:
+@_content
+def block_coinbase(frame: Frame) -> bytes:
     """The block's fee recipient."""
-    instance.write(target, _frame(instance).state.coinbase)
+    return frame.state.coinbase
 
 
-def contract_address(instance: Instance, target: int) -> None:
+@_content
+def contract_address(frame: Frame) -> bytes:
     """The account whose storage and balance the code acts on."""
-    instance.write(target, _frame(instance).address)
+    return frame.address
 
 
-def msg_sender(instance: Instance, target: int) -> None:
+@_content
+def msg_sender(frame: Frame) -> bytes:
     """The caller."""
-    instance.write(target, _frame(instance).msg.sender)
+    return frame.msg.sender
 
 
-def msg_value(instance: Instance, target: int) -> None:
+@_content
+def msg_value(frame: Frame) -> bytes:
     """The value in wei, 32 bytes."""
-    instance.write(target, _frame(instance).msg.value.to_bytes(_WORD, "big"))
+    return frame.msg.value.to_bytes(_WORD, "big")
 
 
-def tx_gas_price(instance: Instance, target: int) -> None:
+@_content
+def tx_gas_price(frame: Frame) -> bytes:
     """The transaction's gas price in wei, 32 bytes."""
-    instance.write(target, _frame(instance).transaction_context.gas_price.to_bytes(_WORD, "big"))
+    return frame.transaction_context.gas_price.to_bytes(_WORD, "big")
 
 
-def tx_origin(instance: Instance, target: int) -> None:
+@_content
+def tx_origin(frame: Frame) -> bytes:
     """The transaction's sender."""
-    instance.write(target, _frame(instance).transaction_context.origin)
+    return frame.transaction_context.origin
+
+
+@_content
+def blobbasefee(frame: Frame) -> bytes:
+    """The blob base fee in wei, 32 bytes; 0 before Cancun."""
+    return frame.state.blob_base_fee.to_bytes(_WORD, "big")
+
+
+@_content
+def prevrandao(frame: Frame) -> bytes:
+    """The block's random value (EIP-4399)."""
+    return frame.state.mix_hash
+
+
+@_number
+def is_constructing(frame: Frame) -> int:
+    """1 in the run that a creation makes of the contract, 0 in every other."""
+    return int(frame.msg.is_create)
+
+
+@_content
+def code_address(frame: Frame) -> bytes:
+    """The account whose code runs; the acting account, except in a delegate call, CALLCODE, or a delegated account."""
+    return frame.address if frame.msg.is_create else frame.msg.code_address
 
 
 def tx_ink_price(instance: Instance) -> int:  # noqa: ARG001  one signature for all
@@ -112,27 +180,6 @@ def blockhash(instance: Instance, number: int, target: int) -> None:
     context: HostContext = instance.context
     digest = context.with_gas(instance, instruct, BLOCKHASH, number)
     instance.write(target, digest.to_bytes(_WORD, "big"))
-
-
-def blobbasefee(instance: Instance, target: int) -> None:
-    """The blob base fee in wei, 32 bytes; 0 before Cancun."""
-    instance.write(target, _frame(instance).state.blob_base_fee.to_bytes(_WORD, "big"))
-
-
-def prevrandao(instance: Instance, target: int) -> None:
-    """The block's random value (EIP-4399)."""
-    instance.write(target, _frame(instance).state.mix_hash)
-
-
-def is_constructing(instance: Instance) -> int:
-    """1 in the run that a creation makes of the contract, 0 in every other."""
-    return int(_frame(instance).msg.is_create)
-
-
-def code_address(instance: Instance, target: int) -> None:
-    """The account whose code runs; the acting account, except in a delegate call, CALLCODE, or a delegated account."""
-    frame = _frame(instance)
-    instance.write(target, frame.address if frame.msg.is_create else frame.msg.code_address)
 
 
 def _frame(instance: Instance) -> Frame:

@@ -43,17 +43,23 @@ def storage_load_bytes32(instance: Instance, key_pointer: int, target: int) -> N
     context.loads += 1
     value = context.values.get(key)
     if value is None:
-        flat = context.scope.price_table.state
-        if flat is None:
+        if context.scope.price_table.state is None:
             gas += context.prices.storage_miss_gas
-            number = context.with_gas(instance, instruct, SLOAD, _number(key))
-        else:
-            number = context.with_gas(instance, _load_flat, _number(key), flat.storage_load)
-        value = number.to_bytes(_WORD, "big")
-        context.values[key] = context.stored[key] = value
+        value = context.values[key] = context.stored[key] = load_slot(instance, key)
     if gas:
         context.charge_gas(instance, gas)
     instance.write(target, value)
+
+
+def load_slot(instance: Instance, key: bytes) -> bytes:
+    """The value of a slot in the state, at the price of the access."""
+    context: HostContext = instance.context
+    flat = context.scope.price_table.state
+    if flat is None:
+        number = context.with_gas(instance, instruct, SLOAD, _number(key))
+    else:
+        number = context.with_gas(instance, _load_flat, _number(key), flat.storage_load)
+    return number.to_bytes(_WORD, "big")
 
 
 def _load_flat(frame: Frame, slot: int, gas: int) -> int:
@@ -83,14 +89,20 @@ def storage_flush_cache(instance: Instance, clear: int) -> None:
         values, stored = context.values, context.stored
         changed = [key for key in context.unflushed if stored.get(key) != values[key]]
         if changed:
-            context.refuse_static("a write to storage")
-            writes = [(_number(values[key]), _number(key)) for key in changed]
-            context.with_gas(instance, _store, writes, context.scope.price_table.state)
+            store_slots(instance, [(key, values[key]) for key in changed])
             stored.update((key, values[key]) for key in changed)
         context.unflushed.clear()
     if clear:
         context.values.clear()
         context.stored.clear()
+
+
+def store_slots(instance: Instance, writes: list[tuple[bytes, bytes]]) -> None:
+    """Write (key, value) to the state in this order, at the price of each."""
+    context: HostContext = instance.context
+    context.refuse_static("a write to storage")
+    numbers = [(_number(value), _number(key)) for key, value in writes]
+    context.with_gas(instance, _store, numbers, context.scope.price_table.state)
 
 
 def _store(frame: Frame, writes: list[tuple[int, int]], flat: StateGas | None) -> None:

@@ -1,0 +1,35 @@
+//! The functions of wasmtime's C interface that host functions use, by the addresses that Python found, and their types.
+
+pub const Context = opaque {};
+pub const Caller = opaque {};
+pub const Trap = opaque {};
+/// What an export is: a memory, or a global.
+pub const Item = opaque {};
+
+/// wasmtime_val_t
+pub const Value = extern struct {
+    kind: u64,
+    content: i64,
+    room: [2]u64 = @splat(0),
+
+    pub const kind_i64 = 1;
+};
+
+/// A parameter or a result, as wasmtime_val_raw_t has it.
+pub const Slot = extern struct { content: i64, room: i64 };
+
+pub const Api = extern struct {
+    caller_context: *const fn (*Caller) callconv(.c) *Context,
+    context_data: *const fn (*Context) callconv(.c) ?*anyopaque,
+    global_get: *const fn (*Context, *const Item, *Value) callconv(.c) void,
+    global_set: *const fn (*Context, *const Item, *const Value) callconv(.c) ?*anyopaque,
+    memory_data: *const fn (*Context, *const Item) callconv(.c) ?[*]u8,
+    memory_size: *const fn (*Context, *const Item) callconv(.c) usize,
+    trap_new: *const fn (u8) callconv(.c) *Trap,
+};
+
+/// Set before any module is bound to a function of the core.
+pub var api: Api = undefined;
+
+/// TRAP_UNREACHABLE of chain/zvm/runtime/capi.py
+pub const unreachable_code = 9;
