@@ -33,7 +33,7 @@ def decode_values(types: Sequence[str], data: bytes) -> list[Any]:
     """The values of ABI-encoded arguments: int, bool, str, bytes (an address too), list. Raises UndecodableError."""
     try:
         parsed = [parse(kind) for kind in types]
-    except (ParseError, ValueError) as error:
+    except (ParseError, ValueError, RecursionError) as error:
         raise UndecodableError(f"no ABI types: {error}") from None
     return _Reader(data).sequence(parsed, 0, 0)
 

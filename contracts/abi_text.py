@@ -1,7 +1,9 @@
 """Solidity's types in text, as on a command line: signatures, arguments into bytes, results into words."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 from eth_abi.abi import decode, encode, is_encodable_type
@@ -11,7 +13,11 @@ from eth_utils.address import to_checksum_address
 
 from zevm.contracts.errors import AbiTextError
 
+NESTING_LIMIT = 32
+"""Tuples and arrays within each other; the ABI's library descends into them without a bound."""
+
 _OPENING, _CLOSING = "([", ")]"
+_DIMENSIONS = re.compile(rf"(?:\[[0-9]*\]){{{NESTING_LIMIT + 1}}}")
 _ADDRESS_BYTES = 20
 _normalize: Callable[[str], str] = normalize
 
@@ -86,6 +92,8 @@ def _counted(number: int, noun: str) -> str:
 
 
 def _parse(text: str) -> ABIType:
+    if _depth(text) > NESTING_LIMIT or _DIMENSIONS.search(text):
+        raise AbiTextError(f"{text[:40]}...: tuples and arrays nest deeper than {NESTING_LIMIT} levels")
     try:
         parsed: Any = parse(text)
         parsed.validate()
@@ -95,6 +103,11 @@ def _parse(text: str) -> ABIType:
         raise AbiTextError(f"{text}: not a type of Solidity's ABI") from error
     kind: ABIType = parsed
     return kind
+
+
+def _depth(text: str) -> int:
+    """The deepest nesting of tuples."""
+    return max(accumulate((character == "(") - (character == ")") for character in text), default=0)
 
 
 def _name(kind: Any) -> str:

@@ -1,5 +1,6 @@
 """Several chains in one process: a file that names them, and what they may not share."""
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +13,18 @@ from zevm.node.settings import NodeSettings
 MOST_CHAINS = 32
 """More are refused: each has threads, caches and a port of its own."""
 
-_PORTS = ("port", "authrpc_port", "quic_port", "zns_port")
+_PORTS = (
+    ("port", "port"),
+    ("authrpc_port", "port"),
+    ("zns_port", "port"),
+    ("quic_port", "UDP port"),
+)
+"""Settings that are ports, and what they are: a port of TCP is none of UDP."""
+
+_WRITTEN = ("state", "dump_state", "config_out")
+"""Settings that are files which a node writes; the one that ends last would write over the others'."""
+
+_LOCAL_PORT = re.compile(r"(?:^|//(?:[^/@]*@)?)(?:localhost|127(?:\.[0-9]+){3}|\[::1\]):([0-9]+)")
 
 
 class NamedChain(NamedTuple):
@@ -38,6 +50,10 @@ def chains_in(file: Path, flags: Mapping[str, object]) -> list[NamedChain]:
     chains = [_chain(file, place, table, flags, shared) for place, table in enumerate(tables)]
     for shared_thing in _shared_things(chains):
         raise SettingsError(f"{file}: {shared_thing}; each chain needs its own")
+    for reads in _readers_of_siblings(chains):
+        raise SettingsError(
+            f"{file}: {reads}, which answers only once all chains have begun; run it in another process"
+        )
     return chains
 
 
@@ -64,21 +80,42 @@ def _shared_things(chains: list[NamedChain]) -> Iterator[str]:
     """Things that two chains would both take, in words."""
     taken: dict[tuple[str, object], str] = {}
     for name, settings in chains:
-        for thing in (("name", name), *_held(settings)):
-            if thing in taken:
-                yield f"the {thing[0]} {thing[1]} is of {taken[thing]} and of {name}"
-            taken[thing] = name
+        for kind, thing in (("name", name), *_held(settings)):
+            # one folder may have several paths
+            key = kind, thing.resolve() if isinstance(thing, Path) else thing
+            if key in taken:
+                yield f"the {kind} {thing} is of {taken[key]} and of {name}"
+            taken[key] = name
 
 
 def _held(settings: NodeSettings) -> Iterator[tuple[str, object]]:
     """Things that a process can hold once, and the chain id, by which a wallet knows a chain."""
-    for item in _PORTS:
+    for item, kind in _PORTS:
         port = getattr(settings, item)
         if port and (item != "authrpc_port" or settings.external_consensus):
-            yield "port", port
+            yield kind, port
     if settings.chain_id is not None:
         yield "chain id", settings.chain_id
     if not settings.memory:
         yield "data directory", settings.datadir
     if settings.ipc is not None and str(settings.ipc) != "@":
         yield "socket", settings.ipc
+    for item in _WRITTEN:
+        file: Path | None = getattr(settings, item)
+        # all may write to one pipe or device
+        if file is not None and (file.is_file() or file.is_dir() or not file.exists()):
+            yield "file", file
+
+
+def _readers_of_siblings(chains: list[NamedChain]) -> Iterator[str]:
+    """Chains that read from another one of the file before they begin, in words."""
+    ports: dict[int | None, str] = {settings.port: name for name, settings in chains}
+    quic_ports: dict[int | None, str] = {settings.quic_port: name for name, settings in chains}
+    for name, settings in chains:
+        read = [("forks", url, ports) for url in settings.fork_url]
+        read += [("follows", address, quic_ports) for address in (settings.follow,) if address is not None]
+        for verb, address, of_ports in read:
+            found = _LOCAL_PORT.search(address)
+            other = None if found is None else of_ports.get(int(found[1]))
+            if other is not None:
+                yield f"{name} {verb} {other}"

@@ -56,8 +56,13 @@ def read_answer(status: int, text: bytes) -> Any:
     """The JSON of an answer. Raises ValueError for another status than success, and for no JSON."""
     if status not in _SUCCESSES:
         raise ValueError(f"HTTP Error {status}: {http.client.responses.get(status, 'no status of HTTP')}")
-    # bounds the depth, which json leaves to the stack: the recursion limit is raised for contracts
-    return orjson.loads(text)
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        # only traces of deep calls need it, and commands begin quickly
+        from zevm.rpc.codec.parsing import parse_answer
+
+        return parse_answer(text)
 
 
 class Client:

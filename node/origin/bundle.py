@@ -13,16 +13,19 @@ import gzip
 import hashlib
 import zlib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, cast
 
 import orjson
 
+from zevm.chain.rules.schedule import ZVM_SCHEDULES
 from zevm.chain.types import Header
 from zevm.node.errors import NodeError, reason_of
 from zevm.node.origin.bundle_check import BorneOut
 from zevm.node.origin.fork import Verified
 from zevm.node.origin.kept import RECORD_PREFIX, Kept, KeptBlock
+from zevm.storage.errors import StorageError
 from zevm.storage.keccak import keccak256
 from zevm.storage.rlp import RlpError
 
@@ -57,7 +60,7 @@ class BundledKept(Kept):
 
 
 def write_bundle(file: Path, block: KeptBlock, verified: Verified, pairs: Iterator[tuple[bytes, bytes]]) -> int:
-    """Write a bundle of pairs in ascending order; their number. Raises NodeError."""
+    """Write a bundle of pairs in ascending order; their number. Raises NodeError, and leaves nothing half written."""
     stated = orjson.dumps(
         {
             "chainId": block.chain_id,
@@ -84,9 +87,14 @@ def write_bundle(file: Path, block: KeptBlock, verified: Verified, pairs: Iterat
                 count += 1
             packed.write(_framed(digest.digest()))
         fresh.replace(file)
-    except OSError as error:
-        fresh.unlink(missing_ok=True)
-        raise NodeError(f"{file}: cannot be written: {reason_of(error)}") from error
+    except BaseException as error:
+        with suppress(OSError):
+            fresh.unlink()
+        if isinstance(error, OSError):
+            raise NodeError(f"{file}: cannot be written: {reason_of(error)}") from error
+        if isinstance(error, StorageError):
+            raise NodeError(f"the answers that are kept cannot be read: {error}") from error
+        raise
     return count
 
 
@@ -107,7 +115,9 @@ def read_bundle(file: Path, most_bytes: int) -> Bundle:
         block = KeptBlock(int(stated["chainId"]), header, stated["zvm"], stated["features"])
         verified = Verified(stated["verified"])
         entries = dict(zip(parts[1::2], parts[2::2], strict=True))
-    except (ValueError, KeyError, TypeError, RlpError) as error:
+        if block.zvm not in (None, *ZVM_SCHEDULES):
+            raise ValueError(f"WebAssembly contracts at prices that are not known here: {block.zvm!r:.100}")
+    except (ValueError, LookupError, TypeError, RlpError) as error:
         raise NodeError(f"{file} is no bundle of a fork that this version reads: {error}") from error
     return Bundle(block, verified, BorneOut(entries, header, checks_roots=verified is not Verified.NONE).entries())
 

@@ -72,8 +72,14 @@ class RemoteFork:
         self.origin.client.ask_instead(endpoints, _persistence(self.settings))
 
     def again(self, wanted: Wanted) -> "RemoteFork":
-        """See Fork."""
-        return fork_of(self.settings, wanted, self)
+        """See Fork. A bundle has one block, without nodes to ask for others."""
+        file, client = self.settings.fork_bundle, self.origin.client
+        if file is None or wanted.urls or client.places:
+            return fork_of(self.settings, wanted, self)
+        number = self.origin.header.number
+        if wanted.block not in ("latest", str(number)):
+            raise NodeError(f"{client.name} has block {number} alone, not {wanted.block}: name a node (jsonRpcUrl)")
+        return _bundled(self.settings, file)
 
     def close(self) -> None:
         """See Fork."""

@@ -4,8 +4,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-
 from zevm.analysis.call_tree import Call, decode_call_tree
 from zevm.analysis.failure_places import FailurePlaces
 from zevm.chain.canonical.records import TransactionPosition
@@ -14,6 +12,7 @@ from zevm.chain.tracing.encoded import Encoded, size_of, take_text
 from zevm.chain.types import Receipt, Transaction
 from zevm.chain.types.block_reference import LATEST, BlockReference
 from zevm.contracts.source_maps import Place
+from zevm.rpc.codec.parsing import parse_answer
 from zevm.rpc.errors import LimitExceededError, RpcError
 from zevm.rpc.explorer.page import PageRequest
 from zevm.rpc.methods.support.reading import code_of
@@ -66,7 +65,7 @@ def run_again(request: PageRequest, transaction_hash: Hash32, tracer: str, **opt
             f"the trace has {size_bytes:,} bytes, a page shows at most {most:,}: raise --rpc-explorer-trace-bytes, or "
             f"ask for debug_traceTransaction"
         )
-    return orjson.loads(take_text(parts))
+    return parse_answer(take_text(parts))
 
 
 def failure_places(request: PageRequest, mined: Mined) -> Mapping[int, Place]:

@@ -37,6 +37,15 @@ def test_what_is_no_signature(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "text", ["f({})".format("(" * 2_000 + "uint" + ")" * 2_000), "f(uint{})".format("[1]" * 2_000)]
+)
+def test_types_nest_within_bounds(text: str) -> None:
+    with pytest.raises(AbiTextError, match="nest deeper than 32 levels"):
+        parse_signature(text)
+    assert parse_signature(f"f(uint{'[1]' * 16},{'(' * 30}uint{')' * 30})").inputs
+
+
+@pytest.mark.parametrize(
     ("kind", "text", "value"),
     [
         ("uint256", "0x10", 16),

@@ -63,6 +63,20 @@ def test_a_port_of_the_systems_choice_is_for_all() -> None:
         (f"{TWO}chain-id = 31337\n", "chains.toml: the chain id 31337 is of l1 and of l2; "),
         (f'{TWO}datadir = ".zevm-l1"\n', "chains.toml: the data directory .zevm-l1 is of l1 and of l2; "),
         (f'ipc = "/tmp/both.ipc"\n{TWO}', "chains.toml: the socket /tmp/both.ipc is of l1 and of l2; "),
+        (f'{TWO}datadir = "x/../.zevm-l1"\n', "chains.toml: the data directory x/../.zevm-l1 is of l1 and of l2; "),
+        (f'state = "both.json"\n{TWO}', "chains.toml: the file both.json is of l1 and of l2; each chain needs its own"),
+        (f'dump-state = "both.json"\n{TWO}', "chains.toml: the file both.json is of l1 and of l2; "),
+        (f'config-out = "both.json"\n{TWO}', "chains.toml: the file both.json is of l1 and of l2; "),
+        (f'{TWO}fork-url = "http://localhost:8545@3"\n', "chains.toml: l2 forks l1, which answers only once all "),
+        (
+            '[[chain]]\nname = "l1"\nfork-url = "http://a:b@127.0.0.1:8546/"\n[[chain]]\nname = "l2"\n',
+            "chains.toml: l1 forks l2",
+        ),
+        (f'{TWO}fork-url = "http://[::1]:8546"\n', "chains.toml: l2 forks l2, "),
+        (
+            '[[chain]]\nname = "l1"\nquic-port = 5000\n[[chain]]\nname = "l2"\nfollow = "127.0.0.1:5000"\n',
+            "chains.toml: l2 follows l1",
+        ),
         (f"{TWO}prot = 1\n", "chains.toml: chain l2: no such setting: prot (is port meant?)"),
         (f"prot = 1\n{TWO}", "chains.toml: no such setting: prot (is port meant?)"),
         (f"{TWO}port = 99999\n", "chains.toml: chain l2: port: 99999: "),
@@ -73,6 +87,28 @@ def test_files_that_are_refused(text: str, said: str) -> None:
     with pytest.raises(SettingsError) as refused:
         chains_of(text)
     assert str(refused.value).startswith(said)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{TWO}quic-port = 8545\n",
+        f'{TWO}fork-url = "http://127.0.0.1:7545"\n',
+        f'{TWO}fork-url = "http://example.org:8545"\n',
+        f'load-state = "both.json"\n{TWO}',
+        f'config-out = "/dev/null"\n{TWO}',
+        f'{TWO}state = "l2.json"\n',
+    ],
+)
+def test_what_chains_may_have_together(text: str) -> None:
+    assert [chain.name for chain in chains_of(text)] == ["l1", "l2"]
+
+
+def test_one_folder_by_two_names_is_one_folder() -> None:
+    Path(".zevm-l1").mkdir()
+    Path("other").symlink_to(".zevm-l1")
+    with pytest.raises(SettingsError, match="the data directory other is of l1 and of l2"):
+        chains_of(f'{TWO}datadir = "other"\n')
 
 
 def test_refused_on_the_command_line(zevm: Command) -> None:

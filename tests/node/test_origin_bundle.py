@@ -1,5 +1,7 @@
 """`zevm fork pack` and --fork-bundle: a fork without a network, out of a file that proves itself."""
 
+import gzip
+import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from zevm.node.origin.fork import Verified
 from zevm.node.origin.kept import RECORD_PREFIX
 from zevm.node.origin.source import RemoteOrigin
 from zevm.storage import schema
-from zevm.storage.errors import OriginError
+from zevm.storage.errors import OriginError, StorageError
 
 pytestmark = pytest.mark.slow
 MOST_BYTES = 1 << 26
@@ -98,6 +100,19 @@ def test_a_bundle_is_the_chain_as_far_as_it_was_read(origin: Chain, bundle: Made
         assert block_of(rpc, origin) == block
 
 
+def test_a_reset_begins_on_the_bundles_block_again(origin: Chain, bundle: Made) -> None:
+    file, _, block = bundle
+    with from_bundle(file) as node, node.connect() as rpc:
+        for forking in ({"blockNumber": origin.number}, {}):
+            assert block_of(rpc, origin) == block
+            rpc.call("hardhat_reset", {"forking": forking})
+            assert int(rpc.call("eth_blockNumber"), 16) == origin.number
+        with pytest.raises(RpcError, match=f"the bundle chain.zfork has block {origin.number} alone, not 3"):
+            rpc.call("anvil_reset", {"forking": {"blockNumber": 3}})
+        rpc.call("anvil_reset", {"forking": {"jsonRpcUrl": origin.node.url, "blockNumber": 3}})
+        assert rpc.call("eth_blockNumber") == "0x3"
+
+
 def test_a_damaged_or_another_file_is_refused(bundle: Made, tmp_path: Path) -> None:
     content, file = bundle[0].read_bytes(), tmp_path / "x.zfork"
     step = max(1, len(content) // 40)
@@ -109,6 +124,15 @@ def test_a_damaged_or_another_file_is_refused(bundle: Made, tmp_path: Path) -> N
         file.write_bytes(wrong)
         with pytest.raises(RefusedError):
             read_bundle(file, MOST_BYTES)
+    empty = b"zevm fork 1\n"
+    digest = hashlib.sha256(empty).digest()
+    file.write_bytes(gzip.compress(empty + len(digest).to_bytes(4, "big") + digest))
+    with pytest.raises(RefusedError, match="is no bundle of a fork that this version reads"):
+        read_bundle(file, MOST_BYTES)
+    block = read_bundle(bundle[0], MOST_BYTES).block
+    write_bundle(file, block._replace(zvm="ink"), Verified.PROOFS, iter(()))
+    with pytest.raises(RefusedError, match="prices that are not known here: 'ink'"):
+        read_bundle(file, MOST_BYTES)
     with pytest.raises(RefusedError, match="more than 1000 bytes"):
         read_bundle(bundle[0], 1000)
     for options, words in (
@@ -117,6 +141,24 @@ def test_a_damaged_or_another_file_is_refused(bundle: Made, tmp_path: Path) -> N
     ):
         with pytest.raises(NodeError, match=words), from_bundle(*options):  # type: ignore[arg-type]
             pass
+
+
+@pytest.mark.parametrize("failure", [KeyboardInterrupt, StorageError("lost")])
+def test_a_bundle_is_written_whole_or_not_at_all(
+    bundle: Made, tmp_path: Path, failure: type[BaseException] | BaseException
+) -> None:
+    block, file = read_bundle(bundle[0], MOST_BYTES).block, tmp_path / "x.zfork"
+
+    def pairs() -> Iterator[tuple[bytes, bytes]]:
+        yield b"a", b"b"
+        raise failure
+
+    with pytest.raises((KeyboardInterrupt, RefusedError)):
+        write_bundle(file, block, Verified.PROOFS, pairs())
+    assert not list(tmp_path.iterdir())
+    file.write_bytes(b"a file")
+    with pytest.raises(RefusedError, match="cannot be written: not a directory"):
+        write_bundle(file / "below.zfork", block, Verified.PROOFS, iter(()))
 
 
 def answer(read: Callable[[], object]) -> object:

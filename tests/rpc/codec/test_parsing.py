@@ -1,9 +1,11 @@
 """Bodies are counted before they are parsed: values, members, depth and calls, at each limit and one past it."""
 
 import asyncio
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import orjson
@@ -15,8 +17,9 @@ from testing.speed import slowness
 from tests.rpc.dispatch.test_dispatcher import error_of
 from tests.rpc.support import ask, call, running_dispatcher, tiny
 from zevm.chain.concurrency.deadline import Deadline
+from zevm.node.client import read_answer
 from zevm.rpc.codec import parsing
-from zevm.rpc.codec.parsing import LOOP_BODY_BYTES, BatchTooLargeError, check_shape
+from zevm.rpc.codec.parsing import ANSWER_LEVELS, LOOP_BODY_BYTES, BatchTooLargeError, check_shape, parse_answer
 from zevm.rpc.errors import InvalidRequestError, ParseError, RpcError
 from zevm.rpc.limits import Limits
 
@@ -228,3 +231,22 @@ def test_the_count_of_the_bytes_is_that_of_the_values(value: Any, slice_bytes: i
             assert refused(body, batch_items=len(value) - 1) is BatchTooLargeError
     finally:
         parsing.SCAN_SLICE_BYTES = before
+
+
+@pytest.mark.parametrize("levels", [1, 1_000, 2_100, ANSWER_LEVELS])
+def test_answers_nest_as_deep_as_calls(levels: int) -> None:
+    text = b'{"calls":[' * (levels // 2) + b"[" * (levels % 2) + b"]" * (levels % 2) + b"]}" * (levels // 2)
+    limit = sys.getrecursionlimit()
+    for read in (parse_answer, partial(read_answer, 200)):
+        found, depth = read(text), 0
+        while found:
+            found, depth = found["calls"] if type(found) is dict else found[0], depth + 1
+        assert depth == levels - 1
+    assert sys.getrecursionlimit() == limit
+
+
+@pytest.mark.parametrize("text", [b"", b"[", b"[" * 5_000, b"[" * 5_000 + b"]" * 5_000, b"]" * 9, b"nothing"])
+def test_what_is_no_answer(text: bytes) -> None:
+    for read in (parse_answer, partial(read_answer, 200)):
+        with pytest.raises(ValueError):  # noqa: PT011  whatever the parser says
+            read(text)

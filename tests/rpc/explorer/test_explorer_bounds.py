@@ -3,6 +3,7 @@
 import asyncio
 import time
 
+import orjson
 import pytest
 from eth_abi.abi import encode
 
@@ -73,6 +74,26 @@ async def test_rpc_explorer_calls_cuts_the_tree() -> None:
         assert "call-3" not in page.ids
         changes = await chain.page(f"/tx/{sent}/state")
         assert "There are more" in changes.text
+
+
+async def test_calls_nest_as_deep_as_gas_lets_them() -> None:
+    """Twice as many levels of JSON, which are more than most parsers read."""
+    async with explored() as chain:
+        address = await chain.node.place(bytes.fromhex("5f5f5f5f5f305af100"))
+        sent = (await chain.node.send(to=address, gas=hex(16_000_000)))["transactionHash"]
+        trace = await chain.node.server.dispatcher.answer(
+            orjson.dumps(
+                {
+                    "jsonrpc": "2.0",
+                    "id": 1,
+                    "method": "debug_traceTransaction",
+                    "params": [sent, {"tracer": "callTracer"}],
+                }
+            )
+        )
+        assert trace is not None
+        assert trace.count(b'"type"') > 600
+        assert "There are more" in (await chain.page(f"/tx/{sent}/calls")).text
 
 
 async def test_rpc_explorer_trace_bytes_and_seconds() -> None:
