@@ -40,7 +40,8 @@ class NodeLimits(NamedTuple):
 
     states: number of newest states of which every node is at hand, unless they take more than `bytes`; None keeps the
     nodes of every state on the disk.
-    entries, blocks: nodes of the newest state are written once this number of them waits, or of blocks has passed.
+    entries, blocks: nodes of the newest state are written once this number of them waits, or of blocks has passed. A
+    start after a crash goes over the differences of so many blocks.
     rebuild_seconds, rebuild_values: time that the nodes of an older state may take to be made again, and most accounts
     and slots that may have changed since. rebuild_differences: more states than this are gone back over by the index.
     """
@@ -48,7 +49,7 @@ class NodeLimits(NamedTuple):
     states: int | None = 1024
     bytes: int = 16 * 1024 * 1024
     entries: int = 65_536
-    blocks: int = 65_536
+    blocks: int = 32_768
     rebuild_seconds: float = 5
     rebuild_values: int = 250_000
     rebuild_differences: int = 4096

@@ -8,7 +8,7 @@ hundred modules; the node wants tables of opcodes and functions from below them.
 
 import importlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from importlib.machinery import PathFinder
 from importlib.util import module_from_spec
@@ -23,35 +23,56 @@ MODULES = (
 )
 
 
-class _DeferredModule(ModuleType):
-    """In place of a module of functions, which the first call of one imports."""
+_ASKED_FOR = frozenset({"__version__", "__all__"})
+"""Names that programs ask packages for, the second one by `from eth import *`; others are the import system's."""
 
-    def __getattr__(self, name: str) -> Callable[..., Any]:
+
+class _DeferredModule(ModuleType):
+    """In place of a module of functions, which the first call of one imports, or a question for all names."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "__all__":
+            return [public for public in dir(self._imported()) if not public.startswith("_")]
         if name.startswith("__"):
             raise AttributeError(name)
+        if sys.modules.get(self.__name__) is not self:
+            return getattr(self._imported(), name)
 
         def function(*arguments: Any, **prices: Any) -> Any:
             if not arguments:  # a fork's price of a precompile
                 return partial(function, **prices)
-            if sys.modules.get(self.__name__) is self:
-                del sys.modules[self.__name__]
-            return getattr(importlib.import_module(self.__name__), name)(*arguments, **prices)
+            return getattr(self._imported(), name)(*arguments, **prices)
 
         return function
+
+    def __dir__(self) -> Iterable[str]:
+        return dir(self._imported())
+
+    def _imported(self) -> ModuleType:
+        if sys.modules.get(self.__name__) is self:
+            del sys.modules[self.__name__]
+        return importlib.import_module(self.__name__)
 
 
 class _DeferredPackage(ModuleType):
     """A package whose own module runs once something asks for what it defines; its submodules are imported without."""
 
     def __getattr__(self, name: str) -> object:
-        if name.startswith("__") and name != "__version__":
+        if name.startswith("__") and name not in _ASKED_FOR:
             raise AttributeError(name)
         full_name = f"{self.__name__}.{name}"
         if PathFinder.find_spec(full_name, self.__path__) is not None:
             return importlib.import_module(full_name)
+        self._run()
+        return getattr(self, name)
+
+    def __dir__(self) -> Iterable[str]:
+        self._run()
+        return dir(self)
+
+    def _run(self) -> None:
         importlib.reload(self)
         self.__class__ = ModuleType  # type: ignore[assignment]
-        return getattr(self, name)
 
 
 def defer_unused_parts() -> None:

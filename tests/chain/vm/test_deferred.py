@@ -1,5 +1,6 @@
 """Parts of py-evm that the node does not use are imported by what needs them, and answer then."""
 
+import json
 import subprocess
 import sys
 
@@ -71,6 +72,47 @@ import zevm.chain.vm.fork_table
 print(eth.MainnetChain is chain)
 """
 
+NAMES = """
+import importlib, json, pkgutil, sys
+import eth
+
+every = ["eth", *(each.name for each in pkgutil.walk_packages(eth.__path__, "eth."))]
+# those of eth.tools need an extra of py-evm
+modules = {name: importlib.import_module(name) for name in every if not name.startswith("eth.tools")}
+found = {}
+for name, module in modules.items():
+    names = {}
+    exec(f"from {name} import *", names)
+    found[name] = sorted(names.keys() - {"__builtins__"}), sorted(dir(module))
+found["recursion"] = sys.getrecursionlimit() >= eth.EVM_RECURSION_LIMIT
+print(json.dumps(found))
+"""
+
+EMBEDDED = """
+import zevm
+
+with zevm.Node() as node:
+    [alice, *_] = node.request("eth_accounts")
+    from eth import constants
+    assert constants.ZERO_ADDRESS == bytes(20)
+    from eth.vm.forks.london import LondonVM
+    from eth.vm import forks
+    assert forks.LondonVM is LondonVM
+    import eth.precompiles.ecadd
+    from eth_tester import EthereumTester, PyEVMBackend
+
+    other = EthereumTester(PyEVMBackend())
+    [sender, receiver, *_] = other.get_accounts()
+    add = "0x0000000000000000000000000000000000000006"
+    sent = other.send_transaction(dict(to=add, **{"from": sender}, gas=100_000, value=7, data="0x" + "00" * 128))
+    assert other.get_transaction_receipt(sent)["status"] == 1
+    assert other.get_balance(add) == 7
+    assert other.call(dict(to=add, gas=100_000, data="0x")) == "0x" + "00" * 64
+    node.request("eth_sendTransaction", {"from": alice, "to": add, "value": "0x7"})
+    assert node.request("eth_getBalance", add, "latest") == "0x7"
+    assert node.request("eth_call", {"to": add}, "latest") == "0x" + "00" * 64
+"""
+
 
 def printed_by(script: str) -> str:
     process = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=False)
@@ -91,3 +133,15 @@ def test_packages_of_py_evm_run_when_another_program_asks_for_what_they_define(s
 @pytest.mark.slow
 def test_pairings_are_imported_when_a_precompile_is_called() -> None:
     assert printed_by(SCRIPT) == "all answered\n"
+
+
+@pytest.mark.slow
+def test_every_module_of_py_evm_has_the_same_names_beside_the_chain() -> None:
+    alone = printed_by(NAMES)
+    assert printed_by("import zevm.chain.vm.fork_table" + NAMES) == alone
+    assert len(json.loads(alone)) > 200
+
+
+@pytest.mark.slow
+def test_a_program_that_embeds_a_node_runs_py_evm_too() -> None:
+    assert printed_by(EMBEDDED + 'print("both")\n') == "both\n"
