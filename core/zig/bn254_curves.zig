@@ -11,15 +11,14 @@ const Fp2 = tower.Fp2;
 /// The parameter of the curve, a Barreto-Naehrig one: prime and order are polynomials of it.
 pub const parameter: u64 = 4965661367192848881;
 
-pub const twist_coefficient: Fp2 = blk: {
-    // 3 (9 - i) / 82
-    const over = inverse_of_82: {
-        // 82**(prime - 2) by the extended division: 1 = 82 inverse modulo prime
-        var number: comptime_int = 1;
-        while (@mod(number * @as(comptime_int, field.prime) + 1, 82) != 0) number += 1;
-        break :inverse_of_82 (number * @as(comptime_int, field.prime) + 1) / 82;
-    };
-    break :blk .{ .real = .of(27 * over), .imaginary = .of(-3 * over) };
+/// 3 / xi = 3 (9 - i) / 82
+pub const twist_coefficient: Fp2 = .{ .real = .of(27 * inverse_of_82), .imaginary = .of(-3 * inverse_of_82) };
+
+const inverse_of_82 = blk: {
+    const modulus: comptime_int = field.prime;
+    for (1..82) |multiple| {
+        if ((multiple * modulus + 1) % 82 == 0) break :blk (multiple * modulus + 1) / 82;
+    }
 };
 
 pub const G1 = Curve(Fp, .of(3));

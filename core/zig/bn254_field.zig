@@ -93,19 +93,102 @@ pub const Fp = struct {
         return self;
     }
 
-    /// 1 / number, and 0 for 0: its power of prime - 2 (Fermat), four bits of the exponent at once.
+    /// 1 / number, and 0 for 0: by a binary division of the prime whose steps are taken 31 at once, on the highest and the
+    /// lowest bits of its numbers (Pornin, ePrint 2020/972, algorithm 2).
     pub fn inverse(self: Fp) Fp {
-        var powers: [16]Fp = @splat(one);
-        for (powers[1..], powers[0..15]) |*power, before| power.* = before.multiply(self);
-        const exponent = prime - 2;
-        var result = one;
-        var left: u16 = 256;
-        while (left > 0) {
-            left -= 4;
-            for (0..4) |_| result = result.square();
-            result = result.multiply(powers[@as(u4, @truncate(exponent >> @intCast(left)))]);
+        var a = self.residue;
+        var b = prime;
+        // a = number * of_a and b = number * of_b, but for what `unscale` makes up for
+        var of_a: u256 = 1;
+        var of_b: u256 = 0;
+        for (0..rounds) |_| {
+            var steps: Steps = .of(a, b);
+            const next_a = steps.first.signed(a, b);
+            const next_b = steps.second.signed(a, b);
+            if (next_a < 0) steps.first.negate();
+            if (next_b < 0) steps.second.negate();
+            const next = steps.first.residue(of_a, of_b);
+            of_b = steps.second.residue(of_a, of_b);
+            of_a = next;
+            a = @truncate(@abs(next_a));
+            b = @truncate(@abs(next_b));
         }
-        return result;
+        return sum_of_products(1, .{of_b}, .{unscale});
+    }
+};
+
+/// Steps of a division on approximations, and how often it takes so many: two bits of the numbers go in one step at worst.
+const steps_at_once = 31;
+const rounds = (2 * 254 - 1 + steps_at_once - 1) / steps_at_once;
+
+/// Each round halves 31 times what it divides, and divides factors by 2**256; the residue itself is times 2**256, and so
+/// shall its inverse be; the product with this number divides once more.
+const unscale: u256 = @intCast((1 << (256 * (rounds + 3) - steps_at_once * rounds)) % @as(comptime_int, prime));
+
+/// A combination of two numbers.
+const Combination = struct {
+    first: i64,
+    second: i64,
+
+    /// Of those of the division, which 2**31 divides.
+    inline fn signed(self: Combination, a: u256, b: u256) i320 {
+        return (@as(i320, a) *% self.first +% @as(i320, b) *% self.second) >> steps_at_once;
+    }
+
+    /// Of their factors.
+    inline fn residue(self: Combination, a: u256, b: u256) u256 {
+        return sum_of_products(2, .{ a, b }, .{ in_field(self.first), in_field(self.second) }).residue;
+    }
+
+    fn negate(self: *Combination) void {
+        self.* = .{ .first = -self.first, .second = -self.second };
+    }
+
+    inline fn in_field(factor: i64) u256 {
+        return if (factor < 0) prime -% @abs(factor) else @abs(factor);
+    }
+};
+
+/// What 31 steps make of two numbers, the second odd: combinations of them, times 2**31.
+const Steps = struct {
+    first: Combination,
+    second: Combination,
+
+    fn of(a: u256, b: u256) Steps {
+        const bits = @max(256 - @as(u16, @clz(a | b)), 2 * (steps_at_once + 1));
+        var high = approximation(a, bits);
+        var low = approximation(b, bits);
+        var factors: [4]u64 = .{ 1, 0, 0, 1 };
+        for (0..steps_at_once) |_| {
+            // without branches, which nothing could predict
+            const is_odd = 0 -% (high & 1);
+            const is_less = is_odd & (0 -% @as(u64, @intFromBool(high < low)));
+            exchange(&high, &low, is_less);
+            exchange(&factors[0], &factors[2], is_less);
+            exchange(&factors[1], &factors[3], is_less);
+            high = (high -% (low & is_odd)) >> 1;
+            factors[0] -%= factors[2] & is_odd;
+            factors[1] -%= factors[3] & is_odd;
+            factors[2] <<= 1;
+            factors[3] <<= 1;
+        }
+        return .{
+            .first = .{ .first = @bitCast(factors[0]), .second = @bitCast(factors[1]) },
+            .second = .{ .first = @bitCast(factors[2]), .second = @bitCast(factors[3]) },
+        };
+    }
+
+    /// The lowest 31 bits of a number of so many, and its highest 33.
+    inline fn approximation(number: u256, bits: u16) u64 {
+        const lowest: u64 = @as(u31, @truncate(number));
+        const highest: u64 = @truncate(number >> @intCast(bits - steps_at_once - 2));
+        return lowest | highest << steps_at_once;
+    }
+
+    inline fn exchange(a: *u64, b: *u64, mask: u64) void {
+        const difference = (a.* ^ b.*) & mask;
+        a.* ^= difference;
+        b.* ^= difference;
     }
 };
 

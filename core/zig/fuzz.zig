@@ -1,4 +1,4 @@
-//! Random RLP, tries, transactions and programs in the debug mode, with every leak and every wrong free told; no Python.
+//! Random RLP, tries, transactions, programs and points in the debug mode, with every leak and every wrong free told; no Python.
 //! verification/core/run.py compiles and starts it, on Linux:  fuzz SECONDS SEED
 //!
 //! What is checked: what is accepted is canonical; a trie gives back what was put in, and the root of the same contents
@@ -6,6 +6,7 @@
 
 const std = @import("std");
 const Error = @import("errors.zig").Error;
+const fuzz_bn254 = @import("fuzz_bn254.zig");
 const fuzz_evm = @import("fuzz_evm.zig");
 const keccak = @import("keccak.zig");
 const lookup = @import("trie_lookup.zig");
@@ -332,6 +333,7 @@ const subjects = [_]Subject{
     .{ .name = "trie", .run = &fuzz_trie, .cases = 4 },
     .{ .name = "transactions", .run = &fuzz_transactions, .cases = 64 },
     .{ .name = "evm", .run = &fuzz_evm.fuzz, .cases = 64 },
+    .{ .name = "bn254", .run = &fuzz_bn254.fuzz, .cases = 4 },
 };
 
 /// One case, in an allocator of its own that may give out little. Ends the process where something is wrong.

@@ -43,8 +43,10 @@ pub fn run(machine: *Machine, number: u8, message: *const host.Message) Error!En
     return switch (number) {
         modexp_number => raise(machine, message),
         blake2f_number => compress(machine, message),
-        6, 7, 8 => compute(machine, @enumFromInt(number), message),
-        else => ask(machine, message),
+        else => if (std.enums.fromInt(bn254.Operation, number)) |operation|
+            compute(machine, operation, message)
+        else
+            ask(machine, message),
     };
 }
 

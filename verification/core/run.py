@@ -1,4 +1,4 @@
-"""Random RLP, tries and transactions through the core, in Zig's debug mode: no overflow, no wrong free, no leak.
+"""Random RLP, tries, transactions, programs and points through the core, in Zig's debug mode: no overflow, no wrong free, no leak.
 
     python -m verification.core.run --seconds 3600 --seed 1 --processes 2
     python -m verification.core.run --subject evm --seed 30064771081 --program fuzz     one case again
@@ -18,7 +18,7 @@ from pathlib import Path
 from zevm.core.build import SOURCES, BuildError, compiler
 
 PROGRAM = "fuzz.zig"
-SUBJECTS = ("rlp", "trie", "transactions", "evm")
+SUBJECTS = ("rlp", "trie", "transactions", "evm", "bn254")
 ENDING_SECONDS = 120
 """Enough for the last round on a busy machine; a program that goes on hangs."""
 

@@ -240,6 +240,15 @@ def test_modexp_shortens_long_exponents_of_small_moduli() -> None:
         assert int.from_bytes(result, "big") == pow(base, exponent, modulus), (base, modulus)
 
 
+def test_modexp_of_long_moduli_is_the_power() -> None:
+    chooser = random.Random(5)
+    for size in (1_025, 1_026, 1_100, 2_048):
+        for modulus in (chooser.getrandbits(8 * size) | 1 << 8 * size - 1, 1 << 8 * size - 1, (1 << 8 * size) - 1):
+            base, exponent = chooser.getrandbits(8 * size), chooser.getrandbits(chooser.choice((9, 12, 13, 16, 40)))
+            given = [base.to_bytes(size, "big"), exponent.to_bytes(5, "big"), modulus.to_bytes(size, "big")]
+            assert int.from_bytes(modexp(*given), "big") == pow(base, exponent, modulus), (size, exponent)
+
+
 def proven(commitment: bytes, point: int, value: int, proof: bytes) -> object:
     """ckzg's answer; None where it refuses the input."""
     numbers = point.to_bytes(32, "big"), value.to_bytes(32, "big")
