@@ -19,6 +19,9 @@ _LIST_HEADERS = (
 )
 """Prefixes of payloads by size; precomputed for the sizes of nodes, receipts and headers."""
 
+EMPTY_LIST = b"\xc0"
+"""The encoding of a list without items."""
+
 
 class RlpError(ValueError):
     """The bytes are not canonical RLP; the message says why, with geth's text if it has one."""

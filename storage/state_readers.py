@@ -50,10 +50,10 @@ class LatestReader:
             raise ValueError(f"update stands on root {update.base_root.hex()}, the reader on {self.root.hex()}")
         kept, changed = self._accounts, update.decoded
         known = dict(kept) if len(kept) + len(update.accounts) <= _ACCOUNTS_KEPT else {}
-        for address in update.accounts:
-            known.pop(address, None)
-            if address in changed:
-                known[address] = changed[address]
+        if len(changed) < len(update.accounts):
+            for address in update.accounts:
+                known.pop(address, None)
+        known.update(changed)
         return LatestReader(view, update.root, self._code_of, known)
 
     @property

@@ -69,10 +69,11 @@ class Block:
     def _body_parts(self) -> list[bytes]:
         parts = [
             rlp.wrap_list(b"".join([transaction.to_body_rlp() for transaction in self.transactions])),
-            rlp.wrap_list(b"".join([uncle.encode() for uncle in self.uncles])),
+            rlp.wrap_list(b"".join([uncle.encode() for uncle in self.uncles])) if self.uncles else rlp.EMPTY_LIST,
         ]
         if self.withdrawals is not None:
-            parts.append(rlp.encode([withdrawal.to_item() for withdrawal in self.withdrawals]))
+            items = self.withdrawals
+            parts.append(rlp.encode([withdrawal.to_item() for withdrawal in items]) if items else rlp.EMPTY_LIST)
         return parts
 
     def encode_body(self) -> bytes:

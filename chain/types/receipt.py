@@ -9,8 +9,6 @@ from zevm.storage import rlp, trie
 from zevm.storage.keccak import keccak256
 from zevm.storage.primitives import Address
 
-_NOTHING = rlp.wrap_list(b"")
-
 
 @dataclass(frozen=True, slots=True)
 class Log:
@@ -147,7 +145,7 @@ def root_and_bloom(receipts: Sequence[Receipt]) -> tuple[bytes, bytes]:
 def _optional_rlp(value: bytes | int | None) -> bytes:
     """A list of one, or of none: no value has none of its bytes."""
     if value is None:
-        return _NOTHING
+        return rlp.EMPTY_LIST
     return rlp.wrap_list(rlp.encode_bytes(value) if isinstance(value, bytes) else rlp.encode_uint(value))
 
 

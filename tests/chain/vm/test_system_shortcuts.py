@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from testing.memory_state import MemoryReader
 from tests.chain.vm.support import FakeAccount, environment_of, state_of
 from zevm.chain.rules.forks import Fork
 from zevm.chain.rules.predeploys import (
@@ -17,8 +18,10 @@ from zevm.chain.rules.predeploys import (
     WITHDRAWAL_REQUESTS_CODE,
 )
 from zevm.chain.vm import system
+from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.fork_table import FRAME_CLASSES
+from zevm.storage.primitives import Address
 
 CONTRACTS = {
     BEACON_ROOTS_ADDRESS: BEACON_ROOTS_CODE,
@@ -79,6 +82,18 @@ def test_any_other_queue_is_called(address: bytes, storage) -> None:
     state = state_of({address: FakeAccount(nonce=1, code=CONTRACTS[address], storage=storage)})
     assert system.take_shortcut(environment, state, address, b"") is None
     assert not state.diff().accounts
+
+
+@pytest.mark.parametrize("address", CONTRACTS)
+def test_a_shortcut_reads_no_code(address: Address) -> None:
+    class Codeless(MemoryReader):
+        def code(self, code_hash: bytes) -> bytes:
+            raise LookupError(code_hash)
+
+    reader = Codeless({address: FakeAccount(nonce=1, code=CONTRACTS[address])})
+    assert system.take_shortcut(environment_of(), BlockState(reader), address, bytes(32)) == (True, b"", None)
+    with pytest.raises(LookupError):
+        Executor(environment_of(), BlockState(reader), shortcuts=False)._system_call(address, bytes(32))
 
 
 def test_other_code_is_called() -> None:
