@@ -54,7 +54,7 @@ def native_addresses() -> Mapping[HostCallback, int]:
 
 @lru_cache(maxsize=16)
 def packed_prices(table: PriceTable) -> bytes:
-    """What the core charges beyond fixed prices: `Prices` in core/zig/wasm_frame.zig."""
+    """Prices that the core charges beyond the fixed ones: `Prices` in core/zig/wasm_frame.zig."""
     prices = table.host_functions
     return _PRICES.pack(
         prices.read_byte,
@@ -68,7 +68,7 @@ def packed_prices(table: PriceTable) -> bytes:
 
 
 class NativeHost:
-    """What the core's host functions ask in one run (core/zig/wasm_objects.zig)."""
+    """Answers to the core's host functions in one run (core/zig/wasm_objects.zig)."""
 
     __slots__ = ("_context", "_instance", "addresses")
 

@@ -182,7 +182,7 @@ class Native(Protocol):
 
     @property
     def addresses(self) -> Mapping[HostCallback, int]:
-        """The address of the C function that stands for a callback, where there is one."""
+        """The address of the C function in place of a callback, where there is one."""
         ...
 
     def begin(self, instance: Instance, ink: int, memory: int) -> int | None:
