@@ -198,18 +198,39 @@ def wasm_functions() -> dict[str, int]:
     A module that is bound to any of them runs in a store whose data is the address of a run, as `wasm_begin` gives it.
     """
 
-def wasm_begin(ink: int, memory: int, prices: bytes, data: bytes, host: object, /) -> int:
+def wasm_begin(scratch: int, has_memory: bool, prices: bytes, data: bytes, host: object, /) -> int:
     """The address of a run, which lives until `wasm_end`. Raises RefusedError where there is no memory for it.
 
-    ink, memory: where the store's global and memory will be described, 0 for none. prices: core/zig/wasm_frame.zig.
-    data: call data. host: a chain.zvm.host.native.NativeHost.
+    scratch: the address of a chain.zvm.runtime.capi.Scratch. prices: core/zig/wasm_frame.zig. data: call data.
+    host: a chain.zvm.host.native.NativeHost.
+    """
+
+def wasm_run(
+    run: int,
+    engine: int,
+    template: int,
+    memory_bytes: int,
+    table_elements: int,
+    entry: bytes,
+    ink: int,
+    stack_words: int,
+    slots: int,
+    slot_count: int,
+    at_epoch: int,
+    /,
+) -> tuple[int, int, int]:
+    """Make an instance in a store of its own and call its function, once a run; with the interpreter's lock free.
+
+    engine, template, slots, at_epoch: addresses, the last 0 for a run without a deadline. slots: the arguments, which
+    the result replaces. Returns (course, wasmtime's error or 0, ink left). Courses: 0 called, 1 not instantiated, 2 an
+    export is missing. A trap is in the scratch.
     """
 
 def wasm_failure(run: int, /) -> BaseException | tuple[int, int, int] | None:
     """Why a run was stopped: what its host raised, or a kind and numbers (`End` in core/zig/wasm_frame.zig)."""
 
 def wasm_end(run: int, /) -> bytes | None:
-    """The run's output, None where none was set. The store must be gone, and the address is not to be used again."""
+    """End a run and its store: its output, None where none was set. The address is not to be used again."""
 
 def bn254_add(data: bytes, /) -> bytes | str:
     """The sum of two points of alt_bn128 (EIP-196), 64 bytes; or geth's text of what is wrong with the input."""

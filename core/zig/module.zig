@@ -77,6 +77,7 @@ const rows = [_]Row{
     row("wasm_start", wasm_objects.use, 1, 1),
     row("wasm_functions", wasm_objects.functions, 0, 0),
     row("wasm_begin", wasm_objects.begin, 5, 5),
+    row("wasm_run", wasm_objects.perform, 11, 11),
     row("wasm_failure", wasm_objects.failure, 1, 1),
     row("wasm_end", wasm_objects.end, 1, 1),
     row("bn254_add", precompile_objects.bn254_add, 1, 1),

@@ -6,6 +6,7 @@ const Error = @import("errors.zig").Error;
 const frames = @import("wasm_frame.zig");
 const functions_of = @import("wasm_functions.zig");
 const python = @import("python.zig");
+const runs = @import("wasm_run.zig");
 const wasmtime = @import("wasmtime.zig");
 const storages = @import("wasm_storage.zig");
 const memory = &@import("memory.zig").core;
@@ -31,6 +32,8 @@ pub fn start() Error!void {
 
 const Run = struct {
     frame: Frame,
+    scratch: *runs.Scratch,
+    store: ?runs.Store = null,
     host: *Object,
     data: *Object,
     long_output: ?*Object = null,
@@ -80,33 +83,82 @@ pub fn functions(_: []const *Object) Error!*Object {
     return dict;
 }
 
-/// wasm_begin(ink, memory, prices, data, host)
+fn pointer(comptime T: type, object: *Object) Error!*T {
+    const address = try python.size_of(object);
+    return if (address == 0) error.Refused else @ptrFromInt(address);
+}
+
+/// wasm_begin(scratch, has_memory, prices, data, host)
 pub fn begin(arguments: []const *Object) Error!*Object {
-    const ink = try python.size_of(arguments[0]);
-    const memory_item = try python.size_of(arguments[1]);
+    const scratch = try pointer(runs.Scratch, arguments[0]);
+    const has_memory = try python.is_true(arguments[1]);
     const prices = try python.contents(arguments[2]);
-    if (!is_ready or ink == 0 or prices.len != @sizeOf(frames.Prices)) return error.Refused;
+    if (!is_ready or prices.len != @sizeOf(frames.Prices)) return error.Refused;
     const data = try python.contents(arguments[3]);
-    const run = try memory.allocator().create(Run);
-    errdefer memory.allocator().destroy(run);
-    const address = try python.integer(@intFromPtr(run));
-    run.* = .{
+    const run_ = try memory.allocator().create(Run);
+    errdefer memory.allocator().destroy(run_);
+    const address = try python.integer(@intFromPtr(run_));
+    run_.* = .{
         .frame = .{
             .host = &host,
-            .ink = @ptrFromInt(ink),
-            .memory = @ptrFromInt(memory_item),
+            .ink = runs.item_of(&scratch.ink),
+            .memory = if (has_memory) runs.item_of(&scratch.memory) else null,
             .prices = std.mem.bytesToValue(frames.Prices, prices[0..@sizeOf(frames.Prices)]),
             .data = data,
         },
+        .scratch = scratch,
         .data = python.keep(arguments[3]),
         .host = python.keep(arguments[4]),
     };
     return address;
 }
 
+/// What became of a run: the first number of `wasm_run`.
+const Course = enum(u8) { called, not_made, no_export };
+
+/// wasm_run(run, engine, template, memory_bytes, table_elements, entry, ink, stack_words, slots, slot_count, at_epoch)
+pub fn perform(arguments: []const *Object) Error!*Object {
+    const run_ = try run_at(arguments[0]);
+    if (run_.store != null) return error.Refused;
+    const slots: [*]wasmtime.Slot = @ptrCast(try pointer(wasmtime.Slot, arguments[8]));
+    const plan: runs.Plan = .{
+        .engine = try pointer(wasmtime.Engine, arguments[1]),
+        .template = try pointer(wasmtime.Template, arguments[2]),
+        .scratch = run_.scratch,
+        .has_memory = run_.frame.memory != null,
+        .memory_bytes = @intCast(try python.size_of(arguments[3])),
+        .table_elements = @intCast(try python.size_of(arguments[4])),
+        .entry = try python.contents(arguments[5]),
+        .ink = try python.size_of(arguments[6]),
+        .stack_words = std.math.cast(u32, try python.size_of(arguments[7])) orelse return error.Refused,
+        .slots = slots[0..try python.size_of(arguments[9])],
+        .at_epoch = @ptrFromInt(try python.size_of(arguments[10])),
+    };
+    var cause: ?*wasmtime.Error = null;
+    const lock = python.PyEval_SaveThread();
+    const course = course_of(run_, &plan, &cause);
+    python.PyEval_RestoreThread(lock);
+    const ink = if (course == .called) runs.ink_left(run_.scratch) else 0;
+    return python.gathered(3, .{
+        python.integer(@intFromEnum(course)),
+        python.integer(@intFromPtr(cause)),
+        python.integer(ink),
+    });
+}
+
+fn course_of(run_: *Run, plan: *const runs.Plan, cause: *?*wasmtime.Error) Course {
+    const store_: runs.Store = .open(plan, run_);
+    run_.store = store_;
+    store_.make(plan, cause) catch |reason| return switch (reason) {
+        error.NoExport => .no_export,
+        error.NotMade => .not_made,
+    };
+    cause.* = runs.call(plan);
+    return .called;
+}
+
 fn run_at(object: *Object) Error!*Run {
-    const address = try python.size_of(object);
-    return if (address == 0) error.Refused else @ptrFromInt(address);
+    return pointer(Run, object);
 }
 
 /// wasm_failure(run): how a host function of the core stopped it, as (kind, number, number); an exception; or None
@@ -124,9 +176,14 @@ pub fn failure(arguments: []const *Object) Error!*Object {
     return python.gathered(3, .{ python.integer(kind), python.integer(first), python.integer(second) });
 }
 
-/// wasm_end(run): the output, or None where none was set; the run is no more
+/// wasm_end(run): the output, or None where none was set; the run and its store are no more
 pub fn end(arguments: []const *Object) Error!*Object {
     const run = try run_at(arguments[0]);
+    if (run.store) |store_| {
+        const lock = python.PyEval_SaveThread();
+        store_.close();
+        python.PyEval_RestoreThread(lock);
+    }
     defer {
         python.drop(run.host);
         python.drop(run.data);

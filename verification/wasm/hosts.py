@@ -43,7 +43,7 @@ OUTPUT_BYTES = 1_024
 
 _TYPES = {"i": "i32", "I": "i64"}
 _ADDRESSES, _WORDS = 512, 1_024
-"""Places of addresses and words in the memory."""
+"""Places in memory of addresses, and of words."""
 _LENGTHS = (0, 1, 4, 20, 31, 32, 33, 64, 65, 127, 128, 129, 200, 1_000, PAGE - 1, PAGE, 2 * PAGE, 0xFFFF_FFFF)
 _EDGES = (0, 1, PAGE - 33, PAGE - 32, PAGE - 31, PAGE - 1, PAGE, 2 * PAGE - 32, 2 * PAGE, 0xFFFF_FFE0, 0xFFFF_FFFF)
 

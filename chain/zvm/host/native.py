@@ -29,6 +29,15 @@ _API = (
     "wasmtime_memory_data",
     "wasmtime_memory_data_size",
     "wasmtime_trap_new_code",
+    "wasmtime_store_new",
+    "wasmtime_store_context",
+    "wasmtime_store_limiter",
+    "wasmtime_store_epoch_deadline_callback",
+    "wasmtime_store_delete",
+    "wasmtime_context_set_epoch_deadline",
+    "wasmtime_instance_pre_instantiate",
+    "wasmtime_instance_export_get",
+    "wasmtime_func_call_unchecked",
 )
 """The order of `Api` in core/zig/wasmtime.zig."""
 
@@ -54,7 +63,7 @@ def native_addresses() -> Mapping[HostCallback, int]:
 
 @lru_cache(maxsize=16)
 def packed_prices(table: PriceTable) -> bytes:
-    """The charges of the core beyond fixed prices: `Prices` in core/zig/wasm_frame.zig."""
+    """Prices that the core charges beyond the fixed ones: `Prices` in core/zig/wasm_frame.zig."""
     prices = table.host_functions
     return _PRICES.pack(
         prices.read_byte,
@@ -68,22 +77,24 @@ def packed_prices(table: PriceTable) -> bytes:
 
 
 class NativeHost:
-    """The questions of the core's host functions in one run (core/zig/wasm_objects.zig)."""
+    """Answers to the core's host functions in one run (core/zig/wasm_objects.zig)."""
 
-    __slots__ = ("_context", "_instance", "addresses")
+    __slots__ = ("_context", "_instance", "addresses", "run")
 
     def __init__(self, context: HostContext) -> None:
+        assert CORE.library is not None
         self._context = context
+        self.run = CORE.library.wasm_run
         self._instance: Instance
         self.addresses = native_addresses()
 
-    def begin(self, instance: Instance, ink: int, memory: int) -> int | None:
+    def begin(self, instance: Instance, scratch: int, *, has_memory: bool) -> int | None:
         """See runtime.instance.Native."""
         assert CORE.library is not None
         self._instance = instance
         prices = packed_prices(self._context.scope.price_table)
         try:
-            run: int = CORE.library.wasm_begin(ink, memory, prices, self._context.data, self)
+            run: int = CORE.library.wasm_begin(scratch, has_memory, prices, self._context.data, self)
         except CORE.library.RefusedError:
             return None
         return run

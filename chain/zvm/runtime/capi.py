@@ -64,7 +64,7 @@ EXTERN_ITEM: int = Extern.item.offset
 class Scratch(ctypes.Structure):
     """Everything that one run exchanges with the library, in one allocation, used by address.
 
-    kind, value: a wasmtime_val_t. instance: a wasmtime_instance_t. trap: a wasm_trap_t's address.
+    kind, value: a wasmtime_val_t. instance: a wasmtime_instance_t. trap: a wasm_trap_t's address. context: the store's.
     """
 
     _fields_ = (
@@ -77,6 +77,7 @@ class Scratch(ctypes.Structure):
         ("other", Extern),
         ("instance", c_uint64 * 2),
         ("trap", c_uint64),
+        ("context", c_uint64),
     )
 
 

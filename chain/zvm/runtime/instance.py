@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from ctypes import byref, c_void_p
+from ctypes import cast as address_cast
 from typing import Any, Protocol, cast
 
 from zevm.chain.concurrency.deadline import Deadline
@@ -63,17 +64,16 @@ class Instance:
         self._has_memory = False
         self._view = _NOTHING
 
-    def attach(self, store_context: int, scratch: capi.Scratch, value_address: int, has_memory: bool) -> None:
-        """Take the store of the new instance; `scratch` holds its ink and, if it has one, its memory."""
-        self._store, self._scratch, self._value = store_context, scratch, value_address
-        self._has_memory = has_memory
+    def attach(self, scratch: capi.Scratch, value_address: int, has_memory: bool) -> None:
+        """Take what will describe the instance: `scratch` gets its store, its ink and, if it has one, its memory."""
+        self._scratch, self._value, self._has_memory = scratch, value_address, has_memory
 
     def detach(self) -> None:
         """The store goes: nothing of it may be touched from now on."""
         if self._view is not _NOTHING:
             self._view.release()
             self._view = _NOTHING
-        self._store = self.failure = None
+        self._store = self._scratch = self.failure = None
 
     def read(self, pointer: int, length: int) -> bytes:
         """`length` bytes of memory from `pointer`. HostTrapError: outside of it."""
@@ -106,18 +106,14 @@ class Instance:
     @property
     def ink_left(self) -> int:
         """Ink not yet used. May be set, as after a nested call that gives gas back."""
-        store, value = self._store, self._value
-        if store is None:
-            raise NodeFaultError(_ENDED)
+        store, value = self._store or self._open(), self._value
         _global_get(store, value + _INK, value)
         left: int = self._scratch.value & MASK_64
         return left
 
     @ink_left.setter
     def ink_left(self, ink: int) -> None:
-        store, value, scratch = self._store, self._value, self._scratch
-        if store is None:
-            raise NodeFaultError(_ENDED)
+        store, value, scratch = self._store or self._open(), self._value, self._scratch
         scratch.kind = _I64
         scratch.value = ink
         _global_set(store, value + _INK, value)
@@ -137,9 +133,11 @@ class Instance:
 
     def _open(self) -> int:
         """The store's context. NodeFaultError: the run has ended, the store is gone."""
-        if self._store is None:
+        context: int = 0 if self._scratch is None else self._scratch.context
+        if not context:
             raise NodeFaultError(_ENDED)
-        return self._store
+        self._store = context
+        return context
 
     def _refresh(self, end: int) -> None:
         """Map the whole memory again, since it may have grown; it must reach to `end`."""
@@ -175,21 +173,37 @@ def _look_at_deadline(_context: int, _data: int, epochs: Any, kind: Any) -> int:
 
 look_at_deadline = capi.EpochCallback(_look_at_deadline)
 """One C function for all stores."""
+look_at_deadline_address: int = address_cast(look_at_deadline, c_void_p).value or 0
 
 
 class Native(Protocol):
-    """Host functions in machine code, for one run. They find it by the data of its store: the address of the run."""
+    """Host functions in machine code, for one run, and what makes an instance that has them."""
 
     @property
     def addresses(self) -> Mapping[HostCallback, int]:
-        """The address of the C function that replaces a callback, where there is one."""
+        """The address of the C function in place of a callback, where there is one."""
         ...
 
-    def begin(self, instance: Instance, ink: int, memory: int) -> int | None:
-        """The run's address, or None where there is no memory for it.
+    def begin(self, instance: Instance, scratch: int, *, has_memory: bool) -> int | None:
+        """The address of a run, or None where there is no memory for it. scratch: the address of a capi.Scratch."""
+        ...
 
-        ink, memory: addresses of the instance's global and memory, 0 for none; they are filled in later.
-        """
+    def run(
+        self,
+        run: int,
+        engine: int,
+        template: int,
+        memory_bytes: int,
+        table_elements: int,
+        entry: bytes,
+        ink: int,
+        stack_words: int,
+        slots: int,
+        slot_count: int,
+        at_epoch: int,
+        /,
+    ) -> tuple[int, int, int]:
+        """See zevm.core._core.wasm_run."""
         ...
 
     def failure(self, run: int) -> BaseException | None:
@@ -197,7 +211,7 @@ class Native(Protocol):
         ...
 
     def end(self, run: int) -> None:
-        """The store is gone."""
+        """The run and its store go."""
         ...
 
 

@@ -30,7 +30,16 @@ from zevm.chain.zvm.runtime.engine import (
     Program,
     Signature,
 )
-from zevm.chain.zvm.runtime.instance import Binding, HostCallback, Instance, Native, bind, frames, look_at_deadline
+from zevm.chain.zvm.runtime.instance import (
+    MASK_64,
+    HostCallback,
+    Instance,
+    Native,
+    bind,
+    frames,
+    look_at_deadline,
+    look_at_deadline_address,
+)
 from zevm.chain.zvm.runtime.program_cache import ProgramCache
 
 __all__ = [
@@ -114,75 +123,63 @@ def run(
     if len(open_frames) >= MAXIMUM_FRAMES:
         raise NodeFaultError(f"{MAXIMUM_FRAMES} instances are open on this thread: the call depth was not checked")
     native_stack.require(open_frames[-1].stack_mark if open_frames else None)
+    plan = _Plan(entry, arguments, ink, stack_words, memory_pages * PAGE_BYTES, deadline)
     if deadline is None:
-        result = _run(
-            program, callbacks, context, ink, stack_words, entry, arguments, memory_pages, None, with_backtrace, native
-        )
+        result = _run(program, callbacks, context, plan, native, with_backtrace=with_backtrace)
     elif deadline.expired():
         return RunResult(End.INTERRUPTED, (), ink, None)
     else:
         with ticker.watch(program.engine.address, deadline):
-            result = _run(
-                program, callbacks, context, ink, stack_words, entry, arguments, memory_pages, deadline, with_backtrace,
-                native,
-            )  # fmt: skip
+            result = _run(program, callbacks, context, plan, native, with_backtrace=with_backtrace)
     program.heat += 1 + (ink - result.ink_left) // INK_PER_HEAT
     return result
+
+
+class _Plan(NamedTuple):
+    """The call of a run, see `run`."""
+
+    entry: str
+    arguments: Sequence[int]
+    ink: int
+    stack_words: int
+    memory_bytes: int
+    deadline: Deadline | None
 
 
 def _run(
     program: Program,
     callbacks: Sequence[HostCallback],
     context: object,
-    ink: int,
-    stack_words: int,
-    entry: str,
-    arguments: Sequence[int],
-    memory_pages: int,
-    deadline: Deadline | None,
-    with_backtrace: bool,
+    plan: _Plan,
     native: Native | None,
+    *,
+    with_backtrace: bool,
 ) -> RunResult:
-    result_type, slots = _prepare_call(program, entry, arguments)
-    instance = Instance(context, deadline)
-    call = _Call()
-    native_run = call.begin(native, instance, program.has_memory)
-    binding = bind(program, callbacks, native.addresses if native is not None and native_run else None)
-    store = capi.store_new(program.engine.address, native_run, None)
+    result_type, slots = _prepare_call(program, plan.entry, plan.arguments)
+    instance = Instance(context, plan.deadline)
+    call = _call_of(native, instance, program)
     frames.stack.append(instance)
     try:
-        capi.store_limit(store, memory_pages * PAGE_BYTES, MAXIMUM_TABLE_ELEMENTS, 1, 1, 1)
-        call.store = capi.store_context(store)
-        # what fills the memory at the start looks at the epoch too, and must not be interrupted: it is no run yet
-        capi.context_set_epoch_deadline(call.store, FOREVER)
-        call.instantiate(binding, program.has_memory)
-        if deadline is not None:
-            capi.store_epoch_callback(store, look_at_deadline, None, None)
-            capi.context_set_epoch_deadline(call.store, NEXT_EPOCH)
-        instance.attach(call.store, call.scratch, call.base, program.has_memory)
-        instance.ink_left = ink
-        call.set_stack_words(stack_words)
-        error = call.invoke(entry.encode(), slots)
-        if call.scratch.trap and native is not None and native_run and instance.failure is None:
-            instance.failure = native.failure(native_run)
+        instance.attach(call.scratch, call.base, program.has_memory)
+        error, left = call.run(program, callbacks, plan, slots)
+        if call.scratch.trap and instance.failure is None:
+            instance.failure = call.failure()
         if instance.failure is not None:
             backtrace = _take_backtrace(call.scratch.trap, wanted=with_backtrace)
             return _stopped(instance, instance.failure)._replace(backtrace=backtrace)
         if instance.is_interrupted:
             capi.error_delete(error)
-            return RunResult(End.INTERRUPTED, (), instance.ink_left, None)
+            return RunResult(End.INTERRUPTED, (), left, None)
         if error:
             raise NodeFaultError(f"wasmtime cannot call a checked function: {capi.take_error(error)}")
         if call.scratch.trap:
             return _trapped(instance, call, with_backtrace=with_backtrace)
         values = (slots[0] & _MASKS[result_type],) if result_type else ()
-        return RunResult(End.RETURNED, values, instance.ink_left, None)
+        return RunResult(End.RETURNED, values, left, None)
     finally:
         instance.detach()
         frames.stack.pop()
-        capi.store_delete(store)
-        if native is not None and native_run:
-            native.end(native_run)
+        call.end()
 
 
 def _prepare_call(program: Program, entry: str, arguments: Sequence[int]) -> tuple[str, Any]:
@@ -200,69 +197,139 @@ def _prepare_call(program: Program, entry: str, arguments: Sequence[int]) -> tup
 
 
 class _Call:
-    """One instance in its store, by addresses in a scratch buffer."""
+    """One instance in its store, by addresses in a scratch buffer; made and called in Python."""
 
-    __slots__ = ("base", "scratch", "store")
+    __slots__ = ("_store", "base", "scratch")
 
     def __init__(self) -> None:
-        self.store = 0
+        self._store: int | None = None
         self.scratch = capi.Scratch()
         self.base = ctypes.addressof(self.scratch)
 
-    def begin(self, native: Native | None, instance: Instance, has_memory: bool) -> int | None:
-        """The address of the run for the core's functions; None where it has none."""
-        if native is None:
-            return None
-        memory = self.base + _MEMORY_ITEM if has_memory else 0
-        return native.begin(instance, self.base + _INK_ITEM, memory)
+    def run(
+        self, program: Program, callbacks: Sequence[HostCallback], plan: _Plan, slots: Any
+    ) -> tuple[int | None, int]:
+        """Make the instance and call it: (an error if it could not run to its end, ink left).
 
-    def instantiate(self, binding: Binding, has_memory: bool) -> None:
-        """Make the instance and find its ink, and its memory if any."""
-        base, scratch = self.base, self.scratch
-        error = capi.template_instantiate(binding.template, self.store, base + _INSTANCE, base + _TRAP)
-        if error:
-            raise NodeFaultError(f"no memory for an instance: {capi.take_error(error)}")
-        if scratch.trap:
-            raise NodeFaultError(f"a checked module traps while it is instantiated: {capi.take_trap(scratch.trap)[1]}")
-        if has_memory:
+        A trap is left in the scratch buffer.
+        """
+        binding, base, scratch = bind(program, callbacks), self.base, self.scratch
+        self._store = store = capi.store_new(program.engine.address, None, None)
+        capi.store_limit(store, plan.memory_bytes, MAXIMUM_TABLE_ELEMENTS, 1, 1, 1)
+        scratch.context = context = capi.store_context(store)
+        # what fills the memory at the start looks at the epoch too, and must not be interrupted: it is no run yet
+        capi.context_set_epoch_deadline(context, FOREVER)
+        error = capi.template_instantiate(binding.template, context, base + _INSTANCE, base + _TRAP)
+        _require_made(scratch, error)
+        if plan.deadline is not None:
+            capi.store_epoch_callback(store, look_at_deadline, None, None)
+            capi.context_set_epoch_deadline(context, NEXT_EPOCH)
+        if program.has_memory:
             self._find(b"memory", base + _MEMORY)
-        self._find(b"zvm_ink", base + _INK)
+        self._set(b"zvm_ink", _INK, capi.I64, plan.ink)
+        self._set(b"zvm_stack", _STACK, capi.I32, plan.stack_words)
+        self._find(plan.entry.encode(), base + _OTHER)
+        error = capi.function_call(context, base + _OTHER_ITEM, slots, len(slots) // 2, base + _TRAP)
+        capi.global_get(context, base + _INK_ITEM, base)
+        return error, int(scratch.value) & MASK_64
 
-    def invoke(self, name: bytes, slots: Any) -> Any:
-        """Call an exported function: an error if it could not run to its end; a trap is left in the scratch buffer."""
-        base = self.base
-        self._find(name, base + _OTHER)
-        return capi.function_call(self.store, base + _OTHER_ITEM, slots, len(slots) // 2, base + _TRAP)
+    def failure(self) -> BaseException | None:
+        """Why a host function that is not in Python stopped the run, if one did."""
+        return None
 
-    def set_stack_words(self, words: int) -> None:
-        """Set how many stack words the code may use."""
+    def end(self) -> None:
+        """The store goes."""
+        if self._store is not None:
+            capi.store_delete(self._store)
+
+    def _set(self, name: bytes, extern: int, kind: int, value: int) -> None:
         base, scratch = self.base, self.scratch
-        self._find(b"zvm_stack", base + _STACK)
-        scratch.kind = capi.I32
-        scratch.value = words
-        error = capi.global_set(self.store, base + _STACK_ITEM, base)
+        self._find(name, base + extern)
+        scratch.kind = kind
+        scratch.value = value
+        error = capi.global_set(scratch.context, base + extern + capi.EXTERN_ITEM, base)
         if error:
-            raise NodeFaultError(f"the stack words cannot be set: {capi.take_error(error)}")
+            raise NodeFaultError(f"{name.decode()} cannot be set: {capi.take_error(error)}")
 
     def read_i32(self, name: bytes) -> int:
         """A global."""
         self._find(name, self.base + _OTHER)
-        capi.global_get(self.store, self.base + _OTHER_ITEM, self.base)
+        capi.global_get(self.scratch.context, self.base + _OTHER_ITEM, self.base)
         return int(self.scratch.value) & 0xFFFFFFFF
 
     def _find(self, name: bytes, target: int) -> None:
-        if not capi.instance_export(self.store, self.base + _INSTANCE, name, len(name), target):
+        if not capi.instance_export(self.scratch.context, self.base + _INSTANCE, name, len(name), target):
             raise NodeFaultError(f"an instrumented module lacks its export {name.decode()}")
+
+
+class _NativeCall(_Call):
+    """One that the core makes and calls. run_address: None where the core has no memory for it."""
+
+    __slots__ = ("_native", "run_address")
+
+    def __init__(self, native: Native, instance: Instance, program: Program) -> None:
+        super().__init__()
+        self._native = native
+        self.run_address = native.begin(instance, self.base, has_memory=program.has_memory)
+
+    def run(
+        self, program: Program, callbacks: Sequence[HostCallback], plan: _Plan, slots: Any
+    ) -> tuple[int | None, int]:
+        """See _Call."""
+        assert self.run_address is not None
+        binding = bind(program, callbacks, self._native.addresses)
+        course, error, left = self._native.run(
+            self.run_address,
+            program.engine.address,
+            binding.template,
+            plan.memory_bytes,
+            MAXIMUM_TABLE_ELEMENTS,
+            plan.entry.encode(),
+            plan.ink,
+            plan.stack_words,
+            ctypes.addressof(slots),
+            len(slots) // 2,
+            0 if plan.deadline is None else look_at_deadline_address,
+        )
+        if course:
+            _require_made(self.scratch, error)
+            raise NodeFaultError("an instrumented module lacks an export")
+        return error, left
+
+    def failure(self) -> BaseException | None:
+        """See _Call."""
+        assert self.run_address is not None
+        return self._native.failure(self.run_address)
+
+    def end(self) -> None:
+        """See _Call."""
+        assert self.run_address is not None
+        self._native.end(self.run_address)
+
+
+def _call_of(native: Native | None, instance: Instance, program: Program) -> _Call:
+    """The core's call, unless it is not wanted or there is no memory for it."""
+    if native is not None:
+        call = _NativeCall(native, instance, program)
+        if call.run_address is not None:
+            return call
+    return _Call()
+
+
+def _require_made(scratch: capi.Scratch, error: int | None) -> None:
+    """NodeFaultError unless the instance was made."""
+    if error:
+        raise NodeFaultError(f"no memory for an instance: {capi.take_error(error)}")
+    if scratch.trap:
+        raise NodeFaultError(f"a checked module traps while it is instantiated: {capi.take_trap(scratch.trap)[1]}")
 
 
 _INSTANCE: int = capi.Scratch.instance.offset
 _TRAP: int = capi.Scratch.trap.offset
 _MEMORY: int = capi.Scratch.memory.offset
-_MEMORY_ITEM: int = _MEMORY + capi.EXTERN_ITEM
 _INK: int = capi.Scratch.ink.offset
 _INK_ITEM: int = _INK + capi.EXTERN_ITEM
 _STACK: int = capi.Scratch.stack.offset
-_STACK_ITEM: int = _STACK + capi.EXTERN_ITEM
 _OTHER: int = capi.Scratch.other.offset
 _OTHER_ITEM: int = _OTHER + capi.EXTERN_ITEM
 
