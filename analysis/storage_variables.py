@@ -46,7 +46,7 @@ class Variable:
 
 
 def variables(layout: Mapping[str, Any], read: Read, most: int) -> list[Variable]:
-    """At most so many variables, in the order of the layout. Raises LayoutError."""
+    """At most this number of variables, in the order of the layout. Raises LayoutError."""
     try:
         return list(islice(_Reader(layout["types"], read).all(list(layout["storage"])), most))
     except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
@@ -107,7 +107,7 @@ class _Reader:
             yield from self._of(f"{name}[{index}]", base, place, index % in_slot * size, depth + 1)
 
     def _text(self, slot: int, *, is_text: bool) -> str:
-        """A string or byte string: up to 31 bytes beside their length, longer ones in slots of their own."""
+        """A string or byte string: up to 31 bytes with their length, longer ones in slots of their own."""
         word = self._read(slot)
         if word & 1:
             length = (word - 1) // 2

@@ -41,7 +41,7 @@ class NodeLimits(NamedTuple):
     states: number of newest states of which every node is at hand, unless they take more than `bytes`; None keeps the
     nodes of every state on the disk.
     entries, blocks: nodes of the newest state are written once this number of them waits, or of blocks has passed. A
-    start after a crash goes over the differences of so many blocks.
+    start after a crash goes over the differences of that number of blocks.
     rebuild_seconds, rebuild_values: time that the nodes of an older state may take to be made again, and most accounts
     and slots that may have changed since. rebuild_differences: more states than this are gone back over by the index.
     """

@@ -59,7 +59,7 @@ class StateUpdate:
     wiped: frozenset[bytes]
     nodes: dict[bytes, bytes]
     code: dict[bytes, bytes]
-    decoded: dict[Address, Account | None] = field(default_factory=dict)
+    decoded: dict[bytes, Account | None] = field(default_factory=dict)
 
     def account(self, address: Address) -> Account | None:
         """An account that it names; None where deleted."""
@@ -144,7 +144,7 @@ def prepare(
     return StateUpdate(base, root, accounts, slots, deleted | diff.wiped, fresh, dict(diff.code), decoded)
 
 
-After = tuple[bytes, dict[Address, bytes], dict[Address, Account | None], dict[bytes, bytes]]
+After = tuple[bytes, dict[Address, bytes], dict[bytes, Account | None], dict[bytes, bytes]]
 """A root; by address, records (b"": deleted) and what they decode to; new nodes by hash."""
 
 
@@ -182,7 +182,7 @@ def state_after_by(
     nodes = over(stored, known) if known else stored
     fresh: dict[bytes, bytes] = {}
     accounts: dict[Address, bytes] = {}
-    decoded: dict[Address, Account | None] = {}
+    decoded: dict[bytes, Account | None] = {}
     for address, change in changes.items():
         if change is None:
             accounts[address] = b""

@@ -85,7 +85,7 @@ class ProbedLoader(SlipcoverLoader):  # type: ignore[misc]
 
 
 def _prepared(file: Path, source: bytes) -> CodeType:
-    """The code with room for probes: where one belongs, a constant is its label."""
+    """The code with places for probes: where one belongs, a constant is its label."""
     tool = Slipcover(branch=True, d_miss_threshold=_KEPT, exclude_lines=[])
     code = tool.instrument(compile(preinstrument(ast.parse(source)), str(file), "exec"))
     return _without_probes(code, tool.code2index)

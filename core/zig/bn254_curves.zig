@@ -15,10 +15,9 @@ pub const parameter: u64 = 4965661367192848881;
 pub const twist_coefficient: Fp2 = .{ .real = .of(27 * inverse_of_82), .imaginary = .of(-3 * inverse_of_82) };
 
 const inverse_of_82 = blk: {
-    const modulus: comptime_int = field.prime;
-    for (1..82) |multiple| {
-        if ((multiple * modulus + 1) % 82 == 0) break :blk (multiple * modulus + 1) / 82;
-    }
+    var number: comptime_int = field.prime + 1;
+    while (number % 82 != 0) number += field.prime;
+    break :blk number / 82;
 };
 
 pub const G1 = Curve(Fp, .of(3));

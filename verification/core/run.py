@@ -1,4 +1,4 @@
-"""Random RLP, tries, transactions, programs and points through the core, in Zig's debug mode: no overflow, no wrong free, no leak.
+"""Random RLP, tries, transactions, programs, points through the core in Zig's debug mode: no overflow, no leak.
 
     python -m verification.core.run --seconds 3600 --seed 1 --processes 2
     python -m verification.core.run --subject evm --seed 30064771081 --program fuzz     one case again

@@ -239,6 +239,7 @@ class Binding:
             error = capi.linker_instantiate_pre(linker, program.address, byref(template))
             if error:
                 raise NodeFaultError(f"a checked module cannot be linked: {capi.take_error(error)}")
+            assert template.value is not None, "it was made"
             self.template = template.value
         finally:
             capi.linker_delete(linker)
