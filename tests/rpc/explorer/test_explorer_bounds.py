@@ -92,7 +92,7 @@ async def test_calls_nest_as_deep_as_gas_lets_them() -> None:
             )
         )
         assert trace is not None
-        assert trace.count(b'"type"') > 600
+        assert trace.count(b'"type"') > 400
         assert "There are more" in (await chain.page(f"/tx/{sent}/calls")).text
 
 
