@@ -71,8 +71,18 @@ class _DeferredPackage(ModuleType):
         return dir(self)
 
     def _run(self) -> None:
-        importlib.reload(self)
+        """Run the module as an import does: after the package above, and what it imports meanwhile finds it begun."""
+        above = sys.modules.get(self.__name__.rpartition(".")[0])
+        if isinstance(above, _DeferredPackage):
+            above._run()
+        if self.__class__ is not _DeferredPackage:  # the package above has run it
+            return
         self.__class__ = ModuleType  # type: ignore[assignment]
+        try:
+            importlib.reload(self)
+        except BaseException:
+            self.__class__ = _DeferredPackage
+            raise
 
 
 def defer_unused_parts() -> None:
