@@ -10,7 +10,8 @@ import importlib
 import sys
 from collections.abc import Iterable, Sequence
 from functools import partial
-from importlib.machinery import PathFinder
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import module_from_spec
 from pkgutil import iter_modules
 from types import ModuleType
@@ -50,8 +51,37 @@ class _DeferredModule(ModuleType):
 
     def _imported(self) -> ModuleType:
         if sys.modules.get(self.__name__) is self:
+            package, _, name = self.__name__.rpartition(".")
+            above = sys.modules[package]
+            # a function of that name, as some packages have
+            bound = vars(above).get(name, self)
+            _FINDER.pending.discard(self.__name__)
             del sys.modules[self.__name__]
+            importlib.import_module(self.__name__)
+            if bound is not self:
+                setattr(above, name, bound)
         return importlib.import_module(self.__name__)
+
+
+class _Finder(MetaPathFinder, Loader):
+    """Gives a deferred module to the import of one that is pending, so that the package above knows it as any other."""
+
+    def __init__(self) -> None:
+        self.pending: set[str] = set()
+
+    def find_spec(self, fullname: str, *_: object) -> ModuleSpec | None:
+        """See importlib."""
+        return ModuleSpec(fullname, self) if fullname in self.pending else None
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        """See importlib."""
+        return _DeferredModule(spec.name)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """See importlib."""
+
+
+_FINDER = _Finder()
 
 
 class _DeferredPackage(ModuleType):
@@ -71,15 +101,26 @@ class _DeferredPackage(ModuleType):
         return dir(self)
 
     def _run(self) -> None:
-        importlib.reload(self)
+        """Run the module as an import does: after the package above, and what it imports meanwhile finds it begun."""
+        above = sys.modules.get(self.__name__.rpartition(".")[0])
+        if isinstance(above, _DeferredPackage):
+            above._run()
+        if self.__class__ is not _DeferredPackage:  # the package above has run it
+            return
         self.__class__ = ModuleType  # type: ignore[assignment]
+        try:
+            importlib.reload(self)
+        except BaseException:
+            self.__class__ = _DeferredPackage
+            raise
 
 
 def defer_unused_parts() -> None:
     """Let py-evm be imported without these parts. Does nothing where it was imported before."""
     if "eth" in sys.modules:
         return
-    sys.modules.update((name, _DeferredModule(name)) for name in MODULES)
+    _FINDER.pending.update(MODULES)
+    sys.meta_path.insert(0, _FINDER)
     package = _deferred_package("eth", None)
     machine = importlib.import_module("eth.vm")
     forks = _deferred_package("eth.vm.forks", machine.__path__)

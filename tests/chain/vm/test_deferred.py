@@ -107,7 +107,7 @@ with zevm.Node() as node:
     sent = other.send_transaction(dict(to=add, **{"from": sender}, gas=100_000, value=7, data="0x" + "00" * 128))
     assert other.get_transaction_receipt(sent)["status"] == 1
     assert other.get_balance(add) == 7
-    assert other.call(dict(to=add, gas=100_000, data="0x")) == "0x" + "00" * 64
+    assert other.call(dict(to=add, **{"from": sender}, gas=100_000, data="0x")) == "0x" + "00" * 64
     node.request("eth_sendTransaction", {"from": alice, "to": add, "value": "0x7"})
     assert node.request("eth_getBalance", add, "latest") == "0x7"
     assert node.request("eth_call", {"to": add}, "latest") == "0x" + "00" * 64
