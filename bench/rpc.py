@@ -26,7 +26,7 @@ from typing import Any
 
 from bench.nodes import CONTENDERS
 from bench.run import machine, show, table, timed
-from bench.zvm import call_data
+from bench.zvm_chain import call_data
 from testing.contracts import solidity
 from testing.load import (
     RECORDER_RUNTIME,

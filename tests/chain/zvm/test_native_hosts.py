@@ -101,3 +101,40 @@ def test_the_check_mode_sees_another_price(monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(EngineDifferenceError, match="the engines do not agree: gas"):
         hosts.run(whole, Engine.CHECK)
     assert hosts.run(whole, Engine.NATIVE) != hosts.run(whole, Engine.PY_EVM)
+
+
+def test_an_exception_of_a_question_ends_the_run_and_nothing_stays_in_the_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = program("(call $storage_load_bytes32 (i32.const 0) (i32.const 32))")
+    hosts.run(whole, Engine.NATIVE)
+
+    def broken(*_: object) -> bytes:
+        raise RuntimeError("the disk is gone")
+
+    monkeypatch.setattr(native, "load_slot", broken)
+    before = CORE.memory_bytes
+    with pytest.raises(RuntimeError, match="the disk is gone"):
+        hosts.run(whole, Engine.NATIVE)
+    assert CORE.memory_bytes == before
+
+
+def test_runs_leave_nothing_in_the_core() -> None:
+    programs = [hosts.program_of(seed) for seed in range(1, 11)]
+    for whole in programs:
+        hosts.run(whole, Engine.NATIVE)
+    before = CORE.memory_bytes
+    for whole in programs:
+        hosts.run(whole, Engine.NATIVE)
+    assert CORE.memory_bytes == before
+
+
+def test_a_run_without_memory_in_the_core_takes_place_in_python() -> None:
+    assert CORE.library is not None
+    whole = hosts.program_of(3)
+    wanted = hosts.run(whole, Engine.NATIVE)
+    used, _, limit = CORE.library.memory()
+    CORE.library.limit_memory(used)
+    try:
+        found = hosts.run(whole, Engine.NATIVE)
+    finally:
+        CORE.library.limit_memory(limit)
+    assert found == wanted
