@@ -12,7 +12,7 @@ from typing import Final
 
 from zevm.contracts.errors import CompilerMissingError
 
-VERSION_SECONDS: Final = 30
+VERSION_SECONDS: Final = 120
 """Time for a compiler to tell its version; solc of npm takes about a second."""
 CANDIDATES_LIMIT: Final = 256
 """Programs that are looked at; further ones are ignored."""
@@ -58,7 +58,7 @@ class InstalledSolc:
     def __init__(self, named: Sequence[Path] = ()) -> None:
         """`named`: programs of the operator's, which are looked at first."""
         self._named = tuple(named)
-        self._versions: dict[tuple[str, int], SolcVersion | None] = {}
+        self._versions: dict[tuple[str, int], SolcVersion] = {}
         self._lock = Lock()
 
     def find(self, wanted: SolcVersion) -> tuple[str, SolcVersion]:
@@ -81,9 +81,13 @@ class InstalledSolc:
         except OSError:
             return None
         with self._lock:
-            if key not in self._versions:
-                self._versions[key] = _ask(path)
-            return self._versions[key]
+            found = self._versions.get(key)
+            if found is None:
+                # one that did not answer may have been too slow, and is asked again next time
+                found = _ask(path)
+                if found is not None:
+                    self._versions[key] = found
+            return found
 
 
 def _candidates(named: Sequence[Path], number: str) -> Iterator[Path]:

@@ -50,7 +50,7 @@ def verifying(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     """A node with a data directory, which finds the same compiler as forge does."""
     folder = tmp_path_factory.mktemp("node")
     environment = node_environment() | {"HOME": str(project.parent)}
-    with ForkedNode(zevm_command("--datadir", str(folder)), environment=environment) as process:
+    with ForkedNode(zevm_command("--datadir", str(folder), "--solc", str(SOLC)), environment=environment) as process:
         yield process
 
 
