@@ -53,7 +53,10 @@ def _difference(name: str, compiled: bytes, deployed: bytes, holes: tuple[Range,
             "metadata: other sources, another compiler or other settings"
         )
     filled = {place for start, length in holes for place in range(start, start + length)}
-    first = next(place for place in range(len(compiled)) if compiled[place] != deployed[place] and place not in filled)
+    others = (place for place in range(len(compiled)) if compiled[place] != deployed[place] and place not in filled)
+    first = next(others, None)
+    if first is None:
+        return f"{name} compiles without metadata, and the account's code has some: let the compiler append its hash"
     stop = first + _SHOWN_BYTES
     return (
         f"{name} compiles to other code than the account has, from byte {first:,}: 0x{compiled[first:stop].hex()}, "

@@ -79,6 +79,7 @@ def verified(verifier: Verifier, code: bytes, *lines: str, contract: str = "a.so
         (BODY + METADATA, [IMMUTABLE], FILLED[:-1] + b"\xfe" + METADATA, None),
         (BODY + METADATA, [], BODY, Match.PARTIAL),
         (BODY, [], BODY + b"\0", None),
+        (BODY, [], BODY + METADATA, None),
         (BODY + METADATA, [], BODY[:-1] + METADATA, None),
     ],
 )
@@ -100,6 +101,7 @@ def test_a_wrong_source_is_told_where_it_parts(make: Make) -> None:
     assert verifier.verified(keccak256(BODY + METADATA)) is None
     shorter = verified(verifier, BODY, source(BODY[:-1]))
     assert f"{len(BODY) - 1} bytes of code and the account has {len(BODY)}" in shorter.reason
+    assert "compiles without metadata" in verified(verifier, BODY + METADATA, source(BODY)).reason
 
 
 def test_what_a_compiler_refuses_is_the_reason(make: Make) -> None:

@@ -92,7 +92,9 @@ def get_contract_creation(call: Call, parameters: Parameters) -> list[dict[str, 
 
 
 def verify_source_code(call: Call, parameters: Parameters) -> str:
-    """The name by which to ask for the outcome."""
+    """The name by which to ask for the outcome. Only by POST: a page of others makes a browser send any GET."""
+    if call.method != "POST":
+        raise RefusedError("Error! Sources are submitted by POST")
     address = _address(parameters, "contractaddress")
     account = account_of(call.services.chain.head.state, address)
     code = call.services.chain.head.state.code(account.code_hash)

@@ -129,6 +129,12 @@ async def test_parameters_in_the_query_and_the_second_version_s_path(there: Veri
         assert await there.form(path=f"{path}?module=contract&action=getabi", address=ADDRESS) == (200, expected)
 
 
+async def test_sources_are_submitted_by_post_alone(there: Verified) -> None:
+    query = f"/api?module=contract&action=verifysourcecode&contractaddress={ADDRESS}&contractname=Named&sourceCode=x"
+    refused = {"status": "0", "message": "NOTOK", "result": "Error! Sources are submitted by POST"}
+    assert await there.get(query) == (200, refused)
+
+
 @pytest.mark.parametrize(
     ("fields", "text"),
     [
