@@ -100,19 +100,21 @@ def _silence_seconds() -> float:
 
 
 async def exchange(port: int, parts: list[bytes]) -> bytes:
-    """All that the server sends to a client that sends these parts, each in a packet of its own, and then no more."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    received = b""
-    with suppress(ConnectionError):
-        for part in parts:
-            writer.write(part)
-            await writer.drain()
-            await asyncio.sleep(0.001)
-    with suppress(ConnectionError, TimeoutError):
-        while piece := await asyncio.wait_for(reader.read(1 << 20), _silence_seconds()):
-            received += piece
-    writer.close()
+    """All that the server sends to a client that sends these parts, each in a packet of its own, and then no more.
+
+    A server that closes before it has read all resets the connection; its answer is there all the same, for a socket.
+    """
+    loop, received = asyncio.get_running_loop(), b""
+    with socket.create_connection(("127.0.0.1", port)) as client:
+        client.setblocking(False)
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with suppress(ConnectionError):
+            for part in parts:
+                await loop.sock_sendall(client, part)
+                await asyncio.sleep(0.001)
+        with suppress(ConnectionError, TimeoutError):
+            while piece := await asyncio.wait_for(loop.sock_recv(client, 1 << 20), _silence_seconds()):
+                received += piece
     return received
 
 

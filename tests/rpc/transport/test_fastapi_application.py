@@ -4,7 +4,7 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 import pytest
 import uvicorn
@@ -12,10 +12,9 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin
 
-from testing.speed import slowness
 from tests.rpc.dispatch.test_dispatcher import MALFORMED
 from tests.rpc.support import call, make_registry, make_services, tiny
-from tests.rpc.transport.test_direct_http import BATCH, CASES
+from tests.rpc.transport.test_direct_http import BATCH, CASES, exchange
 from zevm.rpc.server import Server, ServerOptions
 from zevm.rpc.transport.asgi import Receive, Scope, Send
 
@@ -60,16 +59,7 @@ REQUESTS: dict[str, bytes] = {
 
 async def answers(port: int, sent: bytes) -> bytes:
     """All that a server answers until it closes the connection, as the last request asks it to."""
-    loop, received = asyncio.get_running_loop(), b""
-    with socket.create_connection(("127.0.0.1", port)) as client:
-        client.setblocking(False)
-        # a server that closes before it has read all resets the connection; its answer is there all the same
-        with suppress(ConnectionResetError, BrokenPipeError):
-            async with asyncio.timeout(20 * slowness()):
-                await loop.sock_sendall(client, sent + _request("GET /elsewhere", "Connection: close"))
-                while part := await loop.sock_recv(client, 65_536):
-                    received += part
-    return received
+    return await exchange(port, [sent + _request("GET /elsewhere", "Connection: close")])
 
 
 class Added:
