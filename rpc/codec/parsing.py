@@ -22,7 +22,9 @@ SCAN_SLICE_BYTES = 65_536
 """Bytes checked in one step, so that other threads can run in between."""
 
 ANSWER_LEVELS = 4_096
-"""Levels of an answer: two for each of 1,024 nested calls, with a reserve. orjson reads half as many."""
+"""Levels of an answer: two for each of 1,024 nested calls, with a reserve."""
+ORJSON_LEVELS = 1_024
+"""Levels that orjson reads. What it refuses for another reason is no JSON, and stays refused."""
 
 _STRUCTURE = b"[]{},:"
 _OTHERS = bytes(set(range(256)) - set(_STRUCTURE))
@@ -117,7 +119,7 @@ def parse_answer(text: bytes) -> Any:
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
-        if not 0 < _levels(text) <= ANSWER_LEVELS:
+        if not ORJSON_LEVELS < _levels(text) <= ANSWER_LEVELS:
             raise
     with deep_recursion:
         try:
