@@ -198,6 +198,9 @@ def wasm_functions() -> dict[str, int]:
     A module that is bound to any of them runs in a store whose data is the address of a run, as `wasm_begin` gives it.
     """
 
+def wasm_machine_functions() -> dict[str, int]:
+    """The same for contracts that run as frames of `run_message` and `run_transaction`: all host functions."""
+
 def wasm_begin(scratch: int, has_memory: bool, prices: bytes, data: bytes, host: object, /) -> int:
     """The address of a run, which lives until `wasm_end`. Raises RefusedError where there is no memory for it.
 

@@ -232,10 +232,20 @@ class BlockState(ExecutionState):
 
     def get_storage(self, address: Address, slot: int) -> int:
         """The slot's present value."""
-        try:
-            return self._slots[address][slot]
-        except KeyError:
-            return self._load_slot(address, slot)
+        # most are cold where the core asks, and an exception costs as much as all else of a look-up
+        slots = self._slots.get(address)
+        value = None if slots is None else slots.get(slot)
+        return self._load_slot(address, slot) if value is None else value
+
+    def first_storage(self, address: Address, slot: int) -> tuple[int, bool]:
+        """The slot's present value, and whether surely no slot of the account is set."""
+        if self._slots.get(address):
+            return self.get_storage(address, slot), False
+        self._fields(address)
+        account = self._base[address]
+        if account is None or account.storage_root == EMPTY_ROOT or address in self._wiped:
+            return 0, True
+        return self._load_slot(address, slot), False
 
     def get_original_storage(self, address: Address, slot: int) -> int:
         """The slot's value when the transaction began (EIP-2200)."""

@@ -141,6 +141,10 @@ class ExecutionState(Protocol):
         """The slot's present value."""
         ...
 
+    def first_storage(self, address: Address, slot: int) -> tuple[int, bool]:
+        """The slot's present value, and whether surely no slot of the account is set: then no other need be asked."""
+        ...
+
     def get_original_storage(self, address: Address, slot: int) -> int:
         """The slot's value when the transaction began (EIP-2200)."""
         ...
