@@ -204,7 +204,6 @@ pub const Status = enum(u8) {
     nonce_overflow,
     precompile,
     precompile_input_length,
-    /// Of an EVM frame, or of WebAssembly.
     out_of_memory,
     trap,
     out_of_stack,
