@@ -35,6 +35,9 @@ UNIT_FILES = tuple(
 CLIENT_FOLDERS = tuple(HERE / name for name in ("clients", "twins"))
 """They need the npm tools."""
 
+# what tests/clients/bin/solc has answered once: for forge and Hardhat, here and in a clone
+os.environ.setdefault("SOLC_CACHE", str(HERE.parent / "examples" / "cache" / "solc"))
+
 SECOND_PART = "not unit and not lengthy"
 """What the Makefile asks of the tests that run without probes of coverage."""
 
