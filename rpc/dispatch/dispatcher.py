@@ -5,8 +5,7 @@ Light calls are answered at once, in `begin` itself; the rest is a coroutine.
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Coroutine, Iterable
 from functools import partial
 from typing import Any
 
@@ -33,6 +32,7 @@ from zevm.rpc.codec.parsing import (
     parse,
     parse_large,
 )
+from zevm.rpc.dispatch.calls import Call, parts_of
 from zevm.rpc.dispatch.error_translation import to_rpc_error
 from zevm.rpc.dispatch.suggestions import Suggestions
 from zevm.rpc.errors import (
@@ -60,34 +60,6 @@ LOOP_SLICE_SECONDS = 0.005
 _ABSENT = object()
 Pending = Coroutine[Any, Any, Reply] | asyncio.Future[Reply]
 """A pending answer; None is one that is not sent (notifications)."""
-
-
-class Call:
-    """One pending request: either `error` is set, or `method` and `arguments` are."""
-
-    __slots__ = ("_error", "arguments", "identifier", "is_notification", "method", "name", "params", "started")
-
-    def __init__(self) -> None:
-        self.identifier: Any = None
-        self.is_notification = False
-        self.name = ""
-        self.params: Any = None
-        self.method: Method | None = None
-        self.arguments: list[Any] = []
-        self._error: RpcError | None = None
-        self.started = 0.0
-
-    @property
-    def error(self) -> RpcError | None:
-        """The error of a refused or failed call."""
-        return self._error
-
-    @error.setter
-    def error(self, error: RpcError | None) -> None:
-        if error is not None:
-            # its frames hold the call, and with it the body's values, in a circle that only the collector ends
-            error.__traceback__ = error.__context__ = error.__cause__ = None
-        self._error = error
 
 
 Received = Call | Iterable[Call] | bytes
@@ -306,16 +278,17 @@ class Dispatcher:
         """None where the call is for another thread, also where what it names is unknown: there it is told."""
         if method.kind is None or not self.brief.is_on:
             return None
-        with suppress(Exception):
+        try:
             kind = method.kind(self._services, *call.arguments)
-            return None if kind is None else (method.name, *kind)
-        return None
+        except Exception:
+            return None
+        return None if kind is None else (method.name, *kind)
 
     def _execute_here(self, call: Call, method: Method, caller: Caller | None, kind: Kind) -> Any:
         """The answer to a call, made on the event loop; NOT_BRIEF where that would take too long."""
         reply = None
         try:
-            reply = self.brief.run(kind, (execute_briefly, *self.job_of(call, method, caller)[1:]))
+            reply = self.brief.run(kind, (execute_briefly, *self._work_of(call, method, caller)))
         except Exception as error:
             call.error = to_rpc_error(self._services, call.name, error)
         return reply if reply is NOT_BRIEF else self._finish(call, None, reply)
@@ -350,7 +323,7 @@ class Dispatcher:
     def _write_here(self, call: Call, method: Method, caller: Caller | None, kind: Kind) -> Any:
         """The answer to a call, made on the event loop; NOT_BRIEF, with nothing done, where that cannot be."""
         reply = None
-        job = (write_briefly, *self.job_of(call, method, caller)[1:])
+        job = (write_briefly, *self._work_of(call, method, caller))
         try:
             reply = self._services.chain.writer.run_here(self.brief_sends.run, kind, job)
         except Exception as error:
@@ -397,8 +370,12 @@ class Dispatcher:
         """The function that executes or writes for a call and encodes its answer, and its arguments. On any thread."""
         writing = write_in_steps if method.is_long else write
         work: Callable[..., Any] = execute_and_encode if method.cost is Cost.EXECUTION else writing
+        return (work, *self._work_of(call, method, caller))
+
+    def _work_of(self, call: Call, method: Method, caller: Caller | None) -> tuple[Any, ...]:
+        """The arguments of what executes or writes for a call."""
         prefix = (self._services, caller) if method.connection else (self._services,)
-        return (work, call.identifier, method.function, *prefix, *call.arguments)
+        return (call.identifier, method.function, *prefix, *call.arguments)
 
     def _finish(self, call: Call, result: Any, reply: Reply = None) -> Reply:
         """The answer of a call that has ended. `reply`: its answer if a worker has encoded it."""
@@ -432,7 +409,7 @@ class Dispatcher:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._limits.request_seconds
         slice_end = loop.time() + LOOP_SLICE_SECONDS
-        for part in _parts(calls, self._limits.write_group_commands):
+        for part in parts_of(calls, self._limits.write_group_commands):
             now = loop.time()
             if exhausted is None and now > deadline:
                 exhausted = TimedOutError()
@@ -482,19 +459,3 @@ def _refusal(error: RpcError) -> bytes:
     if isinstance(error, BatchTooLargeError):
         return b"[" + failure(error.identifier, error) + b"]"
     return failure(None, error)
-
-
-def _parts(calls: Iterable[Call], most: int) -> Iterator[list[Call]]:
-    """A batch's calls in their order: one by one, but for neighbours that share a sync, at most `most` together."""
-    together: list[Call] = []
-    for call in calls:
-        shares = call.error is None and call.method is not None and call.method.shares_sync
-        if together and (not shares or len(together) >= most):
-            yield together
-            together = []
-        if shares:
-            together.append(call)
-        else:
-            yield [call]
-    if together:
-        yield together
