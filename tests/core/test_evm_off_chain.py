@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from testing.memory_state import MemoryAccount, MemoryReader
-from tests.chain.vm.support import CONTRACT, ETHER, SENDER, assemble, environment_of, returning
+from tests.chain.vm.support import CONTRACT, ETHER, SENDER, environment_of, returning
 from tests.core.support import needs_core
 from tests.core.test_evm_transactions import KINDS, accounts
 from verification.differential.programs import program_of
