@@ -1,4 +1,4 @@
-"""Calls off the chain, straight over a reader, against the same on a state: every fork and kind, and random programs."""
+"""Calls off the chain, straight over a reader, against the same on a state: forks, kinds, and random programs."""
 
 from collections import Counter
 
@@ -142,7 +142,8 @@ def test_a_contract_for_another_machine_is_refused_once() -> None:
 class _Machine:
     """A machine whose code the core is not to run."""
 
-    precompiles: dict[Address, object] = {}
+    def __init__(self) -> None:
+        self.precompiles: dict[Address, object] = {}
 
 
 def test_a_deadline_ends_a_call() -> None:
