@@ -300,11 +300,8 @@ class HttpProtocol(HttpToolsProtocol):
             reply = door.dispatcher.begin(body)
         except Exception as error:
             failure = error
-        if (
-            type(reply) is bytes
-            and len(reply) < PIECE_BYTES
-            and not (self.flow.write_paused or self.transport.is_closing())
-        ):
+        is_free = not (self.flow.write_paused or self.transport.is_closing())
+        if is_free and type(reply) is bytes and len(reply) < PIECE_BYTES:
             # most requests: no object is made for them
             self.transport.write(b"%b%d\r\n\r\n%b" % (head.answer, len(reply), reply))
             self.on_response_complete()

@@ -23,7 +23,7 @@ from zevm.rpc.limits import Limits
 from zevm.rpc.server import ServerOptions
 from zevm.rpc.transport.names.options import NamesPortOptions
 from zevm.rpc.transport.names.port import Answer, NamesApplication
-from zevm.rpc.transport.protocols import JoiningTransport
+from zevm.rpc.transport.joining import JoiningTransport
 from zevm.zns import NameNotFoundError, ZWalletIntegration
 
 DEEP = b'{"a":' + b"[" * 300 + b"]" * 300 + b"}"
