@@ -10,7 +10,7 @@ from zevm.rpc.registry import Method
 class Call:
     """One pending request: either `error` is set, or `method` and `arguments` are."""
 
-    __slots__ = ("_error", "arguments", "identifier", "is_notification", "method", "name", "params", "started")
+    __slots__ = ("arguments", "error", "identifier", "is_notification", "method", "name", "params", "started")
 
     def __init__(self) -> None:
         self.identifier: Any = None
@@ -19,20 +19,14 @@ class Call:
         self.params: Any = None
         self.method: Method | None = None
         self.arguments: list[Any] = []
-        self._error: RpcError | None = None
+        self.error: RpcError | None = None
         self.started = 0.0
 
-    @property
-    def error(self) -> RpcError | None:
-        """The error of a refused or failed call."""
-        return self._error
-
-    @error.setter
-    def error(self, error: RpcError | None) -> None:
-        if error is not None:
-            # its frames hold the call, and with it the body's values, in a circle that only the collector ends
-            error.__traceback__ = error.__context__ = error.__cause__ = None
-        self._error = error
+    def fail(self, error: RpcError) -> None:
+        """The call is refused, or has failed."""
+        # its frames hold the call, and with it the body's values, in a circle that only the collector ends
+        error.__traceback__ = error.__context__ = error.__cause__ = None
+        self.error = error
 
 
 def parts_of(calls: Iterable[Call], most: int) -> Iterator[list[Call]]:

@@ -154,7 +154,7 @@ class Dispatcher:
     def _read(self, message: Any) -> Call:
         call = Call()
         if type(message) is not dict:
-            call.error = InvalidRequestError()
+            call.fail(InvalidRequestError())
             return call
         identifier = message.get("id", _ABSENT)
         name = message.get("method")
@@ -162,7 +162,7 @@ class Dispatcher:
         if valid_identifier and identifier is not _ABSENT:
             call.identifier = identifier
         if message.get("jsonrpc") != "2.0" or type(name) is not str or not name or not valid_identifier:
-            call.error = InvalidRequestError()
+            call.fail(InvalidRequestError())
             return call
         call.is_notification = identifier is _ABSENT
         call.name, call.params = name, message.get("params")
@@ -175,7 +175,7 @@ class Dispatcher:
             call.arguments = decode_arguments(call.method, call.params)
         except RpcError as error:
             forget_origin(error)
-            call.error = error
+            call.fail(error)
         return call
 
     def _answer_light(self, call: Call, caller: Caller | None) -> Reply | Pending:
@@ -196,7 +196,8 @@ class Dispatcher:
                 await self.workers.run(provide, result)
                 result = self.run_light(call, caller)
         except Exception as error:
-            call.error, result = to_rpc_error(self._services, call.name, error), None
+            call.fail(to_rpc_error(self._services, call.name, error))
+            result = None
         return await self._answer_later(call, result) if type(result) is Later else self._finish(call, result)
 
     async def _coroutine_provided(self, call: Call, method: Method, prefix: tuple[Any, ...]) -> Any:
@@ -225,7 +226,7 @@ class Dispatcher:
         except NotAtHandError as absent:
             return absent
         except Exception as error:
-            call.error = to_rpc_error(self._services, call.name, error)
+            call.fail(to_rpc_error(self._services, call.name, error))
             return None
 
     async def _encode(self, call: Call, result: Later | Encoded) -> bytes:
@@ -242,7 +243,7 @@ class Dispatcher:
         try:
             reply = await self._encode(call, later)
         except Exception as error:
-            call.error = to_rpc_error(self._services, call.name, error)
+            call.fail(to_rpc_error(self._services, call.name, error))
         return self._finish(call, None, reply)
 
     async def _answer(self, call: Call, caller: Caller | None) -> Reply:
@@ -261,7 +262,7 @@ class Dispatcher:
             if type(result) is Later or type(result) is Encoded:
                 reply = await self._encode(call, result)
         except Exception as error:
-            call.error = to_rpc_error(self._services, call.name, error)
+            call.fail(to_rpc_error(self._services, call.name, error))
         return self._finish(call, result, reply)
 
     def _begin_execution(self, call: Call, method: Method, caller: Caller | None) -> Reply | Pending:
@@ -290,7 +291,7 @@ class Dispatcher:
         try:
             reply = self.brief.run(kind, (execute_briefly, *self._work_of(call, method, caller)))
         except Exception as error:
-            call.error = to_rpc_error(self._services, call.name, error)
+            call.fail(to_rpc_error(self._services, call.name, error))
         return reply if reply is NOT_BRIEF else self._finish(call, None, reply)
 
     async def _execute_in_turn(self, call: Call, method: Method, caller: Caller | None, kind: Kind) -> Reply:
@@ -304,7 +305,7 @@ class Dispatcher:
         try:
             reply = await self.workers.run(*job)
         except Exception as error:
-            call.error = to_rpc_error(self._services, call.name, error)
+            call.fail(to_rpc_error(self._services, call.name, error))
         note()
         return self._finish(call, None, reply)
 
@@ -327,7 +328,7 @@ class Dispatcher:
         try:
             reply = self._services.chain.writer.run_here(self.brief_sends.run, kind, job)
         except Exception as error:
-            call.error = to_rpc_error(self._services, call.name, error)
+            call.fail(to_rpc_error(self._services, call.name, error))
         return NOT_BRIEF if reply is NOT_BRIEF or reply is NOT_LENT else self._finish(call, None, reply)
 
     def _once_told(self, reply: Reply) -> Reply | asyncio.Future[Reply]:
@@ -361,7 +362,7 @@ class Dispatcher:
         self, call: Call, note: Callable[[], None] | None, reply: Reply, failure: Exception | None
     ) -> Reply:
         if failure is not None:
-            call.error = to_rpc_error(self._services, call.name, failure)
+            call.fail(to_rpc_error(self._services, call.name, failure))
         if note is not None:
             note()
         return self._finish(call, None, reply)
@@ -399,7 +400,7 @@ class Dispatcher:
             try:
                 return success(call.identifier, result)
             except (TypeError, ValueError) as error:
-                call.error = to_rpc_error(self._services, call.name, error)
+                call.fail(to_rpc_error(self._services, call.name, error))
         return failure(call.identifier, call.error)
 
     async def _answer_batch(self, calls: Iterable[Call], caller: Caller | None) -> Reply:
@@ -430,7 +431,8 @@ class Dispatcher:
         if len(part) > 1 and exhausted is None:
             return [await answer for answer in self._begin_together(part, caller)]
         for call in part:
-            call.error = call.error or exhausted
+            if exhausted is not None and call.error is None:
+                call.fail(exhausted)
         return [await self._answer(call, caller) for call in part]
 
     def _unknown(self, name: str) -> RpcError:

@@ -58,7 +58,7 @@ class DirectCalls:
         except Exception as error:
             if self._closed:
                 raise NoDirectWayError from None
-            call.error = to_rpc_error(self._services, call.name, error)
+            call.fail(to_rpc_error(self._services, call.name, error))
         self._look()
         return self._dispatcher.reply_of(call, None, reply)
 
@@ -83,7 +83,7 @@ class DirectCalls:
             try:
                 reply = answer_in_slices(call.identifier, result)
             except Exception as error:
-                call.error = to_rpc_error(self._services, call.name, error)
+                call.fail(to_rpc_error(self._services, call.name, error))
         return self._dispatcher.reply_of(call, result, reply)
 
     def _run(self, call: Call, method: Method) -> bytes:
