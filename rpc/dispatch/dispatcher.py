@@ -83,7 +83,7 @@ class Dispatcher:
     def begin(self, body: bytes, caller: Caller | None = None) -> Reply | Pending:
         """The answer to a body if it is available at once, otherwise an awaitable of it.
 
-        A future is a running write, which completes even without an awaiter, unless it is a LongWrite.
+        A future is a running write, which completes even without an awaiter, unless it is a ClientsAnswer.
         """
         if len(body) > LOOP_BODY_BYTES:
             return self._begin_large(body, caller)
@@ -270,10 +270,9 @@ class Dispatcher:
         kind = self.kind_of(call, method)
         if kind is None or not self.brief.expects(kind):
             return self._execute_apart(call, method, caller, kind)
-        if not self.brief.turns.is_free:
-            return self._execute_in_turn(call, method, caller, kind)
-        outcome = self.brief.turns.run(partial(self._execute_here, call, method, caller, kind))
-        return self._execute_apart(call, method, caller, kind) if outcome is NOT_BRIEF else outcome
+        turn: Callable[[], Reply | Pending] = partial(self._execute_in_turn, call, method, caller, kind)
+        turns = self.brief.turns
+        return turns.run(turn) if turns.is_free else turns.wait(turn)
 
     def kind_of(self, call: Call, method: Method) -> Kind | None:
         """None where the call is for another thread, also where what it names is unknown: there it is told."""
@@ -294,9 +293,9 @@ class Dispatcher:
             call.fail(to_rpc_error(self._services, call.name, error))
         return reply if reply is NOT_BRIEF else self._finish(call, None, reply)
 
-    async def _execute_in_turn(self, call: Call, method: Method, caller: Caller | None, kind: Kind) -> Reply:
-        outcome = await self.brief.turns.wait_and_run(partial(self._execute_here, call, method, caller, kind))
-        return await self._execute_apart(call, method, caller, kind) if outcome is NOT_BRIEF else outcome
+    def _execute_in_turn(self, call: Call, method: Method, caller: Caller | None, kind: Kind) -> Reply | Pending:
+        outcome = self._execute_here(call, method, caller, kind)
+        return self._execute_apart(call, method, caller, kind) if outcome is NOT_BRIEF else outcome
 
     async def _execute_apart(self, call: Call, method: Method, caller: Caller | None, kind: Kind | None) -> Reply:
         """The answer to a call, made on a worker. kind: what its time says something about."""

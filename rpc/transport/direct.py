@@ -13,7 +13,8 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from zevm.rpc.dispatch.dispatcher import Dispatcher, Pending
-from zevm.rpc.execution.writes import LongWrite, Reply
+from zevm.rpc.execution.pending import ClientsAnswer
+from zevm.rpc.execution.writes import Reply
 from zevm.rpc.limits import Limits
 from zevm.rpc.memory.budgets import InputBudget
 from zevm.rpc.memory.sources import CLIENT
@@ -237,7 +238,7 @@ class DirectRequest:
     def _wait(self, reply: Pending) -> None:
         if isinstance(reply, asyncio.Future):
             # a write goes on without its client
-            self._work, self._ends_with_client = reply, isinstance(reply, LongWrite)
+            self._work, self._ends_with_client = reply, isinstance(reply, ClientsAnswer)
         else:
             before = CLIENT.set(self._line.client[0] if self._line.client else None)
             self._work, self._ends_with_client = self._line.loop.create_task(reply), True
