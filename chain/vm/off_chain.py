@@ -30,7 +30,7 @@ from zevm.storage.primitives import Address
 REFUSED_KEPT = 4_096
 """Addresses of contracts that are kept since the core refused a call of them, such as those in WebAssembly."""
 
-_REFUSED: LRU[bytes, bool] = LRU(REFUSED_KEPT)
+_REFUSED: "LRU[bytes, bool]" = LRU(REFUSED_KEPT)
 
 
 def run(

@@ -200,7 +200,7 @@ def test_every_field_of_a_call_object() -> None:
     )
 
 
-@pytest.mark.parametrize("names", permutations(("gas", "to", "value")))
+@pytest.mark.parametrize("names", list(permutations(("gas", "to", "value"))))
 def test_of_several_faults_the_first_of_the_table_is_told(
     names: tuple[str, ...],
 ) -> None:
@@ -208,7 +208,7 @@ def test_of_several_faults_the_first_of_the_table_is_told(
         transaction_arguments(dict.fromkeys(names, "zz"))
 
 
-@pytest.mark.parametrize("names", permutations(("time", "timestamp")))
+@pytest.mark.parametrize("names", list(permutations(("time", "timestamp"))))
 def test_of_two_names_of_one_field_the_later_one_of_the_table_holds(names: tuple[str, ...]) -> None:
     values = {"time": "0x1", "timestamp": "0x2"}
     assert block_overrides({name: values[name] for name in names}).timestamp == 2
