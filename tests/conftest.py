@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from testing.left_behind import left_behind, process_state, restore
+from testing.rewriting import has_workers, keep_rewritten
 
 HERE = Path(__file__).parent
 UNIT_FOLDERS = tuple(HERE / name for name in ("core", "storage", "chain", "contracts", "analysis", "covenant", "rpc"))
@@ -87,6 +88,22 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     """Spare the second part of `make test` the import of files whose tests are all in the first."""
     is_spared = config.option.markexpr == SECOND_PART and collection_path.name.startswith("test_")
     return True if is_spared and not _may_be_slow(collection_path) else None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Before there are workers."""
+    if has_workers(session.config):
+        keep_rewritten(_test_files(session.config), session.config)
+
+
+def _test_files(config: pytest.Config) -> Iterator[Path]:
+    """Those that will be collected."""
+    for argument in dict.fromkeys(config.args):
+        path = config.invocation_params.dir / argument.partition("::")[0]
+        for file in path.rglob("test_*.py") if path.is_dir() else [path]:
+            if not pytest_ignore_collect(file, config):
+                yield file
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
