@@ -165,6 +165,15 @@ def restored_by_each_module() -> Iterator[None]:
     yield from _restored()
 
 
+@pytest.fixture
+def trusted_setup() -> None:
+    """KZG's, in a process that stays for the tests that follow: the system ends one with the thread that began it, as
+    the threads of a node end with the node, and to load the setup takes three seconds."""
+    from zevm.chain.native.process import BLOBS
+
+    BLOBS.prepare()
+
+
 # what imports and collection make lasts: to walk it again and again takes a quarter of their time
 gc.disable()
 

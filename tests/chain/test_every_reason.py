@@ -342,6 +342,7 @@ WORDS = {
 
 
 @pytest.mark.lengthy
+@pytest.mark.usefixtures("trusted_setup")
 @pytest.mark.parametrize("reason", PROVOKED)
 def test_the_refusal_has_its_reason_and_its_text(reason: Reason) -> None:
     with pytest.raises(RefusalError) as caught:

@@ -260,6 +260,7 @@ def blob_transaction(nonce: int = 0) -> Transaction:
 
 
 @pytest.mark.lengthy
+@pytest.mark.usefixtures("trusted_setup")
 def test_blobs_come_with_the_payload_and_return_to_the_pool() -> None:
     transaction = blob_transaction()
     with engine_chain(fork=Fork.PRAGUE) as consensus:
