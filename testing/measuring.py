@@ -25,8 +25,8 @@ from slipcover import Slipcover
 from slipcover.importer import SlipcoverLoader
 
 from testing.node_process import ROOT
+from testing.prepared import has_workers
 from testing.probes import Label, ProbedLoader, Probes
-from testing.rewriting import has_workers
 from testing.side_by_side import Aside, on_all_cores
 
 KEPT = ROOT / ".pytest_cache" / "probes"

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from scripts.check_sizes import files_of
+from scripts.syntax import PRODUCT
 from testing.left_behind import left_behind, process_state, restore
-from testing.rewriting import has_workers, keep_rewritten
+from testing.prepared import has_workers, keep_constants, keep_rewritten
 
 HERE = Path(__file__).parent
 UNIT_FOLDERS = tuple(HERE / name for name in ("core", "storage", "chain", "contracts", "analysis", "covenant", "rpc"))
@@ -95,14 +97,16 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     """Before there are workers."""
     if has_workers(session.config):
         keep_rewritten(_test_files(session.config), session.config)
+        folders = (*PRODUCT, "testing", "verification", "tests")
+        keep_constants(file for folder in folders for file in files_of(folder, ".py"))
 
 
 def _test_files(config: pytest.Config) -> Iterator[Path]:
     """Those that will be collected."""
     for argument in dict.fromkeys(config.args):
         path = config.invocation_params.dir / argument.partition("::")[0]
-        for file in path.rglob("test_*.py") if path.is_dir() else [path]:
-            if not pytest_ignore_collect(file, config):
+        for file in files_of(str(path), ".py") if path.is_dir() else [path]:
+            if file.name.startswith("test_") and not pytest_ignore_collect(file, config):
                 yield file
 
 

@@ -1,4 +1,4 @@
-"""Work that copies of the process share; assertions of test files that are rewritten so, before workers start."""
+"""Work that copies of the process share; what is made so before workers of pytest-xdist start."""
 
 import os
 from importlib.util import spec_from_file_location
@@ -8,8 +8,11 @@ from types import ModuleType
 import pytest
 from _pytest.assertion import rewrite
 from _pytest.assertion.rewrite import assertstate_key
+from hypothesis import configuration
+from hypothesis.internal import constants_ast
 
-from testing.rewriting import keep_rewritten
+from testing import prepared
+from testing.prepared import keep_constants, keep_rewritten
 from testing.side_by_side import Aside, on_all_cores
 
 # Python 3.12 warns of forks where there are threads, as workers of pytest-xdist have
@@ -61,3 +64,23 @@ def test_pytest_takes_what_is_kept(
     keep_rewritten([file], request.config)
     hook.exec_module(module)
     assert module.wrong is None
+
+
+def test_hypothesis_takes_what_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(configuration, "__hypothesis_home_directory", tmp_path / "home")
+    file, asked, read = tmp_path / "sample.py", [], []
+    file.write_text("LIMIT = 918_273_645\n")
+    keep_constants([file])
+    monkeypatch.setattr(prepared, "on_all_cores", lambda _, files: asked.extend(files))
+    keep_constants([file])
+    assert asked == []
+    monkeypatch.setattr(constants_ast, "_constants_from_source", lambda source, **_: read.append(source))
+    module = ModuleType("sample")
+    module.__file__ = str(file)
+    constants_ast.constants_from_module(module)
+    assert len(read) == 1
+    assert read[0].startswith(b"# file: ")
+    assert read[0].endswith(b"[918273645]")
+    file.write_text("LIMIT = 5_000_000\n")
+    keep_constants([file])
+    assert asked == [file]
