@@ -1,4 +1,4 @@
-"""The lint of prose finds what it is for, and passes over code and what is quoted."""
+"""The lint of prose finds what it is for, and passes over code and quotes. `make lint` checks the repository."""
 
 import pytest
 
