@@ -25,7 +25,6 @@ from slipcover import Slipcover
 from slipcover.importer import SlipcoverLoader
 
 from testing.node_process import ROOT
-from testing.prepared import has_workers
 from testing.probes import Label, ProbedLoader, Probes
 from testing.side_by_side import Aside, on_all_cores
 
@@ -107,13 +106,12 @@ class Measuring:
         self._percent: float | None = None
         self._parsing: Aside[PythonParser] | None = None
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionstart(self, session: pytest.Session) -> None:
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_setupnodes(self) -> None:
         """Before there are workers."""
-        if has_workers(session.config):
-            if isinstance(self._probes, Probes):
-                on_all_cores(self._probes.keep, sorted(map(Path, self._files), key=_size, reverse=True))
-            self._parsing = Aside(self._coverage.parser, sorted(self._files), niceness=10)
+        if isinstance(self._probes, Probes):
+            on_all_cores(self._probes.keep, sorted(map(Path, self._files), key=_size, reverse=True))
+        self._parsing = Aside(self._coverage.parser, sorted(self._files), niceness=10)
 
     def _option(self, name: str) -> list[str]:
         return cast("list[str]", self._coverage.get_option(name))

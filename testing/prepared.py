@@ -16,11 +16,6 @@ from _pytest.assertion.rewrite import PYC_TAIL, _read_pyc, _rewrite_test, _write
 from testing.side_by_side import on_all_cores
 
 
-def has_workers(config: pytest.Config) -> bool:
-    """Whether this process starts workers of pytest-xdist, and runs no test itself."""
-    return not hasattr(config, "workerinput") and config.getoption("dist", "no") != "no"
-
-
 def keep_rewritten(files: Iterable[Path], config: pytest.Config) -> None:
     """Rewrite the assertions of those test files whose code is not kept yet."""
     state = config.stash[assertstate_key]
@@ -40,7 +35,7 @@ def _kept_code(file: Path) -> Path:
 
 def keep_constants(files: Iterable[Path]) -> None:
     """Look for the constants in those files where it was not done yet."""
-    # not for every process that asks whether it has workers
+    # only where there are workers: every process imports this module
     from hypothesis.configuration import storage_directory
     from hypothesis.internal.constants_ast import constants_from_module
 

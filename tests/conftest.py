@@ -14,7 +14,7 @@ import pytest
 from scripts.check_sizes import files_of
 from scripts.syntax import PRODUCT
 from testing.left_behind import left_behind, process_state, restore
-from testing.prepared import has_workers, keep_constants, keep_rewritten
+from testing.prepared import keep_constants, keep_rewritten
 
 HERE = Path(__file__).parent
 UNIT_FOLDERS = tuple(HERE / name for name in ("core", "storage", "chain", "contracts", "analysis", "covenant", "rpc"))
@@ -92,13 +92,12 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if is_spared and not _may_be_slow(collection_path) else None
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_sessionstart(session: pytest.Session) -> None:
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(config: pytest.Config) -> None:
     """Before there are workers."""
-    if has_workers(session.config):
-        keep_rewritten(_test_files(session.config), session.config)
-        folders = (*PRODUCT, "testing", "verification", "tests")
-        keep_constants(file for folder in folders for file in files_of(folder, ".py"))
+    keep_rewritten(_test_files(config), config)
+    folders = (*PRODUCT, "testing", "verification", "tests")
+    keep_constants(file for folder in folders for file in files_of(folder, ".py"))
 
 
 def _test_files(config: pytest.Config) -> Iterator[Path]:
