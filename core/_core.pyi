@@ -130,6 +130,9 @@ def fields_fit(values: Sequence[bytes | int | None], sizes: Sequence[int], /) ->
     Without a reference it is refused otherwise.
     """
 
+def body_transactions(encoded: Sequence[bytes], /) -> bytes:
+    """The list of a block's transactions (chain/types/block.py)."""
+
 def receipts_summary(receipts: Sequence[object], /) -> tuple[bytes, bytes]:
     """The root of a block's receipts (chain/types/receipt.py), and the union of their blooms."""
 

@@ -6,9 +6,12 @@ from typing import TypeVar
 
 from zevm.chain.types.header import Header
 from zevm.chain.types.transaction import Transaction
+from zevm.core import replaced_by
 from zevm.storage import rlp
 from zevm.storage.primitives import Address, Hash32
 
+_FIRST_LIST = b"\xc0"
+"""The lowest first byte of a list's encoding; types of transactions are below 0x80."""
 _Encoded = TypeVar("_Encoded")
 _Decoded = TypeVar("_Decoded")
 
@@ -47,6 +50,12 @@ def _check_numbers(numbers: Sequence[int]) -> None:
         raise rlp.RlpError("rlp: input string too long for uint64 in a withdrawal")
 
 
+@replaced_by("body_transactions")
+def body_transactions(encoded: Sequence[bytes]) -> bytes:
+    """The list of a block's transactions: legacy ones as they are, which are lists, and typed ones as strings."""
+    return rlp.wrap_list(b"".join([item if item[:1] >= _FIRST_LIST else rlp.encode_bytes(item) for item in encoded]))
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
     """A header and its body. `withdrawals` is None before Shanghai."""
@@ -68,7 +77,7 @@ class Block:
 
     def _body_parts(self) -> list[bytes]:
         parts = [
-            rlp.wrap_list(b"".join([transaction.to_body_rlp() for transaction in self.transactions])),
+            body_transactions([transaction.encoded for transaction in self.transactions]),
             rlp.wrap_list(b"".join([uncle.encode() for uncle in self.uncles])) if self.uncles else rlp.EMPTY_LIST,
         ]
         if self.withdrawals is not None:

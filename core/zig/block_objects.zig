@@ -106,6 +106,32 @@ pub fn fields_rlp(arguments: []const *Object) Error!*Object {
     return python.bytes(out.items);
 }
 
+/// body_transactions(encoded): the list of a block's transactions, of which typed ones are strings
+pub fn body_transactions(arguments: []const *Object) Error!*Object {
+    var arena_state: std.heap.ArenaAllocator = .init(memory.allocator());
+    defer arena_state.deinit();
+    var held: trie_objects.Held = .{};
+    defer held.release();
+    const items = try trie_objects.contents_of(arena_state.allocator(), arguments[0], &held);
+    var size: usize = 0;
+    for (items) |item| size +|= if (is_list(item)) item.len else rlp.string_size(item);
+    if (size > largest) return error.Refused;
+    const object, const out = try python.blank(rlp.list_size(size));
+    var position = rlp.write_list_header(out, size);
+    for (items) |item| {
+        if (is_list(item)) {
+            @memcpy(out[position..][0..item.len], item);
+            position += item.len;
+        } else position += rlp.write_string(out[position..], item);
+    }
+    return object;
+}
+
+/// Whether a transaction is a legacy one, by its first byte.
+fn is_list(encoded: []const u8) bool {
+    return encoded.len > 0 and encoded[0] >= rlp.list_base;
+}
+
 /// fields_fit(values, sizes): True where each value that is not None is a string of its size, which is positive, or an
 /// integer of no more bits than its size tells, which is negative; 0 for what may have any size. Else refused.
 pub fn fields_fit(arguments: []const *Object) Error!*Object {

@@ -67,6 +67,7 @@ const rows = [_]Row{
     row("memory_changes", store_objects.changes, 3, 3),
     row("fields_rlp", block_objects.fields_rlp, 1, 1),
     row("fields_fit", block_objects.fields_fit, 2, 2),
+    row("body_transactions", block_objects.body_transactions, 1, 1),
     row("stored_receipts", block_objects.stored_receipts, 1, 1),
     row("receipts_summary", block_objects.receipts_summary, 1, 1),
     row("transaction_fields", transaction_objects.decode, 1, 1),

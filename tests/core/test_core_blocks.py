@@ -15,7 +15,7 @@ from zevm.chain.types.receipt import encode_receipts, logs_bloom, root_and_bloom
 from zevm.chain.vm.engines.engine import Engine
 from zevm.core import CORE, references
 from zevm.storage.primitives import Address, Hash32
-from zevm.storage.rlp import RlpError, decode_list
+from zevm.storage.rlp import RlpError, decode_list, encode_bytes, wrap_list
 
 pytestmark = needs_core
 
@@ -58,6 +58,21 @@ def test_random_receipts_have_the_same_root_bloom_and_stored_form(count: int) ->
         agree("receipts_summary", listed)
         stored = agree("stored_receipts", listed)
     assert [Receipt.decode_stored(item) for item in decode_list(stored)] == receipts
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 300])
+def test_random_transactions_have_the_same_list(count: int) -> None:
+    rng = random.Random(count)
+    sizes = (1, 54, 55, 56, 255, 256, 70_000 if count < 3 else 300)
+    encoded = [bytes((rng.choice((0, 1, 2, 4, 0x7F, 0x80, 0xBF, 0xC0, 0xF8, 0xFF)),)) for _ in range(count)]
+    encoded = [kind + rng.randbytes(rng.choice(sizes) - 1) for kind in encoded]
+    for listed in (encoded, tuple(encoded), [*encoded, b""]):
+        agree("body_transactions", listed)
+    assert agree("body_transactions", [transfer(0).encoded, b"\2typed"]) == (
+        wrap_list(transfer(0).to_body_rlp() + encode_bytes(b"\2typed"))
+    )
+    for unusual in ([3], ["text"], 3, [bytearray(b"\2a")]):
+        agree("body_transactions", unusual)
 
 
 def test_unusual_receipts_are_the_references() -> None:
@@ -148,6 +163,7 @@ PLANTED = {
     "flat_operations": lambda found: found[:-1],
     "index_operations": lambda found: found[:-1],
     "receipts_summary": lambda found: (found[0], bytes(255) + b"\1"),
+    "body_transactions": lambda found: found + b"\0",
     "stored_receipts": lambda found: found + b"\0",
     "fields_rlp": lambda found: found[:-1],
     "memory_changes": lambda found: (*found[:2], found[2][:-1], found[3]),
