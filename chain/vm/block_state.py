@@ -7,7 +7,7 @@ and `discard` costs what it undoes. Checkpoints may span transactions.
 Reads cache what the reader answered. `diff` compares with that cache, so it is the net change.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from zevm.chain.types import Log
@@ -253,6 +253,16 @@ class BlockState(ExecutionState):
             slots = self._slots[address]
             self._journal.append((slots, slot, previous))
             slots[slot] = value
+
+    def put_slots(self, address: Address, values: Mapping[int, int]) -> None:
+        """Set slots, as a transaction that does nothing else, between two others."""
+        slots, journal = self._slots.setdefault(address, {}), self._journal
+        for slot, value in values.items():
+            previous = slots[slot] if slot in slots else self._load_slot(address, slot)
+            if previous != value:
+                journal.append((slots, slot, previous))
+                slots[slot] = value
+        self._transaction_start = len(journal)
 
     def clear_storage(self, address: Address) -> None:
         """Clear every slot of the account, those of the reader too."""

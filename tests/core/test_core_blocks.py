@@ -2,20 +2,25 @@
 
 import random
 from contextlib import closing
+from dataclasses import FrozenInstanceError
+from typing import Any
 
 import pytest
 
 from tests.chain.chain_fixtures import open_chain, transfer
 from tests.core.support import agree, needs_core, outcome
+from zevm.chain.canonical.log_search import log_keys
 from zevm.chain.errors import EngineDifferenceError
 from zevm.chain.options import ChainOptions
 from zevm.chain.types import Header, Log, Receipt
-from zevm.chain.types.header import _LIMITS, _values_of
+from zevm.chain.types.header import _ATTRIBUTES, _LIMITS, _TRANSACTIONS_ROOT, _values_of
 from zevm.chain.types.receipt import encode_receipts, logs_bloom, root_and_bloom
 from zevm.chain.vm.engines.engine import Engine
 from zevm.core import CORE, references
+from zevm.storage.keccak import keccak256
 from zevm.storage.primitives import Address, Hash32
 from zevm.storage.rlp import RlpError, decode_list, encode_bytes, wrap_list
+from zevm.storage.trie import ordered_root
 
 pytestmark = needs_core
 
@@ -152,12 +157,90 @@ def test_unusual_fields_are_the_references() -> None:
         agree("fields_fit", fields, sizes)
 
 
+def sealing(header: Header, transactions: Any, receipts: Any, root: bytes | None = None) -> tuple[Any, ...]:
+    """The arguments of `sealed_header`."""
+    values = [*_values_of(header)]
+    values[_TRANSACTIONS_ROOT] = root
+    return Header, _ATTRIBUTES, _LIMITS, values, transactions, receipts
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 300])
+def test_random_blocks_are_sealed_with_the_same_header(count: int) -> None:
+    rng = random.Random(count)
+    receipts = [random_receipt(rng) for _ in range(count)]
+    encoded = [rng.randbytes(rng.choice((1, 60, 200))) for _ in range(count)]
+    judged = set()
+    for root in (None, None, *[rng.randbytes(32) for _ in range(60 if count < 3 else 4)]):
+        arguments = sealing(random_header(rng), encoded, receipts, root)
+        found = agree("sealed_header", *arguments)
+        judged.add(found[0] if isinstance(found[0], type) else Header)
+        if found[0] is RlpError:
+            continue
+        header, data = found
+        again, _ = references["sealed_header"](*arguments)
+        assert type(header) is Header
+        assert header._hash == again._hash == keccak256(data)
+        assert (header.hash, header.encode(), hash(header)) == (again.hash, data, hash(again))
+        assert header.transactions_root == (ordered_root(encoded) if root is None else root)
+        with pytest.raises(FrozenInstanceError):
+            header.number = 1
+    assert judged == {Header, RlpError} or count == 300
+
+
+def test_unusual_sealings_are_the_references() -> None:
+    rng = random.Random(6)
+    usual = sealing(transfer_header(), [b"\2a"], [random_receipt(rng)])
+    assert agree("sealed_header", *usual)[0].number == 1
+    for place, unusual in ((3, ()), (3, usual[3][:14]), (3, 5), (4, ["text"]), (4, 7), (5, [None]), (5, 3)):
+        arguments = [*usual]
+        arguments[place] = unusual
+        agree("sealed_header", *arguments)
+
+
+def transfer_header() -> Header:
+    """A header whose fields all have their sizes."""
+    return Header(parent_hash=Hash32(bytes(32)), number=1)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 300])
+def test_random_blocks_have_the_same_operations(count: int) -> None:
+    rng = random.Random(count)
+    receipts = [random_receipt(rng) for _ in range(count)]
+    hashes, encoded = [rng.randbytes(32) for _ in range(count)], [b"\2" + rng.randbytes(80) for _ in range(count)]
+    for rest in (b"\xc0", b"\xc0\xc0", rng.randbytes(3_000)):
+        for number in (0, 1, rng.getrandbits(63)):
+            arguments = (number, rng.randbytes(32), hashes, rng.randbytes(600), encoded, rest, receipts)
+            found = agree("block_operations", *arguments)
+            keys = [key for key, _ in found]
+            assert len(keys) == len(set(keys))
+            assert len(keys) == 6 + count + len(log_keys(receipts))
+            assert agree("block_operations", *arguments[:2], tuple(hashes), *arguments[3:6], tuple(receipts)) == found
+    unusual = (
+        (0, -1),
+        (0, 1 << 64),
+        (0, "1"),
+        (1, "text"),
+        (2, [3]),
+        (3, None),
+        (4, [None]),
+        (5, []),
+        (6, [5]),
+        (6, 5),
+    )
+    for place, value in unusual:
+        changed: list[Any] = [*arguments]
+        changed[place] = value
+        agree("block_operations", *changed)
+
+
 def test_the_functions_in_use_are_the_cores() -> None:
     assert encode_receipts is not references["stored_receipts"]
     assert root_and_bloom is not references["receipts_summary"]
 
 
 PLANTED = {
+    "sealed_header": lambda found: (found[0], found[1][:-1]),
+    "block_operations": lambda found: found[:-1],
     "state_after": lambda found: (bytes(32), *found[1:]),
     "net_changes": lambda found: ({}, *found[1:]),
     "flat_operations": lambda found: found[:-1],

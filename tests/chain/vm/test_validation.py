@@ -10,7 +10,7 @@ from tests.chain.vm.support import ETHER, GWEI, SENDER, FakeAccount, environment
 from zevm.chain.errors import Reason, TransactionError
 from zevm.chain.rules.forks import Fork
 from zevm.chain.types import AccessListEntry, Authorization, Transaction, TransactionType
-from zevm.chain.types.transaction import SECP256K1_ORDER, InvalidSignatureError
+from zevm.chain.types.signatures import SECP256K1_ORDER, InvalidSignatureError
 from zevm.chain.vm import validation
 from zevm.chain.vm.gas_needs import gas_needs, intrinsic_gas
 
