@@ -458,11 +458,13 @@ class BlockState(ExecutionState):
     def absorb_transaction(self, changes: TransactionChanges) -> None:
         """Make the changes of a whole transaction that stood on this state, and end it."""
         self._new_codes.update(changes.codes)
+        accounts, journal = self._accounts, self._journal
         for address, fields in changes.accounts.items():
             if fields is None:
                 self.delete_account(address)
             else:
-                self._put(address, self._fields(address), fields)
+                journal.append((accounts, address, self._fields(address)))
+                accounts[address] = fields
         for (address, slot), value in changes.slots.items():
             self.set_storage(address, slot, value)
         if self._observer is not None:

@@ -130,9 +130,9 @@ pub fn body(arena: Allocator, held: *trie_objects.Held, transactions: *Object, r
     const list_size = rlp.list_size(size);
     if (rest.len > largest) return error.Refused;
     const object, const out = try python.blank(rlp.list_size(list_size + rest.len));
-    const start = rlp.write_list_header(out, list_size + rest.len);
-    write_transactions(out[start..][0..list_size], items, size);
-    @memcpy(out[start + list_size ..], rest);
+    const place = rlp.write_list_header(out, list_size + rest.len);
+    write_transactions(out[place..][0..list_size], items, size);
+    @memcpy(out[place + list_size ..], rest);
     return object;
 }
 

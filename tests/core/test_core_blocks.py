@@ -244,11 +244,6 @@ PLANTED = {
     "state_after": lambda found: (bytes(32), *found[1:]),
     "net_changes": lambda found: ({}, *found[1:]),
     "flat_operations": lambda found: found[:-1],
-    "index_operations": lambda found: found[:-1],
-    "receipts_summary": lambda found: (found[0], bytes(255) + b"\1"),
-    "body_transactions": lambda found: found + b"\0",
-    "stored_receipts": lambda found: found + b"\0",
-    "fields_rlp": lambda found: found[:-1],
     "memory_changes": lambda found: (*found[:2], found[2][:-1], found[3]),
 }
 

@@ -26,7 +26,7 @@ def made(decorate: Any) -> tuple[Any, Any]:
         kept: int | None = field(default=None, init=False, compare=False, repr=False)
 
     @decorate
-    @dataclass(frozen=True)
+    @dataclass(frozen=True, slots=True)
     class Derived(Base):
         third: tuple[int, ...] = ()
         fourth: int = 4
