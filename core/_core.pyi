@@ -52,6 +52,19 @@ def trie_update(
 def ordered_root(items: Sequence[bytes], /) -> bytes:
     """The root of the trie that holds each item of a list under the RLP of its index."""
 
+def put_slots(
+    reader: object,
+    base: Mapping[bytes, Sequence[Any] | None],
+    slots: dict[bytes, dict[int, int]],
+    base_slots: dict[bytes, dict[int, int]],
+    wiped: Mapping[bytes, bool],
+    journal: list[tuple[dict[Any, Any], Any, Any]],
+    address: bytes,
+    values: Mapping[int, int],
+    /,
+) -> None:
+    """Set slots in the parts of a state (chain/vm/slot_writes.py). What `reader.storage` raises goes through."""
+
 def net_changes(
     base: Mapping[bytes, tuple[int, int, bytes, bytes] | None],
     accounts: Mapping[bytes, tuple[int, int, bytes] | None],

@@ -14,6 +14,7 @@ from zevm.chain.types import Log
 from zevm.chain.vm.execution_state import Effects, ExecutionState, Fields, StateObserver, TransactionChanges
 from zevm.chain.vm.net_change import changed_since, changed_slots, changes_of, codes_set, net_change
 from zevm.chain.vm.overlay_reader import UNSETTLED_ROOT, OverlayReader
+from zevm.chain.vm.slot_writes import put_slots
 from zevm.storage.account import EMPTY_ROOT, MAX_BALANCE, Account, StateDiff, StateReader
 from zevm.storage.keccak import EMPTY_KECCAK, keccak256
 from zevm.storage.primitives import Address, Hash32
@@ -98,7 +99,10 @@ class BlockState(ExecutionState):
     def _load(self, address: Address) -> Fields | None:
         account = self._reader.account(address)
         self._base[address] = account
-        fields = None if account is None else (account.nonce, account.balance, account.code_hash)
+        fields = None
+        if account is not None:
+            nonce, balance, _, code_hash = account
+            fields = nonce, balance, code_hash
         self._accounts[address] = fields
         return fields
 
@@ -256,13 +260,9 @@ class BlockState(ExecutionState):
 
     def put_slots(self, address: Address, values: Mapping[int, int]) -> None:
         """Set slots, as a transaction that does nothing else, between two others."""
-        slots, journal = self._slots.setdefault(address, {}), self._journal
-        for slot, value in values.items():
-            previous = slots[slot] if slot in slots else self._load_slot(address, slot)
-            if previous != value:
-                journal.append((slots, slot, previous))
-                slots[slot] = value
-        self._transaction_start = len(journal)
+        self._fields(address)
+        put_slots(self._reader, self._base, self._slots, self._base_slots, self._wiped, self._journal, address, values)
+        self._transaction_start = len(self._journal)
 
     def clear_storage(self, address: Address) -> None:
         """Clear every slot of the account, those of the reader too."""
