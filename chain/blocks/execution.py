@@ -11,6 +11,7 @@ from zevm.chain.errors import BlockError, NodeFaultError, Reason, TransactionErr
 from zevm.chain.events import BlockAndReceipts, TransactionReport
 from zevm.chain.rules.forks import Fork, ForkRules
 from zevm.chain.types import Block, Header, Receipt, Transaction, Withdrawal, logs_bloom
+from zevm.chain.types.header import EMPTY_BLOOM
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.brief import watched
 from zevm.chain.vm.environment import BlockEnvironment
@@ -208,7 +209,7 @@ class BlockExecution:
             status=None if old_style else int(outcome.succeeded),
             cumulative_gas_used=self.gas_used,
             logs=outcome.logs,
-            bloom=logs_bloom(outcome.logs),
+            bloom=logs_bloom(outcome.logs) if outcome.logs else EMPTY_BLOOM,
             sender=transaction.sender,
             gas_used=outcome.gas_used,
             effective_gas_price=transaction.effective_gas_price(environment.base_fee_per_gas),

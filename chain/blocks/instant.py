@@ -85,7 +85,7 @@ class InstantMining:
         context = chain.next_context()
         least = max(context.environment.base_fee_per_gas or 0, chain.settings.minimum_gas_price)
         try:
-            record = None
+            record: BlockAndReceipts | None = None
             if transaction.max_fee_per_gas >= least:
                 record, _ = self._build(deadline, lone=entry, context=context)
         except (ChainError, NodeFaultError):

@@ -19,6 +19,7 @@ from zevm.chain.vm.execution_state import ExecutionState
 from zevm.chain.vm.gas_needs import GasNeeds, gas_needs
 from zevm.chain.vm.interface import CallRequest
 from zevm.storage.account import MAX_NONCE
+from zevm.storage.keccak import EMPTY_KECCAK
 from zevm.storage.primitives import Address
 
 INITCODE_SIZE_LIMIT = 49_152
@@ -197,12 +198,17 @@ def validate_checked_in_block(
 ) -> None:
     """As `validate_in_block`, of a transaction that `validate_static` has passed under the block's rules."""
     sender = transaction.sender
-    check_nonce(sender, transaction.nonce, state)
-    if not transaction.is_impersonated:
+    # each check reads the account by itself, and words what it refuses
+    nonce, balance, code_hash = state.account_fields(sender) or (0, 0, EMPTY_KECCAK)
+    if nonce != transaction.nonce:
+        check_nonce(sender, transaction.nonce, state)
+    if code_hash != EMPTY_KECCAK and not transaction.is_impersonated:
         check_sender_code(sender, environment.rules, state)
     check_base_fee(transaction, environment)
     check_blob_fee(transaction, environment)
-    check_funds(sender, transaction_cost(transaction), state)
+    cost = transaction_cost(transaction)
+    if balance < cost:
+        check_funds(sender, cost, state)
     _check_gas_available(transaction, gas_available, blob_gas_available)
     check_initcode(transaction, environment)
 
