@@ -79,7 +79,7 @@ def apply_flat(reader: Reader, batch: Batch, update: StateUpdate, version: Versi
 
 
 def _quick_get(reader: Reader) -> Callable[[bytes], bytes | None]:
-    """As its `get`, for flat records and the marks beside them: none is long, as a store in memory packs values."""
+    """As its `get`, for flat records and their marks: none is long, as a store in memory packs values."""
     return reader.get_short if isinstance(reader, MemoryStore) else reader.get
 
 

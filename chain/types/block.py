@@ -78,7 +78,7 @@ class Block:
         return self.header.number
 
     def encode_rest(self) -> bytes:
-        """What the body has after the transactions' list: the list of uncles, and that of withdrawals, if any."""
+        """The rest of the body, after the transactions' list: the list of uncles, and that of withdrawals, if any."""
         uncles, withdrawals = self.uncles, self.withdrawals
         rest = rlp.wrap_list(b"".join([uncle.encode() for uncle in uncles])) if uncles else rlp.EMPTY_LIST
         if withdrawals is None:

@@ -183,7 +183,7 @@ def test_random_blocks_are_sealed_with_the_same_header(count: int) -> None:
         assert (header.hash, header.encode(), hash(header)) == (again.hash, data, hash(again))
         assert header.transactions_root == (ordered_root(encoded) if root is None else root)
         with pytest.raises(FrozenInstanceError):
-            header.number = 1
+            header.number = 1  # type: ignore[misc]
     assert judged == {Header, RlpError} or count == 300
 
 

@@ -36,7 +36,7 @@ class Start(NamedTuple):
 
 
 def run(slots: int, turns: int) -> Iterator[tuple[Start, Start]]:
-    """Starts of a fork with the slots on disk, each beside one with an empty folder. AssertionError: a wrong answer."""
+    """Starts of a fork with the slots on disk, each next to an empty folder. AssertionError: a wrong answer."""
     with (
         TemporaryDirectory(prefix="zevm-fork-starts-") as folder,
         NodeProcess(zevm_command("--memory")) as origin,
