@@ -35,6 +35,9 @@ UNIT_FILES = tuple(
 CLIENT_FOLDERS = tuple(HERE / name for name in ("clients", "twins"))
 """They need the npm tools."""
 
+# what tests/clients/bin/solc has answered once: for forge and Hardhat, here and in a clone
+os.environ.setdefault("SOLC_CACHE", str(HERE.parent / "examples" / "cache" / "solc"))
+
 SECOND_PART = "not unit and not lengthy"
 """What the Makefile asks of the tests that run without probes of coverage."""
 
@@ -112,10 +115,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int:
-    """Three for two cores: a fifth of a test's time is waiting, for timers, disks and processes."""
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Three for two cores: a fifth of a test's time is waiting, for timers, disks and processes; in the second part two
+    fifths, and so four."""
     cores = len(os.sched_getaffinity(0))
-    return cores + (cores + 1) // 2
+    return 2 * cores if config.option.markexpr == SECOND_PART else cores + (cores + 1) // 2
 
 
 def _has(item: pytest.Item, *marks: str) -> bool:
