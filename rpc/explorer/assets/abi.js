@@ -7,7 +7,7 @@ const MOST_CHARACTERS = 200_000;
 const MOST_FUNCTIONS = 200;
 const DEEPEST = 16;
 const NAME = /^[A-Za-z_$][\w$]{0,99}$/;
-const TYPE = /^(u?int\d{0,3}|bytes\d{0,2}|address|bool|string|function|u?fixed(\d{1,3}x\d{1,2})?|tuple)((?:\[\d{0,9}\]){0,16})$/;
+const TYPE = /^(u?int\d{0,3}|bytes\d{0,2}|address|bool|string|function|u?fixed(?:\d{1,3}x\d{1,2})?|tuple)((?:\[\d{0,9}\]){0,16})$/;
 
 const section = document.getElementById("abi");
 const [form, forms, text] = [section.querySelector("form"), document.getElementById("abi-forms"), document.getElementById("abi-text")];

@@ -1,4 +1,4 @@
-// Copy buttons, and regions that follow the chain; other files where a page has use for them. Every page works without.
+// Copy buttons, and regions that follow the chain. Every page works without this file.
 
 const REFRESH_MS = 1000;
 const POLL_MS = 2000;
@@ -107,8 +107,5 @@ document.addEventListener("keydown", (event) => {
 });
 
 addCopyButtons(document);
-if (document.querySelector("[data-network], [data-send]")) import("./wallet.js").then(({ wire }) => wire(document));
-if (document.getElementById("abi")) import("./abi.js");
-if (document.getElementById("steps")) import("./steps.js");
 const regions = [...document.querySelectorAll("[data-live]")];
 if (regions.length) follow(new Set(regions.flatMap((region) => region.dataset.live.split(" "))));

@@ -112,3 +112,5 @@ export function wire(root) {
     });
   }
 }
+
+wire(document);

@@ -13,6 +13,8 @@ from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 
+from testing.speed import PATIENCE_SECONDS
+
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 CHROMIUM = next((path for path in map(shutil.which, NAMES) if path), None)
 REASON = f"none of {', '.join(NAMES)} is installed"
@@ -71,13 +73,18 @@ class Browser:
 
     async def until(self, condition: str) -> None:
         """Wait for a condition, which the page looks at after each change of its content."""
-        await self.value(
+        waiting = self.value(
             "new Promise((done) => { const look = () => { if (!("
             + condition
             + ")) return false; done(); return true; };"
             " if (look()) return; const watch = new MutationObserver(() => { if (look()) watch.disconnect(); });"
             " watch.observe(document, { attributes: true, childList: true, subtree: true, characterData: true }); })"
         )
+        try:
+            await asyncio.wait_for(waiting, PATIENCE_SECONDS)
+        except TimeoutError:
+            shown = await self.value("document.body.innerText")
+            raise AssertionError(f"never {condition}\n{self.complaints}\n{shown}") from None
 
     async def size(self, width: int, height: int, *, dark: bool = False) -> None:
         """The window's size in CSS pixels, and the colours that its user likes."""
