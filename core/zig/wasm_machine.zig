@@ -242,7 +242,7 @@ fn perform(this: *Run, ink: u64) Error!Outcome {
     };
     cause = runs.call(&plan);
     this.ink_left = runs.ink_left(&this.scratch);
-    program.heat.* +|= @intCast(1 + (ink -| this.ink_left) / terms.ink_per_heat);
+    _ = @atomicRmw(i64, program.heat, .Add, @intCast(1 + (ink -| this.ink_left) / terms.ink_per_heat), .monotonic);
     return outcome_of(this, cause, @truncate(@as(u64, @bitCast(slots[0].content))));
 }
 

@@ -73,6 +73,7 @@ def machine_addresses() -> Mapping[HostCallback, int]:
     return {FUNCTIONS[name]: address for name, address in CORE.library.wasm_machine_functions().items()}
 
 
+@cache
 def _start() -> None:
     """Tell the core where wasmtime's functions are."""
     assert CORE.library is not None

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 
+from testing.memory_state import MemoryReader
 from tests.chain.vm.support import CONTRACT, SENDER, FakeAccount, environment_of, state_of
 from tests.chain.zvm.contracts import (
     NOBODY,
@@ -19,6 +20,7 @@ from tests.chain.zvm.contracts import (
     evm_relay,
     executor,
     invoke,
+    machine,
     module,
     request_to,
     returning,
@@ -29,6 +31,7 @@ from tests.chain.zvm.zvm_modules import on_thread
 from zevm.chain.concurrency.deadline import BriefDeadline, Cancellation, Deadline, ExecutionTimeoutError, NotBriefError
 from zevm.chain.errors import EngineDifferenceError
 from zevm.chain.rules.forks import Fork
+from zevm.chain.vm import off_chain
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.engines import choice
 from zevm.chain.vm.engines.engine import Engine
@@ -301,3 +304,19 @@ def test_calls_without_a_transaction_run_in_the_core() -> None:
     assert found[0] == found[1] == found[2]
     assert found[0].output[-1] == 42
     assert choice.messages["native"] == 2
+
+
+def test_calls_off_the_chain_run_in_the_core() -> None:
+    accounts = accounts_of({CONTRACT: wasm_relay("CALL"), OTHER: evm_relay("CALL"), NOBODY: ENDLESS})
+    accounts[TARGET] = FakeAccount(nonce=1, code=LOADER, storage={0: 5})
+    reader = MemoryReader({SENDER: FakeAccount(balance=10**18)} | accounts)
+    environment = environment_of(Fork.OSAKA, wasm_machine=machine("zvm"), engine=Engine.NATIVE)
+    request = request_to(CONTRACT, OTHER + TARGET)
+    in_brief = BriefDeadline(time.monotonic() + 60, Cancellation())
+    assert off_chain.run(environment, reader, request, in_brief) is None
+    found = off_chain.run(environment, reader, request, Deadline.after(60))
+    assert found is not None
+    assert found.output[-32:] == word(5)
+    assert found == executor(accounts, engine=Engine.PY_EVM).call(request)
+    with pytest.raises(ExecutionTimeoutError):
+        off_chain.run(environment, reader, request_to(NOBODY, gas_limit=ENDLESS_GAS), Deadline.after(0.05))
