@@ -52,6 +52,18 @@ class TransactionChanges(NamedTuple):
     named_slots: Sequence[tuple[Address, int]] = ()
 
 
+class Codes(Protocol):
+    """The part of a state that knows accounts' code."""
+
+    def get_code_hash(self, address: Address) -> Hash32:
+        """The hash of the code; EMPTY_KECCAK where there is none or no account."""
+        ...
+
+    def get_code(self, address: Address) -> bytes:
+        """The account's code, b"" where it has none."""
+        ...
+
+
 class ExecutionState(Protocol):
     """A mutable state over a reader, which every change since a checkpoint can be undone in.
 

@@ -16,7 +16,7 @@ from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.types import Log
 from zevm.chain.vm.console import CONSOLE_BYTES, CONSOLE_CALL_BYTES, CONSOLE_CUT
 from zevm.chain.vm.engines.engine import Engine
-from zevm.chain.vm.execution_state import ExecutionState
+from zevm.chain.vm.execution_state import Codes
 from zevm.chain.vm.faults import GasShortageError, MemoryWordsError
 from zevm.chain.vm.message import Message
 from zevm.chain.vm.opcodes import Operation
@@ -211,7 +211,7 @@ class WasmMachine(Protocol):
         """Whether the core may run code of this machine in the execution."""
         ...
 
-    def lend(self, context: TransactionContext, state: ExecutionState) -> CoreWasm:
+    def lend(self, context: TransactionContext, state: Codes) -> CoreWasm:
         """What the core asks while it runs such code, until it is closed."""
         ...
 

@@ -18,14 +18,15 @@ from zevm.chain.vm.engines.comparison import call_differences
 from zevm.chain.vm.engines.engine import Engine
 from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.fork_table import FRAME_CLASSES, frames_of
-from zevm.chain.vm.frame import TransactionContext
+from zevm.chain.vm.frame import CoreWasm, TransactionContext
 from zevm.chain.vm.gas_needs import gas_needs
 from zevm.chain.vm.interface import CallRequest, Outcome
 from zevm.chain.vm.precompile_tables import PrecompileTables, tables_in
 from zevm.chain.vm.py_evm_state import PyEvmState
 from zevm.core import CORE
 from zevm.storage.account import EMPTY_ROOT, StateReader
-from zevm.storage.primitives import Address
+from zevm.storage.keccak import EMPTY_KECCAK
+from zevm.storage.primitives import Address, Hash32
 
 REFUSED_KEPT = 4_096
 """Addresses of contracts that are kept since the core refused a call of them, such as of precompiles of the machine."""
@@ -165,6 +166,11 @@ class _ReadState:
         """The slot's value."""
         return self._storage(address, slot) if self.has_storage(address) else 0
 
+    def get_code_hash(self, address: Address) -> Hash32:
+        """The hash of the code; EMPTY_KECCAK where there is none or no account."""
+        account = self.account_fields(address)
+        return EMPTY_KECCAK if account is None else account.code_hash
+
     def get_code(self, address: Address) -> bytes:
         """The code of an account that has some."""
         account = self.account_fields(address)
@@ -177,7 +183,7 @@ class _Questions:
     What a precompile in Python and WebAssembly need is made where one is called.
     """
 
-    __slots__ = ("_context", "_deadline", "_environment", "_helper", "_reader", "_sender")
+    __slots__ = ("_context", "_deadline", "_environment", "_helper", "_reader", "_sender", "_wasm")
 
     def __init__(
         self, environment: BlockEnvironment, reader: StateReader, sender: Address, deadline: Deadline | None
@@ -185,6 +191,7 @@ class _Questions:
         self._environment, self._reader, self._sender, self._deadline = environment, reader, sender, deadline
         self._context: TransactionContext | None = None
         self._helper: native.Helper | None = None
+        self._wasm: CoreWasm | None = None
 
     def look(self) -> None:
         """Raise ExecutionTimeoutError when the deadline has passed."""
@@ -206,42 +213,52 @@ class _Questions:
 
     def wasm_terms(self) -> tuple[bytes, int, bool] | None:
         """As native.Helper's."""
-        return self._made().wasm_terms()
+        machine, context = self._environment.wasm_machine, self._made_context()
+        if machine is None or not machine.runs_in_core(context):
+            return None
+        self._wasm = machine.lend(context, _ReadState(self._reader))
+        return self._wasm.terms()
 
     def wasm_program(self, address: Address) -> tuple[object, tuple[object, ...]] | None:
         """As native.Helper's."""
-        return self._made().wasm_program(address)
+        return None if self._wasm is None else self._wasm.program(address)
 
     def print(self, text: bytes) -> None:
         """As native.Helper's."""
-        self._made().print(text)
+        if self._wasm is not None:
+            self._wasm.print(text)
 
     def close(self) -> None:
         """As native.Helper's."""
-        if self._helper is not None:
-            self._helper.close()
+        if self._wasm is not None:
+            self._wasm.close()
 
     def take_console(self, outcome: Outcome) -> None:
         """Give the outcome what was printed."""
         if self._context is not None and self._context.console:
             outcome.console = [decode_console(data) for data in self._context.console]
 
-    def _made(self) -> native.Helper:
-        if self._helper is None:
-            environment, fork, deadline = self._environment, self._environment.rules.fork, self._deadline
+    def _made_context(self) -> TransactionContext:
+        if self._context is None:
+            environment = self._environment
             tables = tables_in(environment)
-            self._context = context = TransactionContext(
+            self._context = TransactionContext(
                 self._sender,
                 0,
                 (),
                 tables.callable,
                 tables.warm,
-                deadline,
+                self._deadline,
                 None,
                 environment.wasm_machine,
                 environment.engine,
             )
+        return self._context
+
+    def _made(self) -> native.Helper:
+        if self._helper is None:
+            environment, fork = self._environment, self._environment.rules.fork
             traits = FRAME_CLASSES[fork].traits
             state = PyEvmState(BlockState(self._reader), environment, has_empty_accounts=traits.has_empty_accounts)
-            self._helper = native.Helper(frames_of(fork, deadline), state, context)
+            self._helper = native.Helper(frames_of(fork, self._deadline), state, self._made_context())
         return self._helper

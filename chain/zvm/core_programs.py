@@ -4,7 +4,7 @@ import struct
 from contextlib import ExitStack
 from functools import lru_cache
 
-from zevm.chain.vm.execution_state import ExecutionState
+from zevm.chain.vm.execution_state import Codes
 from zevm.chain.vm.host_interface import InvalidModuleError, TransactionContext
 from zevm.chain.zvm.execution import CALL_DATA_LIMIT_BYTES, find_program
 from zevm.chain.zvm.host.functions import CONTRACT_CALLBACKS
@@ -28,7 +28,7 @@ class CorePrograms:
 
     __slots__ = ("_context", "_scope", "_state", "_ticking")
 
-    def __init__(self, scope: TransactionScope, context: TransactionContext, state: ExecutionState) -> None:
+    def __init__(self, scope: TransactionScope, context: TransactionContext, state: Codes) -> None:
         self._context, self._state = context, state
         self._scope = scope.__enter__()
         self._ticking: dict[int, ExitStack] = {}

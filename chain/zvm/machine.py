@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from zevm.chain.concurrency.deadline import BriefDeadline
-from zevm.chain.vm.execution_state import ExecutionState
+from zevm.chain.vm.execution_state import Codes
 from zevm.chain.vm.host_interface import CoreWasm, Frame, Precompile, TransactionContext
 from zevm.chain.zvm.module.form import COMPRESSED_PREFIX, MAGIC
 from zevm.chain.zvm.module.limits import LIMITS
@@ -69,7 +69,7 @@ class ZvmMachine:
         with self.scope_of(frame.transaction_context) as scope:
             deploy(frame, scope, code)
 
-    def lend(self, context: TransactionContext, state: ExecutionState) -> CoreWasm:
+    def lend(self, context: TransactionContext, state: Codes) -> CoreWasm:
         """What the core asks while it runs contracts of the state, which `runs_in_core`."""
         from zevm.chain.zvm.core_programs import CorePrograms
 
