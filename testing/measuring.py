@@ -116,10 +116,11 @@ class Measuring:
     def _option(self, name: str) -> list[str]:
         return cast("list[str]", self._coverage.get_option(name))
 
-    def _add(self, file: str, *found: Iterable[int] | Iterable[Arc]) -> None:
+    def _add(self, file: str, lines: Iterable[int], branches: Iterable[Arc], probed: Iterable[Arc]) -> None:
         reached = self._reached.setdefault(os.path.realpath(file), Reached(set(), set(), set()))
-        for all_found, more in zip(reached, found, strict=True):
-            all_found.update(more)
+        reached.lines.update(lines)
+        reached.branches.update(branches)
+        reached.probed.update(probed)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
