@@ -55,7 +55,7 @@ class Reports(Coverage):
         self._kept: dict[str, PythonFileReporter] = {}
 
     def reporter(self, file: str) -> PythonFileReporter:
-        """What knows the lines and arcs of a file, parsed by now."""
+        """The parser that knows the lines and arcs of a file, parsed by now."""
         if file not in self._kept:
             self._kept[file] = PythonFileReporter(file, self)
             self._kept[file].arcs()
@@ -116,11 +116,10 @@ class Measuring:
     def _option(self, name: str) -> list[str]:
         return cast("list[str]", self._coverage.get_option(name))
 
-    def _add(self, file: str, lines: Iterable[int], branches: Iterable[Arc], probed: Iterable[Arc]) -> None:
+    def _add(self, file: str, *found: Iterable[int] | Iterable[Arc]) -> None:
         reached = self._reached.setdefault(os.path.realpath(file), Reached(set(), set(), set()))
-        reached.lines.update(lines)
-        reached.branches.update(branches)
-        reached.probed.update(probed)
+        for all_found, more in zip(reached, found, strict=True):
+            cast("set[object]", all_found).update(more)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:

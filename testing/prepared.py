@@ -29,7 +29,7 @@ def keep_rewritten(files: Iterable[Path], config: pytest.Config) -> None:
 
 
 def _kept_code(file: Path) -> Path:
-    """Where pytest looks for a test file's code."""
+    """The path at which pytest looks for a test file's code."""
     return get_cache_dir(file) / (file.name[:-3] + PYC_TAIL)
 
 

@@ -3,9 +3,10 @@
 import gc
 import os
 from collections.abc import Callable, Sequence
+from itertools import chain, zip_longest
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -41,8 +42,9 @@ def _work(
 
 
 def on_all_cores(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
-    """What a function gives for each item. Raises EOFError where it fails, which a copy of this process has told."""
+    """Results of a function for each item. Raises EOFError where it fails, which a copy of this process has told."""
     cores = len(os.sched_getaffinity(0))
     shares = [Aside(function, items[core::cores]) for core in range(min(cores, len(items)))]
-    results = [share.results() for share in shares]
-    return [results[place % cores][place // cores] for place in range(len(items))]
+    absent: Any = object()
+    rounds = zip_longest(*[share.results() for share in shares], fillvalue=absent)
+    return [result for result in chain.from_iterable(rounds) if result is not absent]

@@ -12,7 +12,7 @@ from zevm.storage.primitives import Address, Gas, Hash32, Wei
 
 
 def right(state: StateReader, frame: Frame, address: Address, digest: Hash32, gas: Gas, wei: Wei) -> None:
-    """What type-checks."""
+    """A module that type-checks."""
     state.account(address)
     state.storage(address, 1)
     Log(address, (digest,), b"")
