@@ -71,7 +71,7 @@ def run_again(request: PageRequest, transaction_hash: Hash32, tracer: str, **opt
 
 
 def position_of(mined: Mined) -> TransactionPosition:
-    """Where a transaction is in the chain. Raises NotFoundError for a waiting one."""
+    """The place of a transaction in the chain. Raises NotFoundError for a waiting one."""
     if mined.position is None:
         raise NotFoundError("This transaction waits in the pool: it has not been executed in a block yet.")
     return mined.position
