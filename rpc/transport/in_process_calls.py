@@ -16,8 +16,9 @@ from zevm.chain.concurrency.deadline import Cancellation, NotAtHandError
 from zevm.chain.concurrency.writer import NOT_LENT
 from zevm.rpc.codec.answers import answer_in_slices, write_briefly
 from zevm.rpc.codec.later import Later
-from zevm.rpc.dispatch.dispatcher import Call, Dispatcher
+from zevm.rpc.dispatch.dispatcher import Dispatcher
 from zevm.rpc.dispatch.error_translation import to_rpc_error
+from zevm.rpc.dispatch.received import Call
 from zevm.rpc.execution.brief import NOT_BRIEF, OWN_THREAD_BUDGETS, BriefExecutions, Job
 from zevm.rpc.execution.durations import Kind
 from zevm.rpc.execution.writes import Reply

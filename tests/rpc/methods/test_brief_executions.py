@@ -17,7 +17,8 @@ from zevm.chain.concurrency.deadline import NotBriefError
 from zevm.chain.options import ChainOptions
 from zevm.chain.vm.brief import BRIEF_BYTES
 from zevm.chain.vm.engines.engine import Engine
-from zevm.rpc.dispatch.dispatcher import Call, Dispatcher
+from zevm.rpc.dispatch.dispatcher import Dispatcher
+from zevm.rpc.dispatch.received import Call
 from zevm.rpc.execution.durations import MOST_PROOFS, Durations
 from zevm.rpc.execution.turns import TURN_SECONDS, Turns
 from zevm.rpc.limits import Limits
