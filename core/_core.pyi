@@ -143,6 +143,21 @@ def transaction_fields(data: bytes, /) -> dict[str, Any] | None:
     are refused.
     """
 
+def run_call(
+    state: object,
+    helper: object,
+    block: tuple[Any, ...],
+    transaction: tuple[Any, ...],
+    purchase: tuple[Any, ...],
+    warm: bytes,
+    /,
+) -> tuple[int, bytes, Any, int, int, int, list[tuple[bytes, tuple[bytes, ...], bytes]]] | None:
+    """Take a call off the chain through all phases, of whose effects nothing is told; None where the core refuses.
+
+    As `run_transaction`; `account_fields` of the state may give a whole Account, and code that the core has kept is not
+    asked for. Returns status, output, detail, gas used, gas used before refunds, spare gas, and logs.
+    """
+
 def evm_operations(fork: int, /) -> list[tuple[str, int, int, int] | None]:
     """The machine's table for a fork's index: by opcode name, constant gas, words taken and given."""
 

@@ -5,6 +5,7 @@ sender's account says, in geth's order. All raise TransactionError.
 """
 
 from collections.abc import Callable
+from typing import Protocol
 
 from eth_utils.address import to_checksum_address
 
@@ -23,6 +24,15 @@ from zevm.storage.primitives import Address
 INITCODE_SIZE_LIMIT = 49_152
 BLOBS_PER_TRANSACTION = 6
 MAX_WORD = (1 << 256) - 1
+
+
+class Balances(Protocol):
+    """A state, as far as it has balances."""
+
+    def get_balance(self, address: Address) -> int:
+        """Wei."""
+        ...
+
 
 _SINCE = {
     TransactionType.LEGACY: Fork.FRONTIER,
@@ -319,7 +329,7 @@ def check_sender_code(sender: Address, rules: ForkRules, state: ExecutionState) 
         )
 
 
-def check_funds(sender: Address, want: int, state: ExecutionState) -> None:
+def check_funds(sender: Address, want: int, state: Balances) -> None:
     """The sender holds `want` wei. Raises TransactionError."""
     have = state.get_balance(sender)
     if have < want:

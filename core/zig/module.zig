@@ -72,6 +72,7 @@ const rows = [_]Row{
     row("transaction_fields", transaction_objects.decode, 1, 1),
     row("run_message", run_objects.run_message, 5, 5),
     row("run_transaction", transition_objects.run_transaction, 8, 8),
+    row("run_call", transition_objects.run_call, 6, 6),
     row("evm_operations", evm_objects.operations, 1, 1),
     row("evm_words", evm_objects.evaluate, 2, 2),
     row("wasm_start", wasm_objects.use, 1, 1),
