@@ -1,21 +1,17 @@
 "use strict";
 
+const { execFileSync } = require("node:child_process");
+const { join } = require("node:path");
 const { subtask } = require("hardhat/config");
 const { TASK_COMPILE_SOLIDITY_GET_SOLC_BUILD } = require("hardhat/builtin-tasks/task-names");
-const solc = require("solc");
 require("@nomicfoundation/hardhat-ethers");
 require("@nomicfoundation/hardhat-chai-matchers");
 
-const longVersion = solc.version().replace(".Emscripten.clang", "");
-const version = longVersion.split("+")[0];
-
-// Hardhat would download a compiler; the npm package `solc` is one already.
-subtask(TASK_COMPILE_SOLIDITY_GET_SOLC_BUILD, async () => ({
-  compilerPath: require.resolve("solc/soljson.js"),
-  isSolcJs: true,
-  version,
-  longVersion,
-}));
+// Hardhat would download a compiler; the npm package `solc` is one already, as foundry.toml has it too.
+const compilerPath = join(__dirname, "../tests/clients/bin/solc");
+const told = execFileSync(compilerPath, ["--version"], { encoding: "utf8" });
+const [, longVersion, version] = /Version: ((\S+?)\+commit\.\w+)/.exec(told);
+subtask(TASK_COMPILE_SOLIDITY_GET_SOLC_BUILD, async () => ({ compilerPath, isSolcJs: false, version, longVersion }));
 
 const report = process.env.MOCHA_REPORT;
 

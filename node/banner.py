@@ -3,7 +3,6 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,9 +12,9 @@ from zevm import __version__
 from zevm.chain.rules.units import ETHER
 from zevm.chain.vm.engines.engine import Engine
 from zevm.core import CORE
+from zevm.node.loopback import is_loopback
 from zevm.node.mnemonic import DEFAULT_MNEMONIC
 from zevm.node.wallet import address_of, checksum_address
-from zevm.rpc.transport.guard import LOOPBACK_NAMES
 from zevm.storage.private_files import write_private
 
 _ART = r"""
@@ -100,14 +99,6 @@ def exposure(facts: BannerFacts) -> list[str]:
     if facts.mnemonic == DEFAULT_MNEMONIC:
         lines.append("The keys above are known to everyone: value sent to these accounts on any public chain is lost.")
     return lines
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this computer can reach a host."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() in LOOPBACK_NAMES
 
 
 def listening(host: str, port: int) -> str:

@@ -8,9 +8,9 @@ from typing import Any
 
 import orjson
 
-from zevm.node.banner import is_loopback
 from zevm.node.errors import NodeError
 from zevm.node.http_exchange import exchange
+from zevm.node.loopback import is_loopback
 
 TIMEOUT_SECONDS = 120
 """Longer than the server allows any call to take."""

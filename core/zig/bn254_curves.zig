@@ -81,21 +81,29 @@ fn Curve(comptime Field: type, comptime coefficient: Field) type {
                 return .{ .x = x, .y = slope.multiply(self.x.subtract(x)).subtract(self.y) };
             }
 
-            /// factor times the point, by digits of five bits without sign; any factor of 256 bits.
+            /// factor times the point; any factor of 256 bits. Of the prime field's curve alone, whose points all have the
+            /// group's order.
             pub fn multiply(self: *const Affine, factor: u256) Affine {
                 if (self.is_infinity()) return infinity;
-                const odd = odd_multiples(self);
-                var digits: Digits = undefined;
+                var multiples: [2][odd_count]Affine = undefined;
+                const z = odd_multiples(self, &multiples[0]);
+                for (&multiples[1], &multiples[0]) |*image, *multiple| image.* = endomorphism(multiple);
+                const parts = split(factor);
+                var digits: [2]Digits = undefined;
+                const counts = [2]usize{ digits_of(parts[0], &digits[0]), digits_of(parts[1], &digits[1]) };
                 var sum: Point = .infinity;
-                var left = digits_of(factor, &digits);
+                var left = @max(counts[0], counts[1]);
                 while (left > 0) {
                     left -= 1;
                     sum = sum.double();
-                    const digit = digits[left];
-                    if (digit == 0) continue;
-                    const multiple = &odd[@abs(digit) / 2];
-                    sum = if (digit > 0) sum.add(multiple) else sum.add(&multiple.negate());
+                    for (&multiples, &digits, counts) |*of_part, *of_digits, count| {
+                        const digit = if (left < count) of_digits[left] else 0;
+                        if (digit == 0) continue;
+                        const multiple = &of_part[@abs(digit) / 2];
+                        sum = sum.add_affine(&if (digit > 0) multiple.* else multiple.negate());
+                    }
                 }
+                sum.z = sum.z.multiply(z);
                 return sum.affine();
             }
 
@@ -111,12 +119,34 @@ fn Curve(comptime Field: type, comptime coefficient: Field) type {
             }
         };
 
-        /// 1, 3, 5 ... 15 times a point.
-        fn odd_multiples(point: *const Affine) [8]Point {
-            var odd: [8]Point = @splat(.of(point));
-            const twice = odd[0].double();
-            for (odd[1..], odd[0..7]) |*next, *before| next.* = before.add(&twice);
-            return odd;
+        /// 1, 3, 5 ... 15 times a point that is not infinity, all over the same Z, which is returned: as if they were affine,
+        /// on a curve with another coefficient, which no sum looks at. The order is large, so no sum here is of equal points.
+        fn odd_multiples(point: *const Affine, odd: *[odd_count]Affine) Field {
+            const twice = Point.of(point).double();
+            const step: Affine = .{ .x = twice.x, .y = twice.y };
+            odd[0] = over(point, twice.z);
+            // of each, what its Z is to that of the one before
+            var ratios: [odd_count]Field = undefined;
+            var sum: Point = .of(&odd[0]);
+            for (odd[1..], ratios[1..]) |*next, *ratio| {
+                ratio.* = step.x.multiply(sum.z.square()).subtract(sum.x);
+                sum = sum.add_affine(&step);
+                next.* = .{ .x = sum.x, .y = sum.y };
+            }
+            var ratio = ratios[odd_count - 1];
+            var left: usize = odd_count - 1;
+            while (left > 0) {
+                left -= 1;
+                odd[left] = over(&odd[left], ratio);
+                if (left > 0) ratio = ratio.multiply(ratios[left]);
+            }
+            return sum.z.multiply(twice.z);
+        }
+
+        /// The x and y that a point has over a Z that is `ratio` times its own.
+        fn over(point: *const Affine, ratio: Field) Affine {
+            const square = ratio.square();
+            return .{ .x = point.x.multiply(square), .y = point.y.multiply(square).multiply(ratio) };
         }
 
         /// X, Y, Z; infinity where Z is zero.
@@ -196,21 +226,60 @@ fn Curve(comptime Field: type, comptime coefficient: Field) type {
     };
 }
 
-const most_digits = 257;
+const odd_count = 8;
+
+/// (x, y) -> (beta x, y), with a cube root of one: the product with `eigenvalue` on the curve over the prime field.
+fn endomorphism(point: *const G1.Affine) G1.Affine {
+    return .{ .x = point.x.multiply(.of(beta)), .y = point.y };
+}
+
+const u: comptime_int = parameter;
+const order = 36 * u * u * u * u + 36 * u * u * u + 18 * u * u + 6 * u + 1;
+const beta = 18 * u * u * u + 18 * u * u + 9 * u + 1;
+const eigenvalue = 36 * u * u * u + 18 * u * u + 6 * u + 1;
+
+/// Two short pairs (a, b) with a + b * eigenvalue = 0 modulo the order, whose determinant is the order
+/// (Gallant, Lambert and Vanstone, CRYPTO 2001; for these curves Nogami and others, 2008).
+const short = [2][2]comptime_int{ .{ 2 * u + 1, -(6 * u * u + 2 * u) }, .{ 6 * u * u + 4 * u + 1, 2 * u + 1 } };
+
+comptime {
+    std.debug.assert(@rem(beta * beta + beta + 1, @as(comptime_int, field.prime)) == 0);
+    for (short) |pair| std.debug.assert(@rem(pair[0] + pair[1] * eigenvalue, order) == 0);
+    std.debug.assert(short[0][0] * short[1][1] - short[0][1] * short[1][0] == order);
+}
+
+/// Two numbers of at most 128 bits and a sign with first + second * eigenvalue = factor modulo the order.
+/// The quotients are at most one and a half below the true ones: their rounding changes how short the numbers are, and
+/// nothing else.
+fn split(factor: u256) [2]i256 {
+    const first = quotient(factor, short[1][1]);
+    const second = quotient(factor, -short[0][1]);
+    return .{
+        @intCast(@as(i512, factor) - first * short[0][0] - second * short[1][0]),
+        @intCast(-first * short[0][1] - second * short[1][1]),
+    };
+}
+
+/// factor * numerator / order
+inline fn quotient(factor: u256, comptime numerator: comptime_int) i512 {
+    return @intCast(@as(u512, factor) * (((numerator << 257) / order + 1) / 2) >> 256);
+}
+
+const most_digits = 129;
 const Digits = [most_digits]i8;
 
 /// Odd digits from -15 to 15, and zeros, at least four of them behind each; the lowest first. How many there are.
-fn digits_of(factor: u256, digits: *Digits) usize {
-    var rest: u257 = factor;
+fn digits_of(factor: i256, digits: *Digits) usize {
+    var rest: u129 = @intCast(@abs(factor));
     var count: usize = 0;
     while (rest != 0) : (count += 1) {
         var digit: i8 = 0;
         if (rest & 1 != 0) {
             const low: i8 = @intCast(rest & 31);
             digit = if (low > 15) low - 32 else low;
-            rest = if (digit > 0) rest - @as(u257, @intCast(digit)) else rest + @abs(digit);
+            rest = if (digit > 0) rest - @as(u129, @intCast(digit)) else rest + @abs(digit);
         }
-        digits[count] = digit;
+        digits[count] = if (factor < 0) -digit else digit;
         rest >>= 1;
     }
     return count;

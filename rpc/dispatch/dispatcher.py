@@ -402,12 +402,14 @@ class Dispatcher:
         return reply
 
     def _encode_reply(self, call: Call, result: Any) -> bytes:
-        if call.error is None:
+        error = call.error
+        if error is None:
             try:
                 return success(call.identifier, result)
-            except (TypeError, ValueError) as error:
-                call.fail(to_rpc_error(self._services, call.name, error))
-        return failure(call.identifier, call.error)
+            except (TypeError, ValueError) as fault:
+                error = to_rpc_error(self._services, call.name, fault)
+                call.fail(error)
+        return failure(call.identifier, error)
 
     async def _answer_batch(self, calls: Iterable[Call], caller: Caller | None) -> Reply:
         replies: list[bytes] = []

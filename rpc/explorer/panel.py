@@ -21,8 +21,8 @@ from zevm.rpc.transport.asgi import Receive, Scope
 from zevm.rpc.transport.guard import header, is_as_from_a_browser, is_local
 
 PLACE = "/panel"
-FORM_BYTES = 4_096
-"""Size of a form; the panel's own have less than 200 bytes."""
+FORM_BYTES = 20_480
+"""Size of a form; that of a transaction carries CALL_DATA_BYTES as digits, the others have less than 200 bytes."""
 _FORM = b"application/x-www-form-urlencoded"
 
 
@@ -108,8 +108,14 @@ def panel_page(request: PageRequest, view: PanelView) -> Page:
         "header": request.services.chain.head.header,
         "outcome": outcome,
         "told": None if outcome is None else text.of(outcome.text),
+        "sent": orjson.loads(outcome.text) if outcome is not None and _has_sent(outcome) else None,
+        "chain_id": request.services.chain.chain_id,
     }
     return Page("panel.html", "Panel", values, 200 if outcome is None else outcome.status)
+
+
+def _has_sent(outcome: Outcome) -> bool:
+    return outcome.succeeded and ACTIONS[outcome.action].method == "eth_sendTransaction"
 
 
 def _refused(status: int, text: str) -> Outcome:

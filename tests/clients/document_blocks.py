@@ -62,18 +62,32 @@ def parse(text: str) -> list[Block]:
     return blocks
 
 
-def scripts_of(blocks: list[Block]) -> dict[str, list[Block]]:
-    """What a reader runs in one shell, by name.
+PREPARATION = "Preparation"
+"""The section whose lines a reader runs before those of any other, where a document has it."""
 
-    Where a document has a section Preparation, each section follows it alone; otherwise a document is read from its
-    first line to its last.
+
+def runnable(blocks: list[Block]) -> list[Block]:
+    """The blocks that the tests run, in order."""
+    return [block for block in blocks if block.language in RUNNABLE and block.reason is None]
+
+
+def sections_of(blocks: list[Block]) -> dict[str, list[Block]]:
+    """The runnable blocks of each section, in order."""
+    sections: dict[str, list[Block]] = {}
+    for block in runnable(blocks):
+        sections.setdefault(block.section, []).append(block)
+    return sections
+
+
+def script_of(blocks: list[Block]) -> str:
+    """What a reader runs in one shell, from the first line to the last.
+
+    Where a document has a section Preparation, each section follows it alone: in a copy of the shell that ran it.
     """
-    run = [block for block in blocks if block.language in RUNNABLE and block.reason is None]
-    preparation = [block for block in run if block.section == "Preparation"]
-    if not preparation:
-        return {"all": run} if run else {}
-    sections = dict.fromkeys(block.section for block in run if block.section != "Preparation")
-    return {name: preparation + [block for block in run if block.section == name] for name in sections}
+    sections = {name: "".join(block.script for block in own) for name, own in sections_of(blocks).items()}
+    if PREPARATION not in sections:
+        return "".join(sections.values())
+    return sections.pop(PREPARATION) + "".join(f"(\n{section})\n" for section in sections.values())
 
 
 _IN_TURN = """

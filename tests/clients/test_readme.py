@@ -18,7 +18,18 @@ import pytest
 
 from testing.contracts import CACHE
 from testing.node_process import ROOT, NodeProcess
-from tests.clients.document_blocks import DOCUMENTS, RUNNABLE, SHOWN, Block, blocks_of, parse, scripts_of
+from tests.clients.document_blocks import (
+    DOCUMENTS,
+    PREPARATION,
+    RUNNABLE,
+    SHOWN,
+    Block,
+    blocks_of,
+    parse,
+    runnable,
+    script_of,
+    sections_of,
+)
 from tests.clients.tools import BIN
 
 INSTALLATION_SECONDS = 900
@@ -32,12 +43,9 @@ TESTED_ELSEWHERE: dict[str, str] = {
 """Documents whose examples another test runs."""
 
 OF_THIS_CHECKOUT = ("VIRTUAL_ENV", "PYTHONPATH", "NODE_PATH", "MAKEFLAGS", "MAKELEVEL", "VENV", "PYTHON")
-SCRIPTS = {
-    f"{document.name}: {name}": (document, blocks)
-    for document in DOCUMENTS
-    if document.name not in TESTED_ELSEWHERE
-    for name, blocks in scripts_of(blocks_of(document)).items()
-}
+RUN_HERE = [
+    document for document in DOCUMENTS if document.name not in TESTED_ELSEWHERE and runnable(blocks_of(document))
+]
 PortFor = Callable[[Path], int]
 
 
@@ -61,7 +69,7 @@ def _link(source: str, target: str) -> None:
 
 @pytest.fixture(scope="module")
 def bare() -> dict[str, str]:
-    """The caller's environment without anything of this checkout but what Zig's compiler has compiled of its own.
+    """The caller's environment without anything of this checkout but what compilers have made of the same text.
 
     Of the packages that pip installs, what is imported is compiled then, and the rest never.
     """
@@ -107,17 +115,16 @@ def port_for(installed_node: NodeProcess) -> PortFor:
 
 @pytest.mark.slow
 @pytest.mark.timeout(INSTALLATION_SECONDS)
-@pytest.mark.parametrize("name", SCRIPTS)
-def test_n6_example(name: str, clone: Path, bare: dict[str, str], port_for: PortFor) -> None:
-    document, blocks = SCRIPTS[name]
-    for block in blocks_of(document):
+@pytest.mark.parametrize("document", RUN_HERE, ids=lambda document: document.name)
+def test_n6_example(document: Path, clone: Path, bare: dict[str, str], port_for: PortFor) -> None:
+    blocks = blocks_of(document)
+    for block in blocks:
         if block.file_name is not None:
             (clone / block.file_name).write_text(block.text)
-    script = "".join(block.script for block in blocks)
-    script = script.replace("127.0.0.1:8545", f"127.0.0.1:{port_for(document)}")
+    script = script_of(blocks).replace("127.0.0.1:8545", f"127.0.0.1:{port_for(document)}")
     status, output, errors = _run(f"set -euo pipefail\n{script}", clone, bare)
     assert status == 0, output + errors
-    assert output.splitlines() == [line for block in blocks for line in block.output], errors
+    assert output.splitlines() == [line for block in runnable(blocks) for line in block.output], errors
 
 
 def _run(script: str, folder: Path, environment: dict[str, str]) -> tuple[int, str, str]:
@@ -166,7 +173,7 @@ def test_what_is_tested_elsewhere_is_there() -> None:
 def test_every_client_has_a_quick_start() -> None:
     clients = ["curl", "Foundry", "web3.py", "Hardhat", "ethers and viem", "WebAssembly contracts"]
     text = (ROOT / "docs" / "clients.md").read_text()
-    assert list(scripts_of(parse(text))) == clients
+    assert list(sections_of(parse(text))) == [PREPARATION, *clients]
     assert "\n## MetaMask\n" in text
 
 
@@ -177,6 +184,15 @@ def test_blocks_are_read_with_their_reasons() -> None:
     assert first.output == ["b"]
     assert second.reason == "no client"
     assert third.script == "python - <<'END_OF_PYTHON'\nd\nEND_OF_PYTHON\n"
-    assert scripts_of([first, second, third]) == {"all": [first, third]}
+    assert script_of([first, second, third]) == f"{first.text}{third.script}"
+    assert runnable([first, second, third]) == [first, third]
     prepared = parse(f"## Preparation\n```sh\nz\n```\n{text}")
-    assert scripts_of(prepared) == {"One": [prepared[0], first], "Two": [prepared[0], third]}
+    assert script_of(prepared) == f"z\n(\n{first.text})\n(\n{third.script})\n"
+
+
+@pytest.mark.slow
+def test_a_section_follows_the_preparation_alone_and_its_failure_ends_all(tmp_path: Path) -> None:
+    text = "## Preparation\n```sh\nx=1\n```\n## One\n```sh\ncd /\n```\n## Two\n```sh\necho $x\npwd\nfalse\n```\n"
+    script = script_of(parse(f"{text}## Three\n```sh\necho no\n```\n"))
+    status, output, _ = _run(f"set -euo pipefail\n{script}", tmp_path, dict(os.environ))
+    assert (status, output.splitlines()) == (1, ["1", str(tmp_path)])

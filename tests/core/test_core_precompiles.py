@@ -15,6 +15,9 @@ pytestmark = needs_core
 PRIME = 21888242871839275222246405745257275088696311157297823662689037894645226208583
 ORDER = 21888242871839275222246405745257275088548364400416034343698204186575808495617
 TWIST_ORDER = ORDER * (2 * PRIME - ORDER)
+PARAMETER = 4965661367192848881
+EIGENVALUE = 36 * PARAMETER**3 + 18 * PARAMETER**2 + 6 * PARAMETER + 1
+"""A point times this number has the same y (core/zig/bn254_curves.zig)."""
 
 MODULES = (blake2b, bn254, modexp)
 """Their import binds the references."""
@@ -86,6 +89,8 @@ def test_sums_agree() -> None:
 def test_multiples_agree() -> None:
     rng = random.Random(7)
     scalars = [*range(36), *(ORDER + step for step in range(-3, 4)), 2 * ORDER, PRIME, (1 << 256) - 1, 1 << 255]
+    # where a factor's two halves are zero, small or of different signs
+    scalars += [(factor * EIGENVALUE + rest) % ORDER for factor in (1, -1, 15) for rest in (0, 1, -16)]
     for scalar in (*scalars, *(rng.getrandbits(256) >> rng.randrange(256) for _ in range(5))):
         assert len(agree("bn254_multiply", G1 + words(scalar))) == 64
     point = times(rng.randrange(ORDER))

@@ -11,12 +11,12 @@ import pytest
 from testing.forked import ForkedNode
 from testing.node_process import ROOT, NodeProcess, zevm_command
 from tests.node.conftest import Here, Start
-from zevm.node.banner import is_loopback
 from zevm.node.cli import with_default_command
 from zevm.node.colours import painter
 from zevm.node.errors import SettingsError
 from zevm.node.foreign_flags import FOREIGN_FLAGS, ForeignFlag, Takes
 from zevm.node.help import COMMON_SETTINGS
+from zevm.node.loopback import is_loopback
 from zevm.node.secrets import without_secrets
 from zevm.node.setting_kinds import LIMITS, POOL
 from zevm.node.settings import Settings, setting_flags

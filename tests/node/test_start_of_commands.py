@@ -39,6 +39,7 @@ COMMANDS: dict[str, tuple[int, tuple[str, ...]]] = {
     "contract abi Counter": (0, NONE_OF),
     f"contract call {ADDRESS} get() {NOBODY}": (1, (*ENGINES, *SETTINGS)),
     f"wasm call {ADDRESS} get() {NOBODY}": (1, (*ENGINES, *SETTINGS)),
+    f"zns resolve a.ghost {NOBODY}": (1, (*NONE_OF, "zevm.node.wallet")),
     "wasm inspect module.wasm": (0, (PY_EVM, "fastapi", "uvicorn", *SETTINGS)),
 }
 """Command -> its exit code, and modules that it must not import. Each runs in a fork of one process."""

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 
 import pytest
+import pytest_asyncio
 from httpx import AsyncClient
 
 from tests.rpc.explorer.explored import (
@@ -25,8 +26,20 @@ from zevm.rpc.codec.results import hexadecimal
 SHOWN = printable(HOSTILE)
 
 
-@pytest.fixture
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def chain() -> AsyncIterator[Explored]:
+    """Of all tests that only read it."""
+    async with explored() as running:
+        await fill(running)
+        yield running
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def own_chain() -> AsyncIterator[Explored]:
+    """Of a test that changes it, or what the node knows of its contracts."""
     async with explored() as running:
         await fill(running)
         yield running
@@ -175,7 +188,7 @@ async def test_the_calls_with_their_gas_and_what_they_print(chain: Explored) -> 
     assert "bytes of code" in created.text
 
 
-async def test_storage_by_variable(chain: Explored) -> None:
+async def test_storage_by_variable(own_chain: Explored) -> None:
     word = {"encoding": "inplace", "label": "uint256", "numberOfBytes": "32"}
     entry = {"label": HOSTILE, "type": "word", "slot": "1", "offset": 0}
     for layout, text in (
@@ -183,21 +196,21 @@ async def test_storage_by_variable(chain: Explored) -> None:
         ({"storage": [entry], "types": {}}, "storage layout cannot be read"),
     ):
         contract = KnownContract("R", "src/R.sol", "Solidity", [], runtime=LOGGER, storage_layout=layout)
-        chain.node.services.catalogue.add(contract, LOGGER_ADDRESS)
-        assert text in (await chain.page(f"/address/{chain.places['logger']}/storage")).text
-    unknown = await chain.page(f"/address/{chain.places['echo']}/storage")
+        own_chain.node.services.catalogue.add(contract, LOGGER_ADDRESS)
+        assert text in (await own_chain.page(f"/address/{own_chain.places['logger']}/storage")).text
+    unknown = await own_chain.page(f"/address/{own_chain.places['echo']}/storage")
     assert "Variables" not in unknown.text
 
 
-async def test_failed_calls_have_the_line_of_their_source(chain: Explored) -> None:
+async def test_failed_calls_have_the_line_of_their_source(own_chain: Explored) -> None:
     text = "contract R {\n    function f() public {\n        revert();\n    }\n}\n"
     entries = f"0:{len(text)}:0:-" + ";" * 6 + f"{text.index('revert')}:8"
     places = solc_source_map(REVERTER, entries, {0: SourceText("src/R.sol", text.encode())})
-    path = f"/tx/{chain.places['failed']}/calls"
-    assert "src/R.sol" not in (await chain.page(path)).text
+    path = f"/tx/{own_chain.places['failed']}/calls"
+    assert "src/R.sol" not in (await own_chain.page(path)).text
     contract = KnownContract("R", "src/R.sol", "Solidity", [], runtime=REVERTER, source_map=places)
-    chain.node.services.catalogue.add(contract, REVERTER_ADDRESS)
-    assert "at R.f (src/R.sol:3)" in (await chain.page(path)).text
+    own_chain.node.services.catalogue.add(contract, REVERTER_ADDRESS)
+    assert "at R.f (src/R.sol:3)" in (await own_chain.page(path)).text
 
 
 async def test_what_a_transaction_changed(chain: Explored) -> None:
@@ -209,20 +222,20 @@ async def test_what_a_transaction_changed(chain: Explored) -> None:
     assert "0 bytes" in created.text
 
 
-async def test_a_waiting_transaction(chain: Explored) -> None:
-    await chain.node.call("evm_setAutomine", False)
-    fields = {"from": chain.places["alice"], "to": chain.places["bob"], "gas": "0x5208"}
-    waiting = await chain.node.call("eth_sendTransaction", fields)
-    queued = await chain.node.call("eth_sendTransaction", fields | {"nonce": "0x77"})
-    page = await chain.page(f"/tx/{waiting}")
+async def test_a_waiting_transaction(own_chain: Explored) -> None:
+    await own_chain.node.call("evm_setAutomine", False)
+    fields = {"from": own_chain.places["alice"], "to": own_chain.places["bob"], "gas": "0x5208"}
+    waiting = await own_chain.node.call("eth_sendTransaction", fields)
+    queued = await own_chain.node.call("eth_sendTransaction", fields | {"nonce": "0x77"})
+    page = await own_chain.page(f"/tx/{waiting}")
     assert "Waiting" in page.text
     assert "at most 21,000" in page.text
-    await chain.page(f"/tx/{waiting}/calls", 404)
-    pool = await chain.page("/pool")
+    await own_chain.page(f"/tx/{waiting}/calls", 404)
+    pool = await own_chain.page("/pool")
     assert {f"/tx/{waiting}", f"/tx/{queued}"} <= set(pool.links)
     assert "Ready" in pool.text
     assert "Queued" in pool.text
-    account = await chain.page(f"/address/{chain.places['alice']}")
+    account = await own_chain.page(f"/address/{own_chain.places['alice']}")
     assert f"/tx/{waiting}" in account.links
 
 
@@ -238,42 +251,6 @@ async def test_an_account_and_a_contract(chain: Explored) -> None:
     assert "0x1" in storage.text
     assert f"0x{7:064x}" in storage.text
     assert "No slots" in (await chain.page(f"/address/{chain.places['bob']}/storage")).text
-
-
-async def test_functions_are_called_by_their_abi(chain: Explored) -> None:
-    path = f"/address/{chain.places['echo']}/read"
-    page = await chain.page(path)
-    assert "echo" in page.text
-    assert "fixed" in page.text
-    assert "change" not in page.text, "it does not only read"
-    assert f"{SHOWN} uint256" in page.text
-    called = await chain.page(path, query={"f": "echo(uint256)", "v0": "0x2a", "page": "0"})
-    assert "42" in called.text
-    wrong = await chain.page(path, query={"f": "echo(uint256)", "v0": HOSTILE})
-    assert "not a uint256" in wrong.text
-    empty = await chain.page(path, query={"f": "fixed()"})
-    assert f"0x{0:064x}" in empty.text, "the ABI says that it returns nothing; it does"
-    assert "not a uint256" in (await chain.page(path, query={"f": "echo(uint256)"})).text
-
-
-async def test_any_function_is_called_by_its_signature(chain: Explored) -> None:
-    path = f"/address/{chain.places['echo']}/read"
-    for signature, values, shown in (
-        ("echo(uint256)(uint256)", "7", "7"),
-        ("echo(bytes4)(bytes4)", "0x12345678", "0x12345678"),
-        ("echo(uint256)", "7", f"0x{7:064x}"),
-        ("echo(bool)(string)", "true", f"0x{1:064x}"),
-        ("echo(uint256)(uint256)", "7, 8", "2 arguments for 1 parameter"),
-        ("nonsense", "", "not a signature"),
-        (HOSTILE, HOSTILE, "not a signature"),
-    ):
-        page = await chain.page(path, query={"s": signature, "v": values})
-        assert shown in page.text, signature
-        assert not page.unlabelled
-    reverting = await chain.page(f"/address/{chain.places['reverter']}/read", query={"s": "f()(uint256)", "v": ""})
-    assert "execution reverted" in reverting.text
-    account = await chain.page(f"/address/{chain.places['bob']}/read", query={"s": "f()(uint256)"})
-    assert "No data" in account.text
 
 
 async def test_charts_of_the_blocks(chain: Explored) -> None:
@@ -338,11 +315,11 @@ async def test_the_search_leads_to_pages(chain: Explored) -> None:
         assert (answer.status_code, answer.headers.get("location")) == (303, place)
 
 
-async def test_the_search_finds_names(chain: Explored) -> None:
-    fields = {"from": chain.places["alice"], "address": chain.places["bob"], "name": "explored.ghost"}
-    await chain.node.call("zns_register", fields)
-    answer = await chain.get("/search?q=explored.ghost")
-    assert (answer.status_code, answer.headers.get("location")) == (303, f"/address/{chain.places['bob']}")
+async def test_the_search_finds_names(own_chain: Explored) -> None:
+    fields = {"from": own_chain.places["alice"], "address": own_chain.places["bob"], "name": "explored.ghost"}
+    await own_chain.node.call("zns_register", fields)
+    answer = await own_chain.get("/search?q=explored.ghost")
+    assert (answer.status_code, answer.headers.get("location")) == (303, f"/address/{own_chain.places['bob']}")
 
 
 @pytest.mark.parametrize("asked", ["", "0x" + "22" * 32, "nobody.zevm", "no name", HOSTILE, "x" * 2_000])

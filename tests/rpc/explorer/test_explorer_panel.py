@@ -13,7 +13,7 @@ from tests.rpc.methods.memory_node import ALICE, start_node, stop_node
 from zevm.chain.options import ChainOptions
 from zevm.rpc.codec.results import hexadecimal
 from zevm.rpc.explorer.panel import FORM_BYTES
-from zevm.rpc.explorer.panel_actions import ACTIONS, FieldError
+from zevm.rpc.explorer.panel_actions import ACTIONS, CALL_DATA_BYTES, FieldError
 from zevm.rpc.server import ServerOptions
 from zevm.rpc.transport.engine_port import EnginePortOptions
 
@@ -69,11 +69,14 @@ async def test_every_action_changes_the_chain(chain: Explored) -> None:
     assert node.chain.head.header.timestamp == 4_000_000_000
     await act("automine", on="off")
     assert await node.call("anvil_getAutomine") is False
+    sent = await act("send", **{"from": hexadecimal(ALICE), "to": ADDRESS, "value": "0.5", "data": "0x12"})
+    (link,) = {link for link in sent.links if link.startswith("/tx/")}
+    assert (await node.call("eth_getTransactionByHash", link.removeprefix("/tx/")))["input"] == "0x12"
     await act("impersonate", address=ADDRESS)
-    sent = {"from": ADDRESS, "to": ADDRESS, "gas": "0x5208"}
-    assert await node.call("eth_sendTransaction", sent)
+    fields = {"from": ADDRESS, "to": ADDRESS, "gas": "0x5208"}
+    assert await node.call("eth_sendTransaction", fields)
     await act("release", address=ADDRESS)
-    assert (await node.fails("eth_sendTransaction", sent)).message
+    assert (await node.fails("eth_sendTransaction", fields)).message
     assert "true" in (await act("revert", snapshot=snapshot[1])).text
     assert await node.call("eth_blockNumber") == "0x0"
     assert done == set(ACTIONS)
@@ -88,6 +91,10 @@ async def test_wrong_fields_and_refusals_are_told(chain: Explored) -> None:
         ("balance", {"address": ADDRESS, "ether": "1e5"}, "no amount of ether"),
         ("revert", {"snapshot": "<b>"}, "no snapshot"),
         ("automine", {"on": "yes"}, "neither on nor off"),
+        ("send", {"from": "alice", "to": ADDRESS, "value": "0", "data": "0x"}, "no address"),
+        ("send", {"from": ADDRESS, "to": ADDRESS, "value": "0", "data": "0x1"}, "is no data"),
+        ("send", {"from": ADDRESS, "value": "0", "data": "0x" + "00" * (CALL_DATA_BYTES + 1)}, "is no data"),
+        ("send", {"from": ADDRESS, "to": ADDRESS, "value": "0", "data": "0x"}, "unknown account"),
         ("none", {}, "no such action"),
     ):
         page = await _do(chain, action, **fields)
@@ -236,6 +243,11 @@ async def test_the_panel_has_the_strict_headers_but_for_the_referrer(chain: Expl
         ),
         ("mine", {"blocks": " 10 "}, ["0xa"]),
         ("snapshot", {}, []),
+        (
+            "send",
+            {"from": ADDRESS, "to": "", "value": "2", "data": "0x6000"},
+            [{"from": ADDRESS, "value": hex(2 * 10**18), "data": "0x6000"}],
+        ),
     ],
 )
 def test_parameters(action: str, fields: dict[str, str], parameters: list[object]) -> None:
