@@ -23,7 +23,7 @@ from functools import partial
 from pathlib import Path
 
 from bench.nodes import CONTENDERS, Contender, before
-from bench.run import RECEIVER, machine, show, table, timed
+from bench.run import PER_SECOND, RECEIVER, machine, show, table, timed
 from testing.load import (
     RECORDER_RUNTIME,
     TRANSFER_GAS,
@@ -164,7 +164,7 @@ def measure_clients(loads: Sequence[Load], prepared: Prepared, accounts: Sequenc
 
 def title(name: str, clients: int) -> str:
     """A row's name."""
-    return f"{name}, {clients} client{'s' if clients > 1 else ''}, per second"
+    return f"{name}, {clients} client{'s' if clients > 1 else ''}, {PER_SECOND}"
 
 
 def in_turns(loads: Sequence[Load], runs: Sequence[Callable[[Load], float]]) -> dict[str, float]:

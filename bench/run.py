@@ -22,7 +22,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import partial
@@ -50,6 +50,8 @@ SPIN_GAS = 2_600_000
 LOG_BLOCKS = 100
 BATCH_TRANSFERS = 200
 NULL_RESULT = b'"result":null'
+PER_SECOND = "per second"
+"""The end of the title of a row that is better the more it is."""
 
 
 class Bench:
@@ -278,19 +280,34 @@ def summary(samples: Samples) -> dict[str, dict[str, float]]:
 
 
 def table(rows: dict[str, dict[str, float]], names: Sequence[str]) -> str:
-    """Markdown: medians, and for each other node how many times zEVM's median it needs (over 1: zEVM is faster).
+    """Markdown: medians, and for each other node how many times zEVM's time it needs (over 1: zEVM is faster).
 
-    The base is the first node; for the nodes of another checkout it is the same kind of node of this one.
+    Others are compared with zEVM on disk and in memory, nodes of another checkout with the same kind of this one. A row
+    whose title ends with PER_SECOND counts requests, and its ratios are of the time that one takes.
     """
-    others = [name for name in names if not name.startswith("zEVM")]
-    bases = {name: name.replace(BEFORE, "zEVM") if name.startswith(BEFORE) else names[0] for name in others}
-    head = ["", *names, *(f"{name} / {bases[name]}" for name in others)]
+    pairs = list(compared(names))
+    head = ["", *names, *(f"{other} / {own}" for other, own in pairs)]
     lines = ["| " + " | ".join(head) + " |", "|---" + "|---:" * (len(head) - 1) + "|"]
     for title, values in rows.items():
         cells = [number_text(values.get(name)) for name in names]
-        ratios = [ratio_text(values.get(name), values.get(bases[name])) for name in others]
+        ratios = [
+            ratio_text(values.get(own), values.get(other))
+            if title.endswith(PER_SECOND)
+            else ratio_text(values.get(other), values.get(own))
+            for other, own in pairs
+        ]
         lines.append("| " + " | ".join([title, *cells, *ratios]) + " |")
     return "\n".join(lines)
+
+
+def compared(names: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Another node, and the one of this checkout that it is compared with."""
+    own = [name for name in names if name.startswith("zEVM")]
+    for name in names:
+        if name.startswith(BEFORE):
+            yield name, name.replace(BEFORE, "zEVM")
+        elif name not in own:
+            yield from ((name, base) for base in own)
 
 
 def number_text(value: float | None) -> str:

@@ -324,6 +324,9 @@ class ChainView:
 
         Raises UnknownBlockError; NotBriefError where a BriefDeadline would have to wait for the pending block.
         """
+        if reference.tag is BlockTag.LATEST:
+            head = self.head
+            return CallFrame(self.environment_of(head.header), watched(head.state, deadline))
         if reference.tag is BlockTag.PENDING:
             return self._pending_frame(deadline)
         if deadline is not None and not self.is_at_hand(reference):

@@ -5,7 +5,9 @@ RefusedError. An exception of a callable that was passed goes through. All may b
 """
 
 from collections.abc import Callable, Container, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
+
+_Record = TypeVar("_Record")
 
 FACE: str
 """The checksum (SHA-256, in hexadecimal digits) of the stubs that the library was built with."""
@@ -49,6 +51,19 @@ def trie_update(
 
 def ordered_root(items: Sequence[bytes], /) -> bytes:
     """The root of the trie that holds each item of a list under the RLP of its index."""
+
+def put_slots(
+    reader: object,
+    base: Mapping[bytes, Sequence[Any] | None],
+    slots: dict[bytes, dict[int, int]],
+    base_slots: dict[bytes, dict[int, int]],
+    wiped: Mapping[bytes, bool],
+    journal: list[tuple[dict[Any, Any], Any, Any]],
+    address: bytes,
+    values: Mapping[int, int],
+    /,
+) -> None:
+    """Set slots in the parts of a state (chain/vm/slot_writes.py). What `reader.storage` raises goes through."""
 
 def net_changes(
     base: Mapping[bytes, tuple[int, int, bytes, bytes] | None],
@@ -105,6 +120,18 @@ def index_operations(
 ) -> list[tuple[bytes, bytes]]:
     """Operations of a canonical block's indexes and of the head (storage/ledger.py)."""
 
+def block_operations(
+    number: int,
+    block_hash: bytes,
+    transaction_hashes: Sequence[bytes],
+    header: bytes,
+    transactions: Sequence[bytes],
+    rest: bytes,
+    receipts: Sequence[object],
+    /,
+) -> list[tuple[bytes, bytes]]:
+    """A block, its receipts and its place in the indexes, and the head (chain/canonical/appending.py)."""
+
 def difference_operations(
     undo_key: bytes, before: bytes, after: bytes, old_values: Sequence[tuple[bytes, bytes]], /
 ) -> list[tuple[bytes, bytes]]:
@@ -130,6 +157,23 @@ def fields_fit(values: Sequence[bytes | int | None], sizes: Sequence[int], /) ->
     Without a reference it is refused otherwise.
     """
 
+def set_fields(record: object, names: Sequence[str], values: Sequence[object], /) -> None:
+    """Set attributes as object.__setattr__ does (core/records.py)."""
+
+def sealed_header(
+    header_class: type[_Record],
+    names: Sequence[str],
+    sizes: Sequence[int],
+    values: Sequence[object],
+    transactions: Sequence[bytes],
+    receipts: Sequence[object],
+    /,
+) -> tuple[_Record, bytes]:
+    """A finished block's header and its RLP (chain/types/header.py). names: of all fields, and of the hash."""
+
+def body_transactions(encoded: Sequence[bytes], /) -> bytes:
+    """The list of a block's transactions (chain/types/block.py)."""
+
 def receipts_summary(receipts: Sequence[object], /) -> tuple[bytes, bytes]:
     """The root of a block's receipts (chain/types/receipt.py), and the union of their blooms."""
 
@@ -143,11 +187,32 @@ def transaction_fields(data: bytes, /) -> dict[str, Any] | None:
     are refused.
     """
 
+def run_call(
+    state: object,
+    helper: object,
+    block: tuple[Any, ...],
+    transaction: tuple[Any, ...],
+    purchase: tuple[Any, ...],
+    warm: bytes,
+    /,
+) -> tuple[int, bytes, Any, int, int, int, list[tuple[bytes, tuple[bytes, ...], bytes]]] | None:
+    """Take a call off the chain through all phases, of whose effects nothing is told; None where the core refuses.
+
+    As `run_transaction`; `account_fields` of the state may give a whole Account, and code that the core has kept is not
+    asked for. Returns status, output, detail, gas used, gas used before refunds, spare gas, and logs.
+    """
+
 def evm_operations(fork: int, /) -> list[tuple[str, int, int, int] | None]:
     """The machine's table for a fork's index: by opcode name, constant gas, words taken and given."""
 
 def evm_words(opcode: int, operands: bytes, /) -> bytes:
     """An instruction from ADD to CLZ on each group of 32-byte operands, the top one first; the 32-byte results."""
+
+def secp256k1_start(addresses: tuple[int, ...], /) -> None:
+    """Take the addresses of libsecp256k1's context and functions, in the order of `Api` in core/zig/signatures.zig."""
+
+def recover_address(digest: bytes, y_parity: int, r: int, s: int, /) -> bytes:
+    """The address whose key signed a digest (chain/types/signatures.py). After `secp256k1_start`."""
 
 def run_message(
     state: object,

@@ -74,7 +74,8 @@ class Method:
     runs what is of a kind that is known to be short. None for a call that never does.
     shares_sync: a WRITE method of short work that only adds to the chain, and so may share a sync with others.
     holds_back: an ASYNC method whose end comes before the begin of what its connection sends behind it.
-    is_long: the function is a generator, work in steps (chain.concurrency.writer).
+    is_long: the function is a generator, work in steps (chain.concurrency.writer). least_params: how many there have to
+    be, up to the last required one. defaults: of all parameters.
     """
 
     name: str
@@ -90,9 +91,14 @@ class Method:
     kind: KindOf | None = None
     holds_back: bool = False
     is_long: bool = field(init=False)
+    least_params: int = field(init=False)
+    defaults: tuple[Any, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "is_long", isgeneratorfunction(self.function))
+        required = [index for index, param in enumerate(self.params, 1) if param.required]
+        object.__setattr__(self, "least_params", required[-1] if required else 0)
+        object.__setattr__(self, "defaults", tuple([param.default for param in self.params]))
 
     @property
     def namespace(self) -> str:
@@ -194,25 +200,32 @@ REGISTRY = Registry()
 method = REGISTRY.method
 
 
+def _default_of(param: Param, index: int) -> Any:
+    if param.default is REQUIRED:
+        raise InvalidParamsError(f"missing value for required argument {index}")
+    return param.default
+
+
 def decode_arguments(method: Method, params: Any) -> list[Any]:
     """Positional arguments for a method, with geth's texts for missing, ill-formed or superfluous ones."""
     if params is None:
         params = ()
     elif type(params) is not list:
         raise InvalidParamsError("non-array args")
-    arguments = []
-    count = len(params)
-    for index, param in enumerate(method.params):
-        value = params[index] if index < count else None
+    arguments: list[Any] = []
+    for param, value in zip(method.params, params, strict=False):
         if value is None:
-            if param.default is REQUIRED:
-                raise InvalidParamsError(f"missing value for required argument {index}")
-            arguments.append(param.default)
+            arguments.append(_default_of(param, len(arguments)))
             continue
         try:
             arguments.append(param.decode(value))
         except InvalidParamsError as error:
-            raise InvalidParamsError(f"invalid argument {index}: {error.message}") from None
-    if count > len(method.params):
-        raise InvalidParamsError(f"too many arguments, want at most {len(method.params)}")
+            raise InvalidParamsError(f"invalid argument {len(arguments)}: {error.message}") from None
+    count = len(arguments)
+    if count < method.least_params:
+        for index, param in enumerate(method.params[count:], count):
+            _default_of(param, index)
+    if len(params) > count:
+        raise InvalidParamsError(f"too many arguments, want at most {count}")
+    arguments += method.defaults[count:]
     return arguments

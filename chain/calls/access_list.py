@@ -5,7 +5,7 @@ contracts access through the same state, so theirs count alike.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from zevm.chain.blocks.context import CallFrame
 from zevm.chain.calls.call import moved_precompiles, state_over
@@ -83,7 +83,7 @@ def create_access_list(
     accesses = _listed(request.access_list, excluded)
     while True:
         entries = _entries(accesses)
-        listed = replace(request, access_list=entries)
+        listed = request._replace(access_list=entries)
 
         def run(reader: StateReader, until: Deadline | None) -> tuple[Accesses, Outcome]:
             recorder = AccessRecorder(accesses, excluded)  # noqa: B023  it runs before the next turn

@@ -19,13 +19,16 @@ from zevm.chain.errors import (
     TransactionError,
 )
 from zevm.chain.rules.gas import STIPEND_GAS, TRANSACTION_GAS
+from zevm.chain.vm import off_chain
 from zevm.chain.vm.block_state import BlockState
+from zevm.chain.vm.engines.engine import Engine
 from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.execution_state import ExecutionState
 from zevm.chain.vm.executor import Executor, active_precompiles
 from zevm.chain.vm.interface import CallRequest, Outcome, VmErrorKind
-from zevm.chain.vm.read_ahead import run_ahead
+from zevm.chain.vm.read_ahead import is_over_origin, run_ahead
 from zevm.storage.account import StateReader
+from zevm.storage.keccak import EMPTY_KECCAK
 from zevm.storage.primitives import Address, Hash32
 
 _ESTIMATE_ERROR_RATIO = 0.015
@@ -34,7 +37,7 @@ _ESTIMATE_ERROR_RATIO = 0.015
 
 def override_environment(environment: BlockEnvironment, overrides: BlockOverrides) -> BlockEnvironment:
     """The environment with the caller's changes. Raises InvalidRequestError, as geth, for those that no code sees."""
-    if overrides == NO_OVERRIDES.block:
+    if overrides is NO_OVERRIDES.block or overrides == NO_OVERRIDES.block:
         return environment
     for unseen in ("parent_beacon_block_root", "withdrawals"):
         if getattr(overrides, unseen) is not None:
@@ -120,12 +123,32 @@ def call(
 
     Raises TransactionError where geth refuses to begin (funds, fees), ExecutionTimeoutError at the deadline.
     """
+    return _execute(frame, request, overrides, overrides, deadline)
+
+
+def _execute(
+    frame: CallFrame,
+    request: CallRequest,
+    overrides: CallOverrides,
+    to_apply: CallOverrides,
+    deadline: Deadline | None,
+    purpose: str = "call",
+) -> Outcome:
+    """The outcome of a message. to_apply: those of accounts that the frame's state lacks. Raises as `call`."""
+    environment, found = frame.environment, None
+    if overrides is NO_OVERRIDES and not is_over_origin(frame.reader):
+        found = off_chain.run(environment, frame.reader, request, deadline)
+        if found is not None and environment.engine is Engine.NATIVE:
+            return found
 
     def run(reader: StateReader, until: Deadline | None) -> Outcome:
-        state = state_over(reader, overrides)
-        return executor_in(frame.environment, state, overrides).call(request, deadline=until)
+        state = state_over(reader, to_apply)
+        return executor_in(environment, state, overrides).call(request, deadline=until, purpose=purpose)
 
-    return run_ahead(frame.reader, run, deadline)
+    outcome = run_ahead(frame.reader, run, deadline)
+    if found is not None:
+        off_chain.compare(found, outcome)
+    return outcome
 
 
 def failure_of(outcome: Outcome) -> ChainError | None:
@@ -149,9 +172,10 @@ class GasEstimation:
         gas_cap: int,
         deadline: Deadline | None = None,
     ) -> None:
+        if overrides.state:
+            frame = CallFrame(frame.environment, state_over(frame.reader, overrides).fork_reader())
         self._frame = frame
         self._overrides = overrides
-        self._state = state_over(frame.reader, overrides)
         self._environment = override_environment(frame.environment, overrides.block)
         self._request = request
         self._gas_cap = gas_cap
@@ -216,7 +240,8 @@ class GasEstimation:
         if rules.transaction_gas_cap is not None:
             highest = min(highest, rules.transaction_gas_cap)
         if request.max_fee_per_gas:
-            balance = self._state.get_balance(request.sender)
+            account = self._frame.reader.account(request.sender)
+            balance = 0 if account is None else int(account.balance)
             if request.value:
                 if request.value > balance:
                     raise TransactionError(Reason.INSUFFICIENT_FUNDS_FOR_TRANSFER, "insufficient funds for transfer")
@@ -226,22 +251,14 @@ class GasEstimation:
 
     def _is_plain_transfer(self) -> bool:
         request = self._request
-        return (
-            request.to is not None
-            and not request.data
-            and not request.access_list
-            and not request.authorization_list
-            and not self._state.get_code(request.to)
-        )
+        if request.to is None or request.data or request.access_list or request.authorization_list:
+            return False
+        account = self._frame.reader.account(request.to)
+        return account is None or account.code_hash == EMPTY_KECCAK
 
     def _try(self, gas_limit: int) -> Outcome:
-        request = replace(self._request, gas_limit=gas_limit)
-
-        def run(reader: StateReader, until: Deadline | None) -> Outcome:
-            executor = executor_in(self._frame.environment, BlockState(reader), self._overrides)
-            return executor.call(request, deadline=until, purpose="estimate")
-
-        return run_ahead(self._state.fork_reader(), run, self._deadline)
+        request = self._request.with_gas_limit(gas_limit)
+        return _execute(self._frame, request, self._overrides, NO_OVERRIDES, self._deadline, "estimate")
 
     def _succeeds(self, gas_limit: int) -> bool:
         try:

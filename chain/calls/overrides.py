@@ -58,3 +58,10 @@ class CallOverrides:
 
 
 NO_OVERRIDES = CallOverrides()
+
+
+def overrides_of(state: StateOverrides, block: BlockOverrides) -> CallOverrides:
+    """Both together; NO_OVERRIDES itself where neither changes anything."""
+    if state or block is not NO_OVERRIDES.block:
+        return CallOverrides(state, block)
+    return NO_OVERRIDES

@@ -1,11 +1,10 @@
 """Executes a block's transactions, its system calls and payments, and calls off chain."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
-from weakref import WeakKeyDictionary
+from typing import Any
 
 from zevm.chain.concurrency.deadline import Deadline
-from zevm.chain.rules.forks import Fork
+from zevm.chain.rules.forks import Fork, ForkRules
 from zevm.chain.rules.predeploys import BEACON_ROOTS_ADDRESS, HISTORY_STORAGE_ADDRESS
 from zevm.chain.rules.rewards import block_rewards
 from zevm.chain.rules.units import GWEI
@@ -15,10 +14,11 @@ from zevm.chain.vm.engines.native import precompile_entries
 from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.execution_state import ExecutionState
 from zevm.chain.vm.fork_table import FRAME_CLASSES, PRECOMPILES, precompile_address
-from zevm.chain.vm.frame import UNLIMITED_WORDS, Precompile, TransactionContext, WasmMachine
+from zevm.chain.vm.frame import UNLIMITED_WORDS, TransactionContext
 from zevm.chain.vm.gas_needs import GasNeeds, gas_needs
 from zevm.chain.vm.interface import CallRequest, Outcome
-from zevm.chain.vm.precompiles import CONSOLE_ADDRESS, record_console, recovering
+from zevm.chain.vm.precompile_tables import active_precompiles, tables_in
+from zevm.chain.vm.precompiles import recovering
 from zevm.chain.vm.py_evm_state import PyEvmState
 from zevm.chain.vm.system import requests_hash
 from zevm.chain.vm.tracer import Tracer
@@ -27,52 +27,6 @@ from zevm.chain.vm.transition import execute, execute_alone
 from zevm.storage.primitives import Address
 
 __all__ = ["Executor", "active_precompiles", "is_free", "requests_hash"]
-
-
-class _Tables(NamedTuple):
-    """Precompiles of a fork by address, the same for all its executions: not to be changed.
-
-    active: at their own addresses. warm: those addresses, as add_warm_addresses takes them fastest. callable: what
-    answers to calls, the console too. entries, warm_entries: `callable` and `warm` for the core (engines/native.py).
-    """
-
-    active: Mapping[Address, Precompile]
-    warm: dict[Address, bool]
-    callable: dict[Address, Precompile]
-    entries: bytes
-    warm_entries: bytes
-
-    @classmethod
-    def of(cls, fork: Fork, machine: WasmMachine | None) -> "_Tables":
-        """Those of a fork and a machine."""
-        of_machine = {} if machine is None else machine.precompiles
-        active = {**PRECOMPILES[fork], **of_machine}
-        callable_ = {**active, CONSOLE_ADDRESS: record_console}
-        entries = precompile_entries(PRECOMPILES[fork], of_machine, callable_)
-        warm_entries = precompile_entries(PRECOMPILES[fork], of_machine, active)
-        return cls(active, dict.fromkeys(active, True), callable_, entries, warm_entries)
-
-
-_TABLES = {fork: _Tables.of(fork, None) for fork in Fork}
-_TABLES_OF_MACHINES: WeakKeyDictionary[WasmMachine, dict[Fork, _Tables]] = WeakKeyDictionary()
-
-
-def _tables(environment: BlockEnvironment) -> _Tables:
-    fork, machine = environment.rules.fork, environment.wasm_machine
-    if machine is None:
-        return _TABLES[fork]
-    made = _TABLES_OF_MACHINES.get(machine)
-    if made is None:
-        made = _TABLES_OF_MACHINES[machine] = {}
-    tables = made.get(fork)
-    if tables is None:
-        tables = made[fork] = _Tables.of(fork, machine)
-    return tables
-
-
-def active_precompiles(environment: BlockEnvironment) -> Mapping[Address, Precompile]:
-    """The precompiles of a block at their own addresses, those of the WebAssembly machine too."""
-    return _tables(environment).active
 
 
 def is_free(request: CallRequest) -> bool:
@@ -102,7 +56,7 @@ class Executor:
         self._shortcuts = shortcuts
         self.state = state
         self._kept_evm_state: PyEvmState | None = None
-        tables = _tables(environment)
+        tables = tables_in(environment)
         self._warm = tables.warm
         self._precompiles = tables.callable
         if environment.recoveries or moved_precompiles:
@@ -164,20 +118,26 @@ class Executor:
         blob_gas_available: int | None = None,
         gas: GasNeeds | None = None,
         *,
+        checked_rules: ForkRules | None = None,
         deadline: Deadline | None = None,
         tracer: Tracer | None = None,
     ) -> Outcome:
         """Validate and execute a transaction of the block.
 
         gas_available, blob_gas_available: what the block has left. gas: what the transaction must buy, where that was
-        worked out before. deadline: for a replay.
+        worked out before. checked_rules: those under which validate_static has passed it. deadline: for a replay.
         Raises TransactionError, with the state unchanged, when the transaction may not be in this block, and
         ExecutionTimeoutError at the deadline.
         """
         environment, rules = self.environment, self.environment.rules
         if gas is None or gas.fork is not rules.fork:
             gas = gas_needs(transaction, rules)
-        validation.validate_in_block(transaction, environment, self.state, gas_available, blob_gas_available, gas)
+        if checked_rules is rules:
+            validation.validate_checked_in_block(
+                transaction, environment, self.state, gas_available, blob_gas_available
+            )
+        else:
+            validation.validate_in_block(transaction, environment, self.state, gas_available, blob_gas_available, gas)
         price = transaction.effective_gas_price(environment.base_fee_per_gas)
         settled = settle(transaction, gas, environment, price_wei=price, blob_price_wei=environment.blob_base_fee or 0)
         return execute(settled, environment, self._evm_state, self._context(settled, deadline, tracer, transaction))

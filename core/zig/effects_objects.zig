@@ -165,7 +165,7 @@ fn named_slots_of(state: *State) Error!*Object {
 }
 
 /// A list of (address, topics, data)
-fn logs_of(state: *State) Error!*Object {
+pub fn logs_of(state: *State) Error!*Object {
     const list = try python.made(python.PyList_New(0));
     errdefer python.drop(list);
     for (state.logs.items) |*log| {

@@ -45,6 +45,8 @@ pub const Table = struct {
 pub const Host = struct {
     context: *anyopaque,
     table: *const Table,
+    /// Whether code that is kept by its hash is asked for all the same: for who records reads.
+    wants_kept_code: bool = true,
 };
 
 /// Gas between two looks at the clock: some fifty microseconds of instructions.

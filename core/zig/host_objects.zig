@@ -44,12 +44,13 @@ pub const Context = struct {
     has_warm_slots: bool = true,
     /// Of a whole transaction: the precompiles that are warm from its start, and all else is cold.
     warm: ?host_of.Precompiles = null,
+    wants_kept_code: bool = true,
     held: std.ArrayList(*Object) = .empty,
     /// What the last precompile gave.
     answer: ?*Object = null,
 
     pub fn host(self: *Context) host_of.Host {
-        return .{ .context = self, .table = &table };
+        return .{ .context = self, .table = &table, .wants_kept_code = self.wants_kept_code };
     }
 
     pub fn release(self: *Context) void {
@@ -111,9 +112,10 @@ fn account(context: *anyopaque, address: *const Address) Error!?host_of.Fields {
     const answer = try call_with_address(Context.asking(context).state, .account_fields, address);
     defer python.drop(answer);
     if (python.is_none(answer)) return null;
+    // as a BlockState has it, or as storage/account.py's Account, with the storage root before the code hash
     const fields = try python.sequence(answer);
-    if (fields.size != 3) return error.Refused;
-    const hash = try python.contents(try fields.at(2));
+    if (fields.size != 3 and fields.size != 4) return error.Refused;
+    const hash = try python.contents(try fields.at(fields.size - 1));
     if (hash.len != 32) return error.Refused;
     return .{
         .nonce = std.math.cast(u64, try python.word_of(try fields.at(0))) orelse return error.Refused,

@@ -216,16 +216,19 @@ pub const State = struct {
         const held = if (known.held) |*held| held else return &codes.empty;
         if (held.code) |found| return found;
         if (std.mem.eql(u8, &held.code_hash, &empty_hash)) return &codes.empty;
-        const bytes = try self.host.table.code(self.host.context, &known.address);
-        const found = try self.kept_code(&held.code_hash, bytes);
-        held.code = found;
-        return found;
+        const kept = if (self.host.wants_kept_code) null else try self.kept_code(&held.code_hash, null);
+        held.code = kept orelse blk: {
+            const bytes = try self.host.table.code(self.host.context, &known.address);
+            break :blk try self.kept_code(&held.code_hash, bytes);
+        };
+        return held.code.?;
     }
 
-    fn kept_code(self: *State, hash: *const Hash, bytes: []const u8) Error!*const Code {
+    /// The code with this hash; null where it is not kept yet and its bytes are not given.
+    fn kept_code(self: *State, hash: *const Hash, bytes: ?[]const u8) Error!?*const Code {
         try self.code_references.ensureUnusedCapacity(self.memory, 1);
         self.host.table.hold(self.host.context);
-        const found = codes.cache.get(hash) orelse try codes.cache.put(hash, bytes);
+        const found = codes.cache.get(hash) orelse try codes.cache.put(hash, bytes orelse return null);
         self.code_references.appendAssumeCapacity(found);
         return found;
     }

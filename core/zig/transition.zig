@@ -47,6 +47,8 @@ pub const Purchase = struct {
     advance: Word,
     access_list: []const Access = &.{},
     authorizations: []const Authorization = &.{},
+    /// Whether nothing that it leaves will be read, so that nobody is paid and nothing deleted.
+    is_off_chain: bool = false,
 };
 
 pub const Outcome = struct {
@@ -191,6 +193,7 @@ fn settle(state: *State, rules: *const forks.Rules, block: *const host.Block, pu
     const after = std.math.cast(u64, used -| @min(refund, most)) orelse return error.Refused;
     const gas_used = @max(after, purchase.floor_gas);
     if (gas_used > purchase.gas_limit) return error.Refused;
+    if (purchase.is_off_chain) return gas_used;
     try state.add_balance(try state.at(&purchase.sender), try price(purchase.gas_limit - gas_used, purchase.gas_price));
     const coinbase = try state.at(&block.coinbase);
     try state.add_balance(coinbase, try price(gas_used, purchase.tip));

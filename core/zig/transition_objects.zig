@@ -1,4 +1,4 @@
-//! run_transaction: a transaction or a call as a whole with Python's objects, and the outcome.
+//! run_transaction and run_call: a transaction or a call as a whole with Python's objects, and the outcome.
 
 const std = @import("std");
 const Error = @import("errors.zig").Error;
@@ -12,6 +12,7 @@ const run_objects = @import("run_objects.zig");
 const state_of = @import("state.zig");
 const transition = @import("transition.zig");
 const watch_objects = @import("watch_objects.zig");
+const Watch = @import("watch.zig").Watch;
 
 const Allocator = std.mem.Allocator;
 const Object = python.Object;
@@ -69,25 +70,39 @@ fn authorizations_of(arena: Allocator, object: *Object) Error![]const transition
 
 /// run_transaction(state, helper, block, transaction, purchase, warm, wants_named, watch)
 pub fn run_transaction(arguments: []const *Object) Error!*Object {
-    return run(arguments) catch |failure| switch (failure) {
+    return none_if_refused(run(arguments, false));
+}
+
+/// run_call(state, helper, block, transaction, purchase, warm)
+pub fn run_call(arguments: []const *Object) Error!*Object {
+    return none_if_refused(run(arguments, true));
+}
+
+fn none_if_refused(outcome: Error!*Object) Error!*Object {
+    return outcome catch |failure| switch (failure) {
         error.Raised => error.Raised,
         error.Refused, error.OutOfMemory => python.none(),
     };
 }
 
-fn run(arguments: []const *Object) Error!*Object {
+fn run(arguments: []const *Object, comptime is_off_chain: bool) Error!*Object {
     var counted: memory_of.Counted = .{ .child = memory_of.core.allocator(), .limit = .init(run_objects.most_memory) };
     var arena_state: std.heap.ArenaAllocator = .init(counted.allocator());
     defer arena_state.deinit();
     const arena = arena_state.allocator();
-    var context: host_objects.Context = .{ .state = arguments[0], .helper = arguments[1] };
+    var context: host_objects.Context = .{
+        .state = arguments[0],
+        .helper = arguments[1],
+        .wants_kept_code = !is_off_chain,
+    };
     defer context.release();
     const block = try run_objects.block_of(arguments[2]);
     const transaction = try run_objects.transaction_of(arena, &context, arguments[3]);
-    const purchase = try purchase_of(arena, arguments[4]);
+    var purchase = try purchase_of(arena, arguments[4]);
+    purchase.is_off_chain = is_off_chain;
     context.warm = try .of(try python.contents(arguments[5]));
-    const wants_named = try python.is_true(arguments[6]);
-    var watch = try watch_objects.of(arena, arguments[7]);
+    const wants_named = if (is_off_chain) false else try python.is_true(arguments[6]);
+    var watch: ?Watch = if (is_off_chain) null else try watch_objects.of(arena, arguments[7]);
     var state: state_of.State = .{ .memory = arena, .host = context.host() };
     defer state.deinit();
     var machine: machine_of.Machine = .init(counted.allocator());
@@ -97,6 +112,7 @@ fn run(arguments: []const *Object) Error!*Object {
     defer context.lock.take();
     const outcome = try transition.execute(&machine, &state, &block, &transaction, &purchase);
     context.lock.take();
+    if (is_off_chain) return answer_alone(&state, &outcome);
     const found = answer(arena, &state, &outcome, wants_named);
     return python.gathered(2, .{ found, watch_objects.events_of(&watch) });
 }
@@ -112,5 +128,18 @@ fn answer(arena: Allocator, state: *state_of.State, outcome: *const transition.O
         python.integer(outcome.spare_gas),
         if (outcome.created) |address| python.bytes(&address) else @as(Error!*Object, python.none()),
         effects.net_of(arena, state, wants_named),
+    });
+}
+
+/// (status, output, detail, gas used, before refunds, spare gas, logs)
+fn answer_alone(state: *state_of.State, outcome: *const transition.Outcome) Error!*Object {
+    return python.gathered(7, .{
+        python.integer(@intFromEnum(outcome.result.status)),
+        python.bytes(outcome.result.output),
+        run_objects.detail_of(&outcome.result.detail),
+        python.integer(outcome.gas_used),
+        python.integer(outcome.gas_used_before_refund),
+        python.integer(outcome.spare_gas),
+        effects.logs_of(state),
     });
 }

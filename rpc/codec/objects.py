@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from zevm.chain.calls.overrides import BlockOverrides, StateOverride
 from zevm.chain.types import AccessListEntry, Authorization, Log, Withdrawal
@@ -10,7 +10,7 @@ from zevm.chain.types.block_reference import BlockReference
 from zevm.chain.types.transaction import BLOB_BYTES
 from zevm.rpc.codec import scalars
 from zevm.rpc.codec.scalars import Decoder, kind_of, schema
-from zevm.rpc.errors import InvalidParamsError, ServerError
+from zevm.rpc.errors import InvalidParamsError, RpcError, ServerError
 from zevm.storage.primitives import Address, Hash32
 
 MAX_TOPICS = 4
@@ -25,6 +25,28 @@ def decode_fields(value: object, table: Mapping[str, tuple[str, Decoder]]) -> di
         return {}
     if type(value) is not dict:
         raise InvalidParamsError(f"expected an object, got {kind_of(value)}")
+    decoded = _decode_in_its_order(value, table) if len(value) <= len(table) else None
+    return _decode_in_table_order(value, table) if decoded is None else decoded
+
+
+def _decode_in_its_order(value: dict[str, object], table: Mapping[str, tuple[str, Decoder]]) -> dict[str, Any] | None:
+    """The members that there are; None where the table's order matters: after an error, and of two for one own name."""
+    decoded: dict[str, Any] = {}
+    try:
+        for wire_name, item in value.items():
+            row = table.get(wire_name)
+            if row is None or item is None:
+                continue
+            own_name, decoder = row
+            if own_name in decoded:
+                return None
+            decoded[own_name] = decoder(item)
+    except RpcError:
+        return None
+    return decoded
+
+
+def _decode_in_table_order(value: dict[str, object], table: Mapping[str, tuple[str, Decoder]]) -> dict[str, Any]:
     decoded: dict[str, Any] = {}
     for wire_name, (own_name, decoder) in table.items():
         item = value.get(wire_name)
@@ -37,8 +59,7 @@ def decode_fields(value: object, table: Mapping[str, tuple[str, Decoder]]) -> di
     return decoded
 
 
-@dataclass(frozen=True, slots=True)
-class TransactionArguments:
+class TransactionArguments(NamedTuple):
     """A call or transaction object from a client; None for absent members. Fees in wei per gas."""
 
     sender: Address | None = None
@@ -149,7 +170,8 @@ def transaction_arguments(value: object) -> TransactionArguments:
 
 def arguments_from(decoded: dict[str, Any]) -> TransactionArguments:
     """The object of decoded fields. Raises ServerError for contradictory fees."""
-    _check_fees(decoded)
+    if "max_fee_per_gas" in decoded or "max_priority_fee_per_gas" in decoded:
+        _check_fees(decoded)
     return TransactionArguments(**decoded)
 
 

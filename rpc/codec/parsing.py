@@ -62,8 +62,9 @@ def parse(body: bytes) -> Any:
         if "infinity" not in str(error):
             raise ParseError from error
         return _parse_exactly(body)
-    members = message if type(message) is list else (message,)
-    for member in members:
+    if type(message) is dict:
+        return _parse_exactly(body) if type(message.get("id")) is float else message
+    for member in message if type(message) is list else ():
         if type(member) is dict and type(member.get("id")) is float:
             return _parse_exactly(body)
     return message

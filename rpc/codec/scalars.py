@@ -5,6 +5,7 @@ Objects (calls, filters, overrides) are decoded in `rpc.codec.objects`.
 """
 
 import re
+from binascii import unhexlify
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -54,6 +55,11 @@ def _hex_digits(value: object) -> str:
 @schema(type="string", pattern="^0x([0-9a-fA-F]{2})*$")
 def data(value: object) -> bytes:
     """Bytes of any length from 0x-prefixed hex."""
+    if type(value) is str and value[:2] == "0x":
+        try:
+            return unhexlify(value[2:])
+        except ValueError:
+            pass  # what is wrong is told below
     digits = _hex_digits(value)
     if len(digits) & 1:
         raise InvalidParamsError("hex string of odd length")
@@ -72,13 +78,15 @@ def _fixed(value: object, size: int, name: str) -> bytes:
 @schema(type="string", pattern="^0x[0-9a-fA-F]{40}$")
 def address(value: object) -> Address:
     """A 20-byte address; mixed case is not checked against the checksum, as in geth."""
-    return Address(_fixed(value, 20, "common.Address"))
+    decoded = data(value)
+    return Address(decoded if len(decoded) == 20 else _fixed(value, 20, "common.Address"))
 
 
 @schema(type="string", pattern="^0x[0-9a-fA-F]{64}$")
 def hash32(value: object) -> Hash32:
     """A 32-byte hash."""
-    return Hash32(_fixed(value, 32, "common.Hash"))
+    decoded = data(value)
+    return Hash32(decoded if len(decoded) == 32 else _fixed(value, 32, "common.Hash"))
 
 
 def _quantity(value: object, bits: int) -> int:
@@ -229,6 +237,8 @@ def block_number(value: object) -> BlockReference:
 )
 def block_reference(value: object) -> BlockReference:
     """A block by number, tag, 32-byte hash, or EIP-1898 object."""
+    if type(value) is str and value in _TAGS:
+        return _TAGS[value]
     if type(value) is dict:
         return _eip1898(value)
     if type(value) is str and len(value) == 66:

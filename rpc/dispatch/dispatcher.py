@@ -5,8 +5,7 @@ Light calls are answered at once, in `begin` itself; the rest is a coroutine.
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Coroutine, Iterable
 from functools import partial
 from typing import Any
 
@@ -33,6 +32,7 @@ from zevm.rpc.codec.parsing import (
     parse,
     parse_large,
 )
+from zevm.rpc.dispatch.calls import Call, parts_of
 from zevm.rpc.dispatch.error_translation import to_rpc_error
 from zevm.rpc.dispatch.suggestions import Suggestions
 from zevm.rpc.errors import (
@@ -62,34 +62,6 @@ Pending = Coroutine[Any, Any, Reply] | asyncio.Future[Reply]
 """A pending answer; None is one that is not sent (notifications)."""
 
 
-class Call:
-    """One pending request: either `error` is set, or `method` and `arguments` are."""
-
-    __slots__ = ("_error", "arguments", "identifier", "is_notification", "method", "name", "params", "started")
-
-    def __init__(self) -> None:
-        self.identifier: Any = None
-        self.is_notification = False
-        self.name = ""
-        self.params: Any = None
-        self.method: Method | None = None
-        self.arguments: list[Any] = []
-        self._error: RpcError | None = None
-        self.started = 0.0
-
-    @property
-    def error(self) -> RpcError | None:
-        """The error of a refused or failed call."""
-        return self._error
-
-    @error.setter
-    def error(self, error: RpcError | None) -> None:
-        if error is not None:
-            # its frames hold the call, and with it the body's values, in a circle that only the collector ends
-            error.__traceback__ = error.__context__ = error.__cause__ = None
-        self._error = error
-
-
 Received = Call | Iterable[Call] | bytes
 """A body's content: one call, a batch, or an encoded refusal."""
 
@@ -111,7 +83,7 @@ class Dispatcher:
     def begin(self, body: bytes, caller: Caller | None = None) -> Reply | Pending:
         """The answer to a body if it is available at once, otherwise an awaitable of it.
 
-        A future is a running write, which completes even without an awaiter, unless it is a LongWrite.
+        A future is a running write, which completes even without an awaiter, unless it is a ClientsAnswer.
         """
         if len(body) > LOOP_BODY_BYTES:
             return self._begin_large(body, caller)
@@ -182,7 +154,7 @@ class Dispatcher:
     def _read(self, message: Any) -> Call:
         call = Call()
         if type(message) is not dict:
-            call.error = InvalidRequestError()
+            call.fail(InvalidRequestError())
             return call
         identifier = message.get("id", _ABSENT)
         name = message.get("method")
@@ -190,7 +162,7 @@ class Dispatcher:
         if valid_identifier and identifier is not _ABSENT:
             call.identifier = identifier
         if message.get("jsonrpc") != "2.0" or type(name) is not str or not name or not valid_identifier:
-            call.error = InvalidRequestError()
+            call.fail(InvalidRequestError())
             return call
         call.is_notification = identifier is _ABSENT
         call.name, call.params = name, message.get("params")
@@ -203,7 +175,7 @@ class Dispatcher:
             call.arguments = decode_arguments(call.method, call.params)
         except RpcError as error:
             forget_origin(error)
-            call.error = error
+            call.fail(error)
         return call
 
     def _answer_light(self, call: Call, caller: Caller | None) -> Reply | Pending:
@@ -224,7 +196,8 @@ class Dispatcher:
                 await self.workers.run(provide, result)
                 result = self.run_light(call, caller)
         except Exception as error:
-            call.error, result = to_rpc_error(self._services, call.name, error), None
+            call.fail(to_rpc_error(self._services, call.name, error))
+            result = None
         return await self._answer_later(call, result) if type(result) is Later else self._finish(call, result)
 
     async def _coroutine_provided(self, call: Call, method: Method, prefix: tuple[Any, ...]) -> Any:
@@ -253,7 +226,7 @@ class Dispatcher:
         except NotAtHandError as absent:
             return absent
         except Exception as error:
-            call.error = to_rpc_error(self._services, call.name, error)
+            call.fail(to_rpc_error(self._services, call.name, error))
             return None
 
     async def _encode(self, call: Call, result: Later | Encoded) -> bytes:
@@ -270,7 +243,7 @@ class Dispatcher:
         try:
             reply = await self._encode(call, later)
         except Exception as error:
-            call.error = to_rpc_error(self._services, call.name, error)
+            call.fail(to_rpc_error(self._services, call.name, error))
         return self._finish(call, None, reply)
 
     async def _answer(self, call: Call, caller: Caller | None) -> Reply:
@@ -289,7 +262,7 @@ class Dispatcher:
             if type(result) is Later or type(result) is Encoded:
                 reply = await self._encode(call, result)
         except Exception as error:
-            call.error = to_rpc_error(self._services, call.name, error)
+            call.fail(to_rpc_error(self._services, call.name, error))
         return self._finish(call, result, reply)
 
     def _begin_execution(self, call: Call, method: Method, caller: Caller | None) -> Reply | Pending:
@@ -297,32 +270,32 @@ class Dispatcher:
         kind = self.kind_of(call, method)
         if kind is None or not self.brief.expects(kind):
             return self._execute_apart(call, method, caller, kind)
-        if not self.brief.turns.is_free:
-            return self._execute_in_turn(call, method, caller, kind)
-        outcome = self.brief.turns.run(partial(self._execute_here, call, method, caller, kind))
-        return self._execute_apart(call, method, caller, kind) if outcome is NOT_BRIEF else outcome
+        turn: Callable[[], Reply | Pending] = partial(self._execute_in_turn, call, method, caller, kind)
+        turns = self.brief.turns
+        return turns.run(turn) if turns.is_free else turns.wait(turn)
 
     def kind_of(self, call: Call, method: Method) -> Kind | None:
         """None where the call is for another thread, also where what it names is unknown: there it is told."""
         if method.kind is None or not self.brief.is_on:
             return None
-        with suppress(Exception):
+        try:
             kind = method.kind(self._services, *call.arguments)
-            return None if kind is None else (method.name, *kind)
-        return None
+        except Exception:
+            return None
+        return None if kind is None else (method.name, *kind)
 
     def _execute_here(self, call: Call, method: Method, caller: Caller | None, kind: Kind) -> Any:
         """The answer to a call, made on the event loop; NOT_BRIEF where that would take too long."""
         reply = None
         try:
-            reply = self.brief.run(kind, (execute_briefly, *self.job_of(call, method, caller)[1:]))
+            reply = self.brief.run(kind, (execute_briefly, *self._work_of(call, method, caller)))
         except Exception as error:
-            call.error = to_rpc_error(self._services, call.name, error)
+            call.fail(to_rpc_error(self._services, call.name, error))
         return reply if reply is NOT_BRIEF else self._finish(call, None, reply)
 
-    async def _execute_in_turn(self, call: Call, method: Method, caller: Caller | None, kind: Kind) -> Reply:
-        outcome = await self.brief.turns.wait_and_run(partial(self._execute_here, call, method, caller, kind))
-        return await self._execute_apart(call, method, caller, kind) if outcome is NOT_BRIEF else outcome
+    def _execute_in_turn(self, call: Call, method: Method, caller: Caller | None, kind: Kind) -> Reply | Pending:
+        outcome = self._execute_here(call, method, caller, kind)
+        return self._execute_apart(call, method, caller, kind) if outcome is NOT_BRIEF else outcome
 
     async def _execute_apart(self, call: Call, method: Method, caller: Caller | None, kind: Kind | None) -> Reply:
         """The answer to a call, made on a worker. kind: what its time says something about."""
@@ -331,7 +304,7 @@ class Dispatcher:
         try:
             reply = await self.workers.run(*job)
         except Exception as error:
-            call.error = to_rpc_error(self._services, call.name, error)
+            call.fail(to_rpc_error(self._services, call.name, error))
         note()
         return self._finish(call, None, reply)
 
@@ -350,11 +323,11 @@ class Dispatcher:
     def _write_here(self, call: Call, method: Method, caller: Caller | None, kind: Kind) -> Any:
         """The answer to a call, made on the event loop; NOT_BRIEF, with nothing done, where that cannot be."""
         reply = None
-        job = (write_briefly, *self.job_of(call, method, caller)[1:])
+        job = (write_briefly, *self._work_of(call, method, caller))
         try:
             reply = self._services.chain.writer.run_here(self.brief_sends.run, kind, job)
         except Exception as error:
-            call.error = to_rpc_error(self._services, call.name, error)
+            call.fail(to_rpc_error(self._services, call.name, error))
         return NOT_BRIEF if reply is NOT_BRIEF or reply is NOT_LENT else self._finish(call, None, reply)
 
     def _once_told(self, reply: Reply) -> Reply | asyncio.Future[Reply]:
@@ -388,7 +361,7 @@ class Dispatcher:
         self, call: Call, note: Callable[[], None] | None, reply: Reply, failure: Exception | None
     ) -> Reply:
         if failure is not None:
-            call.error = to_rpc_error(self._services, call.name, failure)
+            call.fail(to_rpc_error(self._services, call.name, failure))
         if note is not None:
             note()
         return self._finish(call, None, reply)
@@ -397,8 +370,12 @@ class Dispatcher:
         """The function that executes or writes for a call and encodes its answer, and its arguments. On any thread."""
         writing = write_in_steps if method.is_long else write
         work: Callable[..., Any] = execute_and_encode if method.cost is Cost.EXECUTION else writing
+        return (work, *self._work_of(call, method, caller))
+
+    def _work_of(self, call: Call, method: Method, caller: Caller | None) -> tuple[Any, ...]:
+        """The arguments of what executes or writes for a call."""
         prefix = (self._services, caller) if method.connection else (self._services,)
-        return (work, call.identifier, method.function, *prefix, *call.arguments)
+        return (call.identifier, method.function, *prefix, *call.arguments)
 
     def _finish(self, call: Call, result: Any, reply: Reply = None) -> Reply:
         """The answer of a call that has ended. `reply`: its answer if a worker has encoded it."""
@@ -418,12 +395,14 @@ class Dispatcher:
         return reply
 
     def _encode_reply(self, call: Call, result: Any) -> bytes:
-        if call.error is None:
+        error = call.error
+        if error is None:
             try:
                 return success(call.identifier, result)
-            except (TypeError, ValueError) as error:
-                call.error = to_rpc_error(self._services, call.name, error)
-        return failure(call.identifier, call.error)
+            except (TypeError, ValueError) as fault:
+                error = to_rpc_error(self._services, call.name, fault)
+                call.fail(error)
+        return failure(call.identifier, error)
 
     async def _answer_batch(self, calls: Iterable[Call], caller: Caller | None) -> Reply:
         replies: list[bytes] = []
@@ -432,7 +411,7 @@ class Dispatcher:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._limits.request_seconds
         slice_end = loop.time() + LOOP_SLICE_SECONDS
-        for part in _parts(calls, self._limits.write_group_commands):
+        for part in parts_of(calls, self._limits.write_group_commands):
             now = loop.time()
             if exhausted is None and now > deadline:
                 exhausted = TimedOutError()
@@ -453,7 +432,8 @@ class Dispatcher:
         if len(part) > 1 and exhausted is None:
             return [await answer for answer in self._begin_together(part, caller)]
         for call in part:
-            call.error = call.error or exhausted
+            if exhausted is not None and call.error is None:
+                call.fail(exhausted)
         return [await self._answer(call, caller) for call in part]
 
     def _unknown(self, name: str) -> RpcError:
@@ -482,19 +462,3 @@ def _refusal(error: RpcError) -> bytes:
     if isinstance(error, BatchTooLargeError):
         return b"[" + failure(error.identifier, error) + b"]"
     return failure(None, error)
-
-
-def _parts(calls: Iterable[Call], most: int) -> Iterator[list[Call]]:
-    """A batch's calls in their order: one by one, but for neighbours that share a sync, at most `most` together."""
-    together: list[Call] = []
-    for call in calls:
-        shares = call.error is None and call.method is not None and call.method.shares_sync
-        if together and (not shares or len(together) >= most):
-            yield together
-            together = []
-        if shares:
-            together.append(call)
-        else:
-            yield [call]
-    if together:
-        yield together

@@ -3,8 +3,10 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
+
+from zevm.rpc.execution.pending import ClientsAnswer
 
 TURN_SECONDS = 0.001
 """Time of the executions in one round of the event loop: none begins later than this. The others wait for the next
@@ -17,7 +19,7 @@ class Turns:
 
     def __init__(self) -> None:
         self._left_seconds = TURN_SECONDS
-        self._waiting: deque[tuple[Callable[[], Any], asyncio.Future[Any]]] = deque()
+        self._waiting: deque[tuple[Callable[[], Any], ClientsAnswer]] = deque()
         self._is_renewing = False
 
     @property
@@ -34,12 +36,12 @@ class Turns:
             self._left_seconds -= time.perf_counter() - begun
             self._renew_later()
 
-    async def wait_and_run(self, function: Callable[[], Any]) -> Any:
-        """Its result, in a later round. It does not run where the waiting task is cancelled before."""
-        future = asyncio.get_running_loop().create_future()
-        self._waiting.append((function, future))
+    def wait(self, function: Callable[[], Any]) -> ClientsAnswer:
+        """Its result, or that of a coroutine that it gives, in a later round; it does not run if that is cancelled."""
+        answer = ClientsAnswer(loop=asyncio.get_running_loop())
+        self._waiting.append((function, answer))
         self._renew_later()
-        return await future
+        return answer
 
     def _renew_later(self) -> None:
         if not self._is_renewing:
@@ -49,12 +51,35 @@ class Turns:
     def _renew(self) -> None:
         self._is_renewing, self._left_seconds = False, TURN_SECONDS
         while self._waiting and self._left_seconds > 0:
-            function, future = self._waiting.popleft()
-            if future.done():
+            function, answer = self._waiting.popleft()
+            if answer.done():
                 continue
             try:
-                future.set_result(self.run(function))
+                result = self.run(function)
             except Exception as error:
-                future.set_exception(error)
+                answer.set_exception(error)
+                continue
+            if isinstance(result, Coroutine):
+                _follow(answer, asyncio.get_running_loop().create_task(result))
+            else:
+                answer.set_result(result)
         if self._waiting:
             self._renew_later()
+
+
+def _follow(answer: ClientsAnswer, task: "asyncio.Task[Any]") -> None:
+    """Let a task's end be the answer's, and have the task end with the answer."""
+
+    def end(done: "asyncio.Task[Any]") -> None:
+        if answer.done():
+            return
+        error = None if done.cancelled() else done.exception()
+        if done.cancelled():
+            answer.cancel()
+        elif error is not None:
+            answer.set_exception(error)
+        else:
+            answer.set_result(done.result())
+
+    task.add_done_callback(end)
+    answer.add_done_callback(lambda _: task.cancel())

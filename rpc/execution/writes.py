@@ -8,15 +8,12 @@ from typing import Any
 
 from zevm.chain.concurrency.deadline import Cancellation
 from zevm.chain.concurrency.writer import Writer, WriterStoppedError
+from zevm.rpc.execution.pending import ClientsAnswer
 
 Reply = bytes | None
 Job = tuple[Callable[..., Any], *tuple[Any, ...]]
 Finish = Callable[[bytes | None, Exception | None], Reply]
 """Makes the answer of what the writer has made, or of its error."""
-
-
-class LongWrite(asyncio.Future[Reply]):
-    """The pending answer of long work: cancelling it, when the client disconnects, ends the work soon."""
 
 
 class Writes:
@@ -28,7 +25,7 @@ class Writes:
     def begin(self, job: Job, finish: Finish, *, is_long: bool, shares: bool) -> asyncio.Future[Reply]:
         """Submit one piece of work; its answer. Without an awaiter, long work ends after the current part."""
         loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Reply] = LongWrite(loop=loop) if is_long else loop.create_future()
+        answer: asyncio.Future[Reply] = ClientsAnswer(loop=loop) if is_long else loop.create_future()
         cancellation = Cancellation() if is_long else None
 
         def end(left: asyncio.Future[Reply]) -> None:

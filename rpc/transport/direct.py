@@ -13,7 +13,8 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from zevm.rpc.dispatch.dispatcher import Dispatcher, Pending
-from zevm.rpc.execution.writes import LongWrite, Reply
+from zevm.rpc.execution.pending import ClientsAnswer
+from zevm.rpc.execution.writes import Reply
 from zevm.rpc.limits import Limits
 from zevm.rpc.memory.budgets import InputBudget
 from zevm.rpc.memory.sources import CLIENT
@@ -36,10 +37,14 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class KnownHead(NamedTuple):
-    """The reading of a head whose bytes came before: a direct request with a body of this size."""
+    """The reading of a head whose bytes came before: a direct request with a body of this size.
+
+    answer: the beginning of the answer, up to its length.
+    """
 
     headers: Headers
     body_bytes: int
+    answer: bytes
 
 
 class Door:
@@ -53,17 +58,22 @@ class Door:
         self._bodies = Bodies(limits, budget)
         self._heads: LRU[bytes, KnownHead] = LRU(KNOWN_HEADS)
 
-    def known(self, data: bytes) -> tuple[Headers, bytes] | None:
-        """The headers and the body of what is one whole request, if a head of the very same bytes was kept."""
-        end = data.find(END_OF_HEAD, 0, KNOWN_HEAD_BYTES) + len(END_OF_HEAD)
+    def known(self, data: bytes) -> tuple[KnownHead, bytes] | None:
+        """The head and the body of what is one whole request, if a head of the very same bytes was kept."""
+        end = data.find(END_OF_HEAD, 0, KNOWN_HEAD_BYTES) + 4
         head: KnownHead | None = self._heads.get(data[:end])
-        return None if head is None or len(data) - end != head.body_bytes else (head.headers, data[end:])
+        return None if head is None or len(data) - end != head.body_bytes else (head, data[end:])
 
     def keep(self, data: bytes, headers: Headers, body_bytes: int) -> None:
         """Keep the head of a direct request that came alone, and whole, and whose connection stays open."""
         size = len(data) - body_bytes
         if size <= KNOWN_HEAD_BYTES and data.find(END_OF_HEAD) == size - len(END_OF_HEAD):
-            self._heads[data[:size]] = KnownHead(headers, body_bytes)
+            self._heads[data[:size]] = KnownHead(headers, body_bytes, self.answer_to(headers))
+
+    def answer_to(self, headers: Headers) -> bytes:
+        """The beginning of the answer to an admitted request, up to its length."""
+        cors = b"".join([b"%b: %b\r\n" % pair for pair in self.guard.cors_headers(headers)])
+        return b"%b%bcontent-length: " % (_HEAD, cors)
 
     def admits(self, headers: Headers) -> bool:
         """Whether a POST / with these headers may go the direct way. Names are lower case."""
@@ -214,8 +224,12 @@ class DirectRequest:
         try:
             reply = self._door.dispatcher.begin(body)
         except Exception as error:
-            self._fail(error)
+            self.fail(error)
             return
+        self.settle(reply)
+
+    def settle(self, reply: Reply | Pending) -> None:
+        """Answer with what the dispatcher has begun."""
         if reply is None or isinstance(reply, bytes):
             self._answer(reply or b"")
         else:
@@ -224,7 +238,7 @@ class DirectRequest:
     def _wait(self, reply: Pending) -> None:
         if isinstance(reply, asyncio.Future):
             # a write goes on without its client
-            self._work, self._ends_with_client = reply, isinstance(reply, LongWrite)
+            self._work, self._ends_with_client = reply, isinstance(reply, ClientsAnswer)
         else:
             before = CLIENT.set(self._line.client[0] if self._line.client else None)
             self._work, self._ends_with_client = self._line.loop.create_task(reply), True
@@ -242,26 +256,27 @@ class DirectRequest:
         if error is None:
             self._answer(work.result() or b"")
         else:
-            self._fail(error)
+            self.fail(error)
 
     def _answer(self, body: bytes) -> None:
         line = self._line
         if self.disconnected or line.transport.is_closing():
             return
-        cors = self._door.guard.cors_headers(self._headers)
         if len(body) >= PIECE_BYTES or line.flow.write_paused:
+            cors = self._door.guard.cors_headers(self._headers)
 
             async def application(scope: Scope, _: Receive, send: Send) -> None:
                 await send_json(scope, send, body, cors)
 
             self._answer_by(application)
             return
-        extra = b"".join(b"%b: %b\r\n" % pair for pair in cors)
         end = b"\r\n" if self.keep_alive else _CLOSE
-        line.transport.write(b"%b%bcontent-length: %d\r\n%b%b" % (_HEAD, extra, len(body), end, body))
+        line.transport.write(b"%b%d\r\n%b%b" % (self._door.answer_to(self._headers), len(body), end, body))
         self._complete()
 
-    def _fail(self, error: BaseException) -> None:
+    def fail(self, error: BaseException) -> None:
+        """Let the application answer for an error that has no answer."""
+
         async def application(*_: Any) -> None:
             raise error
 

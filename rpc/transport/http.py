@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from zevm.rpc.dispatch.dispatcher import Dispatcher
-from zevm.rpc.execution.writes import LongWrite, Reply
+from zevm.rpc.execution.pending import ClientsAnswer
+from zevm.rpc.execution.writes import Reply
 from zevm.rpc.memory.sources import CLIENT
 from zevm.rpc.services import Services
 from zevm.rpc.transport.asgi import Endpoint, Receive, Scope, Send
@@ -145,7 +146,7 @@ class HttpEndpoint:
     async def _answer(self, body: bytes, receive: Receive) -> tuple[bool, Reply]:
         """Whether the client is still connected, and its answer."""
         reply = self._dispatcher.begin(body)
-        if isinstance(reply, asyncio.Future) and not isinstance(reply, LongWrite):
+        if isinstance(reply, asyncio.Future) and not isinstance(reply, ClientsAnswer):
             return True, await reply
         if reply is None or isinstance(reply, bytes):
             return True, reply

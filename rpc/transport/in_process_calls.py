@@ -16,7 +16,8 @@ from zevm.chain.concurrency.deadline import Cancellation, NotAtHandError
 from zevm.chain.concurrency.writer import NOT_LENT
 from zevm.rpc.codec.answers import answer_in_slices, write_briefly
 from zevm.rpc.codec.later import Later
-from zevm.rpc.dispatch.dispatcher import Call, Dispatcher
+from zevm.rpc.dispatch.calls import Call
+from zevm.rpc.dispatch.dispatcher import Dispatcher
 from zevm.rpc.dispatch.error_translation import to_rpc_error
 from zevm.rpc.execution.brief import NOT_BRIEF, OWN_THREAD_BUDGETS, BriefExecutions, Job
 from zevm.rpc.execution.durations import Kind
@@ -57,7 +58,7 @@ class DirectCalls:
         except Exception as error:
             if self._closed:
                 raise NoDirectWayError from None
-            call.error = to_rpc_error(self._services, call.name, error)
+            call.fail(to_rpc_error(self._services, call.name, error))
         self._look()
         return self._dispatcher.reply_of(call, None, reply)
 
@@ -82,7 +83,7 @@ class DirectCalls:
             try:
                 reply = answer_in_slices(call.identifier, result)
             except Exception as error:
-                call.error = to_rpc_error(self._services, call.name, error)
+                call.fail(to_rpc_error(self._services, call.name, error))
         return self._dispatcher.reply_of(call, result, reply)
 
     def _run(self, call: Call, method: Method) -> bytes:

@@ -19,6 +19,9 @@ from zevm.rpc.memory.budgets import Budgets, OutputAccount
 from zevm.rpc.transport.asgi import OUTPUT_EXTENSION
 from zevm.rpc.transport.direct import Application, DirectRequest, Door
 from zevm.rpc.transport.guard import Headers, Refusal, header
+from zevm.rpc.transport.http_bodies import PIECE_BYTES
+from zevm.rpc.transport.idle import IdleWatch
+from zevm.rpc.transport.joining import JoiningTransport
 from zevm.rpc.transport.stall import StallWatch
 from zevm.rpc.transport.unparsed import Turns, Unparsed
 
@@ -32,7 +35,6 @@ PARTS_AT_ONCE = 16
 CHUNKED_BYTES = 2_048
 """Minimum size of a part within a body of unknown length: what follows the body in it are a few dozen requests."""
 
-_CONTINUE = b"HTTP/1.1 100 "
 _HEAD_TOO_LARGE = Refusal(431, f"request head too large (limit {REQUEST_HEAD_BYTES} bytes)")
 
 
@@ -63,43 +65,6 @@ class SharedState(ServerState):
 
 class HeadRefusedError(Exception):
     """The request's head is refused; ends its parsing."""
-
-
-class JoiningTransport:
-    """Delays the head of an answer until its body, so that both leave in one write.
-
-    A client that closes after the head has then read everything, and a system call is saved.
-    """
-
-    __slots__ = ("_head", "_is_whole", "_transport")
-
-    def __init__(self, transport: asyncio.Transport) -> None:
-        self._transport = transport
-        self._head = b""
-        self._is_whole = False
-
-    def write(self, data: bytes) -> None:
-        """Write, unless it is the head, which comes first. To a client that was dropped nothing is written."""
-        if self._transport.is_closing():
-            return
-        if self._is_whole or data.startswith(_CONTINUE):
-            self._transport.write(data)
-        elif self._head:
-            self._transport.write(self._head + data)
-            self._head, self._is_whole = b"", True
-        else:
-            self._head = data
-
-    def close(self) -> None:
-        """Write the delayed head and close."""
-        if self._head and not self._transport.is_closing():
-            self._transport.write(self._head)
-            self._head = b""
-        self._transport.close()
-
-    def is_closing(self) -> bool:
-        """Whether the connection is closing."""
-        return self._transport.is_closing()
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -137,6 +102,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._is_ending = False
         self._is_upgraded = False
         self._stall: StallWatch | None = None
+        self._idle = IdleWatch(self.loop, config.timeout_keep_alive, self.timeout_keep_alive_handler)
         self._extensions: Any = {OUTPUT_EXTENSION: self._open_account}
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -328,10 +294,25 @@ class HttpProtocol(HttpToolsProtocol):
             return False
         self._cancel_head_timer()
         self._unset_keepalive_if_required()
-        request = DirectRequest(self, door, known[0], keep_alive=True, is_turn=True)
+        head, body = known
+        reply, failure = None, None
+        try:
+            reply = door.dispatcher.begin(body)
+        except Exception as error:
+            failure = error
+        is_free = not (self.flow.write_paused or self.transport.is_closing())
+        if is_free and type(reply) is bytes and len(reply) < PIECE_BYTES:
+            # most requests: no object is made for them
+            self.transport.write(b"%b%d\r\n\r\n%b" % (head.answer, len(reply), reply))
+            self.on_response_complete()
+            return True
+        request = DirectRequest(self, door, head.headers, keep_alive=True, is_turn=True)
+        request.more_body = False
         self.cycle, self._running = cast(Any, request), request
-        request.feed(known[1])
-        request.complete(at_once=True)
+        if failure is None:
+            request.settle(reply)
+        else:
+            request.fail(failure)
         return True
 
     def _is_plain(self) -> bool:
@@ -398,8 +379,16 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Go on to the next request of the pipeline, or to the refusal that ends it."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
         is_last = not self.pipeline
-        super().on_response_complete()
+        self.flow.resume_reading()
+        if is_last:
+            self._idle.begin()
+        else:
+            self._unset_keepalive_if_required()
+            self._start_asgi_task(*self.pipeline.pop())
         if self.transport.is_closing():
             return
         if self._is_ending and is_last:
@@ -446,6 +435,10 @@ class HttpProtocol(HttpToolsProtocol):
         self.flow.resume_reading()
         super().handle_websocket_upgrade()
 
+    def _unset_keepalive_if_required(self) -> None:
+        """The connection is at work (uvicorn)."""
+        self._idle.since = None
+
     def timeout_keep_alive_handler(self) -> None:
         """Close after the idle time; later bytes are not read."""
         self._drop()
@@ -470,6 +463,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._unparsed.clear()
         self._shared.turns.leave(self)
         self._cancel_head_timer()
+        self._idle.close()
         if self._stall is not None:
             self._stall.free()
 

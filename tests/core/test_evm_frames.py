@@ -95,11 +95,11 @@ def world() -> dict[Address, MemoryAccount]:
 
 
 REQUESTS = {name: request for name, (_, request) in KINDS.items()} | {
-    "ways to end": replace(PAID, to=MAKER, gas_limit=5_000_000),
-    "few ways to end": replace(PAID, to=MAKER, gas_limit=120_000),
-    "names": replace(PAID, to=NAMER),
-    "a creation of what is not code": replace(PAID, to=None, data=deploying(b"\xef\1")),
-    "a payment that nobody can make": replace(FREE, sender=EMPTY, value=0, to=RECURSIVE, gas_limit=2_000_000),
+    "ways to end": PAID._replace(to=MAKER, gas_limit=5_000_000),
+    "few ways to end": PAID._replace(to=MAKER, gas_limit=120_000),
+    "names": PAID._replace(to=NAMER),
+    "a creation of what is not code": PAID._replace(to=None, data=deploying(b"\xef\1")),
+    "a payment that nobody can make": FREE._replace(sender=EMPTY, value=0, to=RECURSIVE, gas_limit=2_000_000),
 }
 SINCE = {name: fork for name, (fork, _) in KINDS.items()} | {"ways to end": Fork.CONSTANTINOPLE}
 
@@ -155,7 +155,7 @@ def test_the_ways_to_end_are_all_there() -> None:
 
 
 def test_the_depth_limit_is_shown() -> None:
-    request = replace(PAID, to=RECURSIVE, gas_limit=3_000_000)
+    request = PAID._replace(to=RECURSIVE, gas_limit=3_000_000)
     recorded = told(Engine.NATIVE, Fork.HOMESTEAD, request, "calls with logs")
     assert recorded == told(Engine.PY_EVM, Fork.HOMESTEAD, request, "calls with logs")
     assert (recorded[0].count(b'"type"'), recorded[0].count(b"max call depth exceeded")) == (1_026, 1)

@@ -6,7 +6,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from types import FrameType
 
 import pytest
@@ -142,7 +141,7 @@ def test_a_cold_slot_is_one_question_with_an_access_list_too() -> None:
     gas = {}
     for entries in ((), listed):
         accounts = {Address(SENDER): MemoryAccount(balance=ETHER), Address(CONTRACT): MemoryAccount(code=code)}
-        request = replace(CallRequest(sender=SENDER, to=CONTRACT), access_list=entries)
+        request = CallRequest(sender=SENDER, to=CONTRACT, access_list=entries)
         used = []
         for chosen in (Engine.NATIVE, Engine.PY_EVM):
             state = CountingState(MemoryReader(accounts))

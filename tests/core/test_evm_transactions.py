@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import replace
 
 import pytest
 
@@ -50,7 +49,7 @@ def accounts() -> dict[Address, MemoryAccount]:
 
 
 PAID = CallRequest(sender=A, to=B, gas_limit=500_000, max_fee_per_gas=3 * GWEI, max_priority_fee_per_gas=GWEI, value=2)
-FREE = replace(PAID, max_fee_per_gas=0, max_priority_fee_per_gas=0)
+FREE = PAID._replace(max_fee_per_gas=0, max_priority_fee_per_gas=0)
 LIST = (AccessListEntry(B, (bytes(31) + b"\1", bytes(32))), AccessListEntry(EMPTY))
 AUTHORIZATIONS = (
     authorize(B),
@@ -61,24 +60,24 @@ AUTHORIZATIONS = (
     authorize(B, nonce=3),
 )
 KINDS: dict[str, tuple[Fork, CallRequest]] = {
-    "transfer": (Fork.FRONTIER, replace(PAID, to=Address(b"\x88" * 20))),
-    "to an empty account": (Fork.FRONTIER, replace(PAID, to=EMPTY, value=0)),
-    "to the sender": (Fork.FRONTIER, replace(PAID, to=A)),
+    "transfer": (Fork.FRONTIER, PAID._replace(to=Address(b"\x88" * 20))),
+    "to an empty account": (Fork.FRONTIER, PAID._replace(to=EMPTY, value=0)),
+    "to the sender": (Fork.FRONTIER, PAID._replace(to=A)),
     "call with a refund and a log": (Fork.FRONTIER, PAID),
     "call for nothing": (Fork.FRONTIER, FREE),
-    "call that fails": (Fork.BYZANTIUM, replace(PAID, to=CALLER)),
-    "call without enough gas": (Fork.FRONTIER, replace(PAID, gas_limit=25_000)),
-    "precompile": (Fork.FRONTIER, replace(PAID, to=Address(bytes(19) + b"\4"), data=b"abc")),
-    "self-destruction": (Fork.FRONTIER, replace(PAID, to=DYING)),
-    "creation": (Fork.FRONTIER, replace(PAID, to=None, data=deploying(CLEARING))),
-    "creation that dies": (Fork.FRONTIER, replace(PAID, to=None, data=assemble(f"0x{EMPTY.hex()} SELFDESTRUCT"))),
-    "creation without success": (Fork.FRONTIER, replace(PAID, to=None, data=b"\xfe")),
-    "creation at a taken address": (Fork.FRONTIER, replace(PAID, sender=B, to=None, data=deploying(CLEARING))),
-    "access list": (Fork.BERLIN, replace(PAID, access_list=LIST)),
-    "blobs": (Fork.CANCUN, replace(PAID, blob_versioned_hashes=(b"\1" * 32,), max_fee_per_blob_gas=7)),
-    "delegated": (Fork.PRAGUE, replace(PAID, to=DELEGATED)),
-    "authorizations": (Fork.PRAGUE, replace(PAID, to=AUTHORITY, authorization_list=AUTHORIZATIONS)),
-    "much data": (Fork.PRAGUE, replace(PAID, to=EMPTY, data=b"\1" * 5_000)),
+    "call that fails": (Fork.BYZANTIUM, PAID._replace(to=CALLER)),
+    "call without enough gas": (Fork.FRONTIER, PAID._replace(gas_limit=25_000)),
+    "precompile": (Fork.FRONTIER, PAID._replace(to=Address(bytes(19) + b"\4"), data=b"abc")),
+    "self-destruction": (Fork.FRONTIER, PAID._replace(to=DYING)),
+    "creation": (Fork.FRONTIER, PAID._replace(to=None, data=deploying(CLEARING))),
+    "creation that dies": (Fork.FRONTIER, PAID._replace(to=None, data=assemble(f"0x{EMPTY.hex()} SELFDESTRUCT"))),
+    "creation without success": (Fork.FRONTIER, PAID._replace(to=None, data=b"\xfe")),
+    "creation at a taken address": (Fork.FRONTIER, PAID._replace(sender=B, to=None, data=deploying(CLEARING))),
+    "access list": (Fork.BERLIN, PAID._replace(access_list=LIST)),
+    "blobs": (Fork.CANCUN, PAID._replace(blob_versioned_hashes=(b"\1" * 32,), max_fee_per_blob_gas=7)),
+    "delegated": (Fork.PRAGUE, PAID._replace(to=DELEGATED)),
+    "authorizations": (Fork.PRAGUE, PAID._replace(to=AUTHORITY, authorization_list=AUTHORIZATIONS)),
+    "much data": (Fork.PRAGUE, PAID._replace(to=EMPTY, data=b"\1" * 5_000)),
 }
 
 
@@ -149,7 +148,7 @@ def test_logs_are_numbered_with_those_of_failed_frames() -> None:
         executor = Executor(environment_of(engine=engine), state)
         for nonce in (0, 1):
             before = Counter(choice.messages)
-            outcome = executor.simulate(replace(FREE, to=caller, value=0), nonce, validate=False)
+            outcome = executor.simulate(FREE._replace(to=caller, value=0), nonce, validate=False)
             assert (Counter(choice.messages) - before == {"native": 1}) is (engine is Engine.NATIVE)
             numbers.append([recorder.numbers[place] for place in range(len(outcome.logs))])
     # the failed frame's log, and the one that it called, come first
@@ -190,9 +189,9 @@ def naming_on(engine: Engine, request: CallRequest) -> set[object]:
 
 @pytest.mark.parametrize("gas_limit", [500_000, 60_000, 30_000, 24_000])
 def test_accesses_are_heard_of_in_failed_frames_too(gas_limit: int) -> None:
-    request = replace(PAID, to=NAMER, gas_limit=gas_limit, authorization_list=(authorize(B, nonce=9),))
+    request = PAID._replace(to=NAMER, gas_limit=gas_limit, authorization_list=(authorize(B, nonce=9),))
     if gas_limit < 50_000:
-        request = replace(request, authorization_list=None)
+        request = request._replace(authorization_list=None)
     before = Counter(choice.messages)
     native = naming_on(Engine.NATIVE, request)
     assert Counter(choice.messages) - before == {"native": 1}
@@ -205,7 +204,7 @@ def test_accesses_are_heard_of_in_failed_frames_too(gas_limit: int) -> None:
 def test_an_access_that_one_engine_alone_sees_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(BlockState, "warm_address", BlockState.warm_unnamed)
     with pytest.raises(EngineDifferenceError, match=f"access to 0x{EMPTY.hex()} by native alone"):
-        naming_on(Engine.CHECK, replace(PAID, to=NAMER))
+        naming_on(Engine.CHECK, PAID._replace(to=NAMER))
 
 
 def test_a_fault_of_the_store_goes_through_and_leaves_nothing() -> None:

@@ -59,7 +59,7 @@ def _run(program: Program, gas_limit: int, *, is_traced: bool) -> int:
     executor = Executor(environment, BlockState(program.state))
     tracer = make_tracer("callTracer", {"withLog": True}, _CONTEXT) if is_traced else None
     try:
-        request = replace(program.request, gas_limit=gas_limit)
+        request = program.request.with_gas_limit(gas_limit)
         return executor.call(request, tracer=tracer).gas_used_before_refund
     except TransactionError:
         return 0

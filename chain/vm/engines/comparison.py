@@ -34,10 +34,15 @@ def outcome_differences(
     native: Outcome, changes: TransactionChanges, reference: Outcome, wanted: TransactionChanges
 ) -> Iterator[str]:
     """Each difference of a whole transaction in a line; codes by their hashes, which the accounts hold."""
-    for field in fields(Outcome):
-        yield from _difference(field.name, getattr(native, field.name), getattr(reference, field.name))
+    yield from call_differences(native, reference)
     yield from _changes_differences("account", changes.accounts, wanted.accounts)
     yield from _changes_differences("slot", changes.slots, wanted.slots)
+
+
+def call_differences(native: Outcome, reference: Outcome) -> Iterator[str]:
+    """Each difference between how a transaction or a call ended, in a line."""
+    for field in fields(Outcome):
+        yield from _difference(field.name, getattr(native, field.name), getattr(reference, field.name))
 
 
 def access_differences(

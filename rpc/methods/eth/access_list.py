@@ -1,7 +1,5 @@
 """eth_createAccessList: which accounts and slots a transaction touches (EIP-2930)."""
 
-from dataclasses import replace
-
 from zevm.chain.calls.access_list import create_access_list
 from zevm.chain.calls.overrides import CallOverrides, StateOverrides
 from zevm.chain.calls.simulation import SimulatedCall, make_transaction
@@ -43,7 +41,7 @@ def access_list(
     """
     frame = services.chain.frame_at(block, deadline)
     if not arguments.gas:
-        arguments = replace(arguments, gas=None)
+        arguments = arguments._replace(gas=None)
     request = call_request(services, arguments, default_gas=services.limits.call_gas)
     try:
         result = create_access_list(

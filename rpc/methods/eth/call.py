@@ -2,7 +2,7 @@
 
 from zevm.chain.calls.call import GasEstimation, failure_of
 from zevm.chain.calls.call import call as execute_call
-from zevm.chain.calls.overrides import NO_OVERRIDES, BlockOverrides, CallOverrides, StateOverrides
+from zevm.chain.calls.overrides import NO_OVERRIDES, BlockOverrides, CallOverrides, StateOverrides, overrides_of
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import TransactionError
 from zevm.chain.types.block_reference import LATEST, PENDING, BlockReference
@@ -59,7 +59,7 @@ def call(
     deadline: Deadline,
 ) -> str:
     """Execute a message at a block and return its data."""
-    overrides = CallOverrides(state_overrides, block_overrides)
+    overrides = overrides_of(state_overrides, block_overrides)
     outcome = execute(services, arguments, block, overrides, deadline=deadline)
     failure = failure_of(outcome)
     if failure is not None:
@@ -87,7 +87,7 @@ def estimate_gas(
     estimation = GasEstimation(
         services.chain.frame_at(block, deadline),
         call_request(services, arguments, default_gas=0),
-        overrides=CallOverrides(state_overrides, block_overrides),
+        overrides=overrides_of(state_overrides, block_overrides),
         gas_cap=services.limits.call_gas,
         deadline=deadline,
     )

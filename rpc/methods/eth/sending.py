@@ -1,7 +1,6 @@
 """eth_: sending of transactions, signed by the client or the node's accounts, or unsigned."""
 
 import asyncio
-from dataclasses import replace
 from typing import Any
 
 from zevm.chain.concurrency.deadline import Deadline
@@ -56,7 +55,7 @@ def with_sender(services: Services, arguments: TransactionArguments) -> Transact
     addresses = services.wallet.addresses()
     if not addresses:
         raise UnknownAccountError
-    return replace(arguments, sender=addresses[0])
+    return arguments._replace(sender=addresses[0])
 
 
 def sign(services: Services, transaction: Transaction, sender: Address) -> Transaction:
@@ -260,8 +259,8 @@ def resend(services: Services, arguments: TransactionArguments, gas_price: int |
     if waiting is None:
         raise ServerError(f"no waiting transaction of 0x{arguments.sender.hex()} has nonce {arguments.nonce}")
     if gas_price is not None:
-        arguments = replace(
-            arguments, gas_price=gas_price, max_fee_per_gas=None, max_priority_fee_per_gas=None, type=None
+        arguments = arguments._replace(
+            gas_price=gas_price, max_fee_per_gas=None, max_priority_fee_per_gas=None, type=None
         )
     gas = gas_limit or arguments.gas or waiting.gas_limit
-    return hexadecimal(send(services, replace(arguments, gas=gas)))
+    return hexadecimal(send(services, arguments._replace(gas=gas)))

@@ -1,7 +1,7 @@
 """Completion of a client's fields: call messages to execute and transactions to sign."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 from zevm.chain.blocks.context import CallFrame
@@ -135,7 +135,7 @@ def fill_transaction(
     _check_authorizations(arguments)
     _check_creation(arguments)
     sidecar = sidecar_of(arguments)
-    arguments = replace(arguments, blob_versioned_hashes=hashes_of(arguments, sidecar))
+    arguments = arguments._replace(blob_versioned_hashes=hashes_of(arguments, sidecar))
     kind = _type_of(arguments, place.environment)
     arguments = _with_fees(services, arguments, kind, place.environment)
     gas = _gas_limit(services, arguments, place, deadline) if arguments.gas is None else arguments.gas
@@ -207,12 +207,12 @@ def _with_fees(
 ) -> TransactionArguments:
     """The arguments with every fee, in wei per gas: a price for types 0 and 1, else fee cap and tip."""
     if carries_blobs(arguments) and arguments.max_fee_per_blob_gas is None:
-        arguments = replace(arguments, max_fee_per_blob_gas=2 * (environment.blob_base_fee or 1))
+        arguments = arguments._replace(max_fee_per_blob_gas=2 * (environment.blob_base_fee or 1))
     if arguments.gas_price is not None:
         return arguments
     base_fee = environment.base_fee_per_gas or 0
     if kind in (TransactionType.LEGACY, TransactionType.ACCESS_LIST):
-        return replace(arguments, gas_price=_price(services, base_fee))
+        return arguments._replace(gas_price=_price(services, base_fee))
     cap, tip = arguments.max_fee_per_gas, arguments.max_priority_fee_per_gas
     if cap == 0 and base_fee:
         raise ServerError("maxFeePerGas must be non-zero")
@@ -220,7 +220,7 @@ def _with_fees(
         suggested = priority_fee(services)
         tip = suggested if cap is None else min(suggested, cap)
     cap = max(tip + 2 * base_fee, services.chain.settings.minimum_gas_price) if cap is None else cap
-    return replace(arguments, max_fee_per_gas=cap, max_priority_fee_per_gas=tip)
+    return arguments._replace(max_fee_per_gas=cap, max_priority_fee_per_gas=tip)
 
 
 def execution_deadline(services: Services) -> Deadline:
@@ -241,9 +241,9 @@ def _payable(request: CallRequest, frame: CallFrame) -> CallRequest:
     environment, balance_wei = frame.environment, account_of(frame.reader, request.sender).balance
     fee_wei = TRANSACTION_GAS * request.max_fee_per_gas
     if request.max_fee_per_gas < (environment.base_fee_per_gas or 0) or balance_wei < fee_wei:
-        request = replace(request, max_fee_per_gas=0, max_priority_fee_per_gas=0)
+        request = request._replace(max_fee_per_gas=0, max_priority_fee_per_gas=0)
     if request.max_fee_per_blob_gas < (environment.blob_base_fee or 0) or balance_wei < fee_wei:
-        request = replace(request, max_fee_per_blob_gas=0)
+        request = request._replace(max_fee_per_blob_gas=0)
     return request
 
 

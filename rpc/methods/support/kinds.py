@@ -47,7 +47,7 @@ def _kind_of_code(services: Services, message: TransactionArguments | Transactio
         or len(message.data) > BRIEF_DATA_BYTES
         or message.authorization_list
         or message.blob_versioned_hashes
-        or sum([1 + len(entry.storage_keys) for entry in accesses]) > BRIEF_ACCESSES
+        or (accesses and sum([1 + len(entry.storage_keys) for entry in accesses]) > BRIEF_ACCESSES)
         # a program that is shown every instruction
         or services.chain.options.watcher is not None
     ):

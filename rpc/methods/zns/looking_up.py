@@ -1,6 +1,5 @@
 """zns_: names looked up, and contracts called by their names."""
 
-from dataclasses import replace
 from typing import Any
 
 from zevm.chain.calls.overrides import NO_OVERRIDES
@@ -99,5 +98,5 @@ def execute_contract_by_domain(
 ) -> str:
     """Execute a message to the contract that a name means, without lasting effects, and return its data."""
     target = address_of(name_reader(services, block, deadline), text, contract=True)
-    request = replace(arguments or TransactionArguments(), to=target, data=data)
+    request = (arguments or TransactionArguments())._replace(to=target, data=data)
     return eth_call(services, request, block, NO_OVERRIDES.state, NO_OVERRIDES.block, deadline=deadline)

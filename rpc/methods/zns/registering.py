@@ -1,6 +1,6 @@
 """zns_register: a name registered by one of the node's accounts."""
 
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import Any
 
 from zevm.chain.calls.name_changes import DEFAULT_DURATION_SECONDS, RecordChanges, registration_call
@@ -111,7 +111,7 @@ def _register(services: Services, name: str, given: dict[str, Any]) -> str:
         RecordChanges(**{key: value for key, value in given.items() if key in _RECORDS}),
     )
     try:
-        return hexadecimal(send(services, replace(arguments, data=data)))
+        return hexadecimal(send(services, arguments._replace(data=data)))
     except ExecutionRevertedError as error:
         signature = refusal_of(error.output)
         if signature is None:

@@ -1,6 +1,6 @@
 """zvm_: deploy a module from one of the node's accounts."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from zevm.chain.calls.call import call
 from zevm.chain.concurrency.deadline import ExecutionTimeoutError
@@ -93,7 +93,7 @@ def deploy_creation(services: Services, data: bytes, wanted: TransactionArgument
         deployment_price(data, machine_of(services).price_table, chain.spec.of(chain.next_header()))
     except ModuleRefusedError as error:
         return _not_sent(Status.INVALID_MODULE, error.message, rule=error.rule)
-    transaction = replace(wanted, data=data)
+    transaction = wanted._replace(data=data)
     reports: dict[bytes, TransactionReport] = {}
 
     def note(event: Event) -> None:

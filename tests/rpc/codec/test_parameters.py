@@ -1,5 +1,6 @@
 """Parameter decoders: what they take, and geth's words for what they refuse."""
 
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -197,6 +198,25 @@ def test_every_field_of_a_call_object() -> None:
         commitments=(b"\x0a" * 48,),
         proofs=(b"\x0b" * 48,),
     )
+
+
+@pytest.mark.parametrize("names", list(permutations(("gas", "to", "value"))))
+def test_of_several_faults_the_first_of_the_table_is_told(
+    names: tuple[str, ...],
+) -> None:
+    with pytest.raises(InvalidParamsError, match="field to: hex string without 0x prefix"):
+        transaction_arguments(dict.fromkeys(names, "zz"))
+
+
+@pytest.mark.parametrize("names", list(permutations(("time", "timestamp"))))
+def test_of_two_names_of_one_field_the_later_one_of_the_table_holds(names: tuple[str, ...]) -> None:
+    values = {"time": "0x1", "timestamp": "0x2"}
+    assert block_overrides({name: values[name] for name in names}).timestamp == 2
+
+
+def test_more_members_than_a_call_object_has_are_ignored() -> None:
+    many = {f"unknown {number}": number for number in range(100)}
+    assert transaction_arguments(many | {"gas": "0x5"}) == TransactionArguments(gas=5)
 
 
 def test_creation_and_nulls_in_a_call_object() -> None:

@@ -17,7 +17,8 @@ from zevm.chain.concurrency.deadline import NotBriefError
 from zevm.chain.options import ChainOptions
 from zevm.chain.vm.brief import BRIEF_BYTES
 from zevm.chain.vm.engines.engine import Engine
-from zevm.rpc.dispatch.dispatcher import Call, Dispatcher
+from zevm.rpc.dispatch.calls import Call
+from zevm.rpc.dispatch.dispatcher import Dispatcher
 from zevm.rpc.execution.durations import MOST_PROOFS, Durations
 from zevm.rpc.execution.turns import TURN_SECONDS, Turns
 from zevm.rpc.limits import Limits
@@ -301,11 +302,11 @@ async def test_many_clients_share_a_turn_of_each_round() -> None:
         if turns.is_free:
             turns.run(work)
         else:
-            await turns.wait_and_run(work)
+            await turns.wait(work)
 
     tasks = [loop.create_task(client()) for _ in range(40)]
     loop.call_soon(look)
-    left = loop.create_task(turns.wait_and_run(lambda: pytest.fail("its client has left")))
+    left = turns.wait(lambda: pytest.fail("its client has left"))
     await asyncio.sleep(0)
     left.cancel()
     await asyncio.gather(*tasks)
@@ -321,4 +322,4 @@ async def test_errors_of_a_turn_go_to_their_client() -> None:
     with pytest.raises(NotBriefError):
         turns.run(fail)
     with pytest.raises(NotBriefError):
-        await turns.wait_and_run(fail)
+        await turns.wait(fail)

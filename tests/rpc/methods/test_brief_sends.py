@@ -32,7 +32,8 @@ from zevm.chain.concurrency.writer import NOT_LENT
 from zevm.chain.rules.predeploys import HISTORY_STORAGE_ADDRESS
 from zevm.chain.vm.engines.engine import Engine
 from zevm.core import CORE
-from zevm.rpc.dispatch.dispatcher import Call, Dispatcher
+from zevm.rpc.dispatch.calls import Call
+from zevm.rpc.dispatch.dispatcher import Dispatcher
 from zevm.rpc.execution.brief import SEND_BUDGETS
 from zevm.storage import state
 from zevm.storage.account import EMPTY_ROOT

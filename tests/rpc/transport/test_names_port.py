@@ -21,9 +21,9 @@ from zevm.chain.rules.name_service import REGISTRY_ADDRESS, RESOLVER_ADDRESS, na
 from zevm.node.errors import NodeError
 from zevm.rpc.limits import Limits
 from zevm.rpc.server import ServerOptions
+from zevm.rpc.transport.joining import JoiningTransport
 from zevm.rpc.transport.names.options import NamesPortOptions
 from zevm.rpc.transport.names.port import Answer, NamesApplication
-from zevm.rpc.transport.protocols import JoiningTransport
 from zevm.zns import NameNotFoundError, ZWalletIntegration
 
 DEEP = b'{"a":' + b"[" * 300 + b"]" * 300 + b"}"

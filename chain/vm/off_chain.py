@@ -1,0 +1,221 @@
+"""A call off the chain on the core, straight over a StateReader: nothing of it remains, so no BlockState keeps it.
+
+It is for calls that pay nothing, on the engine that is the default: the most frequent ones. All others, and what the
+core refuses, are Executor.call's (chain/vm/executor.py), which is the reference.
+"""
+
+from typing import Any, NamedTuple
+
+from lru import LRU
+
+from zevm.chain.concurrency.deadline import BriefDeadline, Deadline
+from zevm.chain.errors import EngineDifferenceError
+from zevm.chain.vm import validation
+from zevm.chain.vm.block_state import BlockState
+from zevm.chain.vm.console import decode_console
+from zevm.chain.vm.engines import choice, native
+from zevm.chain.vm.engines.comparison import call_differences
+from zevm.chain.vm.engines.engine import Engine
+from zevm.chain.vm.environment import BlockEnvironment
+from zevm.chain.vm.fork_table import FRAME_CLASSES, frames_of
+from zevm.chain.vm.frame import TransactionContext
+from zevm.chain.vm.gas_needs import gas_needs
+from zevm.chain.vm.interface import CallRequest, Outcome
+from zevm.chain.vm.precompile_tables import PrecompileTables, tables_in
+from zevm.chain.vm.py_evm_state import PyEvmState
+from zevm.core import CORE
+from zevm.storage.account import EMPTY_ROOT, StateReader
+from zevm.storage.primitives import Address
+
+REFUSED_KEPT = 4_096
+"""Addresses of contracts that are kept since the core refused a call of them, such as those in WebAssembly."""
+
+_REFUSED: "LRU[bytes, bool]" = LRU(REFUSED_KEPT)
+
+
+def run(
+    environment: BlockEnvironment, reader: StateReader, request: CallRequest, deadline: Deadline | None
+) -> Outcome | None:
+    """The outcome of a call, as Executor.call has it on a state of its own over the reader; None where that has to run.
+
+    Raises TransactionError where geth would refuse to begin, ExecutionTimeoutError at the deadline.
+    """
+    to = request.to
+    if to is None or to in _REFUSED or not _takes(environment, request):
+        return None
+    assert CORE.library is not None
+    gas, block = gas_needs(request, environment.rules), _block_of(environment)
+    state, questions = _ReadState(reader), _Questions(environment, reader, request.sender, deadline)
+    if request.value:
+        validation.check_funds(request.sender, request.value, state)
+    validation.check_gas(request, gas)
+    found = CORE.library.run_call(
+        state,
+        questions,
+        block.fields,
+        # a brief run is over before another thread would have begun
+        (request.sender, 0, (), None, False, not isinstance(deadline, BriefDeadline)),
+        (
+            request.sender,
+            to,
+            request.value,
+            request.data,
+            request.gas_limit,
+            gas.intrinsic,
+            gas.floor,
+            0,
+            0,
+            0,
+            [(entry.address, entry.storage_keys) for entry in request.access_list] if request.access_list else (),
+            (),
+        ),
+        block.tables.warm_entries,
+    )
+    if found is None:
+        _REFUSED[to] = True
+        return None
+    choice.messages["native"] += 1
+    status, output, detail, gas_used, before_refund, spare_gas, logs = found
+    error = native.error_of(FRAME_CLASSES[environment.rules.fork], status, detail) if status else None
+    outcome = Outcome(gas_used, before_refund, output, native.logs_of(logs) if logs else (), error, spare_gas=spare_gas)
+    questions.take_console(outcome)
+    return outcome
+
+
+def compare(found: Outcome, wanted: Outcome) -> None:
+    """Raise EngineDifferenceError where an outcome is not the reference's."""
+    if found != wanted:
+        differences = "; ".join(call_differences(found, wanted))
+        raise EngineDifferenceError(f"a call off the chain does not end as on a state: {differences[:1_000]}")
+
+
+def _takes(environment: BlockEnvironment, request: CallRequest) -> bool:
+    return (
+        environment.engine is not Engine.PY_EVM
+        and environment.watcher is None
+        and not environment.recoveries
+        and request.authorization_list is None
+        and request.blob_versioned_hashes is None
+        and not request.max_fee_per_gas
+        and not request.max_priority_fee_per_gas
+        and request.gas_limit < native.GAS_LIMIT
+    )
+
+
+class _Block(NamedTuple):
+    """A block as calls without fees see it, for core/zig/run_objects.zig (native.block_fields), and its precompiles."""
+
+    fields: tuple[Any, ...]
+    tables: PrecompileTables
+
+
+def _block_of(environment: BlockEnvironment) -> _Block:
+    block: _Block | None = environment.made.get(__name__)
+    if block is None:
+        rules, tables = environment.rules, tables_in(environment)
+        fields = (
+            rules.fork,
+            environment.coinbase,
+            environment.number,
+            environment.timestamp,
+            environment.gas_limit,
+            0,
+            environment.prev_randao,
+            environment.difficulty,
+            environment.blob_base_fee or 0,
+            rules.chain_id,
+            environment.code_size_limit,
+            tables.entries,
+            environment.wasm_machine is not None,
+        )
+        block = environment.made[__name__] = _Block(fields, tables)
+    return block
+
+
+class _ReadState:
+    """The state that the core asks: what it changes, it keeps itself."""
+
+    __slots__ = ("_code", "_storage", "account_fields")
+
+    def __init__(self, reader: StateReader) -> None:
+        self.account_fields = reader.account
+        self._storage = reader.storage
+        self._code = reader.code
+
+    def get_balance(self, address: Address) -> int:
+        """Wei."""
+        account = self.account_fields(address)
+        return 0 if account is None else account.balance
+
+    def has_storage(self, address: Address) -> bool:
+        """Whether any slot is set (EIP-7610)."""
+        account = self.account_fields(address)
+        return account is not None and account.storage_root != EMPTY_ROOT
+
+    def get_storage(self, address: Address, slot: int) -> int:
+        """The slot's value."""
+        return self._storage(address, slot) if self.has_storage(address) else 0
+
+    def get_code(self, address: Address) -> bytes:
+        """The code of an account that has some."""
+        account = self.account_fields(address)
+        return b"" if account is None else self._code(account.code_hash)
+
+
+class _Questions:
+    """The answers to the core's questions that the state has not, as native.Helper has them.
+
+    The frame of a precompile in Python is made where one is called.
+    """
+
+    __slots__ = ("_context", "_deadline", "_environment", "_helper", "_reader", "_sender")
+
+    def __init__(
+        self, environment: BlockEnvironment, reader: StateReader, sender: Address, deadline: Deadline | None
+    ) -> None:
+        self._environment, self._reader, self._sender, self._deadline = environment, reader, sender, deadline
+        self._context: TransactionContext | None = None
+        self._helper: native.Helper | None = None
+
+    def look(self) -> None:
+        """Raise ExecutionTimeoutError when the deadline has passed."""
+        if self._deadline is not None:
+            self._deadline.check()
+
+    def bound(self, size: int, most: int) -> None:
+        """See Deadline.bound."""
+        if self._deadline is not None:
+            self._deadline.bound(size, most)
+
+    def block_hash(self, number: int) -> bytes:
+        """As PyEvmState.get_ancestor_hash."""
+        return self._made().block_hash(number)
+
+    def precompile(self, address: Address, gas: int, data: bytes | memoryview) -> tuple[int, int, bytes, str]:
+        """As native.Helper's."""
+        return self._made().precompile(address, gas, data)
+
+    def take_console(self, outcome: Outcome) -> None:
+        """Give the outcome what was printed."""
+        if self._context is not None and self._context.console:
+            outcome.console = [decode_console(data) for data in self._context.console]
+
+    def _made(self) -> native.Helper:
+        if self._helper is None:
+            environment, fork, deadline = self._environment, self._environment.rules.fork, self._deadline
+            tables = tables_in(environment)
+            self._context = context = TransactionContext(
+                self._sender,
+                0,
+                (),
+                tables.callable,
+                tables.warm,
+                deadline,
+                None,
+                environment.wasm_machine,
+                environment.engine,
+            )
+            traits = FRAME_CLASSES[fork].traits
+            state = PyEvmState(BlockState(self._reader), environment, has_empty_accounts=traits.has_empty_accounts)
+            self._helper = native.Helper(frames_of(fork, deadline), state, context)
+        return self._helper

@@ -1,0 +1,45 @@
+"""The calls of a body while they are answered."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from zevm.rpc.errors import RpcError
+from zevm.rpc.registry import Method
+
+
+class Call:
+    """One pending request: either `error` is set, or `method` and `arguments` are."""
+
+    __slots__ = ("arguments", "error", "identifier", "is_notification", "method", "name", "params", "started")
+
+    def __init__(self) -> None:
+        self.identifier: Any = None
+        self.is_notification = False
+        self.name = ""
+        self.params: Any = None
+        self.method: Method | None = None
+        self.arguments: list[Any] = []
+        self.error: RpcError | None = None
+        self.started = 0.0
+
+    def fail(self, error: RpcError) -> None:
+        """The call is refused, or has failed."""
+        # its frames hold the call, and with it the body's values, in a circle that only the collector ends
+        error.__traceback__ = error.__context__ = error.__cause__ = None
+        self.error = error
+
+
+def parts_of(calls: Iterable[Call], most: int) -> Iterator[list[Call]]:
+    """A batch's calls in their order: one by one, but for neighbours that share a sync, at most `most` together."""
+    together: list[Call] = []
+    for call in calls:
+        shares = call.error is None and call.method is not None and call.method.shares_sync
+        if together and (not shares or len(together) >= most):
+            yield together
+            together = []
+        if shares:
+            together.append(call)
+        else:
+            yield [call]
+    if together:
+        yield together
