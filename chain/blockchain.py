@@ -8,7 +8,7 @@ from functools import partial
 from zevm.chain.blocks.branch import Branch, Filler
 from zevm.chain.blocks.brief_sends import bound_send
 from zevm.chain.blocks.clock import Clock
-from zevm.chain.blocks.context import BlockSettings
+from zevm.chain.blocks.context import BlockSettings, NextContext
 from zevm.chain.blocks.execution import BlockExecution, BodyRoots, SealedBlock
 from zevm.chain.blocks.importer import Verifier
 from zevm.chain.blocks.instant import Built, InstantMining
@@ -471,12 +471,13 @@ class Chain(ChainView):
         sync: bool = True,
         allow_empty: bool = True,
         lone: PooledTransaction | None = None,
+        context: NextContext | None = None,
     ) -> Built:
         """Build a block on the head from pending transactions, and commit it. None for an unwanted empty one.
 
-        lone: of this transaction instead (Pool.lone).
+        lone: of this transaction instead (Pool.lone). context: the block's, where it is at hand.
         """
-        head, context = self.head, self.next_context()
+        head, context = self.head, context or self.next_context()
         execution = BlockExecution(context.environment, self.database.state, head.state, deadline=deadline)
         refused = self.fill_block(execution, lone)
         if not execution.transactions and not allow_empty:

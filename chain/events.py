@@ -9,11 +9,13 @@ from dataclasses import dataclass
 
 from zevm.chain.types import Block, Receipt, Transaction
 from zevm.chain.vm.interface import VmError
+from zevm.core.records import quick_init
 from zevm.storage.primitives import Hash32
 
 LOGGER = logging.getLogger("zevm.chain")
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class BlockAndReceipts:
     """A block with its receipts, in transaction order; `reports` only where this node executed it just now."""
@@ -23,6 +25,7 @@ class BlockAndReceipts:
     reports: tuple["TransactionReport", ...] = ()
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class TransactionReport:
     """Data that only the execution has: console lines, returned data, and the cause of a failure."""

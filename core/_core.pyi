@@ -5,7 +5,9 @@ RefusedError. An exception of a callable that was passed goes through. All may b
 """
 
 from collections.abc import Callable, Container, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
+
+_Record = TypeVar("_Record")
 
 FACE: str
 """The checksum (SHA-256, in hexadecimal digits) of the stubs that the library was built with."""
@@ -49,6 +51,19 @@ def trie_update(
 
 def ordered_root(items: Sequence[bytes], /) -> bytes:
     """The root of the trie that holds each item of a list under the RLP of its index."""
+
+def put_slots(
+    reader: object,
+    base: Mapping[bytes, Sequence[Any] | None],
+    slots: dict[bytes, dict[int, int]],
+    base_slots: dict[bytes, dict[int, int]],
+    wiped: Mapping[bytes, bool],
+    journal: list[tuple[dict[Any, Any], Any, Any]],
+    address: bytes,
+    values: Mapping[int, int],
+    /,
+) -> None:
+    """Set slots in the parts of a state (chain/vm/slot_writes.py). What `reader.storage` raises goes through."""
 
 def net_changes(
     base: Mapping[bytes, tuple[int, int, bytes, bytes] | None],
@@ -105,6 +120,18 @@ def index_operations(
 ) -> list[tuple[bytes, bytes]]:
     """Operations of a canonical block's indexes and of the head (storage/ledger.py)."""
 
+def block_operations(
+    number: int,
+    block_hash: bytes,
+    transaction_hashes: Sequence[bytes],
+    header: bytes,
+    transactions: Sequence[bytes],
+    rest: bytes,
+    receipts: Sequence[object],
+    /,
+) -> list[tuple[bytes, bytes]]:
+    """A block, its receipts and its place in the indexes, and the head (chain/canonical/appending.py)."""
+
 def difference_operations(
     undo_key: bytes, before: bytes, after: bytes, old_values: Sequence[tuple[bytes, bytes]], /
 ) -> list[tuple[bytes, bytes]]:
@@ -130,6 +157,23 @@ def fields_fit(values: Sequence[bytes | int | None], sizes: Sequence[int], /) ->
     Without a reference it is refused otherwise.
     """
 
+def set_fields(record: object, names: Sequence[str], values: Sequence[object], /) -> None:
+    """Set attributes as object.__setattr__ does (core/records.py)."""
+
+def sealed_header(
+    header_class: type[_Record],
+    names: Sequence[str],
+    sizes: Sequence[int],
+    values: Sequence[object],
+    transactions: Sequence[bytes],
+    receipts: Sequence[object],
+    /,
+) -> tuple[_Record, bytes]:
+    """A finished block's header and its RLP (chain/types/header.py). names: of all fields, and of the hash."""
+
+def body_transactions(encoded: Sequence[bytes], /) -> bytes:
+    """The list of a block's transactions (chain/types/block.py)."""
+
 def receipts_summary(receipts: Sequence[object], /) -> tuple[bytes, bytes]:
     """The root of a block's receipts (chain/types/receipt.py), and the union of their blooms."""
 
@@ -148,7 +192,7 @@ def run_call(
     helper: object,
     block: tuple[Any, ...],
     transaction: tuple[Any, ...],
-    purchase: tuple[Any, ...],
+    transaction_environment: tuple[Any, ...],
     warm: bytes,
     /,
 ) -> tuple[int, bytes, Any, int, int, int, list[tuple[bytes, tuple[bytes, ...], bytes]]] | None:
@@ -166,6 +210,12 @@ def evm_words(opcode: int, operands: bytes, /) -> bytes:
 
 def hex_json(value: object, /) -> bytes:
     """JSON text of dicts, lists and tuples, 8 deep at most: bytes and integers of 256 bits as 0x-prefixed hex."""
+
+def secp256k1_start(addresses: tuple[int, ...], /) -> None:
+    """Take the addresses of libsecp256k1's context and functions, in the order of `Api` in core/zig/signatures.zig."""
+
+def recover_address(digest: bytes, y_parity: int, r: int, s: int, /) -> bytes:
+    """The address whose key signed a digest (chain/types/signatures.py). After `secp256k1_start`."""
 
 def run_message(
     state: object,
@@ -188,7 +238,7 @@ def run_transaction(
     helper: object,
     block: tuple[Any, ...],
     transaction: tuple[Any, ...],
-    purchase: tuple[Any, ...],
+    transaction_environment: tuple[Any, ...],
     warm: bytes,
     wants_named: bool,
     watch: tuple[int, bool, bool] | None,
@@ -196,8 +246,8 @@ def run_transaction(
 ) -> tuple[tuple[int, bytes, Any, int, int, int, bytes | None, tuple[Any, ...]], tuple[int, list[Any]] | None] | None:
     """Take a transaction or a call through all phases, as `run_message` runs a message; None where the core refuses.
 
-    purchase: see chain/vm/engines/whole.py. warm: the precompiles that are warm from the start, as entries of 21
-    bytes; all that the purchase does not name besides is cold.
+    transaction_environment: see chain/vm/engines/whole.py. warm: the precompiles that are warm from the start, as entries
+    of 21 bytes; all that the transaction does not name besides is cold.
     wants_named: whether the addresses and slots that instructions name are wanted, failed frames' too. watch: for a
     record of frames, the most bytes that it may take, past which the core refuses, and whether it has logs, and looks.
     Returns status, output, detail, gas used, gas used before refunds, spare gas, the new contract's address, and the

@@ -307,6 +307,9 @@ class Limits:
         2.0, "time in which a transaction is executed again for a page of the explorer, which then says so"
     )
     explorer_trace_bytes: int = _limit(2 * MEBIBYTE, "larger traces are not shown by the explorer, which then says so")
+    explorer_transfers: int = _limit(
+        2_000, "newest Transfer logs that a page of the explorer finds a token's holders by; older ones are left out"
+    )
     verify_seconds: float = _limit(
         120.0, "a Solidity compiler of a verification that takes longer is ended: the contract is not verified"
     )

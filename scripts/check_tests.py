@@ -11,14 +11,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
+from scripts.check_sizes import files_of
 from scripts.syntax import functions, run
 
 ROOT = Path(__file__).resolve().parent.parent
-
-
-def files() -> list[Path]:
-    """The Python files of the tests, installed packages left out."""
-    return sorted(file for file in (ROOT / "tests").rglob("*.py") if "node_modules" not in file.parts)
 
 
 def shared_names(found: list[Path]) -> Iterator[str]:
@@ -61,7 +57,7 @@ def type_complaints(untyped: list[str], limit: int) -> Iterator[str]:
 
 def main() -> int:
     """Print the complaints; 1 where there are some."""
-    found = files()
+    found = files_of("tests", ".py")
     limit = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["zevm"]["untyped_test_functions"]
     complaints = [*shared_names(found), *type_complaints(untyped_functions(found), limit)]
     for complaint in complaints:

@@ -1,11 +1,14 @@
 """The product's packages, and syntax trees, for the checks.
 
-`ast.walk` looks at every field of every expression, which takes longer than parsing.
+`ast.walk` looks at every field of every expression, which takes longer than parsing; and most files have nothing of
+what a check looks for, which their text tells at once.
 """
 
 import ast
 import gc
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Final, NoReturn
 
 PRODUCT: Final = ("node", "rpc", "covenant", "analysis", "contracts", "chain", "storage", "core")
@@ -13,6 +16,16 @@ PRODUCT: Final = ("node", "rpc", "covenant", "analysis", "contracts", "chain", "
 
 _PARTS = ("body", "orelse", "finalbody", "handlers", "cases")
 """Fields that hold statements, or the clauses that hold them."""
+
+
+def trees(root: Path, places: Iterable[str], words: str) -> Iterator[tuple[Path, ast.Module]]:
+    """The modules of these packages and files whose text has a match of `words`. root: of the repository."""
+    wanted = re.compile(words)
+    for place in (root / name for name in places):
+        for file in [place] if place.is_file() else sorted(place.rglob("*.py")):
+            source = file.read_text()
+            if wanted.search(source):
+                yield file, ast.parse(source)
 
 
 def statements(tree: ast.Module) -> Iterator[ast.AST]:

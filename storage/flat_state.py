@@ -12,6 +12,7 @@ from zevm.storage import preimages
 from zevm.storage.account import EMPTY_ROOT
 from zevm.storage.errors import CorruptionError, StorageProblem
 from zevm.storage.history import Version, delete_difference, difference_operations, read_difference, version_name
+from zevm.storage.memory import MemoryStore
 from zevm.storage.overlay import Overlay
 from zevm.storage.primitives import Address
 from zevm.storage.rlp import encode_int
@@ -32,6 +33,7 @@ from zevm.storage.state_update import StateUpdate
 from zevm.storage.store import Batch, Change, Reader
 
 FLAT_ROOT_KEY = meta_key(MetaName.STATE_ROOT)
+_NOTHING_REMOVED: Sequence[bytes] = ()
 
 
 def flat_root(reader: Reader) -> bytes:
@@ -67,10 +69,18 @@ def apply_flat(reader: Reader, batch: Batch, update: StateUpdate, version: Versi
 
     Raises ValueError when the update does not stand on the flat state, or the version is taken.
     """
-    view, key = BatchView(reader, batch), undo_key(*version)
+    get, removed = _quick_get(reader), _NOTHING_REMOVED
+    if batch.operations or update.wiped:
+        view = BatchView(reader, batch)
+        get, removed = view.get, _wiped_slots(view, update)
     batch.operations += flat_operations(
-        view.quick_get, key, update.base_root, update.root, update.accounts, update.storage, _wiped_slots(view, update)
+        get, undo_key(*version), update.base_root, update.root, update.accounts, update.storage, removed
     )
+
+
+def _quick_get(reader: Reader) -> Callable[[bytes], bytes | None]:
+    """As its `get`, for flat records and their marks: none is long, as a store in memory packs values."""
+    return reader.get_short if isinstance(reader, MemoryStore) else reader.get
 
 
 @replaced_by("flat_operations")

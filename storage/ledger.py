@@ -87,10 +87,14 @@ class Ledger:
 
         log_keys: digests from `log_key`.
         """
+        self.forget_side(batch, number, block_hash)
+        batch.operations += index_operations(number, block_hash, transaction_hashes, [*dict.fromkeys(log_keys)])
+
+    def forget_side(self, batch: Batch, number: int, block_hash: bytes) -> None:
+        """Put into `batch` that a block is no side block, or none any more."""
         side_key = schema.side_key(number, block_hash)
         if self._store.get(side_key) is not None:
             batch.delete(side_key)
-        batch.operations += index_operations(number, block_hash, transaction_hashes, [*set(log_keys)])
 
     def remove_head(
         self,

@@ -12,6 +12,8 @@ from zevm.storage.store import CHUNK_PAIRS, Batch, Change
 _ZEROS = bytes(256)
 """The bloom of a block without logs: almost half of its header."""
 _PACKED_SIZE = 2
+SHORT_BYTES = len(_ZEROS)
+"""A value that is no longer is kept as it is."""
 
 
 class _Packed(bytes):
@@ -80,6 +82,11 @@ class MemoryStore:
             self._check_open()
         value = self._data.get(key)
         return value.whole() if value.__class__ is _Packed else value
+
+    @property
+    def get_short(self) -> Callable[[bytes], bytes | None]:
+        """As `get`, of values within SHORT_BYTES, and without a look at whether the store is open."""
+        return self._data.get
 
     def iterate(
         self,

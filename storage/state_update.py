@@ -6,6 +6,7 @@ from functools import lru_cache, partial
 from typing import Any, cast
 
 from zevm.core import replaced_by
+from zevm.core.records import quick_init
 from zevm.storage import trie
 from zevm.storage.account import (
     EMPTY_ACCOUNT,
@@ -40,6 +41,7 @@ def slot_hash(slot: int) -> bytes:
     return hashed(slot.to_bytes(32, "big"))
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, eq=False)
 class StateUpdate:
     """The state after a difference, not yet written.
@@ -139,9 +141,11 @@ def prepare(
     root, accounts, decoded, fresh = after(
         stored, layers, base_root, diff.accounts, diff.storage, diff.wiped, diff.storage_roots, _account_of
     )
-    deleted = frozenset([address for address, record in accounts.items() if not record])
-    slots = {address: values.copy() for address, values in diff.storage.items() if address not in deleted}
-    return StateUpdate(base, root, accounts, slots, deleted | diff.wiped, fresh, dict(diff.code), decoded)
+    gone = frozenset(
+        [address for address, record in accounts.items() if not record] if b"" in accounts.values() else ()
+    )
+    slots = {address: values.copy() for address, values in diff.storage.items() if address not in gone}
+    return StateUpdate(base, root, accounts, slots, gone | diff.wiped, fresh, dict(diff.code), decoded)
 
 
 After = tuple[bytes, dict[Address, bytes], dict[bytes, Account | None], dict[bytes, bytes]]

@@ -1,10 +1,10 @@
 """Plugin of pytest: how much of the code the measured tests reach, as [tool.coverage] of pyproject.toml asks.
 
 slipcover's probes find it (testing/probes.py), at a lower cost than a trace function; coverage.py reports it.
-Each worker of pytest-xdist hands over what its tests reached.
+Each worker of pytest-xdist hands over what its tests reached. The process that starts them gives the code its probes
+before, and has the files parsed for the report meanwhile.
 """
 
-import ast
 import os
 import sys
 from collections import defaultdict
@@ -18,13 +18,15 @@ from typing import Any, NamedTuple, cast
 
 import pytest
 from coverage import Coverage
+from coverage.parser import PythonParser
+from coverage.plugin import FileReporter
 from coverage.python import PythonFileReporter
 from slipcover import Slipcover
-from slipcover.branch import preinstrument
 from slipcover.importer import SlipcoverLoader
 
 from testing.node_process import ROOT
 from testing.probes import Label, ProbedLoader, Probes
+from testing.side_by_side import Aside, on_all_cores
 
 KEPT = ROOT / ".pytest_cache" / "probes"
 
@@ -38,10 +40,38 @@ Arc = tuple[int, int]
 
 
 class Reached(NamedTuple):
-    """Lines and branches of a file."""
+    """Lines and branches of a file that were reached, and all branches that have probes."""
 
     lines: set[int]
     branches: set[Arc]
+    probed: set[Arc]
+
+
+class Reports(Coverage):
+    """Coverage that parses each file once, although its report and we both want what is in it."""
+
+    def __init__(self) -> None:
+        super().__init__(config_file=str(ROOT / "pyproject.toml"), data_file=None)
+        self._kept: dict[str, PythonFileReporter] = {}
+
+    def reporter(self, file: str) -> PythonFileReporter:
+        """The parser that knows the lines and arcs of a file, parsed by now."""
+        if file not in self._kept:
+            self._kept[file] = PythonFileReporter(file, self)
+            self._kept[file].arcs()
+        return self._kept[file]
+
+    def parser(self, file: str) -> PythonParser:
+        """The same, as another process can have it."""
+        return self.reporter(file).parser
+
+    def keep(self, file: str, parser: PythonParser) -> None:
+        """Take what another process has parsed."""
+        self._kept[file] = PythonFileReporter(file, self)
+        self._kept[file]._parser = parser
+
+    def _get_file_reporter(self, morf: ModuleType | str) -> FileReporter:
+        return self.reporter(morf) if isinstance(morf, str) else super()._get_file_reporter(morf)
 
 
 class _Finder(MetaPathFinder):
@@ -67,38 +97,49 @@ class Measuring:
     """From the first import of the code to the last test of this process."""
 
     def __init__(self) -> None:
-        self._coverage = Coverage(config_file=str(ROOT / "pyproject.toml"), data_file=None)
+        self._coverage = Reports()
         self._files = _measured_files(*(self._option(name) for name in ("run:source", "run:omit")))
         self._probes = new_probes()
         sys.meta_path.insert(0, _Finder(self._probes, self._files))
         self._reached: dict[str, Reached] = {}
         self._report = StringIO()
         self._percent: float | None = None
+        self._parsing: Aside[PythonParser] | None = None
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_setupnodes(self) -> None:
+        """Before there are workers."""
+        if isinstance(self._probes, Probes):
+            on_all_cores(self._probes.keep, sorted(map(Path, self._files), key=_size, reverse=True))
+        self._parsing = Aside(self._coverage.parser, sorted(self._files), niceness=10)
 
     def _option(self, name: str) -> list[str]:
         return cast("list[str]", self._coverage.get_option(name))
 
-    def _add(self, file: str, lines: Iterable[int], branches: Iterable[Arc]) -> None:
-        reached = self._reached.setdefault(os.path.realpath(file), Reached(set(), set()))
-        reached.lines.update(lines)
-        reached.branches.update(branches)
+    def _add(self, file: str, *found: Iterable[int] | Iterable[Arc]) -> None:
+        reached = self._reached.setdefault(os.path.realpath(file), Reached(set(), set(), set()))
+        for all_found, more in zip(reached, found, strict=True):
+            cast("set[object]", all_found).update(more)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
         """Take what a worker hands over."""
-        for name, (lines, branches) in getattr(node, "workeroutput", {}).get(_OUTPUT, {}).items():
-            self._add(name, lines, branches)
+        for name, found in getattr(node, "workeroutput", {}).get(_OUTPUT, {}).items():
+            self._add(name, *found)
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Fail where less is covered than pyproject.toml says, whether or not tests failed."""
-        for file, labels in self._probes.newly_seen.items():
-            self._add(file, *reached_by(labels))
+        for file in self._probes.newly_seen:
+            self._add(file, *reached_in(self._probes, file))
         if hasattr(session.config, "workeroutput"):
             session.config.workeroutput[_OUTPUT] = {
-                name: ([*reached.lines], [*reached.branches]) for name, reached in self._reached.items()
+                name: [[*found] for found in reached] for name, reached in self._reached.items()
             }
         elif exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+            if self._parsing is not None:
+                for file, parser in zip(sorted(self._files), self._parsing.results(), strict=True):
+                    self._coverage.keep(file, parser)
             data = self._coverage.get_data()
             data.add_arcs({name: self._arcs(name, reached) for name, reached in self._reached.items()})
             data.touch_files(self._files)
@@ -107,7 +148,7 @@ class Measuring:
                 session.exitstatus = COVERAGE_FELL
 
     def _arcs(self, name: str, reached: Reached) -> set[Arc]:
-        branches = _branches(PythonFileReporter(name, self._coverage), reached)
+        branches = _branches(self._coverage.reporter(name), reached)
         return {(line, line) for line in reached.lines} | set(branches)
 
     @property
@@ -135,9 +176,14 @@ def loader_of(probes: Probes | Slipcover) -> type[SlipcoverLoader]:
     return ProbedLoader if isinstance(probes, Probes) else SlipcoverLoader
 
 
-def reached_by(labels: Iterable[Label]) -> Reached:
-    """Lines and branches that the labels of probes name."""
-    reached = Reached(set(), set())
+def _size(file: Path) -> int:
+    return file.stat().st_size
+
+
+def reached_in(probes: Probes | Slipcover, file: str) -> Reached:
+    """Lines and branches of a file that probes saw."""
+    reached = Reached(set(), set(), probes.code_branches[file])
+    labels: Iterable[Label] = probes.newly_seen[file]
     for label in labels:
         if isinstance(label, tuple):
             reached.branches.add(label)
@@ -162,7 +208,7 @@ def _branches(reporter: PythonFileReporter, reached: Reached) -> Iterator[Arc]:
     for start, end in reporter.arcs():
         ends[start].add(end)
     marked: dict[int, set[int]] = defaultdict(set)
-    for start, end in _marks(reporter):
+    for start, end in reached.probed:
         marked[start].add(end)
     for start, theirs in ends.items():
         if len(theirs) == 1:
@@ -172,12 +218,6 @@ def _branches(reporter: PythonFileReporter, reached: Reached) -> Iterator[Arc]:
         for end in theirs:
             if (start, renamed.get(end, end)) in reached.branches or (ours is None and end in reached.lines):
                 yield start, end
-
-
-def _marks(reporter: PythonFileReporter) -> Iterator[Arc]:
-    """All branches that slipcover gives probes."""
-    code = compile(preinstrument(ast.parse(reporter.source())), reporter.filename, "exec")
-    yield from Slipcover.branches_from_code(code)
 
 
 @pytest.hookimpl(tryfirst=True)

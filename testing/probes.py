@@ -1,7 +1,7 @@
 """Probes of coverage: slipcover's, kept on disk, and jumped over once they were reached.
 
-CPython 3.11 needs them; from 3.12 on slipcover uses sys.monitoring instead. To put them into the code takes 20 seconds
-of processor time, which each worker of pytest-xdist would spend on the same files.
+CPython 3.11 needs them; from 3.12 on slipcover uses sys.monitoring instead. To put them into the code takes seconds of
+processor time, which each worker of pytest-xdist would spend on the same files.
 """
 
 import ast
@@ -42,12 +42,19 @@ class Probes:
 
     def __init__(self, folder: Path) -> None:
         self.newly_seen: dict[str, set[Label]] = defaultdict(set)  # by file; slipcover's probes know it by this name
+        self.code_branches: dict[str, set[tuple[int, int]]] = defaultdict(set)  # all of each file that was loaded
         self._folder = folder
         self._codes: list[CodeType] = []  # a probe writes into its code: none goes away while the process lives
         folder.mkdir(parents=True, exist_ok=True)
 
     def code_of(self, file: Path) -> CodeType:
-        """The code of a module with probes. What others prepare at the same time is waited for."""
+        """The code of a module with probes."""
+        code = self._probed(marshal.loads(self.keep(file)))
+        self._codes.append(code)
+        return code
+
+    def keep(self, file: Path) -> bytes:
+        """Prepare the code of a module, unless it is kept. What others prepare at the same time is waited for."""
         source = file.read_bytes()
         key = _FORM + str(file).encode() + source
         with (self._folder / "-".join(file.parts[1:])).open("a+b") as kept:
@@ -58,15 +65,15 @@ class Probes:
                 content = marshal.dumps(_prepared(file, source))
                 kept.truncate(0)
                 kept.write(sha256(key + content).digest() + content)
-        code = self._probed(marshal.loads(content))
-        self._codes.append(code)
-        return code
+        return content
 
     def _probed(self, code: CodeType) -> CodeType:
         *constants, (signal, places) = code.co_consts
         constants = [self._probed(constant) if isinstance(constant, CodeType) else constant for constant in constants]
         constants[signal] = probe.signal
         for argument in {argument for _, argument in places}:
+            if isinstance(constants[argument], tuple):
+                self.code_branches[code.co_filename].add(constants[argument])
             constants[argument] = probe.new(self, code.co_filename, constants[argument], _KEPT)
         probed = code.replace(co_consts=tuple(constants))
         # Slipcover's own way (`immediate`) changes a copy of the instructions, which CPython 3.11 does not run. Where a
@@ -87,8 +94,9 @@ class ProbedLoader(SlipcoverLoader):  # type: ignore[misc]
 def _prepared(file: Path, source: bytes) -> CodeType:
     """The code with places for probes: where one belongs, a constant is its label."""
     tool = Slipcover(branch=True, d_miss_threshold=_KEPT, exclude_lines=[])
-    code = tool.instrument(compile(preinstrument(ast.parse(source)), str(file), "exec"))
-    return _without_probes(code, tool.code2index)
+    code = compile(preinstrument(ast.parse(source)), str(file), "exec")
+    # as if it were part of itself: slipcover lists the lines of what is part of nothing, a third of its time
+    return _without_probes(tool.instrument(code, code), tool.code2index)
 
 
 def _without_probes(code: CodeType, offsets: Mapping[CodeType, list[tuple[int, Label]]]) -> CodeType:

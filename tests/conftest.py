@@ -11,7 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from scripts.check_sizes import files_of
+from scripts.syntax import PRODUCT
 from testing.left_behind import left_behind, process_state, restore
+from testing.prepared import keep_constants, keep_rewritten
 
 HERE = Path(__file__).parent
 UNIT_FOLDERS = tuple(HERE / name for name in ("core", "storage", "chain", "contracts", "analysis", "covenant", "rpc"))
@@ -92,6 +95,23 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if is_spared and not _may_be_slow(collection_path) else None
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(config: pytest.Config) -> None:
+    """Before there are workers."""
+    keep_rewritten(_test_files(config), config)
+    folders = (*PRODUCT, "testing", "verification", "tests")
+    keep_constants(file for folder in folders for file in files_of(folder, ".py"))
+
+
+def _test_files(config: pytest.Config) -> Iterator[Path]:
+    """Those that will be collected."""
+    for argument in dict.fromkeys(config.args):
+        path = config.invocation_params.dir / argument.partition("::")[0]
+        for file in files_of(str(path), ".py") if path.is_dir() else [path]:
+            if file.name.startswith("test_") and not pytest_ignore_collect(file, config):
+                yield file
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if _is_client(item.path):
@@ -150,6 +170,15 @@ def restored_by_each_test() -> Iterator[None]:
 def restored_by_each_module() -> Iterator[None]:
     """As each test's, for fixtures that a module's tests share."""
     yield from _restored()
+
+
+@pytest.fixture
+def trusted_setup() -> None:
+    """KZG's, in a process that stays for the tests that follow: the system ends one with the thread that began it, as
+    the threads of a node end with the node, and to load the setup takes three seconds."""
+    from zevm.chain.native.process import BLOBS
+
+    BLOBS.prepare()
 
 
 # what imports and collection make lasts: to walk it again and again takes a quarter of their time

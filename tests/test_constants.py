@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.syntax import PRODUCT
+from scripts.syntax import PRODUCT, trees
 
 ROOT = Path(__file__).resolve().parents[1]
 SELF_EVIDENT = 256
@@ -36,10 +36,9 @@ def _counts(name: str, value: object) -> bool:
 @pytest.mark.lengthy
 def test_no_constant_stands_twice() -> None:
     places: dict[tuple[str, object], list[str]] = defaultdict(list)
-    for package in PRODUCT:
-        for path in sorted((ROOT / package).rglob("*.py")):
-            for name, value in _constants(ast.parse(path.read_text())):
-                if _counts(name, value):
-                    places[name, value].append(str(path.relative_to(ROOT)))
+    for path, tree in trees(ROOT, PRODUCT, r"(?m)^[A-Z_][A-Z_0-9]*\s*[:=]"):
+        for name, value in _constants(tree):
+            if _counts(name, value):
+                places[name, value].append(str(path.relative_to(ROOT)))
     assert len(places) > 200
     assert {name: files for (name, _), files in places.items() if len(files) > 1} == {}

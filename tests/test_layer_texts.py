@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import typer
 
+from scripts.syntax import trees
 from zevm.node.cli import COMMANDS, whole_app
 from zevm.node.settings import setting_flags
 from zevm.rpc.methods import load
@@ -55,6 +56,12 @@ def methods() -> re.Pattern[str]:
     return re.compile(rf"\b({'|'.join(map(re.escape, REGISTRY.by_name))})\b")
 
 
+@cache
+def mentions() -> str:
+    """What a module with something of the outside has somewhere: a text may go on in the next line."""
+    return rf"--[a-z]|\bzevm[\s\"']|{methods().pattern}|\b3[28]_?\d{{3}}\b"
+
+
 def is_outside(text: str, *, is_docstring: bool = False) -> bool:
     """Whether a text names a flag, a command, a method or an error code."""
     named = set(_FLAG.findall(text)) & flags() if " " in text else ()
@@ -69,8 +76,9 @@ def is_code(node: ast.expr) -> bool:
 
 def findings(tree: ast.Module, *, docstrings: bool = True) -> Iterator[tuple[int, str]]:
     """Texts and numbers of the outside, with their lines. docstrings: of these too."""
-    described = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    for node in ast.walk(tree):
+    nodes = [*ast.walk(tree)]
+    described = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    for node in nodes:
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             is_docstring = id(node) in described
             if (docstrings or not is_docstring) and is_outside(node.value, is_docstring=is_docstring):
@@ -84,8 +92,8 @@ def findings(tree: ast.Module, *, docstrings: bool = True) -> Iterator[tuple[int
 def test_no_text_names_what_is_above(layer: str) -> None:
     found = {
         str(file.relative_to(ROOT)): told
-        for file in sorted((ROOT / layer).rglob("*.py"))
-        if (told := list(findings(ast.parse(file.read_text()), docstrings=layer in DESCRIBED)))
+        for file, tree in trees(ROOT, [layer], mentions())
+        if (told := list(findings(tree, docstrings=layer in DESCRIBED)))
     }
     assert found.keys() == {file for file in EXPLAINED if file.startswith(layer)}, found
 
@@ -106,6 +114,7 @@ def test_no_text_names_what_is_above(layer: str) -> None:
 )
 def test_the_walk_sees_what_is_outside(line: str) -> None:
     assert [lineno for lineno, _ in findings(ast.parse(line))] == [1]
+    assert re.search(mentions(), line)
 
 
 @pytest.mark.parametrize(

@@ -39,5 +39,5 @@ def bound_outcome(outcome: Outcome, deadline: Deadline) -> None:
 def bound_changes(diff: StateDiff, deadline: Deadline) -> None:
     """Raise NotBriefError for many changes of a state, and for an account whose whole storage goes."""
     deadline.bound(len(diff.wiped), 0)
-    slots = sum([len(changed) for changed in diff.storage.values()])
+    slots = sum(map(len, diff.storage.values()))
     deadline.bound(len(diff.accounts) + slots + len(diff.code), BRIEF_CHANGES)

@@ -13,6 +13,7 @@ from zevm.chain.vm.engines.engine import Engine, default_engine
 from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.frame import WasmMachine
 from zevm.chain.vm.tracer import Watcher
+from zevm.core.records import quick_init
 from zevm.storage.account import StateReader
 from zevm.storage.keccak import keccak256
 from zevm.storage.primitives import ZERO_ADDRESS, Address, Hash32
@@ -59,6 +60,7 @@ class CallFrame:
     reader: StateReader
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class NextContext:
     """The context of a block on `parent`, and its inputs."""

@@ -1,6 +1,6 @@
 """One block's execution: transactions in, a sealed block with its receipts and its new state out."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -9,9 +9,9 @@ from zevm.chain.blocks.brief_sends import bound_changes, bound_outcome
 from zevm.chain.concurrency.deadline import BriefDeadline, Deadline
 from zevm.chain.errors import BlockError, NodeFaultError, Reason, TransactionError
 from zevm.chain.events import BlockAndReceipts, TransactionReport
-from zevm.chain.rules.forks import Fork
+from zevm.chain.rules.forks import Fork, ForkRules
 from zevm.chain.types import Block, Header, Receipt, Transaction, Withdrawal, logs_bloom
-from zevm.chain.types.receipt import root_and_bloom
+from zevm.chain.types.header import EMPTY_BLOOM
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.brief import watched
 from zevm.chain.vm.environment import BlockEnvironment
@@ -19,8 +19,9 @@ from zevm.chain.vm.executor import Executor, requests_hash
 from zevm.chain.vm.gas_needs import GasNeeds
 from zevm.chain.vm.interface import Outcome
 from zevm.chain.vm.read_ahead import is_over_origin, run_ahead
+from zevm.core.records import quick_init
 from zevm.storage import rlp, trie
-from zevm.storage.account import StateDiff
+from zevm.storage.account import EMPTY_ROOT, StateDiff
 from zevm.storage.errors import OriginError
 from zevm.storage.state import StateBase, StateUpdate
 
@@ -33,18 +34,20 @@ class StatePreparer(Protocol):
         ...
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class SealedBlock:
     """A finished block: what the ledger and the state store have to keep.
 
     requests: what it hands to the beacon chain (EIP-7685), type byte and data each; None before Prague.
-    is_stored: the ledger has the block and its receipts already.
+    is_stored: the ledger has the block and its receipts already. header: its RLP, where it is at hand.
     """
 
     record: BlockAndReceipts
     update: StateUpdate
     requests: tuple[bytes, ...] | None = None
     is_stored: bool = False
+    header: bytes | None = None
 
     @property
     def block(self) -> Block:
@@ -106,11 +109,16 @@ class BlockExecution:
         return 0 if blob is None else blob.maximum_gas - self.blob_gas_used
 
     def add(
-        self, transaction: Transaction, *, gas: GasNeeds | None = None, deadline: Deadline | None = None
+        self,
+        transaction: Transaction,
+        *,
+        gas: GasNeeds | None = None,
+        checked_rules: ForkRules | None = None,
+        deadline: Deadline | None = None,
     ) -> Outcome:
         """Execute a transaction. Raises TransactionError, with nothing changed, when it may not be here.
 
-        gas: what it must buy, where that was worked out before.
+        gas, checked_rules: see Executor.apply.
         deadline: for blocks off chain; ExecutionTimeoutError leaves the block unusable.
         NodeFaultError: this node cannot run it, and the block cannot be finished.
         """
@@ -119,7 +127,12 @@ class BlockExecution:
             self._try_ahead(transaction, deadline)
         try:
             outcome = self._executor.apply(
-                transaction, self.gas_left, self._blob_gas_left, gas, deadline=deadline or brief
+                transaction,
+                self.gas_left,
+                self._blob_gas_left,
+                gas,
+                checked_rules=checked_rules,
+                deadline=deadline or brief,
             )
         except NodeFaultError as fault:
             fault.add_note(f"in transaction 0x{transaction.hash.hex()} of block {self.environment.number}")
@@ -163,30 +176,29 @@ class BlockExecution:
         """
         rules = self.environment.rules
         listed = withdrawals if rules.fork >= Fork.SHANGHAI else None
-        roots = roots or body_roots(self.transactions, listed)
-        self._executor.withdraw(listed or ())
+        listed_root = withdrawals_root(listed) if roots is None else roots.withdrawals
+        if listed:
+            self._executor.withdraw(listed)
         if rules.fork < Fork.PARIS:
             self._executor.pay_block_reward(uncles)
         requests = self._executor.end_block([receipt.logs for receipt in self.receipts])
         update = self._new_state()
-        receipts_root, bloom = root_and_bloom(self.receipts)
-        sealed = header.with_changes(
-            state_root=update.root,
-            transactions_root=roots.transactions,
-            receipts_root=receipts_root,
-            logs_bloom=bloom,
-            gas_used=self.gas_used,
-            withdrawals_root=roots.withdrawals,
-            blob_gas_used=self.blob_gas_used if rules.fork >= Fork.CANCUN else None,
-            requests_hash=None if requests is None else requests_hash(requests),
-        )
         try:
-            sealed.check_range()
+            sealed, encoded = header.sealed(
+                [transaction.encoded for transaction in self.transactions] if roots is None else (),
+                self.receipts,
+                state_root=update.root,
+                transactions_root=None if roots is None else roots.transactions,
+                gas_used=self.gas_used,
+                withdrawals_root=listed_root,
+                blob_gas_used=self.blob_gas_used if rules.fork >= Fork.CANCUN else None,
+                requests_hash=None if requests is None else requests_hash(requests),
+            )
         except rlp.RlpError as error:
             raise BlockError(Reason.FIELD_OUT_OF_RANGE, f"impossible block: {error}") from error
         block = Block(sealed, tuple(self.transactions), uncles, listed)
         record = BlockAndReceipts(block, tuple(self.receipts), tuple(self.reports))
-        return SealedBlock(record, update, None if requests is None else tuple(requests))
+        return SealedBlock(record, update, None if requests is None else tuple(requests), header=encoded)
 
     def _receipt(self, transaction: Transaction, outcome: Outcome) -> Receipt:
         environment = self.environment
@@ -197,7 +209,7 @@ class BlockExecution:
             status=None if old_style else int(outcome.succeeded),
             cumulative_gas_used=self.gas_used,
             logs=outcome.logs,
-            bloom=logs_bloom(outcome.logs),
+            bloom=logs_bloom(outcome.logs) if outcome.logs else EMPTY_BLOOM,
             sender=transaction.sender,
             gas_used=outcome.gas_used,
             effective_gas_price=transaction.effective_gas_price(environment.base_fee_per_gas),
@@ -221,14 +233,16 @@ def transactions_root(transactions: Iterable[Transaction]) -> bytes:
     return trie.ordered_root([transaction.encoded for transaction in transactions])
 
 
-def withdrawals_root(withdrawals: Iterable[Withdrawal]) -> bytes:
-    """The root of the trie of withdrawals, as a header has it (EIP-4895)."""
+def withdrawals_root(withdrawals: Sequence[Withdrawal] | None) -> bytes | None:
+    """The root of the trie of withdrawals, as a header has it (EIP-4895); None where it has none, before Shanghai."""
+    if not withdrawals:
+        return None if withdrawals is None else EMPTY_ROOT
     return trie.ordered_root([rlp.encode(withdrawal.to_item()) for withdrawal in withdrawals])
 
 
-def body_roots(transactions: Iterable[Transaction], withdrawals: Iterable[Withdrawal] | None) -> BodyRoots:
+def body_roots(transactions: Iterable[Transaction], withdrawals: Sequence[Withdrawal] | None) -> BodyRoots:
     """The roots of both lists."""
-    return BodyRoots(transactions_root(transactions), None if withdrawals is None else withdrawals_root(withdrawals))
+    return BodyRoots(transactions_root(transactions), withdrawals_root(withdrawals))
 
 
 def execute_all(execution: BlockExecution, transactions: Iterable[Transaction]) -> None:

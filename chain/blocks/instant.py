@@ -52,8 +52,10 @@ class MiningChain(Protocol):
 class Build(Protocol):
     """Makes a block of the pool's transactions that fit, or of the lone one, and commits it."""
 
-    def __call__(self, deadline: Deadline | None, *, lone: PooledTransaction | None = None) -> Built:
-        """None for the block where nothing fits."""
+    def __call__(
+        self, deadline: Deadline | None, *, lone: PooledTransaction | None = None, context: NextContext | None = None
+    ) -> Built:
+        """None for the block where nothing fits. context: the block's, where it is at hand."""
         ...
 
 
@@ -80,9 +82,12 @@ class InstantMining:
         entry = chain.pool.lone(transaction, sender, local=local) if chain.mining.automine else None
         if entry is None:
             return False
-        least = max(chain.next_context().environment.base_fee_per_gas or 0, chain.settings.minimum_gas_price)
+        context = chain.next_context()
+        least = max(context.environment.base_fee_per_gas or 0, chain.settings.minimum_gas_price)
         try:
-            record = None if transaction.max_fee_per_gas < least else self._build(deadline, lone=entry)[0]
+            record: BlockAndReceipts | None = None
+            if transaction.max_fee_per_gas >= least:
+                record, _ = self._build(deadline, lone=entry, context=context)
         except (ChainError, NodeFaultError):
             return False
         if record is None:

@@ -45,7 +45,7 @@ def fill_block(execution: BlockExecution, offers: Offers, *, max_transactions: i
         if len(execution.transactions) == max_transactions or execution.gas_left < TRANSACTION_GAS:
             break
         try:
-            execution.add(transaction, gas=entry.gas)
+            execution.add(transaction, gas=entry.gas, checked_rules=entry.rules)
         except TransactionError as error:
             refused[transaction.hash] = error
             offers.skip_sender(entry.sender)

@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from zevm.chain.blocks.execution import SealedBlock
+from zevm.chain.canonical.appending import append_block
 from zevm.chain.canonical.log_search import log_keys
 from zevm.chain.canonical.marks import LAST_PATCH, Adopted, Checkpoints, Version
 from zevm.chain.canonical.patches import prepare_patch
@@ -15,6 +16,7 @@ from zevm.chain.events import BlockAndReceipts
 from zevm.chain.rules.genesis import Genesis
 from zevm.chain.types import Block, Header
 from zevm.chain.types.receipt import encode_receipts
+from zevm.core.records import quick_init
 from zevm.storage.account import EMPTY_ROOT, StateDiff
 from zevm.storage.database import Database
 from zevm.storage.errors import CorruptionError, ForeignDatabaseError, OriginError, StorageError, StorageProblem
@@ -30,6 +32,7 @@ Addition = Callable[[Batch, tuple[BlockAndReceipts, ...]], None]
 """Puts more into a rewind's batch, knowing the blocks that it removes."""
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Head:
     """The newest block and the latest state, which development patches may have moved past the block's root."""
@@ -153,7 +156,7 @@ class CanonicalChain:
         earlier = [(number, self.database.state.prepare(EMPTY_ROOT, states[number])) for number in sorted(states)]
         nodes_written = self.database.state.adopt(batch, update, version, earlier)
         for record in history:
-            self._append(batch, record)
+            append_block(self.database.ledger, batch, record)
         self.database.ledger.put_working_root(batch, header.number, update.root)
         for number, kept in earlier:
             self.database.ledger.put_working_root(batch, number, kept.root)
@@ -203,7 +206,7 @@ class CanonicalChain:
         version = Version(block.number)
         batch = Batch()
         self.database.state.apply(batch, sealed.update, version)
-        self._append(batch, sealed.record)
+        append_block(self.database.ledger, batch, sealed.record, header=sealed.header)
         if also is not None:
             also(batch)
         batch_version(self.database, batch, version)
@@ -301,7 +304,7 @@ class CanonicalChain:
         for sealed in branch:
             header, root, version = sealed.block.header, sealed.update.root, Version(sealed.block.number)
             states.apply(batch, sealed.update, version)
-            self._append(batch, sealed.record, is_stored=sealed.is_stored)
+            append_block(ledger, batch, sealed.record, is_stored=sealed.is_stored, header=sealed.header)
         batch_version(self.database, batch, version)
         nodes_written = states.put_nodes_behind(batch, reached, version, root)
         if also is not None:
@@ -337,18 +340,6 @@ class CanonicalChain:
             self.database.ledger.delete_working_root(batch, height)
             yield record
 
-    def _append(self, batch: Batch, record: BlockAndReceipts, *, is_stored: bool = False) -> None:
-        block = record.block
-        if not is_stored:
-            put_record(self.database.ledger, batch, record)
-        self.database.ledger.append(
-            batch,
-            number=block.number,
-            block_hash=block.hash,
-            transaction_hashes=[transaction.hash for transaction in block.transactions],
-            log_keys=log_keys(record.receipts),
-        )
-
     @property
     def first_number(self) -> int:
         """The number of the oldest block that can be read."""
@@ -364,7 +355,7 @@ class CanonicalChain:
         withdrawals = None if header.withdrawals_root is None else ()
         version = Version(header.number)
         state.apply(batch, update, version)
-        self._append(batch, BlockAndReceipts(Block(header, withdrawals=withdrawals), ()))
+        append_block(self.database.ledger, batch, BlockAndReceipts(Block(header, withdrawals=withdrawals), ()))
         self.database.ledger.put_meta(batch, MetaName.GENESIS, genesis.encode())
         batch_version(self.database, batch, version)
 
@@ -380,7 +371,7 @@ class CanonicalChain:
             # any proof begins with the root's node
             state.before_fork(header.number, header.state_root).account(ZERO_ADDRESS)
         state.begin_at(batch, header.state_root)
-        self._append(batch, record)
+        append_block(self.database.ledger, batch, record)
         self.database.ledger.put_meta(batch, MetaName.GENESIS, genesis.encode())
         batch_version(self.database, batch, Version(header.number))
 

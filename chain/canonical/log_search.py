@@ -70,15 +70,15 @@ class LogIndex(Protocol):
         ...
 
 
-def log_keys(receipts: Iterable[Receipt]) -> set[bytes]:
-    """The index keys under which the ledger files a block with these receipts."""
-    items: set[bytes] = set()
+def log_keys(receipts: Iterable[Receipt]) -> list[bytes]:
+    """The index keys under which the ledger files a block with these receipts, each once, as they come."""
+    items: dict[bytes, None] = {}
     for receipt in receipts:
         for log in receipt.logs:
-            items.add(log.address)
-            items.update(bytes((position,)) + topic for position, topic in enumerate(log.topics))
-            items.add(_ANY_LOG)
-    return {log_key(item) for item in items}
+            items[log.address] = None
+            items.update([(bytes((position,)) + topic, None) for position, topic in enumerate(log.topics)])
+            items[_ANY_LOG] = None
+    return [*dict.fromkeys(map(log_key, items))]
 
 
 class _Matcher:

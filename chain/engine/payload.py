@@ -13,7 +13,7 @@ from zevm.chain.rules.forks import Fork
 from zevm.chain.types import Block, Header, Transaction
 from zevm.chain.types.block import Withdrawal
 from zevm.chain.types.header import MAX_EXTRA_DATA_BYTES
-from zevm.chain.types.transaction import InvalidSignatureError
+from zevm.chain.types.signatures import InvalidSignatureError
 from zevm.chain.vm.executor import requests_hash
 from zevm.storage.primitives import Address, Hash32
 from zevm.storage.rlp import RlpError

@@ -7,19 +7,21 @@ from zevm.chain.rules.forks import ForkRules
 from zevm.chain.types import Transaction, TransactionType
 from zevm.chain.vm.gas_needs import GasNeeds, gas_needs
 from zevm.chain.vm.validation import transaction_cost
+from zevm.core.records import quick_init
 from zevm.storage.primitives import Address
 
 SLOT_BYTES = 32 * 1024
 """Bytes of one slot of the pool's limits; a larger transaction takes several."""
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class PooledTransaction:
     """A waiting transaction.
 
     arrival: order of acceptance. cost_wei: the most it can take from the sender. slots: its share of the limits.
     authorities: accounts whose code its authorizations would set (EIP-7702); empty if not requested.
-    gas: what it must buy under the fork that it came in under.
+    rules: those that it came in under, by which it is valid as such. gas: what it must buy under their fork.
     """
 
     transaction: Transaction
@@ -29,6 +31,7 @@ class PooledTransaction:
     cost_wei: int
     slots: int
     authorities: tuple[Address, ...]
+    rules: ForkRules
     gas: GasNeeds
 
     @property
@@ -59,7 +62,8 @@ def pooled(
     authorizations = transaction.authorization_list if with_authorities else ()
     authorities = [authorization.authority for authorization in authorizations]
     known = tuple(authority for authority in authorities if authority is not None)
-    return PooledTransaction(transaction, sender, local, arrival, cost, slots, known, gas_needs(transaction, rules))
+    gas = gas_needs(transaction, rules)
+    return PooledTransaction(transaction, sender, local, arrival, cost, slots, known, rules, gas)
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ from zevm.chain.pool.account import PoolAccount, PooledTransaction
 from zevm.chain.pool.limits import PoolLimits
 from zevm.chain.rules.forks import ForkRules
 from zevm.chain.types import Transaction
-from zevm.chain.types.transaction import InvalidSignatureError
+from zevm.chain.types.signatures import InvalidSignatureError
 from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.validation import check_initcode, validate_static
 from zevm.storage.primitives import Address

@@ -6,9 +6,13 @@ from typing import TypeVar
 
 from zevm.chain.types.header import Header
 from zevm.chain.types.transaction import Transaction
+from zevm.core import replaced_by
+from zevm.core.records import quick_init
 from zevm.storage import rlp
 from zevm.storage.primitives import Address, Hash32
 
+_FIRST_LIST = b"\xc0"
+"""The lowest first byte of a list's encoding; types of transactions are below 0x80."""
 _Encoded = TypeVar("_Encoded")
 _Decoded = TypeVar("_Decoded")
 
@@ -47,6 +51,13 @@ def _check_numbers(numbers: Sequence[int]) -> None:
         raise rlp.RlpError("rlp: input string too long for uint64 in a withdrawal")
 
 
+@replaced_by("body_transactions")
+def body_transactions(encoded: Sequence[bytes]) -> bytes:
+    """The list of a block's transactions: legacy ones as they are, which are lists, and typed ones as strings."""
+    return rlp.wrap_list(b"".join([item if item[:1] >= _FIRST_LIST else rlp.encode_bytes(item) for item in encoded]))
+
+
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Block:
     """A header and its body. `withdrawals` is None before Shanghai."""
@@ -66,23 +77,26 @@ class Block:
         """The header's number."""
         return self.header.number
 
-    def _body_parts(self) -> list[bytes]:
-        parts = [
-            rlp.wrap_list(b"".join([transaction.to_body_rlp() for transaction in self.transactions])),
-            rlp.wrap_list(b"".join([uncle.encode() for uncle in self.uncles])) if self.uncles else rlp.EMPTY_LIST,
-        ]
-        if self.withdrawals is not None:
-            items = self.withdrawals
-            parts.append(rlp.encode([withdrawal.to_item() for withdrawal in items]) if items else rlp.EMPTY_LIST)
-        return parts
+    def encode_rest(self) -> bytes:
+        """The rest of the body, after the transactions' list: the list of uncles, and that of withdrawals, if any."""
+        uncles, withdrawals = self.uncles, self.withdrawals
+        rest = rlp.wrap_list(b"".join([uncle.encode() for uncle in uncles])) if uncles else rlp.EMPTY_LIST
+        if withdrawals is None:
+            return rest
+        if not withdrawals:
+            return rest + rlp.EMPTY_LIST
+        return rest + rlp.encode([withdrawal.to_item() for withdrawal in withdrawals])
+
+    def _body_lists(self) -> bytes:
+        return body_transactions([transaction.encoded for transaction in self.transactions]) + self.encode_rest()
 
     def encode_body(self) -> bytes:
         """rlp([transactions, uncles, withdrawals?]): what the ledger keeps under the block's hash."""
-        return rlp.wrap_list(b"".join(self._body_parts()))
+        return rlp.wrap_list(self._body_lists())
 
     def encode(self) -> bytes:
         """The block's RLP, as clients export and gossip it."""
-        return rlp.wrap_list(self.header.encode() + b"".join(self._body_parts()))
+        return rlp.wrap_list(self.header.encode() + self._body_lists())
 
     @property
     def size(self) -> int:

@@ -1,9 +1,14 @@
 """The block header of every fork (Yellow Paper 4.4; EIP-1559, 4895, 4844, 4788, 7685)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from operator import attrgetter
+from typing import Any
 
-from zevm.storage import rlp
+from zevm.chain.types.receipt import Receipt, root_and_bloom
+from zevm.core import replaced_by
+from zevm.core.records import quick_init
+from zevm.storage import rlp, trie
 from zevm.storage.account import EMPTY_ROOT
 from zevm.storage.keccak import keccak256
 from zevm.storage.primitives import ZERO_ADDRESS, Address, Hash32
@@ -16,6 +21,7 @@ EMPTY_BLOOM = bytes(256)
 MAX_EXTRA_DATA_BYTES = 32
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Header:
     """A header. The optional tail is None before the fork that introduced each field.
@@ -102,10 +108,44 @@ class Header:
             values[_PLACES[name]] = value
         return Header(*values)
 
+    def sealed(
+        self,
+        transactions: Sequence[bytes],
+        receipts: Sequence[Receipt],
+        *,
+        state_root: bytes,
+        transactions_root: bytes | None,
+        gas_used: int,
+        withdrawals_root: bytes | None,
+        blob_gas_used: int | None,
+        requests_hash: bytes | None,
+    ) -> "tuple[Header, bytes]":
+        """The header of a block with these encoded transactions and their receipts, and its RLP.
+
+        transactions_root: None where it is not known yet. Raises RlpError as `check_range`.
+        """
+        values = [*_values_of(self)]
+        values[_STATE_ROOT] = state_root
+        values[_TRANSACTIONS_ROOT] = transactions_root
+        values[_GAS_USED] = gas_used
+        values[_WITHDRAWALS_ROOT] = withdrawals_root
+        values[_BLOB_GAS_USED] = blob_gas_used
+        values[_REQUESTS_HASH] = requests_hash
+        return sealed_header(Header, _ATTRIBUTES, _LIMITS, values, transactions, receipts)
+
 
 _FIELD_NAMES = tuple(item.name for item in fields(Header) if item.init)
 _values_of = attrgetter(*_FIELD_NAMES)
 _PLACES = {name: place for place, name in enumerate(_FIELD_NAMES)}
+_ATTRIBUTES = (*_FIELD_NAMES, "_hash")
+_STATE_ROOT = _PLACES["state_root"]
+_TRANSACTIONS_ROOT = _PLACES["transactions_root"]
+_RECEIPTS_ROOT = _PLACES["receipts_root"]
+_LOGS_BLOOM = _PLACES["logs_bloom"]
+_GAS_USED = _PLACES["gas_used"]
+_WITHDRAWALS_ROOT = _PLACES["withdrawals_root"]
+_BLOB_GAS_USED = _PLACES["blob_gas_used"]
+_REQUESTS_HASH = _PLACES["requests_hash"]
 _SIZES = {
     "parent_hash": 32,
     "uncles_hash": 32,
@@ -129,6 +169,28 @@ _LIMITS = tuple(
     _SIZES.get(name, 0 if name == "extra_data" else -64 if name in _UINT64_FIELDS else -256) for name in _FIELD_NAMES
 )
 """By field, as rlp.fields_fit takes them."""
+
+
+@replaced_by("sealed_header")
+def sealed_header(
+    header_class: type[Header],
+    names: Sequence[str],  # noqa: ARG001
+    sizes: Sequence[int],  # noqa: ARG001
+    values: Sequence[Any],
+    transactions: Sequence[bytes],
+    receipts: Sequence[Receipt],
+) -> tuple[Header, bytes]:
+    """A header of these values, but for the receipts' root and bloom, and its RLP.
+
+    names, sizes: of the values, for the core. transactions: for their root, where its value is None. Raises RlpError.
+    """
+    named = [*values]
+    if named[_TRANSACTIONS_ROOT] is None:
+        named[_TRANSACTIONS_ROOT] = trie.ordered_root(transactions)
+    named[_RECEIPTS_ROOT], named[_LOGS_BLOOM] = root_and_bloom(receipts)
+    header = header_class(*named)
+    header.check_range()
+    return header, header.encode_and_hash()
 
 
 def _number(name: str, item: rlp.Item) -> int:

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from zevm.core import replaced_by
+from zevm.core.records import quick_init
 from zevm.storage import rlp, trie
 from zevm.storage.keccak import keccak256
 from zevm.storage.primitives import Address
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Log:
     """One log entry: the 20-byte emitter, up to four 32-byte topics, data."""
@@ -55,6 +57,7 @@ def merge_blooms(blooms: Iterable[bytes]) -> bytes:
     return bits.to_bytes(256, "big")
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """A receipt with what its RLP leaves out but every reader asks for.

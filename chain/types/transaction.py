@@ -11,15 +11,12 @@ from enum import IntEnum
 from functools import cached_property
 from typing import Any
 
-from coincurve import PublicKey
-
+from zevm.chain.types.signatures import SECP256K1_HALF_ORDER, InvalidSignatureError, recover_address
 from zevm.core import replaced_by
 from zevm.storage import rlp
 from zevm.storage.keccak import keccak256
 from zevm.storage.primitives import Address, Hash32
 
-SECP256K1_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
-SECP256K1_HALF_ORDER = SECP256K1_ORDER // 2
 SET_CODE_MAGIC = b"\x05"
 BLOB_GAS_PER_BLOB = 131_072
 BLOB_BYTES = 131_072
@@ -39,25 +36,6 @@ class TransactionType(IntEnum):
 
 
 _TYPES = tuple(TransactionType)
-
-
-class InvalidSignatureError(ValueError):
-    """No public key fits the signature. Geth's text: "invalid sender"."""
-
-    def __init__(self) -> None:
-        super().__init__("invalid transaction v, r, s values")
-
-
-def recover_address(digest: bytes, y_parity: int, r: int, s: int) -> Address:
-    """The 20-byte address whose key signed `digest`. Raises InvalidSignatureError."""
-    if y_parity not in (0, 1) or not 0 < r < SECP256K1_ORDER or not 0 < s < SECP256K1_ORDER:
-        raise InvalidSignatureError
-    signature = r.to_bytes(32, "big") + s.to_bytes(32, "big") + bytes((y_parity,))
-    try:
-        key = PublicKey.from_signature_and_message(signature, digest, hasher=None)
-    except Exception as error:  # coincurve raises bare Exception for an unrecoverable point
-        raise InvalidSignatureError from error
-    return Address(keccak256(key.format(compressed=False)[1:])[12:])
 
 
 @dataclass(frozen=True, slots=True)

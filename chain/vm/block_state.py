@@ -7,13 +7,14 @@ and `discard` costs what it undoes. Checkpoints may span transactions.
 Reads cache what the reader answered. `diff` compares with that cache, so it is the net change.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from zevm.chain.types import Log
 from zevm.chain.vm.execution_state import Effects, ExecutionState, Fields, StateObserver, TransactionChanges
 from zevm.chain.vm.net_change import changed_since, changed_slots, changes_of, codes_set, net_change
 from zevm.chain.vm.overlay_reader import UNSETTLED_ROOT, OverlayReader
+from zevm.chain.vm.slot_writes import put_slots
 from zevm.storage.account import EMPTY_ROOT, MAX_BALANCE, Account, StateDiff, StateReader
 from zevm.storage.keccak import EMPTY_KECCAK, keccak256
 from zevm.storage.primitives import Address, Hash32
@@ -98,7 +99,10 @@ class BlockState(ExecutionState):
     def _load(self, address: Address) -> Fields | None:
         account = self._reader.account(address)
         self._base[address] = account
-        fields = None if account is None else (account.nonce, account.balance, account.code_hash)
+        fields = None
+        if account is not None:
+            nonce, balance, _, code_hash = account
+            fields = nonce, balance, code_hash
         self._accounts[address] = fields
         return fields
 
@@ -253,6 +257,12 @@ class BlockState(ExecutionState):
             slots = self._slots[address]
             self._journal.append((slots, slot, previous))
             slots[slot] = value
+
+    def put_slots(self, address: Address, values: Mapping[int, int]) -> None:
+        """Set slots, as a transaction that does nothing else, between two others."""
+        self._fields(address)
+        put_slots(self._reader, self._base, self._slots, self._base_slots, self._wiped, self._journal, address, values)
+        self._transaction_start = len(self._journal)
 
     def clear_storage(self, address: Address) -> None:
         """Clear every slot of the account, those of the reader too."""
@@ -448,11 +458,13 @@ class BlockState(ExecutionState):
     def absorb_transaction(self, changes: TransactionChanges) -> None:
         """Make the changes of a whole transaction that stood on this state, and end it."""
         self._new_codes.update(changes.codes)
+        accounts, journal = self._accounts, self._journal
         for address, fields in changes.accounts.items():
             if fields is None:
                 self.delete_account(address)
             else:
-                self._put(address, self._fields(address), fields)
+                journal.append((accounts, address, self._fields(address)))
+                accounts[address] = fields
         for (address, slot), value in changes.slots.items():
             self.set_storage(address, slot, value)
         if self._observer is not None:

@@ -7,8 +7,10 @@ from zevm.chain.vm.engines.engine import Engine, default_engine
 from zevm.chain.vm.frame import WasmMachine
 from zevm.chain.vm.interface import BlockContext
 from zevm.chain.vm.tracer import Watcher
+from zevm.core.records import quick_init
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class BlockEnvironment(BlockContext):
     """A BlockContext with what a chain adds to it.

@@ -7,7 +7,7 @@ StateObserver   who listens to what happens to one
 Addresses are 20 bytes, slots and values integers below 2**256, balances wei.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from zevm.chain.types import Log
@@ -147,6 +147,10 @@ class ExecutionState(Protocol):
 
     def set_storage(self, address: Address, slot: int, value: int) -> None:
         """Set the slot; 0 clears it."""
+        ...
+
+    def put_slots(self, address: Address, values: Mapping[int, int]) -> None:
+        """Set slots, as a transaction that does nothing else, between two others."""
         ...
 
     def clear_storage(self, address: Address) -> None:

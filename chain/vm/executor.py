@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from zevm.chain.concurrency.deadline import Deadline
-from zevm.chain.rules.forks import Fork
+from zevm.chain.rules.forks import Fork, ForkRules
 from zevm.chain.rules.predeploys import BEACON_ROOTS_ADDRESS, HISTORY_STORAGE_ADDRESS
 from zevm.chain.rules.rewards import block_rewards
 from zevm.chain.rules.units import GWEI
@@ -118,20 +118,26 @@ class Executor:
         blob_gas_available: int | None = None,
         gas: GasNeeds | None = None,
         *,
+        checked_rules: ForkRules | None = None,
         deadline: Deadline | None = None,
         tracer: Tracer | None = None,
     ) -> Outcome:
         """Validate and execute a transaction of the block.
 
         gas_available, blob_gas_available: what the block has left. gas: what the transaction must buy, where that was
-        worked out before. deadline: for a replay.
+        worked out before. checked_rules: those under which validate_static has passed it. deadline: for a replay.
         Raises TransactionError, with the state unchanged, when the transaction may not be in this block, and
         ExecutionTimeoutError at the deadline.
         """
         environment, rules = self.environment, self.environment.rules
         if gas is None or gas.fork is not rules.fork:
             gas = gas_needs(transaction, rules)
-        validation.validate_in_block(transaction, environment, self.state, gas_available, blob_gas_available, gas)
+        if checked_rules is rules:
+            validation.validate_checked_in_block(
+                transaction, environment, self.state, gas_available, blob_gas_available
+            )
+        else:
+            validation.validate_in_block(transaction, environment, self.state, gas_available, blob_gas_available, gas)
         price = transaction.effective_gas_price(environment.base_fee_per_gas)
         settled = settle(transaction, gas, environment, price_wei=price, blob_price_wei=environment.blob_base_fee or 0)
         return execute(settled, environment, self._evm_state, self._context(settled, deadline, tracer, transaction))

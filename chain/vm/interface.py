@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from zevm.chain.rules.forks import ForkRules
 from zevm.chain.types import AccessListEntry, Authorization, Log
+from zevm.core.records import quick_init
 from zevm.storage.primitives import ZERO_ADDRESS, Address, Hash32
 
 
@@ -60,6 +61,7 @@ class VmError:
     status: int | None = None
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class BlockContext:
     """The block as code sees it.

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_ds
 from zevm.chain.native.answers import InputError
 from zevm.chain.native.curves import BLS_ORDER, kzg_proof_holds
 from zevm.chain.native.modexp import modexp
-from zevm.chain.types.transaction import InvalidSignatureError, recover_address
+from zevm.chain.types.signatures import InvalidSignatureError, recover_address
 from zevm.chain.vm.arithmetic import compute
 from zevm.chain.vm.faults import InputLengthError, PrecompileError
 from zevm.chain.vm.frame import Frame

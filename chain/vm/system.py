@@ -64,11 +64,7 @@ def take_shortcut(
 ) -> SystemCallResult | None:
     """The known effect of `call` for the official contract; None if it must be called. The code is not read."""
     shortcut = SHORTCUTS.get(state.get_code_hash(target))
-    if shortcut is None or not shortcut(environment, state, target, data):
-        return None
-    # no account has changed that could be empty now
-    state.begin_transaction()
-    return _DONE
+    return None if shortcut is None or not shortcut(environment, state, target, data) else _DONE
 
 
 def require_success(address: Address, result: SystemCallResult) -> bytes:

@@ -29,13 +29,12 @@ not, nothing was changed, and the contract is to be called. It changes slots alo
 
 def _keep_beacon_root(environment: BlockEnvironment, state: ExecutionState, address: Address, data: bytes) -> bool:
     slot = environment.timestamp % RING_SIZE
-    state.set_storage(address, slot, environment.timestamp)
-    state.set_storage(address, slot + RING_SIZE, int.from_bytes(data, "big"))
+    state.put_slots(address, {slot: environment.timestamp, slot + RING_SIZE: int.from_bytes(data, "big")})
     return True
 
 
 def _keep_block_hash(environment: BlockEnvironment, state: ExecutionState, address: Address, data: bytes) -> bool:
-    state.set_storage(address, (environment.number - 1) % RING_SIZE, int.from_bytes(data, "big"))
+    state.put_slots(address, {(environment.number - 1) % RING_SIZE: int.from_bytes(data, "big")})
     return True
 
 

@@ -12,13 +12,15 @@ from eth_utils.address import to_checksum_address
 from zevm.chain.errors import Reason, TransactionError
 from zevm.chain.rules.forks import Fork, ForkRules
 from zevm.chain.types import Transaction, TransactionType
-from zevm.chain.types.transaction import BLOB_GAS_PER_BLOB, SECP256K1_HALF_ORDER, InvalidSignatureError
+from zevm.chain.types.signatures import SECP256K1_HALF_ORDER, InvalidSignatureError
+from zevm.chain.types.transaction import BLOB_GAS_PER_BLOB
 from zevm.chain.vm.delegation import delegation_of
 from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.execution_state import ExecutionState
 from zevm.chain.vm.gas_needs import GasNeeds, gas_needs
 from zevm.chain.vm.interface import CallRequest
 from zevm.storage.account import MAX_NONCE
+from zevm.storage.keccak import EMPTY_KECCAK
 from zevm.storage.primitives import Address
 
 INITCODE_SIZE_LIMIT = 49_152
@@ -194,6 +196,30 @@ def validate_in_block(
     check_funds(sender, transaction_cost(transaction), state)
     _check_gas_available(transaction, gas_available, blob_gas_available)
     check_gas(transaction, needs)
+    check_initcode(transaction, environment)
+
+
+def validate_checked_in_block(
+    transaction: Transaction,
+    environment: BlockEnvironment,
+    state: ExecutionState,
+    gas_available: int,
+    blob_gas_available: int | None,
+) -> None:
+    """As `validate_in_block`, of a transaction that `validate_static` has passed under the block's rules."""
+    sender = transaction.sender
+    # each check reads the account by itself, and words what it refuses
+    nonce, balance, code_hash = state.account_fields(sender) or (0, 0, EMPTY_KECCAK)
+    if nonce != transaction.nonce:
+        check_nonce(sender, transaction.nonce, state)
+    if code_hash != EMPTY_KECCAK and not transaction.is_impersonated:
+        check_sender_code(sender, environment.rules, state)
+    check_base_fee(transaction, environment)
+    check_blob_fee(transaction, environment)
+    cost = transaction_cost(transaction)
+    if balance < cost:
+        check_funds(sender, cost, state)
+    _check_gas_available(transaction, gas_available, blob_gas_available)
     check_initcode(transaction, environment)
 
 

@@ -18,7 +18,7 @@ const Bytes = std.ArrayList(u8);
 const largest = 1 << 32;
 
 /// The attributes of receipts and logs.
-const Name = enum {
+pub const Name = enum {
     type,
     cumulative_gas_used,
     logs,
@@ -45,7 +45,7 @@ pub fn start() Error!void {
 }
 
 /// A new reference, which `held` keeps.
-fn attribute(held: *trie_objects.Held, object: *Object, name: Name) Error!*Object {
+pub fn attribute(held: *trie_objects.Held, object: *Object, name: Name) Error!*Object {
     const value = try python.attribute(object, interned.get(name));
     try held.add(value);
     return value;
@@ -92,18 +92,69 @@ fn append_list(arena: Allocator, out: *Bytes, payload: []const u8) Error!void {
 pub fn fields_rlp(arguments: []const *Object) Error!*Object {
     var arena_state: std.heap.ArenaAllocator = .init(memory.allocator());
     defer arena_state.deinit();
-    const arena = arena_state.allocator();
     const values = try python.sequence(arguments[0]);
-    var count = values.size;
-    while (count > 0 and python.is_none(try values.at(count - 1))) count -= 1;
+    const objects = try arena_state.allocator().alloc(*Object, values.size);
+    for (objects, 0..) |*object, index| object.* = try values.at(index);
+    return python.bytes(try encode_fields(arena_state.allocator(), objects));
+}
+
+pub fn encode_fields(arena: Allocator, values: []const *Object) Error![]const u8 {
+    var count = values.len;
+    while (count > 0 and python.is_none(values[count - 1])) count -= 1;
     var payload: Bytes = .empty;
-    for (0..count) |index| {
-        const value = try values.at(index);
+    for (values[0..count]) |value| {
         if (python.is_none(value)) try append_string(arena, &payload, "") else try append_field(arena, &payload, value, 0);
     }
     var out: Bytes = .empty;
     try append_list(arena, &out, payload.items);
-    return python.bytes(out.items);
+    return out.items;
+}
+
+/// body_transactions(encoded): the list of a block's transactions, of which typed ones are strings
+pub fn body_transactions(arguments: []const *Object) Error!*Object {
+    var arena_state: std.heap.ArenaAllocator = .init(memory.allocator());
+    defer arena_state.deinit();
+    var held: trie_objects.Held = .{};
+    defer held.release();
+    const items = try trie_objects.contents_of(arena_state.allocator(), arguments[0], &held);
+    const size = try transactions_size(items);
+    const object, const out = try python.blank(rlp.list_size(size));
+    write_transactions(out, items, size);
+    return object;
+}
+
+/// A block's body: the list of its transactions' list and of the rest, which is encoded.
+pub fn body(arena: Allocator, held: *trie_objects.Held, transactions: *Object, rest: []const u8) Error!*Object {
+    const items = try trie_objects.contents_of(arena, transactions, held);
+    const size = try transactions_size(items);
+    const list_size = rlp.list_size(size);
+    if (rest.len > largest) return error.Refused;
+    const object, const out = try python.blank(rlp.list_size(list_size + rest.len));
+    const place = rlp.write_list_header(out, list_size + rest.len);
+    write_transactions(out[place..][0..list_size], items, size);
+    @memcpy(out[place + list_size ..], rest);
+    return object;
+}
+
+fn transactions_size(items: []const []const u8) Error!usize {
+    var size: usize = 0;
+    for (items) |item| size +|= if (is_list(item)) item.len else rlp.string_size(item);
+    return if (size > largest) error.Refused else size;
+}
+
+fn write_transactions(out: []u8, items: []const []const u8, size: usize) void {
+    var position = rlp.write_list_header(out, size);
+    for (items) |item| {
+        if (is_list(item)) {
+            @memcpy(out[position..][0..item.len], item);
+            position += item.len;
+        } else position += rlp.write_string(out[position..], item);
+    }
+}
+
+/// Whether a transaction is a legacy one, by its first byte.
+fn is_list(encoded: []const u8) bool {
+    return encoded.len > 0 and encoded[0] >= rlp.list_base;
 }
 
 /// fields_fit(values, sizes): True where each value that is not None is a string of its size, which is positive, or an
@@ -112,17 +163,19 @@ pub fn fields_fit(arguments: []const *Object) Error!*Object {
     const values = try python.sequence(arguments[0]);
     const sizes = try python.sequence(arguments[1]);
     if (sizes.size != values.size) return error.Refused;
-    for (0..values.size) |index| {
-        const value = try values.at(index);
-        const size = try python.small_of(try sizes.at(index));
-        if (python.is_none(value) or size == 0) continue;
-        const fits = if (size > 0)
-            (try python.contents(value)).len == size
-        else
-            @as(i64, @clz(try python.word_of(value))) - 256 >= size;
-        if (!fits) return error.Refused;
-    }
+    for (0..values.size) |index| try check_size(try values.at(index), try sizes.at(index));
     return python.boolean(true);
+}
+
+/// Refused for a value that has not the size, as `fields_fit` takes one.
+pub fn check_size(value: *Object, wanted: *Object) Error!void {
+    const size = try python.small_of(wanted);
+    if (python.is_none(value) or size == 0) return;
+    const fits = if (size > 0)
+        (try python.contents(value)).len == size
+    else
+        @as(i64, @clz(try python.word_of(value))) - 256 >= size;
+    if (!fits) return error.Refused;
 }
 
 /// A list's encoding: [address, [topic ...], data] of each log.
@@ -149,14 +202,18 @@ fn encode_logs(arena: Allocator, held: *trie_objects.Held, object: *Object) Erro
 pub fn stored_receipts(arguments: []const *Object) Error!*Object {
     var arena_state: std.heap.ArenaAllocator = .init(memory.allocator());
     defer arena_state.deinit();
-    const arena = arena_state.allocator();
     var held: trie_objects.Held = .{};
     defer held.release();
-    const receipts = try python.sequence(arguments[0]);
+    return stored(arena_state.allocator(), &held, arguments[0]);
+}
+
+/// A block's receipts as the ledger keeps them.
+pub fn stored(arena: Allocator, held: *trie_objects.Held, list: *Object) Error!*Object {
+    const receipts = try python.sequence(list);
     var payload: Bytes = .empty;
     for (0..receipts.size) |index| {
         const receipt = try receipts.at(index);
-        try append_list(arena, &payload, try encode_stored(arena, &held, receipt));
+        try append_list(arena, &payload, try encode_stored(arena, held, receipt));
     }
     var out: Bytes = .empty;
     try append_list(arena, &out, payload.items);
@@ -184,20 +241,27 @@ fn encode_stored(arena: Allocator, held: *trie_objects.Held, receipt: *Object) E
 pub fn receipts_summary(arguments: []const *Object) Error!*Object {
     var arena_state: std.heap.ArenaAllocator = .init(memory.allocator());
     defer arena_state.deinit();
-    const arena = arena_state.allocator();
     var held: trie_objects.Held = .{};
     defer held.release();
-    const receipts = try python.sequence(arguments[0]);
+    const summary = try summarize(arena_state.allocator(), &held, arguments[0]);
+    return python.gathered(2, .{ python.bytes(&summary.root), python.bytes(&summary.bloom) });
+}
+
+const Summary = struct { root: [32]u8, bloom: [bloom_of.size]u8 = @splat(0) };
+
+pub fn summarize(arena: Allocator, held: *trie_objects.Held, list: *Object) Error!Summary {
+    const receipts = try python.sequence(list);
     const items = try arena.alloc([]const u8, receipts.size);
-    var bloom: [bloom_of.size]u8 = @splat(0);
+    var summary: Summary = .{ .root = undefined };
     for (items, 0..) |*item, index| {
         const receipt = try receipts.at(index);
-        const own = try python.contents(try attribute(&held, receipt, .bloom));
-        if (own.len != bloom.len) return error.Refused;
-        for (&bloom, own) |*byte, more| byte.* |= more;
-        item.* = try encode_receipt(arena, &held, receipt, own);
+        const own = try python.contents(try attribute(held, receipt, .bloom));
+        if (own.len != summary.bloom.len) return error.Refused;
+        for (&summary.bloom, own) |*byte, more| byte.* |= more;
+        item.* = try encode_receipt(arena, held, receipt, own);
     }
-    return python.gathered(2, .{ python.bytes(&try ordered.root(arena, items, trie_objects.Hasher{})), python.bytes(&bloom) });
+    summary.root = try ordered.root(arena, items, trie_objects.Hasher{});
+    return summary;
 }
 
 /// [type ||] rlp([status or root, gas, bloom, logs])

@@ -1,43 +1,131 @@
-//! The indexes of a block, for Python: storage/ledger.py's operations for the database. The keys are storage/schema.py's.
+//! A block at the chain's head, for Python: storage/ledger.py's and chain/canonical/appending.py's operations for the
+//! database. The keys are storage/schema.py's.
 
 const std = @import("std");
 const Error = @import("errors.zig").Error;
+const block_objects = @import("block_objects.zig");
 const flat_objects = @import("flat_objects.zig");
 const python = @import("python.zig");
+const trie_objects = @import("trie_objects.zig");
+const memory = &@import("memory.zig").core;
 
 const Object = python.Object;
 const joined = flat_objects.joined;
 
 /// The prefixes of the keys, and the key of the head.
+const header_prefix = "h";
+const body_prefix = "b";
+const receipts_prefix = "r";
 const canonical_prefix = "n";
 const number_prefix = "H";
 const position_prefix = "t";
 const log_prefix = "l";
 const head_key = "mhead";
 
+/// Of the digest under which the log index keeps an item.
+const Digest = std.crypto.hash.blake2.Blake2b(64);
+const most_topics = 4;
+
+/// What the indexes say of a block: its number, eight bytes of it, and its hash.
+const Place = struct {
+    number: [8]u8,
+    block_hash: *Object,
+
+    fn of(number: *Object, block_hash: *Object) Error!Place {
+        var place: Place = .{ .number = undefined, .block_hash = block_hash };
+        std.mem.writeInt(u64, &place.number, try python.size_of(number), .big);
+        return place;
+    }
+};
+
 /// index_operations(number, block_hash, transaction_hashes, log_keys)
 pub fn index(arguments: []const *Object) Error!*Object {
-    var number: [8]u8 = undefined;
-    std.mem.writeInt(u64, &number, try python.size_of(arguments[0]), .big);
-    const block_hash = try python.contents(arguments[1]);
-    const transaction_hashes = try python.sequence(arguments[2]);
+    const place: Place = try .of(arguments[0], arguments[1]);
     const log_keys = try python.sequence(arguments[3]);
-    if (transaction_hashes.size > std.math.maxInt(u32)) return error.Refused;
     const list = try python.made(python.PyList_New(0));
     errdefer python.drop(list);
-    try append(list, &.{ canonical_prefix, &number }, python.keep(arguments[1]));
-    try append(list, &.{ number_prefix, block_hash }, try python.bytes(&number));
-    for (0..transaction_hashes.size) |place| {
-        var place_bytes: [4]u8 = undefined;
-        std.mem.writeInt(u32, &place_bytes, @intCast(place), .big);
-        const hash = try python.contents(try transaction_hashes.at(place));
-        try append(list, &.{ position_prefix, hash }, try joined(&.{ &number, &place_bytes }));
+    try append_places(list, &place, arguments[2]);
+    for (0..log_keys.size) |position| {
+        const digest = try python.contents(try log_keys.at(position));
+        try append(list, &.{ log_prefix, digest, &place.number }, try python.bytes(""));
     }
-    for (0..log_keys.size) |place| {
-        try append(list, &.{ log_prefix, try python.contents(try log_keys.at(place)), &number }, try python.bytes(""));
-    }
-    try append(list, &.{head_key}, try joined(&.{ &number, block_hash }));
+    try append_head(list, &place);
     return list;
+}
+
+/// block_operations(number, block_hash, transaction_hashes, header, transactions, rest, receipts)
+pub fn block(arguments: []const *Object) Error!*Object {
+    const header, const transactions, const rest, const receipts = arguments[3..7].*;
+    var arena_state: std.heap.ArenaAllocator = .init(memory.allocator());
+    defer arena_state.deinit();
+    var held: trie_objects.Held = .{};
+    defer held.release();
+    const arena = arena_state.allocator();
+    const place: Place = try .of(arguments[0], arguments[1]);
+    const block_hash = try python.contents(place.block_hash);
+    if (!python.is(header, .bytes)) return error.Refused;
+    const list = try python.made(python.PyList_New(0));
+    errdefer python.drop(list);
+    try append(list, &.{ header_prefix, block_hash }, python.keep(header));
+    const body = try block_objects.body(arena, &held, transactions, try python.contents(rest));
+    try append(list, &.{ body_prefix, block_hash }, body);
+    try append(list, &.{ receipts_prefix, block_hash }, try block_objects.stored(arena, &held, receipts));
+    try append_places(list, &place, arguments[2]);
+    const postings = try python.made(python.PyDict_New());
+    defer python.drop(postings);
+    try gather_postings(&held, postings, receipts, &place.number);
+    var pairs: python.Pairs = .{ .dict = postings };
+    while (pairs.next()) |pair| try flat_objects.append_pair(list, python.keep(pair.key), python.keep(pair.value));
+    try append_head(list, &place);
+    return list;
+}
+
+/// The block's own places, and those of its transactions.
+fn append_places(list: *Object, place: *const Place, hashes: *Object) Error!void {
+    const transaction_hashes = try python.sequence(hashes);
+    if (transaction_hashes.size > std.math.maxInt(u32)) return error.Refused;
+    try append(list, &.{ canonical_prefix, &place.number }, python.keep(place.block_hash));
+    try append(list, &.{ number_prefix, try python.contents(place.block_hash) }, try python.bytes(&place.number));
+    for (0..transaction_hashes.size) |position| {
+        var position_bytes: [4]u8 = undefined;
+        std.mem.writeInt(u32, &position_bytes, @intCast(position), .big);
+        const hash = try python.contents(try transaction_hashes.at(position));
+        try append(list, &.{ position_prefix, hash }, try joined(&.{ &place.number, &position_bytes }));
+    }
+}
+
+/// Put the log index's keys of the receipts' logs into a dict: addresses, topics with their places, and one of any log.
+fn gather_postings(held: *trie_objects.Held, postings: *Object, list: *Object, number: *const [8]u8) Error!void {
+    const receipts = try python.sequence(list);
+    for (0..receipts.size) |position| {
+        const logs = try python.sequence(try block_objects.attribute(held, try receipts.at(position), .logs));
+        for (0..logs.size) |log_position| {
+            const log = try logs.at(log_position);
+            try put_posting(postings, "", try python.contents(try block_objects.attribute(held, log, .address)), number);
+            const topics = try python.sequence(try block_objects.attribute(held, log, .topics));
+            if (topics.size > most_topics) return error.Refused;
+            for (0..topics.size) |topic| {
+                try put_posting(postings, &.{@intCast(topic)}, try python.contents(try topics.at(topic)), number);
+            }
+            try put_posting(postings, "", "", number);
+        }
+    }
+}
+
+fn put_posting(postings: *Object, prefix: []const u8, item: []const u8, number: *const [8]u8) Error!void {
+    var digest: [Digest.digest_length]u8 = undefined;
+    var hasher: Digest = .init(.{});
+    hasher.update(prefix);
+    hasher.update(item);
+    hasher.final(&digest);
+    const key = try joined(&.{ log_prefix, &digest, number });
+    defer python.drop(key);
+    try python.put(postings, key, python.bytes(""));
+}
+
+fn append_head(list: *Object, place: *const Place) Error!void {
+    const block_hash = try python.contents(place.block_hash);
+    try append(list, &.{head_key}, try joined(&.{ &place.number, block_hash }));
 }
 
 /// Append a key of these parts, and a value, a new reference that it takes over.

@@ -9,6 +9,7 @@ const block_objects = @import("block_objects.zig");
 const code = @import("code.zig");
 const evm_objects = @import("evm_objects.zig");
 const flat_objects = @import("flat_objects.zig");
+const header_objects = @import("header_objects.zig");
 const host_objects = @import("host_objects.zig");
 const json_objects = @import("json_objects.zig");
 const keccak = @import("keccak.zig");
@@ -19,6 +20,8 @@ const precompile_objects = @import("precompile_objects.zig");
 const python = @import("python.zig");
 const rlp_objects = @import("rlp_objects.zig");
 const run_objects = @import("run_objects.zig");
+const signatures = @import("signatures.zig");
+const slot_objects = @import("slot_objects.zig");
 const state_objects = @import("state_objects.zig");
 const store_objects = @import("store_objects.zig");
 const transaction_objects = @import("transaction_objects.zig");
@@ -59,18 +62,25 @@ const rows = [_]Row{
     row("trie_get_with_proof", trie_objects.get_with_proof, 3, 3),
     row("trie_update", trie_objects.update, 3, 3),
     row("ordered_root", trie_objects.ordered_root, 1, 1),
+    row("put_slots", slot_objects.put, 8, 8),
     row("net_changes", net_objects.changes, 7, 7),
     row("state_after", state_objects.after, 8, 8),
     row("flat_changes", flat_objects.changes, 4, 4),
     row("flat_operations", flat_objects.operations, 7, 7),
     row("index_operations", ledger_objects.index, 4, 4),
+    row("block_operations", ledger_objects.block, 7, 7),
     row("difference_operations", flat_objects.difference, 4, 4),
     row("memory_changes", store_objects.changes, 3, 3),
     row("fields_rlp", block_objects.fields_rlp, 1, 1),
     row("fields_fit", block_objects.fields_fit, 2, 2),
+    row("set_fields", header_objects.set_fields, 3, 3),
+    row("sealed_header", header_objects.sealed, 6, 6),
+    row("body_transactions", block_objects.body_transactions, 1, 1),
     row("stored_receipts", block_objects.stored_receipts, 1, 1),
     row("receipts_summary", block_objects.receipts_summary, 1, 1),
     row("transaction_fields", transaction_objects.decode, 1, 1),
+    row("secp256k1_start", signatures.use, 1, 1),
+    row("recover_address", signatures.recover_address, 4, 4),
     row("run_message", run_objects.run_message, 5, 5),
     row("run_transaction", transition_objects.run_transaction, 8, 8),
     row("run_call", transition_objects.run_call, 6, 6),
@@ -253,6 +263,7 @@ fn initialize() Error!*Object {
     try transaction_objects.start();
     try host_objects.start();
     try block_objects.start();
+    try slot_objects.start();
     try wasm_objects.start();
     const entropy = try python.entropy();
     places.start(entropy);

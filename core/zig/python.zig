@@ -47,6 +47,8 @@ pub const api_version: c_int = 3;
 pub extern fn PyModule_Create2(*Module, c_int) ?*Object;
 pub extern fn PyModule_AddObjectRef(*Object, [*:0]const u8, *Object) c_int;
 extern fn PyType_GetFlags(*Type) c_ulong;
+extern fn PyType_GenericAlloc(*Type, Size) ?*Object;
+extern fn PyObject_GenericSetAttr(*Object, *Object, *Object) c_int;
 extern fn PyBytes_FromStringAndSize(?[*]const u8, Size) ?*Object;
 extern fn PyMemoryView_FromMemory([*]const u8, Size, c_int) ?*Object;
 extern fn PyBytes_AsString(*Object) ?[*]u8;
@@ -119,7 +121,15 @@ pub const Lock = struct {
     }
 };
 
-const Kind = enum(c_ulong) { integer = 1 << 24, list = 1 << 25, tuple = 1 << 26, bytes = 1 << 27, string = 1 << 28, dict = 1 << 29 };
+const Kind = enum(c_ulong) {
+    integer = 1 << 24,
+    list = 1 << 25,
+    tuple = 1 << 26,
+    bytes = 1 << 27,
+    string = 1 << 28,
+    dict = 1 << 29,
+    class = 1 << 31,
+};
 
 /// Whether an object is of a built-in type or a subclass.
 pub fn is(object: *Object, kind: Kind) bool {
@@ -384,6 +394,20 @@ pub fn tuple(items: []const *Object) Error!*Object {
 /// A new reference to an object's attribute.
 pub fn attribute(object: *Object, name: *Object) Error!*Object {
     return made(PyObject_GetAttr(object, name));
+}
+
+/// A new instance of a class, with the attributes of these names.
+pub fn instance(class: *Object, names: Sequence, values: []const *Object) Error!*Object {
+    if (!is(class, .class) or names.size != values.len) return error.Refused;
+    const object = try made(PyType_GenericAlloc(@ptrCast(class), 0));
+    errdefer drop(object);
+    for (values, 0..) |value, index| try set_field(object, try names.at(index), value);
+    return object;
+}
+
+/// Set an attribute, of an object of a frozen class too.
+pub fn set_field(object: *Object, name: *Object, value: *Object) Error!void {
+    try done(PyObject_GenericSetAttr(object, name, value));
 }
 
 /// Whether objects are equal, by Python's ==.

@@ -6,7 +6,7 @@ const Error = @import("errors.zig").Error;
 /// The encoding of no bytes.
 pub const empty_string: []const u8 = "\x80";
 const string_base = 0x80;
-const list_base = 0xc0;
+pub const list_base = 0xc0;
 /// Payloads of so many bytes or more have their size in bytes of its own.
 const short_limit = 56;
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from zevm.chain.types import Block, Header, Receipt, Transaction
 from zevm.chain.types.receipt import logs_bloom, root_and_bloom
-from zevm.chain.types.transaction import InvalidSignatureError
+from zevm.chain.types.signatures import InvalidSignatureError
 from zevm.chain.vm.calls import contract_address
 from zevm.rpc.codec import foreign_blocks, objects, scalars
 from zevm.rpc.codec.foreign_blocks import BlobPrice

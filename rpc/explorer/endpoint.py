@@ -31,7 +31,7 @@ _SAFE = [
 _UNKEPT = [*_SAFE, (b"cache-control", b"no-store"), (b"vary", b"Accept")]
 _PAGE = [*_UNKEPT, (b"referrer-policy", b"no-referrer")]
 _FORM_PAGE = [*_UNKEPT, (b"referrer-policy", b"same-origin")]
-"""Of the panel: without a referrer, a browser would not say either which origin its forms are of."""
+"""With a form of the panel: without a referrer, a browser would not say either which origin the form is of."""
 Make = Callable[[Scope, PanelView | None, Deadline], Answer]
 
 
@@ -74,7 +74,7 @@ class Explorer:
         _, answer = await unless_left(self._answer(scope, view), receive)
         if answer is not None:
             place = [] if answer.location is None else [(b"location", answer.location.encode())]
-            policy = _FORM_PAGE if path == PLACE else _PAGE
+            policy = _FORM_PAGE if answer.has_form else _PAGE
             await _send(scope, send, answer.status, [*policy, (b"content-type", answer.kind), *place], answer.body)
 
     async def _answer(self, scope: Scope, view: PanelView | None) -> Answer:

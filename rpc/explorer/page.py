@@ -83,7 +83,7 @@ class PageText:
 class PageRequest:
     """The input of a page. arguments: the parts of the path. query: the first value of each parameter.
 
-    origin: scheme and host as the browser has them.
+    origin: scheme and host as the browser has them. panel_token: of the panel's forms, None where it is not seen.
     """
 
     services: Services
@@ -91,6 +91,7 @@ class PageRequest:
     arguments: tuple[str, ...] = ()
     query: Mapping[str, str] = field(default_factory=dict)
     origin: str = ""
+    panel_token: str | None = None
 
     @property
     def rows(self) -> int:

@@ -18,11 +18,11 @@ from zevm.rpc.explorer.page import Page, PageRequest
 from zevm.rpc.explorer.panel_actions import ACTIONS, FieldError
 from zevm.rpc.services import Services
 from zevm.rpc.transport.asgi import Receive, Scope
-from zevm.rpc.transport.guard import header, is_local
+from zevm.rpc.transport.guard import header, is_as_from_a_browser, is_local
 
 PLACE = "/panel"
-FORM_BYTES = 4_096
-"""Size of a form; the panel's own have less than 200 bytes."""
+FORM_BYTES = 20_480
+"""Size of a form; that of a transaction carries CALL_DATA_BYTES as digits, the others have less than 200 bytes."""
 _FORM = b"application/x-www-form-urlencoded"
 
 
@@ -53,8 +53,10 @@ class Panel:
         self._token = secrets.token_urlsafe(32)
 
     def admits(self, scope: Scope) -> bool:
-        """Whether a browser sees the panel: of this computer, and the chain is for development."""
-        return self._services.chain.is_for_development and self._services.leader is None and is_local(scope)
+        """Whether a browser sees the panel: of this computer, without a proxy, and the chain is for development."""
+        if not self._services.chain.is_for_development or self._services.leader is not None:
+            return False
+        return is_local(scope) and is_as_from_a_browser(scope)
 
     async def view(self, scope: Scope, receive: Receive) -> PanelView | None:
         """The panel for an answer to a request, once its form is done; None for a browser that sees no panel."""
@@ -106,8 +108,14 @@ def panel_page(request: PageRequest, view: PanelView) -> Page:
         "header": request.services.chain.head.header,
         "outcome": outcome,
         "told": None if outcome is None else text.of(outcome.text),
+        "sent": orjson.loads(outcome.text) if outcome is not None and _has_sent(outcome) else None,
+        "chain_id": request.services.chain.chain_id,
     }
     return Page("panel.html", "Panel", values, 200 if outcome is None else outcome.status)
+
+
+def _has_sent(outcome: Outcome) -> bool:
+    return outcome.succeeded and ACTIONS[outcome.action].method == "eth_sendTransaction"
 
 
 def _refused(status: int, text: str) -> Outcome:

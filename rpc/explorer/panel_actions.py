@@ -10,6 +10,9 @@ from zevm.rpc.explorer.names import ADDRESS
 _DIGITS = re.compile(r"[0-9]{1,18}")
 _SNAPSHOT = re.compile(r"0x[0-9a-fA-F]{1,16}")
 _ETHER = re.compile(r"[0-9]{1,30}(\.[0-9]{1,18})?")
+_DATA = re.compile(r"0x([0-9a-fA-F]{2})*")
+CALL_DATA_BYTES = 8_192
+"""Size of the call data that a form sends."""
 
 
 class FieldError(ValueError):
@@ -18,26 +21,33 @@ class FieldError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A text field of a form. parameter: its text as a parameter of the method; raises FieldError."""
+    """A text field of a form. parameter: its text as a parameter of the method; raises FieldError.
+
+    is_needed: whether it must have a text.
+    """
 
     name: str
     label: str
     parameter: Callable[[str], object]
     default: str = ""
+    is_needed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """A button of the panel."""
+    """A button of the panel. is_object: whether the method takes its parameters as members of one object."""
 
     name: str
     title: str
     method: str
     fields: tuple[Field, ...] = ()
+    is_object: bool = False
 
     def parameters(self, values: Mapping[str, str]) -> Sequence[object]:
         """The method's parameters out of a form. Raises FieldError."""
-        return [field.parameter(values.get(field.name, "").strip()) for field in self.fields]
+        texts = {field: values.get(field.name, "").strip() for field in self.fields}
+        found = {field.name: field.parameter(text) for field, text in texts.items() if text or field.is_needed}
+        return [found] if self.is_object else list(found.values())
 
 
 def _number(text: str) -> str:
@@ -58,11 +68,24 @@ def _address(text: str) -> str:
     return text
 
 
-def _ether(text: str) -> str:
+def wei_of(text: str) -> int:
+    """The wei of an amount of ether in decimals. Raises FieldError."""
     if _ETHER.fullmatch(text) is None:
         raise FieldError(f"{text[:40]!r} is no amount of ether with at most 18 decimals")
     whole, _, fraction = text.partition(".")
-    return hex(int(whole) * ETHER + int(fraction.ljust(18, "0")))
+    return int(whole) * ETHER + int(fraction.ljust(18, "0"))
+
+
+def _ether(text: str) -> str:
+    return hex(wei_of(text))
+
+
+def _data(text: str) -> str:
+    if _DATA.fullmatch(text) is None or len(text) > 2 + 2 * CALL_DATA_BYTES:
+        raise FieldError(
+            f"{text[:40]!r} is no data: they have 0x, two digits a byte and {CALL_DATA_BYTES:,} bytes at most"
+        )
+    return text
 
 
 def _switch(text: str) -> bool:
@@ -87,6 +110,18 @@ ACTIONS: Mapping[str, Action] = {
         Action("snapshot", "Take a snapshot", "evm_snapshot"),
         Action("revert", "Return to a snapshot", "evm_revert", (Field("snapshot", "Snapshot", _snapshot),)),
         Action("balance", "Set a balance", "anvil_setBalance", (_ACCOUNT, Field("ether", "ETH", _ether, "100"))),
+        Action(
+            "send",
+            "Send a transaction",
+            "eth_sendTransaction",
+            (
+                Field("from", "From, an account of the node or an impersonated one", _address),
+                Field("to", "To; nothing for a creation", _address, is_needed=False),
+                Field("value", "ETH", _ether, "0"),
+                Field("data", "Data", _data, "0x"),
+            ),
+            is_object=True,
+        ),
         Action("impersonate", "Impersonate an account", "anvil_impersonateAccount", (_ACCOUNT,)),
         Action("release", "End an impersonation", "anvil_stopImpersonatingAccount", (_ACCOUNT,)),
     )

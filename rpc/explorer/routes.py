@@ -3,7 +3,16 @@
 import re
 from collections.abc import Callable
 
-from zevm.rpc.explorer import account_page, chain_pages, reading_page, search, source_page, transaction_pages
+from zevm.rpc.explorer import (
+    account_page,
+    chain_pages,
+    functions_page,
+    holders_page,
+    search,
+    source_page,
+    steps_page,
+    transaction_pages,
+)
 from zevm.rpc.explorer.page import Page, PageRequest, Redirect
 
 Maker = Callable[[PageRequest], Page | Redirect]
@@ -19,8 +28,10 @@ ROUTES: tuple[tuple[re.Pattern[str], Maker], ...] = tuple(
         (rf"/tx/{_NAME}", transaction_pages.overview),
         (rf"/tx/{_NAME}/calls", transaction_pages.calls),
         (rf"/tx/{_NAME}/state", transaction_pages.state),
+        (rf"/tx/{_NAME}/steps", steps_page.steps),
         (rf"/address/{_NAME}", account_page.overview),
-        (rf"/address/{_NAME}/read", reading_page.read),
+        (rf"/address/{_NAME}/holders", holders_page.holders),
+        (rf"/address/{_NAME}/read", functions_page.functions),
         (rf"/address/{_NAME}/source", source_page.source),
         (rf"/address/{_NAME}/storage", account_page.storage),
         (rf"/address/{_NAME}/transactions", account_page.transactions),

@@ -32,7 +32,8 @@ class Site:
         found = self._services.chain.on_one_ground(self._found, scope, panel, deadline)
         if isinstance(found, Redirect):
             return Answer(303, b"", location=found.location)
-        return Answer(found.status, self._renderer.render(found, has_panel=panel is not None))
+        body = self._renderer.render(found, has_panel=panel is not None)
+        return Answer(found.status, body, has_form=found.values.get("token") is not None)
 
     def _found(self, scope: Scope, panel: PanelView | None, deadline: Deadline) -> Page | Redirect:
         path: str = scope["path"]
@@ -43,7 +44,8 @@ class Site:
             if chosen is None:
                 raise NotFoundError(f"There is no page {path[:80]}.")
             maker, arguments = chosen
-            return maker(PageRequest(self._services, deadline, arguments, _query(scope), _origin(scope)))
+            token = None if panel is None else panel.token
+            return maker(PageRequest(self._services, deadline, arguments, _query(scope), _origin(scope), token))
         except (NotFoundError, UnknownBlockError) as error:
             return self._problem(404, "Not found", str(error))
         except Exception as error:

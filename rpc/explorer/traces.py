@@ -6,15 +6,17 @@ from typing import Any
 
 from zevm.analysis.call_tree import Call, decode_call_tree
 from zevm.analysis.failure_places import FailurePlaces
+from zevm.analysis.step_window import Step, StepWindow
 from zevm.chain.canonical.records import TransactionPosition
 from zevm.chain.tracing import trace
 from zevm.chain.tracing.encoded import Encoded, size_of, take_text
 from zevm.chain.types import Receipt, Transaction
 from zevm.chain.types.block_reference import LATEST, BlockReference
+from zevm.chain.vm.tracer import Tracer
 from zevm.contracts.source_maps import Place
 from zevm.rpc.codec.parsing import parse_answer
-from zevm.rpc.errors import LimitExceededError, RpcError
-from zevm.rpc.explorer.page import PageRequest
+from zevm.rpc.errors import LimitExceededError, RpcError, ServerError
+from zevm.rpc.explorer.page import NotFoundError, PageRequest
 from zevm.rpc.methods.support.reading import code_of
 from zevm.rpc.methods.support.tracing import TraceConfig, run_trace
 from zevm.rpc.services import Services
@@ -68,23 +70,47 @@ def run_again(request: PageRequest, transaction_hash: Hash32, tracer: str, **opt
     return parse_answer(take_text(parts))
 
 
+def position_of(mined: Mined) -> TransactionPosition:
+    """The place of a transaction in the chain. Raises NotFoundError for a waiting one."""
+    if mined.position is None:
+        raise NotFoundError("This transaction waits in the pool: it has not been executed in a block yet.")
+    return mined.position
+
+
 def failure_places(request: PageRequest, mined: Mined) -> Mapping[int, Place]:
     """The places where calls of a mined transaction failed, by the calls' numbers; none past the time of a trace."""
-    services, limits = request.services, request.services.limits
-    position = mined.position
-    if position is None:
+    watcher = FailurePlaces(request.services.catalogue, request.services.limits.explorer_calls)
+    try:
+        _watch(request, position_of(mined), watcher)
+    except RpcError:
         return {}
-    watcher = FailurePlaces(services.catalogue, limits.explorer_calls)
+    return watcher.found
+
+
+def stepped(request: PageRequest, mined: Mined, wanted: range) -> tuple[list[Step], int | None]:
+    """Steps of a mined transaction, and the number of all; None where the time of a trace ends before.
+
+    Raises ServerError where it ends before the first.
+    """
+    watcher = StepWindow(request.services.catalogue, wanted)
+    try:
+        _watch(request, position_of(mined), watcher)
+    except ServerError:
+        if not watcher.steps:
+            raise
+        return watcher.steps, None
+    return watcher.steps, watcher.count
+
+
+def _watch(request: PageRequest, position: TransactionPosition, watcher: Tracer) -> None:
+    """Execute a mined transaction again. Raises ServerError past the time of a trace."""
+    services = request.services
 
     def watched(asked: trace.TraceRequest) -> None:
         deadline = asked.deadline()
         trace.replay_before(services.chain, position, deadline).run(watcher, deadline)
 
-    try:
-        run_trace(services, request.deadline, watched, TraceConfig(None, f"{limits.explorer_trace_seconds:f}s"))
-    except RpcError:
-        return {}
-    return watcher.found
+    run_trace(services, request.deadline, watched, TraceConfig(None, f"{services.limits.explorer_trace_seconds:f}s"))
 
 
 def named_calls(services: Services, frame: Mapping[str, Any], mined: Mined) -> Call:

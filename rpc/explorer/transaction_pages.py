@@ -69,11 +69,11 @@ class Change:
 
 def overview(request: PageRequest) -> Page:
     """A transaction: its outcome, its fees, its call and its logs."""
-    mined, text = _find(request), request.text()
+    mined, text = find(request), request.text()
     receipt, count = mined.receipt, 0 if mined.receipt is None else len(mined.receipt.logs)
     chosen, pager = paged(request, count, f"/tx/0x{mined.transaction.hash.hex()}", "logs", "#logs")
     call = traces.named_calls(request.services, _frame(request, mined, chosen.start), mined)
-    values = _about(mined, "overview") | {
+    values = about(mined, "overview") | {
         "call": _call_in_words(call, text),
         "data": text.data(mined.transaction.data),
         "events": [
@@ -86,12 +86,12 @@ def overview(request: PageRequest) -> Page:
         "blob_hashes": mined.transaction.blob_versioned_hashes,
         "pager": pager,
     }
-    return Page("transaction.html", _title(mined), values)
+    return Page("transaction.html", title(mined), values)
 
 
 def calls(request: PageRequest) -> Page:
     """The calls of a mined transaction: a tree, a flame graph of their gas, and what they print."""
-    mined, text = _find(request), request.text()
+    mined, text = find(request), request.text()
     frame = _again(request, mined, "callTracer", withLog=True)
     root = traces.named_calls(request.services, frame, mined)
     most = request.services.limits.explorer_calls
@@ -99,7 +99,7 @@ def calls(request: PageRequest) -> Page:
     places = traces.failure_places(request, mined) if has_failed else {}
     lines = list(_lines(root, places, text, most))
     graph = boxes(root, most)
-    values = _about(mined, "calls") | {
+    values = about(mined, "calls") | {
         "lines": lines,
         "is_cut": len(lines) == most,
         "boxes": [(box, text.of(box.title), text.of(box.label)) for box in graph],
@@ -107,12 +107,12 @@ def calls(request: PageRequest) -> Page:
         "row_pixels": ROW_PIXELS,
         "console": [text.of(line) for line in _console(root, request.rows)],
     }
-    return Page("calls.html", _title(mined), values)
+    return Page("calls.html", title(mined), values)
 
 
 def state(request: PageRequest) -> Page:
     """The changes of a mined transaction: balances, nonces, codes and slots."""
-    mined, text = _find(request), request.text()
+    mined, text = find(request), request.text()
     changed = _again(request, mined, "prestateTracer", diffMode=True)
     before, after = changed["pre"], changed["post"]
     most = request.services.limits.explorer_calls
@@ -124,11 +124,12 @@ def state(request: PageRequest) -> Page:
         accounts.append((formats.address(bytes.fromhex(name[2:])), found))
         if not left:
             break
-    values = _about(mined, "state") | {"accounts": accounts, "is_cut": not left}
-    return Page("state.html", _title(mined), values)
+    values = about(mined, "state") | {"accounts": accounts, "is_cut": not left}
+    return Page("state.html", title(mined), values)
 
 
-def _find(request: PageRequest) -> Mined:
+def find(request: PageRequest) -> Mined:
+    """The transaction of a page's path. Raises NotFoundError."""
     name = request.arguments[0]
     found = traces.find(request.services, hash_named(name))
     if found is None:
@@ -137,8 +138,7 @@ def _find(request: PageRequest) -> Mined:
 
 
 def _again(request: PageRequest, mined: Mined, tracer: str, **options: bool) -> Any:
-    if mined.position is None:
-        raise NotFoundError("This transaction waits in the pool: it has not been executed in a block yet.")
+    traces.position_of(mined)
     return traces.run_again(request, Hash32(mined.transaction.hash), tracer, **options)
 
 
@@ -153,7 +153,7 @@ def _frame(request: PageRequest, mined: Mined, first: int) -> Mapping[str, Any]:
     return traces.log_frame(mined, first, request.rows)
 
 
-def _about(mined: Mined, tab: str) -> dict[str, Any]:
+def about(mined: Mined, tab: str) -> dict[str, Any]:
     """The values that all pages of a transaction begin with."""
     position = mined.position
     return {
@@ -167,7 +167,8 @@ def _about(mined: Mined, tab: str) -> dict[str, Any]:
     }
 
 
-def _title(mined: Mined) -> str:
+def title(mined: Mined) -> str:
+    """The title of its pages."""
     return f"Transaction {formats.short('0x' + mined.transaction.hash.hex())}"
 
 

@@ -275,7 +275,7 @@ class DirectRequest:
         self._complete()
 
     def fail(self, error: BaseException) -> None:
-        """Let the application answer for an error that is nobody's answer."""
+        """Let the application answer for an error that has no answer."""
 
         async def application(*_: Any) -> None:
             raise error

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from coincurve import PrivateKey
 
+from scripts.syntax import trees
 from tests.chain.chain_fixtures import ALICE, BOB, GWEI, KEYS, address_of, open_chain, sign, transfer
 from tests.chain.pool.test_pool import DELEGATED, State, authorized, blob_tx, fill, make_pool, tx
 from tests.chain.vm.support import environment_of, rules_of, transaction_of
@@ -341,6 +342,7 @@ WORDS = {
 
 
 @pytest.mark.lengthy
+@pytest.mark.usefixtures("trusted_setup")
 @pytest.mark.parametrize("reason", PROVOKED)
 def test_the_refusal_has_its_reason_and_its_text(reason: Reason) -> None:
     with pytest.raises(RefusalError) as caught:
@@ -358,9 +360,9 @@ def test_every_reason_has_a_test_and_a_code() -> None:
 def test_every_reason_is_given_by_some_code() -> None:
     named = {
         node.attr
-        for file in (ROOT / "chain").rglob("*.py")
+        for file, tree in trees(ROOT, ["chain"], r"\bReason\.")
         if file.name != "errors.py"
-        for node in ast.walk(ast.parse(file.read_text()))
+        for node in ast.walk(tree)
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "Reason"
     }
     assert named == set(Reason.__members__)

@@ -1,13 +1,14 @@
 """Refusals are data: code that distinguishes them asks for the reason, and no product code reads an error's text."""
 
 import ast
+import re
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 import pytest
 
-from scripts.syntax import PRODUCT
+from scripts.syntax import PRODUCT, trees
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -16,6 +17,8 @@ READING = {"startswith", "endswith", "find", "index", "count", "match", "search"
 FORMS = {"lower", "upper", "casefold", "strip", "split", "partition", "removeprefix", "encode"}
 """Methods that give the same text in another form."""
 TEXT_NAMES = {"message", "error_text", "error_message"}
+MENTIONS = rf"\.(message|error|args)\b|\b({'|'.join(sorted(TEXT_NAMES))})\b|\b(str|repr)\("
+"""What a module that reads the text of an error has somewhere: see is_text_of_an_error."""
 FOREIGN = {
     "analysis/tree_text.py": "a trace has an error's text alone",
     "chain/vm/faults.py": "py-evm gives one exception class for two faults",
@@ -26,17 +29,17 @@ FOREIGN = {
 """Files that read the text of a library's error, which has no reason."""
 
 
-def caught(tree: ast.Module) -> set[str]:
+def caught(nodes: list[ast.AST]) -> set[str]:
     """The names under which exceptions are caught or passed on."""
     names = {"error", "exception", "fault"}
-    return names | {node.name for node in ast.walk(tree) if isinstance(node, ast.ExceptHandler) and node.name}
+    return names | {node.name for node in nodes if isinstance(node, ast.ExceptHandler) and node.name}
 
 
-def named_texts(tree: ast.Module, errors: set[str]) -> set[str]:
+def named_texts(nodes: list[ast.AST], errors: set[str]) -> set[str]:
     """Names that are given the text of an error, in any branch of an expression: `text = str(error)`."""
     return {
         target.id
-        for node in ast.walk(tree)
+        for node in nodes
         if isinstance(node, ast.Assign)
         for target in node.targets
         if isinstance(target, ast.Name)
@@ -69,9 +72,10 @@ def is_error(node: ast.expr, errors: set[str]) -> bool:
 
 def readings(tree: ast.Module) -> Iterator[int]:
     """The lines that compare or search the text of an error."""
-    errors = caught(tree)
-    names = TEXT_NAMES | named_texts(tree, errors)
-    for node in ast.walk(tree):
+    nodes = [*ast.walk(tree)]
+    errors = caught(nodes)
+    names = TEXT_NAMES | named_texts(nodes, errors)
+    for node in nodes:
         if not isinstance(node, ast.expr):
             continue
         operands: list[ast.expr] = []
@@ -91,9 +95,8 @@ def readings(tree: ast.Module) -> Iterator[int]:
 def test_no_product_code_reads_the_text_of_an_error() -> None:
     found = {
         str(file.relative_to(ROOT)): lines
-        for package in PRODUCT
-        for file in sorted((ROOT / package).rglob("*.py"))
-        if (lines := sorted(readings(ast.parse(file.read_text()))))
+        for file, tree in trees(ROOT, PRODUCT, MENTIONS)
+        if (lines := sorted(readings(tree)))
     }
     assert {file: lines for file, lines in found.items() if file not in FOREIGN} == {}
     assert found.keys() == FOREIGN.keys(), "an explained exception that is none any more"
@@ -116,6 +119,7 @@ def test_no_product_code_reads_the_text_of_an_error() -> None:
 )
 def test_the_walk_sees_a_reading(line: str) -> None:
     assert list(readings(ast.parse(line))) == [1]
+    assert re.search(MENTIONS, line)
 
 
 @pytest.mark.parametrize(

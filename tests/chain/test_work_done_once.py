@@ -15,13 +15,15 @@ from tests.chain.engine.engine_fixtures import ZERO, Consensus, engine_chain
 from tests.chain.vm.support import FakeAccount, environment_of, state_of
 from zevm.chain.blocks.context import ChainSpec
 from zevm.chain.blocks.execution import transactions_root, withdrawals_root
+from zevm.chain.canonical.appending import block_operations
 from zevm.chain.engine.driver import Forkchoice, Status
 from zevm.chain.rules.fees import fee_history
 from zevm.chain.rules.forks import Fork
 from zevm.chain.rules.genesis import Genesis
 from zevm.chain.rules.schedule import ForkSchedule
 from zevm.chain.types import Block, Header, Withdrawal
-from zevm.chain.types.receipt import encode_receipts, root_and_bloom
+from zevm.chain.types.header import sealed_header
+from zevm.chain.types.receipt import encode_receipts
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.fork_table import precompile_address
 from zevm.chain.vm.gas_needs import GasNeeds, floor_gas, intrinsic_gas
@@ -163,13 +165,13 @@ def test_the_roots_of_a_payloads_lists_are_computed_once(consensus: Consensus) -
     block = _payload(consensus)
     call = consensus.call(block)
     calls = consensus.run(
-        calls_of, lambda: consensus.engine.new_payload(call), transactions_root, withdrawals_root, root_and_bloom
+        calls_of, lambda: consensus.engine.new_payload(call), transactions_root, withdrawals_root, sealed_header
     )
     assert [len(found) for found in calls.values()] == [1, 1, 1]
     assert consensus.chain.block_by_hash(block.hash) == block
 
 
-ENCODERS = (Header.encode, Block.encode_body, encode_receipts)
+ENCODERS = (Header.encode, Block.encode_body, encode_receipts, block_operations)
 
 
 def _moves_to(consensus: Consensus, block: Block) -> dict[str, list[tuple[Any, ...]]]:

@@ -6,6 +6,7 @@ import random
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +41,11 @@ def environment() -> Iterator[BlockEnvironment]:
     machine.close()
 
 
-def compile_solidity(name: str, text: str, *, by_ir: bool = False) -> dict[str, Any]:
-    """What solc makes of a contract: its code, and its layout. by_ir: the way that can copy nested arrays."""
+def compile_solidity(texts: dict[str, str], *, by_ir: bool = False) -> dict[str, dict[str, Any]]:
+    """What solc makes of contracts by their names: code, and layout. by_ir: the way that can copy nested arrays."""
     request = {
         "language": "Solidity",
-        "sources": {"source.sol": {"content": text}},
+        "sources": {f"{name}.sol": {"content": text} for name, text in texts.items()},
         "settings": {
             "evmVersion": "osaka",
             "optimizer": {"enabled": by_ir},
@@ -52,7 +53,15 @@ def compile_solidity(name: str, text: str, *, by_ir: bool = False) -> dict[str, 
             "outputSelection": {"*": {"*": ["evm.deployedBytecode.object", "storageLayout", "transientStorageLayout"]}},
         },
     }
-    return solc(request)["contracts"]["source.sol"][name]
+    found = solc(request)["contracts"]
+    return {name: found[f"{name}.sol"][name] for name in texts}
+
+
+@cache
+def compiled_by_solc(*, by_ir: bool) -> dict[str, dict[str, Any]]:
+    """The contracts that want this way, in one run: solc takes longer to begin than for most of them."""
+    contracts = [contract for make in CONTRACTS if (contract := make()).needs_ir is by_ir]
+    return compile_solidity({contract.name: contract.solidity for contract in contracts}, by_ir=by_ir)
 
 
 def solc(request: dict[str, Any]) -> dict[str, Any]:
@@ -132,7 +141,7 @@ def compile_zig(name: str, text: str, folder: Path) -> Artifact:
 def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Pair:
     contract = request.param()
     zig = compile_zig(contract.name, contract.zig, tmp_path_factory.mktemp("sources"))
-    return Pair(contract.functions, compile_solidity(contract.name, contract.solidity, by_ir=contract.needs_ir), zig)
+    return Pair(contract.functions, compiled_by_solc(by_ir=contract.needs_ir)[contract.name], zig)
 
 
 def test_slots_are_equal_after_the_same_calls(pair: Pair, environment: BlockEnvironment) -> None:
@@ -163,7 +172,8 @@ def test_layout_is_what_solc_exports(pair: Pair) -> None:
 
 def test_transient_values_are_packed_as_storage_is(environment: BlockEnvironment, tmp_path: Path) -> None:
     solidity, zig, functions = transient_pair(VALUES[::3])
-    pair = Pair(functions, compile_solidity("Transient", solidity), compile_zig("Transient", zig, tmp_path))
+    by_solc = compile_solidity({"Transient": solidity})["Transient"]
+    pair = Pair(functions, by_solc, compile_zig("Transient", zig, tmp_path))
     pair.compare(environment, {})
     wanted = comparable(pair.solidity["transientStorageLayout"])
     assert comparable(pair.zig.as_json()["transientStorageLayout"]) == wanted

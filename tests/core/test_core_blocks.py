@@ -2,20 +2,25 @@
 
 import random
 from contextlib import closing
+from dataclasses import FrozenInstanceError
+from typing import Any
 
 import pytest
 
 from tests.chain.chain_fixtures import open_chain, transfer
 from tests.core.support import agree, needs_core, outcome
+from zevm.chain.canonical.log_search import log_keys
 from zevm.chain.errors import EngineDifferenceError
 from zevm.chain.options import ChainOptions
 from zevm.chain.types import Header, Log, Receipt
-from zevm.chain.types.header import _LIMITS, _values_of
+from zevm.chain.types.header import _ATTRIBUTES, _LIMITS, _TRANSACTIONS_ROOT, _values_of
 from zevm.chain.types.receipt import encode_receipts, logs_bloom, root_and_bloom
 from zevm.chain.vm.engines.engine import Engine
 from zevm.core import CORE, references
+from zevm.storage.keccak import keccak256
 from zevm.storage.primitives import Address, Hash32
-from zevm.storage.rlp import RlpError, decode_list
+from zevm.storage.rlp import RlpError, decode_list, encode_bytes, wrap_list
+from zevm.storage.trie import ordered_root
 
 pytestmark = needs_core
 
@@ -58,6 +63,21 @@ def test_random_receipts_have_the_same_root_bloom_and_stored_form(count: int) ->
         agree("receipts_summary", listed)
         stored = agree("stored_receipts", listed)
     assert [Receipt.decode_stored(item) for item in decode_list(stored)] == receipts
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 300])
+def test_random_transactions_have_the_same_list(count: int) -> None:
+    rng = random.Random(count)
+    sizes = (1, 54, 55, 56, 255, 256, 70_000 if count < 3 else 300)
+    encoded = [bytes((rng.choice((0, 1, 2, 4, 0x7F, 0x80, 0xBF, 0xC0, 0xF8, 0xFF)),)) for _ in range(count)]
+    encoded = [kind + rng.randbytes(rng.choice(sizes) - 1) for kind in encoded]
+    for listed in (encoded, tuple(encoded), [*encoded, b""]):
+        agree("body_transactions", listed)
+    assert agree("body_transactions", [transfer(0).encoded, b"\2typed"]) == (
+        wrap_list(transfer(0).to_body_rlp() + encode_bytes(b"\2typed"))
+    )
+    for unusual in ([3], ["text"], 3, [bytearray(b"\2a")]):
+        agree("body_transactions", unusual)
 
 
 def test_unusual_receipts_are_the_references() -> None:
@@ -137,19 +157,93 @@ def test_unusual_fields_are_the_references() -> None:
         agree("fields_fit", fields, sizes)
 
 
+def sealing(header: Header, transactions: Any, receipts: Any, root: bytes | None = None) -> tuple[Any, ...]:
+    """The arguments of `sealed_header`."""
+    values = [*_values_of(header)]
+    values[_TRANSACTIONS_ROOT] = root
+    return Header, _ATTRIBUTES, _LIMITS, values, transactions, receipts
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 300])
+def test_random_blocks_are_sealed_with_the_same_header(count: int) -> None:
+    rng = random.Random(count)
+    receipts = [random_receipt(rng) for _ in range(count)]
+    encoded = [rng.randbytes(rng.choice((1, 60, 200))) for _ in range(count)]
+    judged = set()
+    for root in (None, None, *[rng.randbytes(32) for _ in range(60 if count < 3 else 4)]):
+        arguments = sealing(random_header(rng), encoded, receipts, root)
+        found = agree("sealed_header", *arguments)
+        judged.add(found[0] if isinstance(found[0], type) else Header)
+        if found[0] is RlpError:
+            continue
+        header, data = found
+        again, _ = references["sealed_header"](*arguments)
+        assert type(header) is Header
+        assert header._hash == again._hash == keccak256(data)
+        assert (header.hash, header.encode(), hash(header)) == (again.hash, data, hash(again))
+        assert header.transactions_root == (ordered_root(encoded) if root is None else root)
+        with pytest.raises(FrozenInstanceError):
+            header.number = 1  # type: ignore[misc]
+    assert judged == {Header, RlpError} or count == 300
+
+
+def test_unusual_sealings_are_the_references() -> None:
+    rng = random.Random(6)
+    usual = sealing(transfer_header(), [b"\2a"], [random_receipt(rng)])
+    assert agree("sealed_header", *usual)[0].number == 1
+    for place, unusual in ((3, ()), (3, usual[3][:14]), (3, 5), (4, ["text"]), (4, 7), (5, [None]), (5, 3)):
+        arguments = [*usual]
+        arguments[place] = unusual
+        agree("sealed_header", *arguments)
+
+
+def transfer_header() -> Header:
+    """A header whose fields all have their sizes."""
+    return Header(parent_hash=Hash32(bytes(32)), number=1)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 300])
+def test_random_blocks_have_the_same_operations(count: int) -> None:
+    rng = random.Random(count)
+    receipts = [random_receipt(rng) for _ in range(count)]
+    hashes, encoded = [rng.randbytes(32) for _ in range(count)], [b"\2" + rng.randbytes(80) for _ in range(count)]
+    for rest in (b"\xc0", b"\xc0\xc0", rng.randbytes(3_000)):
+        for number in (0, 1, rng.getrandbits(63)):
+            arguments = (number, rng.randbytes(32), hashes, rng.randbytes(600), encoded, rest, receipts)
+            found = agree("block_operations", *arguments)
+            keys = [key for key, _ in found]
+            assert len(keys) == len(set(keys))
+            assert len(keys) == 6 + count + len(log_keys(receipts))
+            assert agree("block_operations", *arguments[:2], tuple(hashes), *arguments[3:6], tuple(receipts)) == found
+    unusual = (
+        (0, -1),
+        (0, 1 << 64),
+        (0, "1"),
+        (1, "text"),
+        (2, [3]),
+        (3, None),
+        (4, [None]),
+        (5, []),
+        (6, [5]),
+        (6, 5),
+    )
+    for place, value in unusual:
+        changed: list[Any] = [*arguments]
+        changed[place] = value
+        agree("block_operations", *changed)
+
+
 def test_the_functions_in_use_are_the_cores() -> None:
     assert encode_receipts is not references["stored_receipts"]
     assert root_and_bloom is not references["receipts_summary"]
 
 
 PLANTED = {
+    "sealed_header": lambda found: (found[0], found[1][:-1]),
+    "block_operations": lambda found: found[:-1],
     "state_after": lambda found: (bytes(32), *found[1:]),
     "net_changes": lambda found: ({}, *found[1:]),
     "flat_operations": lambda found: found[:-1],
-    "index_operations": lambda found: found[:-1],
-    "receipts_summary": lambda found: (found[0], bytes(255) + b"\1"),
-    "stored_receipts": lambda found: found + b"\0",
-    "fields_rlp": lambda found: found[:-1],
     "memory_changes": lambda found: (*found[:2], found[2][:-1], found[3]),
 }
 

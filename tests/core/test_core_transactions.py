@@ -5,10 +5,12 @@ from dataclasses import fields, replace
 from typing import Any
 
 import pytest
+from coincurve import PrivateKey
 
-from tests.core.support import needs_core, outcome
+from tests.core.support import agree, needs_core, outcome
 from zevm.chain.errors import EngineDifferenceError
 from zevm.chain.types import Transaction
+from zevm.chain.types.signatures import SECP256K1_ORDER, InvalidSignatureError, recover_address
 from zevm.chain.types.transaction import (
     AccessListEntry,
     Authorization,
@@ -18,8 +20,9 @@ from zevm.chain.types.transaction import (
     encode_network_form,
 )
 from zevm.chain.vm.engines.engine import FUNCTION_CHECKS, Engine
-from zevm.core import CORE
+from zevm.core import CORE, references
 from zevm.storage import rlp
+from zevm.storage.keccak import keccak256
 from zevm.storage.rlp import encode_bytes
 
 pytestmark = needs_core
@@ -141,3 +144,29 @@ def test_the_check_mode_reads_what_both_read_and_finds_what_they_do_not() -> Non
     finally:
         FUNCTION_CHECKS.end(owner)
         CORE.library.bind("transaction_fields", decode_in_python, Transaction._of)
+
+
+def test_the_address_of_a_signature_is_the_same() -> None:
+    assert recover_address is not references["recover_address"]
+    rng = random.Random(11)
+    for _ in range(40):
+        key, digest = PrivateKey(rng.randbytes(32)), rng.randbytes(32)
+        compact = key.sign_recoverable(digest, hasher=None)
+        r, s, parity = int.from_bytes(compact[:32], "big"), int.from_bytes(compact[32:64], "big"), compact[64] & 1
+        address = keccak256(key.public_key.format(compressed=False)[1:])[12:]
+        assert agree("recover_address", digest, parity, r, s) == address
+        assert agree("recover_address", digest, 1 - parity, r, SECP256K1_ORDER - s) == address
+        for changed in ((digest, 1 - parity, r, s), (digest, parity, r, s ^ 1), (rng.randbytes(32), parity, r, s)):
+            assert agree("recover_address", *changed) != address
+    found = {agree("recover_address", digest, parity, rng.randrange(1 << 256), s)[0] for _ in range(40)}
+    assert InvalidSignatureError in found
+    assert len(found) > 1
+
+
+def test_a_signature_that_is_none_is_the_references() -> None:
+    digest, order = bytes(range(32)), SECP256K1_ORDER
+    numbers = ((0, 5, 1), (0, 0, 1), (1, 1, 0), (2, 1, 1), (-1, 1, 1), (0, order, 1), (0, 1, order), (0, 1 << 256, 1))
+    for signature in (*numbers, (0, -1, 1), (True, 1, 1), (0, True, 1), (0, "1", 1), (0, 1.0, 1), (None, 1, 1)):
+        agree("recover_address", digest, *signature)
+    for unusual in (b"", digest[1:], digest * 2, bytearray(digest), "text", None):
+        agree("recover_address", unusual, 0, 1, 1)

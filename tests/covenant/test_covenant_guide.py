@@ -239,7 +239,7 @@ def test_wasm_contract_execution(vm: covenant.CovenantVM) -> None:
 
 @pytest.mark.slow  # the measurement of coverage would be measured
 def test_contract_execution_performance(vm: covenant.CovenantVM) -> None:
-    """1,000 calls within a second: of the process's time, so that other processes do not count; the best of three."""
+    """1,000 calls within a second: of the process's time, so that other processes do not count; once in three times."""
     contract_addr = vm.deploy_zig_contract("SimpleToken", "", DEPLOYER)
 
     def duration_ms() -> float:
@@ -248,7 +248,7 @@ def test_contract_execution_performance(vm: covenant.CovenantVM) -> None:
             vm.call(contract_addr, ExecutionContext(DEPLOYER, 100_000), BALANCE_OF, b"")
         return (time.process_time() - start_time) * 1_000
 
-    assert min(duration_ms() for _ in range(3)) < 1_000.0 * slowness()
+    assert any(duration_ms() < 1_000.0 * slowness() for _ in range(3))
 
 
 # Performance
@@ -288,7 +288,7 @@ def contract_for(operation: str, machine: str) -> bytes:
 @pytest.mark.parametrize("machine", ["EVM", "WASM"])
 @pytest.mark.parametrize("operation", SLOWEST_US)
 def test_the_table_of_speeds(vm: covenant.CovenantVM, operation: str, machine: str) -> None:
-    """Of the process's time; the best of three."""
+    """Of the process's time; once in three times."""
     calls, rounds = (ROUNDS, 1) if operation == "Contract Call" else (1, ROUNDS)
     at = vm.deploy_contract(contract_for(operation, machine))
 
@@ -298,7 +298,7 @@ def test_the_table_of_speeds(vm: covenant.CovenantVM, operation: str, machine: s
             vm.call(at, ExecutionContext(DEPLOYER, 10**11), GET)
         return (time.process_time() - began) / (calls * rounds) * 1e6
 
-    assert min(microseconds() for _ in range(3)) < SLOWEST_US[operation] * slowness()
+    assert any(microseconds() < SLOWEST_US[operation] * slowness() for _ in range(3))
 
 
 POOL = """

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.types import AccessListEntry, Authorization, Transaction, TransactionType
-from zevm.chain.types.transaction import SECP256K1_HALF_ORDER
+from zevm.chain.types.signatures import SECP256K1_HALF_ORDER
 from zevm.node.wallet import KeyWallet, address_of, checksum_address
 from zevm.rpc.codec.typed_data import hash_typed_data
 from zevm.rpc.limits import Limits

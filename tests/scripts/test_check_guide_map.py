@@ -1,4 +1,4 @@
-"""scripts/check_guide_map.py: every fault of the map that it is there for, and the repository's own map."""
+"""scripts/check_guide_map.py: every fault of the map that it is there for."""
 
 from pathlib import Path
 
@@ -74,7 +74,6 @@ def test_tests_are_found_in_python_and_zig(root: Path) -> None:
     assert defined_tests(root / "nowhere.py") == frozenset()
 
 
-def test_the_repository_s_map_is_complete() -> None:
-    items, text = items_of((ROOT / ITEMS).read_text()), (ROOT / MAP).read_text()
-    assert len(items) > 200
-    assert list(faults(items, text, ROOT)) == []
+def test_the_list_has_the_guide_s_items() -> None:
+    """That the repository's own map has a row for each is what `make lint` checks."""
+    assert len(items_of((ROOT / ITEMS).read_text())) > 200

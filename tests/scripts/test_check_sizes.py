@@ -1,4 +1,4 @@
-"""scripts/check_sizes.py: what is too long is named with its place."""
+"""scripts/check_sizes.py: what is too long is named with its place. `make lint` checks the repository."""
 
 from pathlib import Path
 
@@ -14,10 +14,6 @@ def python_function(lines: int) -> str:
 
 def zig_function(lines: int, head: str = "    pub fn told(self: *Self) void {", end: str = "    }") -> str:
     return "\n".join(["const A = struct {", head, *["        call();"] * (lines - 2), end, "};", ""])
-
-
-def test_the_repository_passes() -> None:
-    assert list(check_sizes.findings()) == []
 
 
 @pytest.mark.parametrize("kind", ["py", "zig"])

@@ -14,7 +14,7 @@ from coverage.python import PythonFileReporter
 from slipcover import Slipcover
 
 from testing import probes as probes_module
-from testing.measuring import Arc, _branches, loader_of, new_probes, reached_by
+from testing.measuring import Arc, _branches, loader_of, new_probes, reached_in
 from testing.probes import Probes
 
 SOURCE = """
@@ -86,7 +86,7 @@ def test_the_same_lines_and_branches_are_missing(calls: str, tmp_path: Path) -> 
         run(file, calls)
     probes = new_probes(tmp_path)
     run(file, calls, probes)
-    reached = reached_by(probes.newly_seen[str(file)])
+    reached = reached_in(probes, str(file))
     probed = Coverage(branch=True, data_file=None, config_file=False)
     arcs: set[Arc] = {(line, line) for line in reached.lines}
     probed.get_data().add_arcs({str(file): arcs | set(_branches(PythonFileReporter(str(file), probed), reached))})

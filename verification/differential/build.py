@@ -24,7 +24,8 @@ from zevm.chain.types import (
     TransactionType,
     Withdrawal,
 )
-from zevm.chain.types.transaction import SECP256K1_ORDER, SET_CODE_MAGIC
+from zevm.chain.types.signatures import SECP256K1_ORDER
+from zevm.chain.types.transaction import SET_CODE_MAGIC
 from zevm.chain.vm.engines.engine import Engine
 from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.interface import Outcome

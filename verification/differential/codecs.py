@@ -21,7 +21,7 @@ from zevm.chain.errors import TransactionError
 from zevm.chain.rules.forks import Fork
 from zevm.chain.rules.schedule import ForkSchedule
 from zevm.chain.types import AccessListEntry, Authorization, Header, Transaction, TransactionType
-from zevm.chain.types.transaction import SECP256K1_ORDER
+from zevm.chain.types.signatures import SECP256K1_ORDER
 from zevm.chain.vm.validation import validate_static
 from zevm.storage import rlp, trie
 from zevm.storage.account import EMPTY_ROOT

@@ -1,4 +1,4 @@
-// Copy buttons, the wallet's button, and regions that follow the chain. Every page works without this file.
+// Copy buttons, and regions that follow the chain. Every page works without this file.
 
 const REFRESH_MS = 1000;
 const POLL_MS = 2000;
@@ -20,7 +20,7 @@ function addCopyButton(place) {
   else place.after(button);
 }
 
-function addCopyButtons(root) {
+export function addCopyButtons(root) {
   // only pages of this computer, and encrypted ones, may write to the clipboard
   if (navigator.clipboard) root.querySelectorAll("[data-copy]").forEach(addCopyButton);
 }
@@ -99,24 +99,6 @@ function follow(topics) {
   });
 }
 
-function addWallet(button) {
-  button.addEventListener("click", async () => {
-    const chainId = button.dataset.chain;
-    if (!window.ethereum) {
-      state.textContent = `No wallet is in this browser. By hand: RPC URL ${location.origin}, chain id ${Number(chainId)}.`;
-      return;
-    }
-    try {
-      await window.ethereum.request({ method: "wallet_addEthereumChain", params: [{
-        chainId, chainName: `zEVM ${Number(chainId)}`, rpcUrls: [location.origin],
-        blockExplorerUrls: [location.origin], nativeCurrency: { name: "Ether", symbol: "ETH", decimals: 18 },
-      }] });
-    } catch (error) {
-      state.textContent = `The wallet says: ${error.message}`;
-    }
-  });
-}
-
 document.addEventListener("keydown", (event) => {
   const typing = event.target.closest("input, textarea, select, [contenteditable]");
   if (event.key !== "/" || typing || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -125,7 +107,5 @@ document.addEventListener("keydown", (event) => {
 });
 
 addCopyButtons(document);
-const wallet = document.getElementById("wallet");
-if (wallet) addWallet(wallet);
 const regions = [...document.querySelectorAll("[data-live]")];
 if (regions.length) follow(new Set(regions.flatMap((region) => region.dataset.live.split(" "))));

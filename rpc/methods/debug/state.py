@@ -9,7 +9,7 @@ from zevm.chain.tracing import history
 from zevm.chain.tracing.witness import make_witness
 from zevm.chain.types import Block, Header
 from zevm.chain.types.block_reference import LATEST, BlockReference, BlockTag
-from zevm.chain.types.transaction import InvalidSignatureError
+from zevm.chain.types.signatures import InvalidSignatureError
 from zevm.rpc.codec import results, scalars
 from zevm.rpc.codec.later import Later
 from zevm.rpc.codec.results import Json, hexadecimal

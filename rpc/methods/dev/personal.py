@@ -1,6 +1,6 @@
 """personal_: methods that old tools still use. The node's accounts are always unlocked."""
 
-from zevm.chain.types.transaction import InvalidSignatureError, recover_address
+from zevm.chain.types.signatures import InvalidSignatureError, recover_address
 from zevm.rpc.codec import objects, scalars
 from zevm.rpc.codec.objects import TransactionArguments
 from zevm.rpc.codec.results import hexadecimal

@@ -141,6 +141,7 @@ def test_a_step_of_the_gas_limit_is_taken(chain: Chain) -> None:
 
 
 @pytest.mark.lengthy
+@pytest.mark.usefixtures("trusted_setup")
 def test_e4_a_blob_in_network_form_is_no_transaction_of_a_block() -> None:
     source, target = open_chain(), open_chain()
     sidecar = make_sidecar([bytes(131_072)])

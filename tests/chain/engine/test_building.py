@@ -5,7 +5,6 @@ from dataclasses import replace
 from functools import partial
 from hashlib import sha256
 
-import ckzg
 import pytest
 
 from tests.chain.chain_fixtures import ALICE, CAROL, GWEI, KEYS, creation, sign, transfer
@@ -17,7 +16,8 @@ from zevm.chain.engine import errors
 from zevm.chain.engine.attributes import payload_id
 from zevm.chain.engine.building import BUILDS_KEPT, BuiltPayload
 from zevm.chain.engine.driver import PayloadStatus, Status
-from zevm.chain.native.kzg import CELLS_PER_BLOB, trusted_setup
+from zevm.chain.native.kzg import CELLS_PER_BLOB
+from zevm.chain.native.process import BLOBS
 from zevm.chain.rules.blobs import make_sidecar, versioned_hash
 from zevm.chain.rules.forks import Fork
 from zevm.chain.rules.predeploys import WITHDRAWAL_REQUESTS_ADDRESS
@@ -260,6 +260,7 @@ def blob_transaction(nonce: int = 0) -> Transaction:
 
 
 @pytest.mark.lengthy
+@pytest.mark.usefixtures("trusted_setup")
 def test_blobs_come_with_the_payload_and_return_to_the_pool() -> None:
     transaction = blob_transaction()
     with engine_chain(fork=Fork.PRAGUE) as consensus:
@@ -277,10 +278,7 @@ def test_blobs_come_with_the_payload_and_return_to_the_pool() -> None:
         consensus.send(transaction)
         sidecar = built(consensus, consensus.attributes(), 5).sidecars[0]
         assert (sidecar.version, len(sidecar.proofs)) == (1, CELLS_PER_BLOB)
-        setup = trusted_setup()
-        cells = ckzg.compute_cells(sidecar.blobs[0], setup)
-        commitments, indices = [sidecar.commitments[0]] * CELLS_PER_BLOB, [*range(CELLS_PER_BLOB)]
-        assert ckzg.verify_cell_kzg_proof_batch(commitments, indices, cells, list(sidecar.proofs), setup)
+        assert BLOBS.call("cells_are_proven", sidecar.blobs, sidecar.commitments, sidecar.proofs)
 
 
 def test_contracts_of_both_machines_run_in_blocks_built_and_taken(consensus: Consensus) -> None:

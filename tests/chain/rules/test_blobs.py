@@ -4,17 +4,15 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
-import ckzg
 import pytest
 
 from zevm.chain.errors import TransactionError
-from zevm.chain.native.kzg import trusted_setup
-from zevm.chain.rules.blobs import check_sidecar, versioned_hash
+from zevm.chain.rules.blobs import cell_sidecar, check_sidecar, make_sidecar, versioned_hash
 from zevm.chain.rules.forks import BlobParameters, Fork, ForkRules
 from zevm.chain.types import BlobSidecar, Transaction, TransactionType
 from zevm.chain.types.transaction import encode_network_form
 
-pytestmark = pytest.mark.lengthy
+pytestmark = [pytest.mark.lengthy, pytest.mark.usefixtures("trusted_setup")]
 
 PRAGUE, OSAKA = (ForkRules(fork, 1, BlobParameters(6, 9, 5_007_716)) for fork in (Fork.PRAGUE, Fork.OSAKA))
 
@@ -37,16 +35,9 @@ def field_element(blob: int, index: int) -> bytes:
 @pytest.fixture(scope="module")
 def proven() -> dict[int, Transaction]:
     """Two blobs with their proofs, as version 0 and as version 1."""
-    setup = trusted_setup()
     blobs = tuple(b"".join([field_element(blob, index) for index in range(4096)]) for blob in range(2))
-    commitments = tuple(ckzg.blob_to_kzg_commitment(blob, setup) for blob in blobs)
-    pairs = zip(blobs, commitments, strict=True)
-    blob_proofs = tuple(ckzg.compute_blob_kzg_proof(blob, commitment, setup) for blob, commitment in pairs)
-    cell_proofs = [proof for blob in blobs for proof in ckzg.compute_cells_and_kzg_proofs(blob, setup)[1]]
-    return {
-        0: transaction(BlobSidecar(0, blobs, commitments, blob_proofs), commitments),
-        1: transaction(BlobSidecar(1, blobs, commitments, tuple(cell_proofs)), commitments),
-    }
+    by_blob = make_sidecar(blobs)
+    return {item.version: transaction(item, item.commitments) for item in (by_blob, cell_sidecar(by_blob))}
 
 
 def changed(original: Transaction, **parts: Any) -> Transaction:

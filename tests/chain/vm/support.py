@@ -1,5 +1,7 @@
 """A state in memory, and shorthands for blocks and code, for tests of execution."""
 
+from functools import cache
+
 from testing.memory_state import MemoryAccount as FakeAccount
 from testing.memory_state import MemoryReader
 from zevm.chain.rules.forks import BlobParameters, Fork, ForkRules
@@ -39,6 +41,7 @@ def environment_of(fork: Fork = Fork.OSAKA, **changes: object) -> BlockEnvironme
     return BlockEnvironment(**(values | changes))
 
 
+@cache
 def assemble(source: str) -> bytes:
     """Code from mnemonics and numbers; a number is the shortest PUSH of it, 0x... as many bytes as digits say."""
     opcodes = {name: value for value, name in OPCODE_NAMES.items()}

@@ -10,7 +10,7 @@ from tests.chain.vm.support import ETHER, GWEI, SENDER, FakeAccount, environment
 from zevm.chain.errors import Reason, TransactionError
 from zevm.chain.rules.forks import Fork
 from zevm.chain.types import AccessListEntry, Authorization, Transaction, TransactionType
-from zevm.chain.types.transaction import SECP256K1_ORDER, InvalidSignatureError
+from zevm.chain.types.signatures import SECP256K1_ORDER, InvalidSignatureError
 from zevm.chain.vm import validation
 from zevm.chain.vm.gas_needs import gas_needs, intrinsic_gas
 
@@ -276,3 +276,45 @@ def test_in_a_block_a_signature_of_no_key_is_a_refusal(kind: TransactionType, y_
     with pytest.raises(TransactionError) as refused:
         validation.validate_in_block(transaction, environment_of(), state_of({}), 30_000_000, 0, needs)
     assert (refused.value.reason, refused.value.message) == (Reason.INVALID_SENDER, "invalid sender")
+
+
+def in_block(transaction: Transaction, account: FakeAccount, gas: tuple[int, int | None], *, is_checked: bool) -> str:
+    """What a block says of a transaction, "" for nothing."""
+    environment, state = environment_of(code_size_limit=100), state_of({transaction.sender: account})
+    try:
+        if is_checked:
+            validation.validate_checked_in_block(transaction, environment, state, *gas)
+        else:
+            needs = gas_needs(transaction, environment.rules)
+            validation.validate_in_block(transaction, environment, state, *gas, needs)
+    except TransactionError as error:
+        return f"{error.reason} {error.message}"
+    return ""
+
+
+def test_a_block_says_the_same_of_what_was_checked_before() -> None:
+    transactions = (
+        transaction_of(),
+        transaction_of(nonce=1),
+        transaction_of(max_fee_per_gas=GWEI - 1, max_priority_fee_per_gas=0),
+        transaction_of(value=ETHER),
+        transaction_of(to=None, data=bytes(201), gas_limit=100_000),
+        transaction_of(nonce=2, value=ETHER, gas_limit=300_000),
+        blob(),
+        blob(max_fee_per_blob_gas=0),
+        transaction_of().with_signature(*SIGNATURE),
+        transaction_of(nonce=1).with_signature(*SIGNATURE),
+    )
+    codes = (b"", b"\x01", b"\xef\x01\x00" + bytes(20))
+    accounts = [
+        FakeAccount(nonce=nonce, balance=wei, code=code) for nonce in (0, 1) for wei in (0, ETHER) for code in codes
+    ]
+    said = set()
+    for transaction in transactions:
+        assert static(transaction) == ""
+        for account in accounts:
+            for gas in ((30_000_000, 1_000_000), (200_000, None), (20_000, 0)):
+                found, wanted = [in_block(transaction, account, gas, is_checked=known) for known in (True, False)]
+                assert found == wanted
+                said.add(wanted.partition(" ")[0])
+    assert len(said) >= 9, said

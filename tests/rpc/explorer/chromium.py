@@ -13,6 +13,8 @@ from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 
+from testing.speed import PATIENCE_SECONDS
+
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 CHROMIUM = next((path for path in map(shutil.which, NAMES) if path), None)
 REASON = f"none of {', '.join(NAMES)} is installed"
@@ -59,15 +61,30 @@ class Browser:
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
 
+    async def begin_with(self, script: str) -> None:
+        """Run a script in each page that is loaded from now on, before the page's own, as an extension does."""
+        await self.send("Page.addScriptToEvaluateOnNewDocument", source=script)
+
+    async def follow(self, expression: str) -> None:
+        """Evaluate what leads to another page; wait for that."""
+        self._loaded.clear()
+        await self.value(expression)
+        await self._loaded.wait()
+
     async def until(self, condition: str) -> None:
         """Wait for a condition, which the page looks at after each change of its content."""
-        await self.value(
+        waiting = self.value(
             "new Promise((done) => { const look = () => { if (!("
             + condition
             + ")) return false; done(); return true; };"
             " if (look()) return; const watch = new MutationObserver(() => { if (look()) watch.disconnect(); });"
             " watch.observe(document, { attributes: true, childList: true, subtree: true, characterData: true }); })"
         )
+        try:
+            await asyncio.wait_for(waiting, PATIENCE_SECONDS)
+        except TimeoutError:
+            shown = await self.value("document.body.innerText")
+            raise AssertionError(f"never {condition}\n{self.complaints}\n{shown}") from None
 
     async def size(self, width: int, height: int, *, dark: bool = False) -> None:
         """The window's size in CSS pixels, and the colours that its user likes."""
@@ -79,9 +96,13 @@ class Browser:
 
     async def press(self, key: str) -> None:
         """A key, down and up."""
-        codes = {"Tab": 9, "Enter": 13, "/": 191}
-        text = {"Enter": "\r", "/": "/"}.get(key)
-        fields = {"key": key, "windowsVirtualKeyCode": codes[key], **({} if text is None else {"text": text})}
+        codes = {"Tab": 9, "Enter": 13, "/": 191, "ArrowUp": 38, "ArrowDown": 40}
+        text = {"Enter": "\r"}.get(key, key if len(key) == 1 else None)
+        fields = {
+            "key": key,
+            "windowsVirtualKeyCode": codes.get(key) or ord(key.upper()),
+            **({} if text is None else {"text": text}),
+        }
         await self.send("Input.dispatchKeyEvent", type="keyDown", **fields)
         await self.send("Input.dispatchKeyEvent", type="keyUp", **fields)
 

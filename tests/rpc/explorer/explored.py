@@ -13,6 +13,7 @@ from testing.wasm_modules import box
 from tests.rpc.methods.memory_node import ALICE, BOB, Node, start_node, stop_node
 from zevm.analysis.known_contract import KnownContract
 from zevm.rpc.codec.results import hexadecimal
+from zevm.rpc.explorer.assets import assets
 from zevm.rpc.limits import Limits
 from zevm.rpc.server import ServerOptions
 from zevm.storage.keccak import keccak256
@@ -37,13 +38,14 @@ TAGS = {
     "html", "head", "meta", "title", "link", "script", "body", "a", "header", "div", "form", "label", "input",
     "button", "nav", "main", "p", "h1", "h2", "h3", "section", "dl", "dt", "dd", "table", "thead", "tbody", "tr",
     "th", "td", "span", "time", "code", "pre", "details", "summary", "progress", "article", "ol", "li", "svg",
-    "rect", "text", "figure", "figcaption", "polyline",
+    "rect", "text", "figure", "figcaption", "polyline", "textarea", "datalist", "option", "kbd",
 }  # fmt: skip
 ATTRIBUTES = {
     "lang", "charset", "name", "content", "rel", "href", "type", "src", "class", "role", "action", "method", "for",
     "id", "maxlength", "placeholder", "autocomplete", "autocapitalize", "spellcheck", "aria-label", "aria-current",
     "title", "tabindex", "scope", "data-live", "data-copy", "data-chain", "max", "value", "open", "width", "height",
-    "x", "y", "rx", "required", "viewbox", "preserveaspectratio", "points", "vector-effect",
+    "x", "y", "rx", "required", "viewbox", "preserveaspectratio", "points", "vector-effect", "list", "rows", "hidden",
+    "data-network", "data-send", "data-to", "data-wei", "data-address", "data-path", "inputmode",
 }  # fmt: skip
 
 
@@ -65,7 +67,7 @@ class Reader(HTMLParser):
         assert tag in TAGS, tag
         assert not values.keys() - ATTRIBUTES, values
         if tag == "script":
-            assert values.get("src") == "/assets/explorer.js"
+            assert (values.get("src") or "").removeprefix("/assets/") in assets()
         if "href" in values or "src" in values:
             target = values.get("href") or values.get("src") or ""
             assert target.startswith(("/", "#")), target
@@ -75,7 +77,7 @@ class Reader(HTMLParser):
             self.ids.append(values["id"] or "")
         if tag == "label":
             self._labels.add(values.get("for"))
-        if tag == "input" and values.get("type") != "hidden" and values.get("id") not in self._labels:
+        if tag in ("input", "textarea") and values.get("type") != "hidden" and values.get("id") not in self._labels:
             self.unlabelled.append(str(values))
         if tag in ("nav", "svg") and "aria-label" not in values and values.get("x") is None:
             self.unlabelled.append(str(values))
@@ -141,6 +143,22 @@ async def fill(chain: Explored) -> None:
         "zvm_deployContract", {"module": hexadecimal(box()), "constructorArguments": "0x" + "07".zfill(64)}
     )
     places["module"] = deployed["address"]
+    looping = await node.place(bytes.fromhex("60205b6001900380600257") + b"\0", b"\x40" * 20)
+    places["long"] = (await node.send(to=looping, gas=hex(100_000)))["transactionHash"]
+
+
+def every_page(chain: Explored) -> tuple[str, ...]:
+    """Paths of every kind of page, on a filled chain."""
+    places = chain.places
+    prepared = f"/address/{places['logger']}/read?s=name(string)&v=a&do=write"
+    return (
+        "/", "/blocks", "/block/2", f"/tx/{places['log']}", f"/tx/{places['failed']}", f"/tx/{places['nested']}/calls",
+        f"/tx/{places['log']}/state", f"/tx/{places['long']}/steps", f"/address/{places['logger']}",
+        f"/address/{places['logger']}/read", f"/address/{places['echo']}/read", prepared,
+        f"/address/{places['logger']}/source", f"/address/{places['logger']}/storage",
+        f"/address/{places['logger']}/holders", f"/address/{places['module']}",
+        f"/address/{places['alice']}/transactions", "/pool", "/panel",
+    )  # fmt: skip
 
 
 def _known(name: str, runtime: bytes) -> KnownContract:

@@ -59,7 +59,7 @@ async def test_another_site_cannot_read_a_page(chain: Explored) -> None:
     assert "access-control-allow-origin" not in answer.headers
 
 
-@pytest.mark.parametrize("name", ["explorer.css", "explorer.js", "icon.svg"])
+@pytest.mark.parametrize("name", ["explorer.css", "explorer.js", "wallet.js", "abi.js", "icon.svg"])
 async def test_files_are_kept_by_browsers_until_they_change(chain: Explored, name: str) -> None:
     answer = await chain.client.get(f"/assets/{name}")
     assert answer.status_code == 200
@@ -163,5 +163,10 @@ def test_templates_and_files_are_packed_and_have_nothing_inline() -> None:
     for file in folder.joinpath("templates").iterdir():
         text = file.read_text()
         assert not re.search(r"\sstyle=|\son\w+=|javascript:|<style|\|\s*safe|https?://", text), file.name
-    script = folder.joinpath("assets", "explorer.js").read_text()
-    assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|https?://", script)
+    scripts = [file for file in folder.joinpath("assets").iterdir() if file.name.endswith(".js")]
+    assert len(scripts) >= 3
+    for file in scripts:
+        text = file.read_text()
+        assert not re.search(
+            r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|Function\(|https?://", text
+        )

@@ -8,7 +8,7 @@ import pytest
 from scripts.explorer_picture import HEIGHT, WIDTH, main
 from testing.node_process import ROOT
 from tests.rpc.explorer.chromium import CHROMIUM, REASON, Browser, browser
-from tests.rpc.explorer.explored import Explored, explored, fill
+from tests.rpc.explorer.explored import Explored, every_page, explored, fill
 
 WINDOWS = ((360, False), (1280, True), (1280, False))
 """Widths in CSS pixels, and whether the colours are dark."""
@@ -42,13 +42,8 @@ async def test_pages_in_chromium(tmp_path: Path) -> None:
         await fill(chain)
         await _follows_the_chain(chain, tab)
         await _keyboard(chain, tab)
-        places = chain.places
-        for path in (
-            "/", "/blocks", "/block/2", f"/tx/{places['log']}", f"/tx/{places['failed']}",
-            f"/tx/{places['nested']}/calls", f"/tx/{places['log']}/state", f"/address/{places['logger']}",
-            f"/address/{places['logger']}/read", f"/address/{places['logger']}/storage",
-            f"/address/{places['module']}", f"/address/{places['alice']}/transactions", "/pool", "/panel",
-        ):  # fmt: skip
+        await _steps_by_keyboard(chain, tab)
+        for path in every_page(chain):
             for width, dark in WINDOWS:
                 await tab.size(width, 800, dark=dark)
                 await tab.goto(_url(chain) + path)
@@ -79,6 +74,25 @@ async def _follows_the_chain(chain: Explored, tab: Browser) -> None:
     sent = await chain.node.send(to=chain.places["bob"], value="0x1")
     await tab.until(f"document.querySelector('#blocks a[href=\"/block/{head + 1}\"]')")
     await tab.until(f"document.querySelector('#transactions a[href=\"/tx/{sent['transactionHash']}\"]')")
+
+
+async def _steps_by_keyboard(chain: Explored, tab: Browser) -> None:
+    """Down and up, over the end of a page and back, and not while somebody types."""
+    place = "[location.pathname + location.search, document.activeElement.id]"
+    path = f"/tx/{chain.places['long']}/steps"
+    await tab.goto(_url(chain) + path)
+    for key, at in (("j", 0), ("j", 1), ("ArrowDown", 2), ("k", 1), ("ArrowUp", 0)):
+        await tab.press(key)
+        assert await tab.value(place) == [path, f"step-{at}"]
+    await tab.leave("n")
+    assert await tab.value(place) == [f"{path}?from=50", "step-50"]
+    await tab.leave("k")
+    assert await tab.value(place) == [f"{path}?from=0", "step-49"]
+    await tab.leave("j")
+    assert await tab.value(place) == [f"{path}?from=50", "step-50"]
+    await tab.value("document.getElementById('from').focus()")
+    await tab.press("j")
+    assert await tab.value(place) == [f"{path}?from=50", "from"]
 
 
 async def _keyboard(chain: Explored, tab: Browser) -> None:

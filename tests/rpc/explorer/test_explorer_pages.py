@@ -253,42 +253,6 @@ async def test_an_account_and_a_contract(chain: Explored) -> None:
     assert "No slots" in (await chain.page(f"/address/{chain.places['bob']}/storage")).text
 
 
-async def test_functions_are_called_by_their_abi(chain: Explored) -> None:
-    path = f"/address/{chain.places['echo']}/read"
-    page = await chain.page(path)
-    assert "echo" in page.text
-    assert "fixed" in page.text
-    assert "change" not in page.text, "it does not only read"
-    assert f"{SHOWN} uint256" in page.text
-    called = await chain.page(path, query={"f": "echo(uint256)", "v0": "0x2a", "page": "0"})
-    assert "42" in called.text
-    wrong = await chain.page(path, query={"f": "echo(uint256)", "v0": HOSTILE})
-    assert "not a uint256" in wrong.text
-    empty = await chain.page(path, query={"f": "fixed()"})
-    assert f"0x{0:064x}" in empty.text, "the ABI says that it returns nothing; it does"
-    assert "not a uint256" in (await chain.page(path, query={"f": "echo(uint256)"})).text
-
-
-async def test_any_function_is_called_by_its_signature(chain: Explored) -> None:
-    path = f"/address/{chain.places['echo']}/read"
-    for signature, values, shown in (
-        ("echo(uint256)(uint256)", "7", "7"),
-        ("echo(bytes4)(bytes4)", "0x12345678", "0x12345678"),
-        ("echo(uint256)", "7", f"0x{7:064x}"),
-        ("echo(bool)(string)", "true", f"0x{1:064x}"),
-        ("echo(uint256)(uint256)", "7, 8", "2 arguments for 1 parameter"),
-        ("nonsense", "", "not a signature"),
-        (HOSTILE, HOSTILE, "not a signature"),
-    ):
-        page = await chain.page(path, query={"s": signature, "v": values})
-        assert shown in page.text, signature
-        assert not page.unlabelled
-    reverting = await chain.page(f"/address/{chain.places['reverter']}/read", query={"s": "f()(uint256)", "v": ""})
-    assert "execution reverted" in reverting.text
-    account = await chain.page(f"/address/{chain.places['bob']}/read", query={"s": "f()(uint256)"})
-    assert "No data" in account.text
-
-
 async def test_charts_of_the_blocks(chain: Explored) -> None:
     answer = await chain.get("/blocks")
     head = chain.node.chain.head.number

@@ -13,7 +13,7 @@ from tests.rpc.methods.memory_node import ALICE, start_node, stop_node
 from zevm.chain.options import ChainOptions
 from zevm.rpc.codec.results import hexadecimal
 from zevm.rpc.explorer.panel import FORM_BYTES
-from zevm.rpc.explorer.panel_actions import ACTIONS, FieldError
+from zevm.rpc.explorer.panel_actions import ACTIONS, CALL_DATA_BYTES, FieldError
 from zevm.rpc.server import ServerOptions
 from zevm.rpc.transport.engine_port import EnginePortOptions
 
@@ -69,11 +69,14 @@ async def test_every_action_changes_the_chain(chain: Explored) -> None:
     assert node.chain.head.header.timestamp == 4_000_000_000
     await act("automine", on="off")
     assert await node.call("anvil_getAutomine") is False
+    sent = await act("send", **{"from": hexadecimal(ALICE), "to": ADDRESS, "value": "0.5", "data": "0x12"})
+    (link,) = {link for link in sent.links if link.startswith("/tx/")}
+    assert (await node.call("eth_getTransactionByHash", link.removeprefix("/tx/")))["input"] == "0x12"
     await act("impersonate", address=ADDRESS)
-    sent = {"from": ADDRESS, "to": ADDRESS, "gas": "0x5208"}
-    assert await node.call("eth_sendTransaction", sent)
+    fields = {"from": ADDRESS, "to": ADDRESS, "gas": "0x5208"}
+    assert await node.call("eth_sendTransaction", fields)
     await act("release", address=ADDRESS)
-    assert (await node.fails("eth_sendTransaction", sent)).message
+    assert (await node.fails("eth_sendTransaction", fields)).message
     assert "true" in (await act("revert", snapshot=snapshot[1])).text
     assert await node.call("eth_blockNumber") == "0x0"
     assert done == set(ACTIONS)
@@ -88,6 +91,10 @@ async def test_wrong_fields_and_refusals_are_told(chain: Explored) -> None:
         ("balance", {"address": ADDRESS, "ether": "1e5"}, "no amount of ether"),
         ("revert", {"snapshot": "<b>"}, "no snapshot"),
         ("automine", {"on": "yes"}, "neither on nor off"),
+        ("send", {"from": "alice", "to": ADDRESS, "value": "0", "data": "0x"}, "no address"),
+        ("send", {"from": ADDRESS, "to": ADDRESS, "value": "0", "data": "0x1"}, "is no data"),
+        ("send", {"from": ADDRESS, "value": "0", "data": "0x" + "00" * (CALL_DATA_BYTES + 1)}, "is no data"),
+        ("send", {"from": ADDRESS, "to": ADDRESS, "value": "0", "data": "0x"}, "unknown account"),
         ("none", {}, "no such action"),
     ):
         page = await _do(chain, action, **fields)
@@ -162,6 +169,43 @@ async def test_the_panel_is_of_this_computer_also_with_explorer() -> None:
         assert (await chain.client.get("/panel")).status_code == 404, "a program"
 
 
+PASSED_ON = [
+    {"X-Forwarded-For": "192.0.2.1"},
+    {"X-Forwarded-Proto": "https"},
+    {"X-Forwarded-Host": "node.example"},
+    {"X-Forwarded": "for=192.0.2.1"},
+    {"Forwarded": "for=192.0.2.1"},
+    {"Via": "1.1 proxy"},
+    {"X-Real-IP": "192.0.2.1"},
+    {"X-Original-Host": "node.example"},
+    {"X-Envoy-Expected-Rq-Timeout-Ms": "15000"},
+    {"CF-Connecting-IP": "192.0.2.1"},
+    {"CF-Ray": "1"},
+    {"True-Client-IP": "192.0.2.1"},
+    {"Connection": "close"},
+    {"Connection": "Close, Upgrade"},
+]
+"""Headers of what a proxy sends that has put the node's own address into Host."""
+
+
+@pytest.mark.parametrize("headers", PASSED_ON, ids=str)
+async def test_no_panel_for_what_a_proxy_passes_on(chain: Explored, headers: dict[str, str]) -> None:
+    assert 'href="/panel"' not in (await chain.get("/", **headers)).text
+    assert (await chain.get("/panel", **headers)).status_code == 404
+    fields = {"token": await _token(chain), "action": "mine", "blocks": "1"}
+    assert (await _post(chain, fields, **headers)).status_code in (404, 405)
+    assert await chain.node.call("eth_blockNumber") == "0x0"
+
+
+async def test_no_panel_over_http_1_0(chain: Explored) -> None:
+    """As nginx asks what stands behind it, if nobody tells it otherwise."""
+    for version, status in ((b"1.0", b" 404 "), (b"1.1", b" 200 ")):
+        reader, writer = await asyncio.open_connection("127.0.0.1", chain.client.base_url.port)
+        writer.write(b"GET /panel HTTP/%b\r\nHost: 127.0.0.1\r\nAccept: text/html\r\n\r\n" % version)
+        assert status in await asyncio.wait_for(reader.readline(), PATIENCE_SECONDS)
+        writer.close()
+
+
 async def test_no_panel_without_the_explorer_or_where_a_consensus_client_decides() -> None:
     async with explored(ServerOptions(port=0, explorer=False)) as chain:
         assert (await chain.get("/panel")).status_code == 404
@@ -199,6 +243,11 @@ async def test_the_panel_has_the_strict_headers_but_for_the_referrer(chain: Expl
         ),
         ("mine", {"blocks": " 10 "}, ["0xa"]),
         ("snapshot", {}, []),
+        (
+            "send",
+            {"from": ADDRESS, "to": "", "value": "2", "data": "0x6000"},
+            [{"from": ADDRESS, "value": hex(2 * 10**18), "data": "0x6000"}],
+        ),
     ],
 )
 def test_parameters(action: str, fields: dict[str, str], parameters: list[object]) -> None:

@@ -125,6 +125,7 @@ async def send_every_type(client: GraphqlClient) -> list[str]:
 
 
 @pytest.mark.lengthy
+@pytest.mark.usefixtures("trusted_setup")
 async def test_transactions_of_every_type(client: GraphqlClient) -> None:
     hashes = await send_every_type(client)
     for transaction_hash in hashes:
@@ -145,6 +146,7 @@ async def test_transactions_of_every_type(client: GraphqlClient) -> None:
 
 
 @pytest.mark.lengthy
+@pytest.mark.usefixtures("trusted_setup")
 async def test_blocks(client: GraphqlClient) -> None:
     await send_every_type(client)
     call = client.node.call
@@ -382,6 +384,7 @@ async def test_a_webassembly_contract(client: GraphqlClient) -> None:
 
 
 @pytest.mark.lengthy
+@pytest.mark.usefixtures("trusted_setup")
 async def test_pending(client: GraphqlClient) -> None:
     node = client.node
     await node.call("evm_setAutomine", False)

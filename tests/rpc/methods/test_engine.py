@@ -256,6 +256,7 @@ async def test_bodies_before_shanghai_have_no_withdrawals() -> None:
 
 
 @pytest.mark.lengthy
+@pytest.mark.usefixtures("trusted_setup")
 async def test_blobs() -> None:
     transaction = blob_transaction()
     raw, sidecar = hexadecimal(encode_network_form(transaction)), transaction.sidecar

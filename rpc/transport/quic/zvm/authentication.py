@@ -17,7 +17,7 @@ from itertools import chain
 
 from coincurve import PrivateKey
 
-from zevm.chain.types.transaction import InvalidSignatureError, recover_address
+from zevm.chain.types.signatures import InvalidSignatureError, recover_address
 from zevm.rpc.memory.sources import source_of
 from zevm.rpc.transport.quic.zvm.nonces import KeptNonces, NoncesError
 from zevm.storage.keccak import keccak256

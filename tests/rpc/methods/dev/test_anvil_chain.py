@@ -190,6 +190,7 @@ async def test_metadata(node: Node) -> None:
 
 
 @pytest.mark.lengthy
+@pytest.mark.usefixtures("trusted_setup")
 async def test_blobs(node: Node) -> None:
     receipt = await node.send(to=hexadecimal(BOB), blobs=[BLOB, OTHER_BLOB])
     assert (receipt["status"], receipt["type"], receipt["blobGasUsed"]) == ("0x1", "0x3", hex(2 * 131_072))

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from scripts.syntax import trees
 from tests.rpc.methods.assembly import NOPE, REVERT_DATA
 from tests.rpc.methods.memory_node import ALICE, BOB, CAROL, KEYS, Node, hexadecimal, start_node, stop_node
 from zevm.chain.blocks.context import BlockSettings
@@ -170,9 +171,8 @@ ACCEPTED = {"preserve_historical_states", "steps_tracing"}
 def names_read(holders: set[str], *places: str) -> set[str]:
     """What expressions such as `options.name` read in these folders and files."""
     read: set[str] = set()
-    named = [ROOT / place for place in places]
-    for path in [path for place in named for path in ([place] if place.is_file() else place.rglob("*.py"))]:
-        for item in ast.walk(ast.parse(path.read_text())):
+    for _, tree in trees(ROOT, places, rf"\b_*({'|'.join(holders)})_*\s*\."):
+        for item in ast.walk(tree):
             if isinstance(item, ast.Attribute) and isinstance(item.ctx, ast.Load):
                 of = item.value.attr if isinstance(item.value, ast.Attribute) else getattr(item.value, "id", "")
                 if of.strip("_") in holders:

@@ -248,6 +248,7 @@ async def test_resend(node: Node) -> None:
 
 
 @pytest.mark.lengthy
+@pytest.mark.usefixtures("trusted_setup")
 async def test_blob_transactions_need_their_sidecar(node: Node) -> None:
     fields = {"to": hexadecimal(BOB), "blobVersionedHashes": ["0x01" + "00" * 31]}
     error = await node.fails("eth_sendTransaction", fields)

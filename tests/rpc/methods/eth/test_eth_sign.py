@@ -2,7 +2,7 @@
 
 from tests.rpc.methods.memory_node import ALICE, BOB, STRANGER, Node, hexadecimal
 from zevm.chain.types import Transaction
-from zevm.chain.types.transaction import recover_address
+from zevm.chain.types.signatures import recover_address
 from zevm.storage.keccak import keccak256
 
 TYPED = {

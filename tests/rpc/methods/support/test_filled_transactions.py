@@ -104,6 +104,7 @@ class TestR6:
             assert "insufficient funds" in (await node.fails(method, call)).message
 
 
+@pytest.mark.usefixtures("trusted_setup")
 class TestR7:
     """Blob transactions in the forms that clients send."""
 

@@ -4,7 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,10 @@ from eth_abi.abi import encode
 
 from testing.sandbox import what_the_sandbox_lacks
 from tests.rpc.methods.memory_node import ALICE, BOB, Node, hexadecimal
+from zevm.contracts.artifact import Artifact
 from zevm.contracts.errors import SandboxError
 from zevm.contracts.sandbox import compiler as sandbox
-from zevm.contracts.sandbox.compiler import SandboxedZig, SandboxLimits
+from zevm.contracts.sandbox.compiler import Guard, SandboxedZig, SandboxLimits
 from zevm.contracts.sandbox.service import CompileService
 from zevm.node.errors import NodeError
 from zevm.node.settings import Settings
@@ -43,12 +44,26 @@ pub const Adder = struct {
 OWNER = "0x" + "11" * 20
 
 
+class Remembering(SandboxedZig):
+    """Compiles a source once for all tests whose limits are the same."""
+
+    def __init__(self, limits: SandboxLimits) -> None:
+        super().__init__(limits)
+        self._artifacts: dict[tuple[str, str, SandboxLimits], Artifact] = {}
+
+    def compile(self, name: str, source: str, guard: Guard = nullcontext) -> Artifact:
+        key = (name, source, self.limits)
+        if key not in self._artifacts:
+            self._artifacts[key] = super().compile(name, source, guard)
+        return self._artifacts[key]
+
+
 @pytest.fixture(scope="module")
 def zig() -> Iterator[SandboxedZig]:
     """One for all tests: the first compile fills its cache."""
     if lacking := what_the_sandbox_lacks():
         pytest.skip(lacking)
-    compiler = SandboxedZig(SandboxLimits())
+    compiler = Remembering(SandboxLimits())
     yield compiler
     compiler.close()
 
@@ -218,7 +233,7 @@ async def test_a_client_that_leaves_ends_its_compile(
 
 @pytest.mark.lengthy
 async def test_more_than_may_wait_are_refused(node: Node, zig: SandboxedZig, service: CompileService) -> None:
-    zig.limits = replace(zig.limits, seconds=2)
+    zig.limits = replace(zig.limits, seconds=1)
     tasks = [asyncio.create_task(node.ask(METHOD, "X", ENDLESS)) for _ in range(3)]
     answers = await asyncio.gather(*tasks)
     assert sorted(answer["error"]["code"] for answer in answers) == [-32050, -32050, -32005]
@@ -248,7 +263,7 @@ async def test_without_a_sandbox_nothing_is_compiled(
     refusing = tmp_path / "launch.py"
     refusing.write_text("import sys\nprint('sandbox: Landlock is not available', file=sys.stderr)\nsys.exit(97)\n")
     monkeypatch.setattr(sandbox, "_LAUNCHER", refusing)
-    error = await node.fails(METHOD, "Adder", ADDER, [7, OWNER])
+    error = await node.fails(METHOD, "Adder", ADDER + "// new", [7, OWNER])
     assert (error.code, error.data) == (-32000, None)
     assert "Landlock is not available" in error.message
     with pytest.raises(SandboxError, match="Landlock is not available"):
