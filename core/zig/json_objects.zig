@@ -37,7 +37,7 @@ fn append(arena: Allocator, out: *Text, object: *Object, level: u8) Error!void {
 fn append_data(arena: Allocator, out: *Text, data: []const u8) Error!void {
     if (data.len > largest) return error.Refused;
     const text = try out.addManyAsSlice(arena, 2 * data.len + 4);
-    text[0..3].* = "\"0x".*;
+    @memcpy(text[0..3], "\"0x");
     for (data, 0..) |byte, index| {
         text[3 + 2 * index] = digits[byte >> 4];
         text[4 + 2 * index] = digits[byte & 15];
