@@ -208,6 +208,9 @@ def evm_operations(fork: int, /) -> list[tuple[str, int, int, int] | None]:
 def evm_words(opcode: int, operands: bytes, /) -> bytes:
     """An instruction from ADD to CLZ on each group of 32-byte operands, the top one first; the 32-byte results."""
 
+def hex_json(value: object, /) -> bytes:
+    """JSON text of dicts, lists and tuples, 8 deep at most: bytes and integers of 256 bits as 0x-prefixed hex."""
+
 def secp256k1_start(addresses: tuple[int, ...], /) -> None:
     """Take the addresses of libsecp256k1's context and functions, in the order of `Api` in core/zig/signatures.zig."""
 

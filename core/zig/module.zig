@@ -11,6 +11,7 @@ const evm_objects = @import("evm_objects.zig");
 const flat_objects = @import("flat_objects.zig");
 const header_objects = @import("header_objects.zig");
 const host_objects = @import("host_objects.zig");
+const json_objects = @import("json_objects.zig");
 const keccak = @import("keccak.zig");
 const ledger_objects = @import("ledger_objects.zig");
 const net_objects = @import("net_objects.zig");
@@ -83,6 +84,7 @@ const rows = [_]Row{
     row("run_message", run_objects.run_message, 5, 5),
     row("run_transaction", transition_objects.run_transaction, 8, 8),
     row("run_call", transition_objects.run_call, 6, 6),
+    row("hex_json", json_objects.hex_json, 1, 1),
     row("evm_operations", evm_objects.operations, 1, 1),
     row("evm_words", evm_objects.evaluate, 2, 2),
     row("wasm_start", wasm_objects.use, 1, 1),
