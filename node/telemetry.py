@@ -74,7 +74,7 @@ class Telemetry:
         sending.join(CLOSE_SECONDS)
         if sending.is_alive():
             # no further tries; the one under way ends by its own time limit
-            self._exporter.shutdown()
+            self._exporter.shutdown()  # type: ignore[no-untyped-call]  # the package has no types for it
             LOGGER.warning("the collector of --otlp-endpoint has not taken the last spans within %g s", CLOSE_SECONDS)
 
 

@@ -104,7 +104,8 @@ def _takes_nothing(connection: socket.socket) -> None:
 def _never_ends(connection: socket.socket) -> None:
     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
     with suppress(OSError):
-        while not connection.sendall(b"x"):
+        while True:
+            connection.sendall(b"x")
             connection.settimeout(0.05)
             with suppress(TimeoutError):
                 connection.recv(65_536)

@@ -98,6 +98,9 @@ async def test_nobody_is_told_a_name_that_is_too_long() -> None:
         def called(self, method: str, params: object, seconds: float, error: Exception | None) -> None:  # noqa: ARG002
             told.append((method, params))
 
+        def set_logging(self, enabled: bool) -> None:
+            raise NotImplementedError
+
     async with running_dispatcher() as (dispatcher, services):
         services.call_log = Log()
         for name in ("x" * 2_049, "x" * 100_000, "x" * 2_048):
