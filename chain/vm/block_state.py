@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from zevm.chain.types import Log
 from zevm.chain.vm.execution_state import Effects, ExecutionState, Fields, StateObserver, TransactionChanges
+from zevm.chain.vm.loaded_accounts import LoadedAccounts
 from zevm.chain.vm.net_change import changed_since, changed_slots, changes_of, codes_set, net_change
 from zevm.chain.vm.overlay_reader import UNSETTLED_ROOT, OverlayReader
 from zevm.chain.vm.slot_writes import put_slots
@@ -57,7 +58,7 @@ class BlockState(ExecutionState):
         self._observer = observer
         self._base: dict[Address, Account | None] = {}
         self._base_slots: dict[Address, dict[int, int]] = {}
-        self._accounts: dict[Address, Fields | None] = {}
+        self._accounts = LoadedAccounts(reader, self._base)
         self._slots: dict[Address, dict[int, int]] = {}
         self._codes: dict[bytes, bytes] = {EMPTY_KECCAK: b""}
         self._new_codes: dict[bytes, bytes] = {}
@@ -96,45 +97,31 @@ class BlockState(ExecutionState):
 
     # Accounts
 
-    def _load(self, address: Address) -> Fields | None:
-        account = self._reader.account(address)
-        self._base[address] = account
-        fields = None
-        if account is not None:
-            nonce, balance, _, code_hash = account
-            fields = nonce, balance, code_hash
-        self._accounts[address] = fields
-        return fields
-
-    def _fields(self, address: Address) -> Fields | None:
-        fields = self._accounts.get(address, _ABSENT)
-        return self._load(address) if fields is _ABSENT else fields
-
     def _put(self, address: Address, previous: Fields | None, fields: Fields | None) -> None:
         self._journal.append((self._accounts, address, previous))
         self._accounts[address] = fields
 
     def account_fields(self, address: Address) -> Fields | None:
         """Nonce, balance and code hash at once; None where the account does not exist."""
-        return self._fields(address)
+        return self._accounts[address]
 
     def account_exists(self, address: Address) -> bool:
         """Whether the state has an entry for the account, empty or not."""
-        return self._fields(address) is not None
+        return self._accounts[address] is not None
 
     def account_is_empty(self, address: Address) -> bool:
         """No nonce, balance or code (EIP-161); true of accounts that do not exist."""
-        fields = self._fields(address)
+        fields = self._accounts[address]
         return fields is None or fields == _NEW
 
     def get_balance(self, address: Address) -> int:
         """Wei."""
-        fields = self._fields(address)
+        fields = self._accounts[address]
         return 0 if fields is None else fields[1]
 
     def set_balance(self, address: Address, balance: int) -> None:
         """Set the balance, creating the account if need be."""
-        previous = self._fields(address)
+        previous = self._accounts[address]
         nonce, _, code_hash = previous or _NEW
         self._put(address, previous, (nonce, balance, code_hash))
 
@@ -145,7 +132,7 @@ class BlockState(ExecutionState):
         requests bring an account near; there clients differ (geth wraps, revm ends there, the specification raises).
         """
         if amount:
-            previous = self._fields(address)
+            previous = self._accounts[address]
             nonce, balance, code_hash = previous or _NEW
             self._put(address, previous, (nonce, min(balance + amount, MAX_BALANCE), code_hash))
 
@@ -162,12 +149,12 @@ class BlockState(ExecutionState):
 
     def get_nonce(self, address: Address) -> int:
         """The account's nonce, 0 where it does not exist."""
-        fields = self._fields(address)
+        fields = self._accounts[address]
         return 0 if fields is None else fields[0]
 
     def set_nonce(self, address: Address, nonce: int) -> None:
         """Set the nonce, creating the account if need be."""
-        previous = self._fields(address)
+        previous = self._accounts[address]
         _, balance, code_hash = previous or _NEW
         self._put(address, previous, (nonce, balance, code_hash))
 
@@ -177,12 +164,12 @@ class BlockState(ExecutionState):
 
     def get_code_hash(self, address: Address) -> Hash32:
         """The hash of the code; EMPTY_KECCAK where there is none or no account."""
-        fields = self._fields(address)
+        fields = self._accounts[address]
         return EMPTY_KECCAK if fields is None else fields[2]
 
     def get_code(self, address: Address) -> bytes:
         """The account's code, b"" where it has none."""
-        fields = self._fields(address)
+        fields = self._accounts[address]
         if fields is None or fields[2] is EMPTY_KECCAK:
             return b""
         code_hash = fields[2]
@@ -204,18 +191,18 @@ class BlockState(ExecutionState):
         code_hash = keccak256(code) if code else EMPTY_KECCAK
         if code:
             self._new_codes[code_hash] = code
-        previous = self._fields(address)
+        previous = self._accounts[address]
         nonce, balance, _ = previous or _NEW
         self._put(address, previous, (nonce, balance, code_hash))
 
     def create_empty(self, address: Address) -> None:
         """Make sure that the account exists: what touching did before EIP-161."""
-        if self._fields(address) is None:
+        if self._accounts[address] is None:
             self._put(address, None, _NEW)
 
     def delete_account(self, address: Address) -> None:
         """Remove the account with its storage."""
-        previous = self._fields(address)
+        previous = self._accounts[address]
         if previous is not None:
             self._put(address, previous, None)
             self.clear_storage(address)
@@ -226,7 +213,7 @@ class BlockState(ExecutionState):
         value = 0
         if address not in self._wiped:
             if address not in self._base:
-                self._load(address)
+                _ = self._accounts[address]
             account = self._base[address]
             if account is not None and account.storage_root != EMPTY_ROOT:
                 value = self._reader.storage(address, slot)
@@ -260,7 +247,7 @@ class BlockState(ExecutionState):
 
     def put_slots(self, address: Address, values: Mapping[int, int]) -> None:
         """Set slots, as a transaction that does nothing else, between two others."""
-        self._fields(address)
+        _ = self._accounts[address]
         put_slots(self._reader, self._base, self._slots, self._base_slots, self._wiped, self._journal, address, values)
         self._transaction_start = len(self._journal)
 
@@ -274,7 +261,7 @@ class BlockState(ExecutionState):
         """Whether any slot is set (EIP-7610)."""
         if any(self._slots.get(address, {}).values()):
             return True
-        self._fields(address)
+        _ = self._accounts[address]
         account = self._base[address]
         return account is not None and account.storage_root != EMPTY_ROOT and address not in self._wiped
 
@@ -392,7 +379,7 @@ class BlockState(ExecutionState):
             entries = self._journal[self._transaction_start :]
             changed: set[Address] = {key for mapping, key, _ in entries if mapping is self._accounts}
             for address in changed.union(self._touched):
-                if self._fields(address) == _NEW:
+                if self._accounts[address] == _NEW:
                     self.delete_account(address)
         self.begin_transaction()
 
@@ -421,7 +408,7 @@ class BlockState(ExecutionState):
         """Make the changes of a run that stood on this state, so that a checkpoint can undo them."""
         self._new_codes.update(effects.codes)
         for address, fields in effects.accounts.items():
-            self._put(address, self._fields(address), fields)
+            self._put(address, self._accounts[address], fields)
         for (address, slot), value in effects.slots.items():
             self.set_storage(address, slot, value)
         for address in effects.touched:
@@ -463,7 +450,7 @@ class BlockState(ExecutionState):
             if fields is None:
                 self.delete_account(address)
             else:
-                journal.append((accounts, address, self._fields(address)))
+                journal.append((accounts, address, accounts[address]))
                 accounts[address] = fields
         for (address, slot), value in changes.slots.items():
             self.set_storage(address, slot, value)
