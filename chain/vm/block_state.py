@@ -15,7 +15,7 @@ from zevm.chain.vm.execution_state import Effects, ExecutionState, Fields, State
 from zevm.chain.vm.loaded_accounts import LoadedAccounts
 from zevm.chain.vm.net_change import changed_since, changed_slots, changes_of, codes_set, net_change
 from zevm.chain.vm.overlay_reader import UNSETTLED_ROOT, OverlayReader
-from zevm.chain.vm.slot_writes import put_slots
+from zevm.chain.vm.state_changes import StateParts, make_changes
 from zevm.storage.account import EMPTY_ROOT, MAX_BALANCE, Account, StateDiff, StateReader
 from zevm.storage.keccak import EMPTY_KECCAK, keccak256
 from zevm.storage.primitives import Address, Hash32
@@ -42,6 +42,7 @@ class BlockState(ExecutionState):
         "_new_codes",
         "_observer",
         "_originals",
+        "_parts",
         "_reader",
         "_refund",
         "_slots",
@@ -64,6 +65,9 @@ class BlockState(ExecutionState):
         self._new_codes: dict[bytes, bytes] = {}
         self._wiped: dict[Address, bool] = {}
         self._journal: list[tuple[dict[Any, Any], Any, Any]] = []
+        self._parts = StateParts(
+            reader, self._base, self._accounts, self._slots, self._base_slots, self._wiped, self._journal
+        )
         self._transaction_start = -1
         self.begin_transaction()
 
@@ -247,8 +251,7 @@ class BlockState(ExecutionState):
 
     def put_slots(self, address: Address, values: Mapping[int, int]) -> None:
         """Set slots, as a transaction that does nothing else, between two others."""
-        _ = self._accounts[address]
-        put_slots(self._reader, self._base, self._slots, self._base_slots, self._wiped, self._journal, address, values)
+        make_changes(self._parts, self.delete_account, {}, {(address, slot): value for slot, value in values.items()})
         self._transaction_start = len(self._journal)
 
     def clear_storage(self, address: Address) -> None:
@@ -445,15 +448,7 @@ class BlockState(ExecutionState):
     def absorb_transaction(self, changes: TransactionChanges) -> None:
         """Make the changes of a whole transaction that stood on this state, and end it."""
         self._new_codes.update(changes.codes)
-        accounts, journal = self._accounts, self._journal
-        for address, fields in changes.accounts.items():
-            if fields is None:
-                self.delete_account(address)
-            else:
-                journal.append((accounts, address, accounts[address]))
-                accounts[address] = fields
-        for (address, slot), value in changes.slots.items():
-            self.set_storage(address, slot, value)
+        make_changes(self._parts, self.delete_account, changes.accounts, changes.slots)
         if self._observer is not None:
             self._observer.on_accesses(changes.named_addresses, changes.named_slots)
             self._observer.on_logs(changes.log_ordinals, changes.logs_made)
