@@ -146,7 +146,7 @@ def run(frames: type[Frame], evm_state: PyEvmState, message: Message, context: T
 
 
 def block_fields(evm_state: PyEvmState, context: TransactionContext) -> tuple[Any, ...]:
-    """The block as core/zig/run_objects.zig reads it: once for the messages of a state, whose fees are settled before."""
+    """The block as core/zig/run_objects.zig reads it; made once for a state, whose fees are settled before."""
     if evm_state.block_fields is None:
         evm_state.block_fields = _block_fields(evm_state, context)
     return evm_state.block_fields
