@@ -61,6 +61,11 @@ def make_changes(
 ) -> None:
     """Set accounts and slots in the parts of a state (chain/vm/state_changes.py). What the callables raise goes through."""
 
+def make_plain_calls(
+    parts: tuple[Any, ...], calls: Sequence[tuple[bytes, bytes, Mapping[int, int] | None]], /
+) -> int:
+    """Make the effects of system calls in the parts of a state (chain/vm/state_changes.py). As `make_changes`."""
+
 def net_changes(
     base: Mapping[bytes, tuple[int, int, bytes, bytes] | None],
     accounts: Mapping[bytes, tuple[int, int, bytes] | None],

@@ -7,15 +7,15 @@ and `discard` costs what it undoes. Checkpoints may span transactions.
 Reads cache what the reader answered. `diff` compares with that cache, so it is the net change.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from zevm.chain.types import Log
-from zevm.chain.vm.execution_state import Effects, ExecutionState, Fields, StateObserver, TransactionChanges
+from zevm.chain.vm.execution_state import Effects, ExecutionState, Fields, PlainCall, StateObserver, TransactionChanges
 from zevm.chain.vm.loaded_accounts import LoadedAccounts
 from zevm.chain.vm.net_change import changed_since, changed_slots, changes_of, codes_set, net_change
 from zevm.chain.vm.overlay_reader import UNSETTLED_ROOT, OverlayReader
-from zevm.chain.vm.state_changes import StateParts, make_changes
+from zevm.chain.vm.state_changes import StateParts, make_changes, make_plain_calls
 from zevm.storage.account import EMPTY_ROOT, MAX_BALANCE, Account, StateDiff, StateReader
 from zevm.storage.keccak import EMPTY_KECCAK, keccak256
 from zevm.storage.primitives import Address, Hash32
@@ -249,10 +249,12 @@ class BlockState(ExecutionState):
             self._journal.append((slots, slot, previous))
             slots[slot] = value
 
-    def put_slots(self, address: Address, values: Mapping[int, int]) -> None:
-        """Set slots, as a transaction that does nothing else, between two others."""
-        make_changes(self._parts, self.delete_account, {}, {(address, slot): value for slot, value in values.items()})
-        self._transaction_start = len(self._journal)
+    def make_plain_calls(self, calls: Sequence[PlainCall]) -> int:
+        """Make the effects of calls between two transactions, up to one whose effect is another; how many they were."""
+        done = make_plain_calls(self._parts, calls)
+        if done:
+            self._transaction_start = len(self._journal)
+        return done
 
     def clear_storage(self, address: Address) -> None:
         """Clear every slot of the account, those of the reader too."""

@@ -52,6 +52,11 @@ class TransactionChanges(NamedTuple):
     named_slots: Sequence[tuple[Address, int]] = ()
 
 
+PlainCall = tuple[Address, bytes, Mapping[int, int] | None]
+"""A contract, the hash of the code whose effect is known, and the slots that it sets; None of a queue of requests, which
+does nothing where its slots are empty."""
+
+
 class ExecutionState(Protocol):
     """A mutable state over a reader, which every change since a checkpoint can be undone in.
 
@@ -149,8 +154,8 @@ class ExecutionState(Protocol):
         """Set the slot; 0 clears it."""
         ...
 
-    def put_slots(self, address: Address, values: Mapping[int, int]) -> None:
-        """Set slots, as a transaction that does nothing else, between two others."""
+    def make_plain_calls(self, calls: Sequence[PlainCall]) -> int:
+        """Make the effects of calls between two transactions, up to one whose effect is another; how many they were."""
         ...
 
     def clear_storage(self, address: Address) -> None:

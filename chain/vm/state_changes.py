@@ -1,12 +1,15 @@
-"""Changes that a whole transaction makes to a block's state, which no instruction of it sees any more."""
+"""Changes of a block's state that no instruction sees happen: of a whole transaction, and of a plain system call."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from zevm.chain.vm.execution_state import Fields
+from zevm.chain.vm.execution_state import Fields, PlainCall
 from zevm.core import replaced_by
 from zevm.storage.account import EMPTY_ROOT, Account, StateReader
 from zevm.storage.primitives import Address
+
+QUEUE_SLOTS = (0, 1, 2, 3)
+"""Excess, count, head and tail of a request queue (EIP-7002, EIP-7251)."""
 
 
 class StateParts(NamedTuple):
@@ -32,29 +35,60 @@ def make_changes(
 
     A slot that is not known is the reader's.
     """
-    reader, base, accounts, slots, base_slots, wiped, journal = parts
+    accounts = parts.accounts
     for address, fields in new_accounts.items():
         if fields is None:
             delete(address)
             continue
-        journal.append((accounts, address, accounts[address]))
+        parts.journal.append((accounts, address, accounts[address]))
         accounts[address] = fields
     for (address, slot), value in new_slots.items():
-        own = slots.setdefault(address, {})
-        if slot not in own:
-            previous = 0
-            if address not in wiped:
-                account = base[address] if address in base else _read(parts, address)
-                if account is not None and account.storage_root != EMPTY_ROOT:
-                    previous = reader.storage(address, slot)
-                base_slots.setdefault(address, {})[slot] = previous
-            own[slot] = previous
-        if own[slot] != value:
-            journal.append((own, slot, own[slot]))
-            own[slot] = value
+        _set_slot(parts, address, slot, value)
 
 
-def _read(parts: StateParts, address: Address) -> Account | None:
-    """The account that the reader has: asked for by its fields, it is in the base."""
-    _ = parts.accounts[address]
-    return parts.base[address]
+@replaced_by("make_plain_calls")
+def make_plain_calls(parts: StateParts, calls: Sequence[PlainCall]) -> int:
+    """Make the effects of calls, up to the first whose contract has other code, or whose queue is in use; how many."""
+    for done, (address, code_hash, writes) in enumerate(calls):
+        fields = parts.accounts[address]
+        if fields is None or fields[2] != code_hash or (writes is None and _is_in_use(parts, address)):
+            return done
+        for slot, value in (writes or {}).items():
+            _set_slot(parts, address, slot, value)
+    return len(calls)
+
+
+def _is_in_use(parts: StateParts, address: Address) -> bool:
+    """Whether a slot of a queue is set: excess, count, head or tail (EIP-7002, EIP-7251)."""
+    if not any(parts.slots.get(address, {}).values()) and not _may_be_read(parts, address):
+        return False
+    return any(_value(parts, address, slot) for slot in QUEUE_SLOTS)
+
+
+def _set_slot(parts: StateParts, address: Address, slot: int, value: int) -> None:
+    previous = _value(parts, address, slot)
+    if previous != value:
+        own = parts.slots[address]
+        parts.journal.append((own, slot, previous))
+        own[slot] = value
+
+
+def _value(parts: StateParts, address: Address, slot: int) -> int:
+    """A slot's value; the reader's is kept where it was not known."""
+    own = parts.slots.setdefault(address, {})
+    if slot not in own:
+        own[slot] = parts.reader.storage(address, slot) if _may_be_read(parts, address) else 0
+        if address not in parts.wiped:
+            parts.base_slots.setdefault(address, {})[slot] = own[slot]
+    return own[slot]
+
+
+def _may_be_read(parts: StateParts, address: Address) -> bool:
+    """Whether the reader may have slots of an account."""
+    if address in parts.wiped:
+        return False
+    if address not in parts.base:
+        # asked for by its fields, it is read
+        _ = parts.accounts[address]
+    account = parts.base[address]
+    return account is not None and account.storage_root != EMPTY_ROOT

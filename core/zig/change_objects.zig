@@ -1,4 +1,4 @@
-//! Changes of a whole transaction in a state in Python: chain/vm/state_changes.py's.
+//! Changes of a state in Python that no instruction sees happen: chain/vm/state_changes.py's.
 
 const std = @import("std");
 const Error = @import("errors.zig").Error;
@@ -52,8 +52,64 @@ pub fn make(arguments: []const *Object) Error!*Object {
     var accounts: python.Pairs = .{ .dict = new_accounts };
     while (accounts.next()) |pair| try set_account(&parts, delete, pair.key, pair.value);
     var slots: python.Pairs = .{ .dict = new_slots };
-    while (slots.next()) |pair| try set_slot(&parts, pair.key, pair.value);
+    while (slots.next()) |pair| {
+        const place = try python.sequence(pair.key);
+        if (place.size != 2) return error.Refused;
+        try set_slot(&parts, try place.at(0), try place.at(1), pair.value);
+    }
     return python.none();
+}
+
+/// Of a request queue: excess, count, head and tail.
+const queue_slots = 4;
+
+/// make_plain_calls(parts, calls): (address, hash of the code, slots and values, or None of a queue) each
+pub fn make_plain_calls(arguments: []const *Object) Error!*Object {
+    const parts: Parts = try .of(arguments[0]);
+    const calls = try python.sequence(arguments[1]);
+    for (0..calls.size) |done| {
+        const call = try python.sequence(try calls.at(done));
+        if (call.size != 3) return error.Refused;
+        if (!try make_plain_call(&parts, try call.at(0), try call.at(1), try call.at(2))) return python.integer(done);
+    }
+    return python.integer(calls.size);
+}
+
+/// Whether its effect was the plain one, and is made.
+fn make_plain_call(parts: *const Parts, address: *Object, code_hash: *Object, writes: *Object) Error!bool {
+    const fields = try python.made(python.PyObject_GetItem(parts.accounts, address));
+    defer python.drop(fields);
+    if (python.is_none(fields)) return false;
+    const account = try python.sequence(fields);
+    if (account.size != 3) return error.Refused;
+    if (!std.mem.eql(u8, try python.contents(try account.at(2)), try python.contents(code_hash))) return false;
+    if (python.is_none(writes)) return !try is_in_use(parts, address);
+    if (!python.is(writes, .dict)) return error.Refused;
+    var pairs: python.Pairs = .{ .dict = writes };
+    while (pairs.next()) |pair| try set_slot(parts, address, pair.key, pair.value);
+    return true;
+}
+
+fn is_in_use(parts: *const Parts, address: *Object) Error!bool {
+    if (!try has_own(parts, address) and !try may_be_read(parts, address)) return false;
+    const own = try dict_in(parts.slots, address);
+    for (0..queue_slots) |number| {
+        const slot = try python.integer(number);
+        defer python.drop(slot);
+        const value = try value_before(parts, own, address, slot);
+        defer python.drop(value);
+        if (try python.is_true(value)) return true;
+    }
+    return false;
+}
+
+/// Whether a slot of the account was set.
+fn has_own(parts: *const Parts, address: *Object) Error!bool {
+    const own = try python.value_in(parts.slots, address) orelse return false;
+    if (!python.is(own, .dict)) return error.Refused;
+    var pairs: python.Pairs = .{ .dict = own };
+    while (pairs.next()) |pair| if (try python.is_true(pair.value)) return true;
+    return false;
 }
 
 fn set_account(parts: *const Parts, delete: *Object, address: *Object, fields: *Object) Error!void {
@@ -68,12 +124,7 @@ fn set_account(parts: *const Parts, delete: *Object, address: *Object, fields: *
     try python.put(parts.accounts, address, python.keep(fields));
 }
 
-/// place: an address and a slot's number.
-fn set_slot(parts: *const Parts, place: *Object, value: *Object) Error!void {
-    const pair = try python.sequence(place);
-    if (pair.size != 2) return error.Refused;
-    const address = try pair.at(0);
-    const slot = try pair.at(1);
+fn set_slot(parts: *const Parts, address: *Object, slot: *Object, value: *Object) Error!void {
     const own = try dict_in(parts.slots, address);
     const before = try value_before(parts, own, address, slot);
     defer python.drop(before);
@@ -92,19 +143,21 @@ fn dict_in(dicts: *Object, key: *Object) Error!*Object {
 /// A slot's value, a new reference; the reader's is kept where it was not known.
 fn value_before(parts: *const Parts, own: *Object, address: *Object, slot: *Object) Error!*Object {
     if (try python.value_in(own, slot)) |known| return python.keep(known);
-    const is_wiped = try python.value_in(parts.wiped, address) != null;
-    const value = if (!is_wiped and try has_storage(parts, address))
+    const value = if (try may_be_read(parts, address))
         try python.call_method(parts.reader, storage, [_]*Object{ python.keep(address), python.keep(slot) })
     else
         try python.integer(0);
     errdefer python.drop(value);
-    if (!is_wiped) try python.put(try dict_in(parts.base_slots, address), slot, python.keep(value));
     try python.put(own, slot, python.keep(value));
+    if (try python.value_in(parts.wiped, address) == null) {
+        try python.put(try dict_in(parts.base_slots, address), slot, python.keep(value));
+    }
     return value;
 }
 
 /// Whether the reader may have slots of an account.
-fn has_storage(parts: *const Parts, address: *Object) Error!bool {
+fn may_be_read(parts: *const Parts, address: *Object) Error!bool {
+    if (try python.value_in(parts.wiped, address) != null) return false;
     if (try python.value_in(parts.base, address) == null) {
         python.drop(try python.made(python.PyObject_GetItem(parts.accounts, address)));
     }

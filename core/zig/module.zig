@@ -62,6 +62,7 @@ const rows = [_]Row{
     row("trie_update", trie_objects.update, 3, 3),
     row("ordered_root", trie_objects.ordered_root, 1, 1),
     row("make_changes", change_objects.make, 4, 4),
+    row("make_plain_calls", change_objects.make_plain_calls, 2, 2),
     row("net_changes", net_objects.changes, 7, 7),
     row("state_after", state_objects.after, 8, 8),
     row("flat_changes", flat_objects.changes, 4, 4),

@@ -7,7 +7,7 @@ import pytest
 
 from tests.core.support import needs_core, outcome
 from zevm.chain.vm.loaded_accounts import LoadedAccounts
-from zevm.chain.vm.state_changes import StateParts, make_changes
+from zevm.chain.vm.state_changes import StateParts, make_changes, make_plain_calls
 from zevm.core import references
 from zevm.storage.account import EMPTY_ROOT, Account
 
@@ -105,3 +105,35 @@ def test_unusual_changes_are_the_references() -> None:
         for case in (found, wanted):
             case.new_accounts, case.new_slots = new_accounts, new_slots  # type: ignore[assignment]
         assert found.run(make_changes) == wanted.run(references["make_changes"])
+
+
+def plain_calls(seed: int) -> list[Any]:
+    """Random calls, of which a contract has the code that is asked for, or not."""
+    rng = random.Random(seed)
+    return [
+        (
+            rng.choice(ADDRESSES),
+            bytes(32) if rng.random() < 0.9 else b"\1" * 32,
+            rng.choice((None, {}, {rng.randrange(8): rng.randrange(3) for _ in range(3)})),
+        )
+        for _ in range(rng.randrange(4))
+    ]
+
+
+def test_random_plain_calls_leave_the_same_state() -> None:
+    assert make_plain_calls is not references["make_plain_calls"]
+    results = set()
+    for seed in range(3_000):
+        found, wanted = Case(seed), Case(seed)
+        calls = plain_calls(seed)
+        result = outcome(make_plain_calls, found.parts, calls)
+        assert result == outcome(references["make_plain_calls"], wanted.parts, tuple(calls))
+        assert found.parts[1:] == wanted.parts[1:]
+        assert found.reader.asked == wanted.reader.asked
+        results.add(result)
+    assert results == {0, 1, 2, 3, (LookupError, "slot 6")}
+    for unusual in (None, [3], [(1, 2)], [(ADDRESSES[0], 3, {})], [(ADDRESSES[0], bytes(32), 4)]):
+        found, wanted = Case(1), Case(1)
+        assert outcome(make_plain_calls, found.parts, unusual) == outcome(
+            references["make_plain_calls"], wanted.parts, unusual
+        )
