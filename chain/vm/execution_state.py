@@ -53,8 +53,7 @@ class TransactionChanges(NamedTuple):
 
 
 PlainCall = tuple[Address, bytes, Mapping[int, int] | None]
-"""A contract, the hash of the code whose effect is known, and the slots that it sets; None of a queue of requests, which
-does nothing where its slots are empty."""
+"""A contract, the hash of the code whose effect is known, and the slots that it sets; None of a queue of requests."""
 
 
 class ExecutionState(Protocol):
