@@ -20,7 +20,7 @@
 VENV ?= .venv
 PYTHON ?=
 ARGS ?=
-PYTEST_FLAGS ?= -n auto --dist loadfile --no-loadscope-reorder
+PYTEST_FLAGS ?= -n auto --dist loadfile --no-loadscope-reorder -p testing.processor_time
 BIN := $(VENV)/bin
 UNIT_NAMES = replication/test_following test_audit_command test_contract_commands test_contract_refusals test_embedded test_private_files test_pytest_reports test_undecodable_head
 UNIT_FILES = $(patsubst %,tests/node/%.py,$(UNIT_NAMES))

@@ -33,7 +33,7 @@ _HOST_SLOTS: Final = {
 
 
 class Change(NamedTuple):
-    """A change or a read of an instruction. before: None where it is not known, or only read."""
+    """An effect of an instruction, or a value that it read. before: None where it is not known, or only read."""
 
     what: str
     before: str | None
@@ -178,7 +178,7 @@ class StepWindow(QuietTracer):
         return found[0] if found else None
 
     def _note_slot(self, step: Step, frame: WatchedFrame, opcode: int) -> None:
-        """The value of the slot that the coming instruction reads, or writes."""
+        """Note the slot that the coming instruction reads or writes."""
         stack = frame.stack
         what = _READS.get(opcode) or _WRITES.get(opcode)
         if what is None or len(stack) < (1 if opcode in _READS else 2):

@@ -1,5 +1,6 @@
 """Reads of the chain for any thread: blocks, states, environments, the pending block, logs."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,7 +16,8 @@ from zevm.chain.canonical.log_records import LogRecord
 from zevm.chain.canonical.log_search import LogQuery, LogSearch
 from zevm.chain.canonical.patches import PatchedState
 from zevm.chain.canonical.records import TransactionPosition
-from zevm.chain.concurrency.deadline import Deadline
+from zevm.chain.concurrency.deadline import Deadline, NotAtHandError
+from zevm.chain.concurrency.waiting import must_not_wait
 from zevm.chain.errors import ExternalConsensusError, FollowedChainError, InvalidRequestError, UnknownBlockError
 from zevm.chain.options import ChainOptions
 from zevm.chain.pool.account import PooledTransaction
@@ -42,9 +44,6 @@ Result = TypeVar("Result")
 
 BAD_BLOCKS_KEPT = 10
 """As many as geth keeps."""
-
-_CHANGE_SECONDS = 0.0005
-"""A pause of who reads while the ground changes, which takes about as long."""
 
 
 class Ground:
@@ -92,6 +91,8 @@ class ChainView:
         self.bad_blocks: dict[bytes, Block] = {}
         self._grounds = 0
         """Times that the ground has begun or ended to change: an odd number while it changes."""
+        self._ground_stands = threading.Event()
+        self._ground_stands.set()
         self._stand_on(Ground(database, genesis, options))
 
     def _stand_on(self, ground: Ground) -> None:
@@ -107,16 +108,21 @@ class ChainView:
     @contextmanager
     def _changing_ground(self) -> Iterator[None]:
         """Have reads begin again that run meanwhile (`on_one_ground`). On the writer's thread."""
+        self._ground_stands.clear()
         self._grounds += 1
         try:
             yield
         finally:
             self._grounds += 1
+            self._ground_stands.set()
 
     def on_one_ground(
         self, read: Callable[Parameters, Result], *arguments: Parameters.args, **options: Parameters.kwargs
     ) -> Result:
-        """The result of a read that sees one ground: it is begun again where that changes meanwhile. On any thread."""
+        """The result of a read that sees one ground: it is begun again where that changes meanwhile.
+
+        On any thread. Raises NotAtHandError during a change where this thread must not wait for its end.
+        """
         while True:
             grounds = self._grounds
             try:
@@ -130,11 +136,13 @@ class ChainView:
                 return result
 
     def _is_left(self, grounds: int) -> bool:
-        """Whether reads since that count may be of two grounds; waits for the end of a change."""
+        """Whether reads since that count may be of two grounds, at the end of a change. Raises NotAtHandError."""
         if grounds == self._grounds and not grounds & 1:
             return False
-        while self._grounds & 1:
-            time.sleep(_CHANGE_SECONDS)
+        if self._grounds & 1:
+            if must_not_wait():
+                raise NotAtHandError(self._ground_stands.wait)
+            self._ground_stands.wait()
         return True
 
     def keep_bad_block(self, block: Block) -> None:

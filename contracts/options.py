@@ -33,7 +33,8 @@ class BuildOptions:
     a folder with node_modules, in addition to those at and above the source. scratch: the folder for temporary files,
     None for the system's. launcher: words before a compiler's command, for a sandbox. environment: of compilers, None
     for the caller's. on_wait: called once a compiler has run for two seconds, with the sentence to show. guard: entered
-    while a compiler runs, with the function that ends it at once.
+    while a compiler runs, with the function that ends it at once. mapped_bytes: size of the largest code that gets a
+    source map, None for any.
     """
 
     checked: bool = True
@@ -49,3 +50,4 @@ class BuildOptions:
     environment: Mapping[str, str] | None = None
     on_wait: Callable[[str], None] | None = None
     guard: Callable[[Callable[[], None]], AbstractContextManager[object]] = nullcontext
+    mapped_bytes: int | None = None

@@ -1,5 +1,6 @@
 """Compilers as processes of their own: bounded in time, memory and output, and ended with all their children."""
 
+import math
 import os
 import resource
 import signal
@@ -55,8 +56,11 @@ def run_compiler(
 
 def _limit(process: "subprocess.Popen[bytes]", options: BuildOptions) -> None:
     memory, file_bytes = options.limits.memory_bytes, options.limits.file_bytes
+    # a bound of its own, for the compiler whose caller is killed
+    processor_seconds = math.ceil(options.limits.seconds) * (os.cpu_count() or 1)
     try:
         resource.prlimit(process.pid, resource.RLIMIT_DATA, (memory, memory))
+        resource.prlimit(process.pid, resource.RLIMIT_CPU, (processor_seconds, processor_seconds))
         if file_bytes is not None:
             resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
     except ProcessLookupError:

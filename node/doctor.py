@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator
 from enum import StrEnum
 from importlib import metadata
-from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,7 +24,7 @@ from zevm.core import CORE
 from zevm.core.loading import NO_CORE, REMEDY, is_set
 from zevm.node.client import Client
 from zevm.node.errors import NodeError
-from zevm.node.extras import EXTRAS
+from zevm.node.extras import EXTRAS, missing_extras
 from zevm.node.hints import told
 from zevm.node.settings import NodeSettings
 from zevm.rpc.transport.listener import HTTP_FLAGS, AddressInUseError, check_addresses
@@ -181,7 +180,7 @@ def _open_files(settings: NodeSettings) -> tuple[Verdict, str, str]:
 
 
 def _extras(_: NodeSettings) -> tuple[Verdict, str, str]:
-    missing = [extra for extra, packages in EXTRAS.items() if any(find_spec(package) is None for package in packages)]
+    missing = missing_extras()
     if missing:
         return Verdict.REMARK, f"not installed: {', '.join(missing)}", f"pip install 'zevm-node[{','.join(missing)}]'"
     return Verdict.GOOD, ", ".join(EXTRAS), ""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 
 from zevm.node.errors import NodeError
 
@@ -11,9 +12,12 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "eth-tester": ("eth_tester",),
     "zns": ("ens_normalize", "pyunormalize"),
     "quic": ("aioquic", "pylsqpack"),
-    "telemetry": ("opentelemetry",),
+    "telemetry": ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http"),
+    "audit": ("evmole",),
 }
-"""Extra -> the packages that it installs, by their import names; pyproject.toml has their versions."""
+"""Extra -> the packages that it installs, by their import names; pyproject.toml has their versions. Those that share a
+namespace with other distributions are named below it: the namespace alone may be another library's.
+"""
 
 
 class MissingExtraError(NodeError):
@@ -29,7 +33,23 @@ def of_extra(extra: str, purpose: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        package = (error.name or "").partition(".")[0]
-        if package not in EXTRAS[extra]:
+        name = error.name or ""
+        if _namespace(name) not in map(_namespace, EXTRAS[extra]):
             raise
-        raise MissingExtraError(f"{purpose} needs {package}: pip install 'zevm-node[{extra}]'") from error
+        raise MissingExtraError(f"{purpose} needs {name}: pip install 'zevm-node[{extra}]'") from error
+
+
+def missing_extras() -> list[str]:
+    """The extras of which a package is not installed."""
+    return [extra for extra, packages in EXTRAS.items() if not all(map(_is_installed, packages))]
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return find_spec(package) is not None
+    except ModuleNotFoundError:  # of what is above it
+        return False
+
+
+def _namespace(name: str) -> str:
+    return name.partition(".")[0]

@@ -318,9 +318,15 @@ class JsonFormatter(Formatter):
 def configure_logging(*, as_json: bool) -> None:
     """Send warnings of all packages to standard error, one line each, or as JSON."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_JsonRecords() if as_json else logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(_JsonRecords() if as_json else _TextRecords("%(levelname)s %(name)s: %(message)s"))
     handler.addFilter(HintFilter())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+
+
+class _TextRecords(logging.Formatter):
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  the library's name
+        """The line; further ones of a stranger's text are set off, and look like no record of their own."""
+        return printable(super().formatMessage(record), keep="\n\t").replace("\n", "\n    ")
 
 
 class _JsonRecords(logging.Formatter):

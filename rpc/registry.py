@@ -73,7 +73,8 @@ class Method:
     `kind(services, *arguments)` is what the call has in common with others of about the same time; on the event loop
     runs what is of a kind that is known to be short. None for a call that never does.
     shares_sync: a WRITE method of short work that only adds to the chain, and so may share a sync with others.
-    holds_back: an ASYNC method whose end comes before the begin of what its connection sends behind it.
+    holds_back: an ASYNC method whose end comes before the begin of what its connection sends behind it, also behind a
+    batch with it.
     is_long: the function is a generator, work in steps (chain.concurrency.writer). least_params: how many there have to
     be, up to the last required one. defaults: of all parameters.
     """

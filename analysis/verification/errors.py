@@ -21,5 +21,9 @@ class NoMatchError(Exception):
     """Sources were compiled and give other code than the account has; the message says where they part."""
 
 
+class BetterKnownError(Exception):
+    """The code is verified already, by sources whose metadata are equal too."""
+
+
 class StoreFullError(Exception):
     """As many verified sources are kept as may be; the message names the limit."""

@@ -11,11 +11,13 @@ from typing import Any
 
 from zevm.analysis.known_contract import KnownContract, contract_of, contracts_in
 from zevm.analysis.verification.comparison import Match
-from zevm.analysis.verification.errors import StoreFullError
+from zevm.analysis.verification.errors import BetterKnownError, StoreFullError
 from zevm.analysis.verification.submission import Submission
 from zevm.contracts.artifact import Artifact, replace_file
 
 LOGGER = logging.getLogger("zevm.analysis")
+_DAMAGES = (OSError, ValueError, LookupError, TypeError, RecursionError)
+"""Errors of reading a file that is not one of these."""
 MEMBER = "verification"
 """The member of the artifact's document that has what was submitted."""
 
@@ -52,6 +54,7 @@ class VerifiedStore:
         self._most_contracts = most_contracts
         self._most_bytes = most_bytes
         self._sizes: dict[bytes, int] = {}
+        self._exact: set[bytes] = set()
         self._documents: dict[bytes, bytes] = {}
         self._lock = Lock()
 
@@ -66,14 +69,14 @@ class VerifiedStore:
             try:
                 data = path.read_bytes()
                 document = json.loads(data)
-                _verified(document)
+                match = _verified(document).match
                 contract = next(contracts_in(document, path))
                 code_hash = bytes.fromhex(path.stem[2:])
-            except (OSError, ValueError, LookupError, TypeError, AttributeError, StopIteration) as error:
+            except (*_DAMAGES, AttributeError, StopIteration) as error:
                 LOGGER.warning("%s is no verified contract and is left: %s", path, error)
                 continue
             with self._lock:
-                self._sizes[code_hash] = len(data)
+                self._note(code_hash, len(data), match)
             yield contract
 
     def get(self, code_hash: bytes) -> VerifiedContract | None:
@@ -84,14 +87,17 @@ class VerifiedStore:
             data = self._documents.get(code_hash)
         try:
             return _verified(json.loads(self._path(code_hash).read_bytes() if data is None else data))
-        except (OSError, ValueError, LookupError, TypeError) as error:
+        except _DAMAGES as error:
             LOGGER.warning("the verified contract of code 0x%s cannot be read: %s", code_hash.hex(), error)
             return None
 
     def add(
         self, code_hash: bytes, artifact: Artifact, submission: Submission, match: Match, arguments: bytes
     ) -> KnownContract:
-        """Keep a contract, in place of an earlier one of the same code. Raises StoreFullError, OSError."""
+        """Keep a contract, in place of an earlier one of the same code that matches no better.
+
+        Raises BetterKnownError, StoreFullError, OSError.
+        """
         document = artifact.as_json() | {
             MEMBER: {
                 "match": match.value,
@@ -103,6 +109,8 @@ class VerifiedStore:
         }
         data = json.dumps(document).encode()
         with self._lock:
+            if match is not Match.EXACT and code_hash in self._exact:
+                raise BetterKnownError
             others = {key: size for key, size in self._sizes.items() if key != code_hash}
             if len(others) >= self._most_contracts or sum(others.values()) + len(data) > self._most_bytes:
                 raise StoreFullError(
@@ -113,8 +121,13 @@ class VerifiedStore:
             else:
                 self._folder.mkdir(parents=True, exist_ok=True)
                 replace_file(self._path(code_hash), data)
-            self._sizes[code_hash] = len(data)
+            self._note(code_hash, len(data), match)
         return contract_of(artifact)
+
+    def _note(self, code_hash: bytes, size_bytes: int, match: Match) -> None:
+        self._sizes[code_hash] = size_bytes
+        if match is Match.EXACT:
+            self._exact.add(code_hash)
 
     def _path(self, code_hash: bytes) -> Path:
         assert self._folder is not None

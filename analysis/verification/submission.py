@@ -1,5 +1,6 @@
 """Sources that are said to be a contract's, as Etherscan's and Sourcify's clients send them."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -9,10 +10,15 @@ from zevm.contracts.compilers.installed_solc import SolcVersion
 
 SOURCES_LIMIT: Final = 4_096
 """Files of one submission."""
+SETTINGS_LEVELS: Final = 16
+"""Of objects and lists in each other; solc's own have six."""
 LANGUAGES: Final = ("Solidity", "Yul")
 _NOT_OF_THE_CODE: Final = frozenset({"outputSelection", "modelChecker", "stopAfter"})
 """Settings that do not change the code: what is put out, proofs by other programs, an early end."""
 _FLAT_FILE: Final = "contract.sol"
+_NAME: Final = re.compile(r"[A-Za-z_$][\w$]{0,1023}", re.ASCII)
+"""A name of Solidity and Yul, which may have dollars."""
+_SHOWN_CHARACTERS: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +56,12 @@ def standard_submission(document: Any, contract: str, version: str) -> Submissio
     settings = document.get("settings", {})
     if not isinstance(settings, Mapping):
         raise SubmissionError("the settings are no object")
+    if _is_deeper(settings, SETTINGS_LEVELS):
+        raise SubmissionError(f"the settings are nested deeper than {SETTINGS_LEVELS} levels")
     chosen = {name: value for name, value in settings.items() if name not in _NOT_OF_THE_CODE}
     sources = _sources(document.get("sources"))
     file, _, name = contract.rpartition(":")
-    if not name.isidentifier():
+    if _NAME.fullmatch(name) is None:
         raise SubmissionError(f"the contract is {_shown(contract)}; want FILE:NAME")
     if file and file not in sources:
         raise SubmissionError(f"the contract is of the file {_shown(file)}, which is not among the sources")
@@ -80,6 +88,13 @@ def _sources(found: Any) -> dict[str, str]:
     return texts
 
 
+def _is_deeper(value: Any, levels: int) -> bool:
+    if not isinstance(value, list | Mapping):
+        return False
+    items = value.values() if isinstance(value, Mapping) else value
+    return levels == 0 or any(_is_deeper(item, levels - 1) for item in items)
+
+
 def _version(text: str) -> SolcVersion:
     version = SolcVersion.parse(text)
     if version is None:
@@ -88,4 +103,7 @@ def _version(text: str) -> SolcVersion:
 
 
 def _shown(value: object) -> str:
-    return repr(value)[:100]
+    """A value as an error shows it: text in quotes, of lists and objects the kind."""
+    if isinstance(value, str):
+        return repr(value[:_SHOWN_CHARACTERS])
+    return f"a {type(value).__name__}" if isinstance(value, list | Mapping) else repr(value)

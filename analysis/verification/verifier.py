@@ -11,7 +11,7 @@ from functools import partial
 
 from zevm.analysis.catalogue import Catalogue
 from zevm.analysis.verification.comparison import Match, compare
-from zevm.analysis.verification.errors import Failure, NoMatchError, StoreFullError
+from zevm.analysis.verification.errors import BetterKnownError, Failure, NoMatchError, StoreFullError
 from zevm.analysis.verification.store import VerifiedContract, VerifiedStore
 from zevm.analysis.verification.submission import Submission
 from zevm.chain.concurrency.deadline import Cancellation
@@ -154,6 +154,8 @@ class Verifier:
             artifact = compile_submission(solc, submission, self._limits.compiler, guarded_by(self._end))
             match = compare(artifact, job.code)
             contract = self._store.add(keccak256(job.code), artifact, submission, match, job.arguments)
+        except BetterKnownError:
+            return Outcome(job.address, Match.EXACT)
         except CompilerMissingError as error:
             return _failed(job, Failure.NO_COMPILER, error)
         except BuildError as error:
@@ -165,10 +167,10 @@ class Verifier:
         except OSError as error:
             return _failed(job, Failure.NOT_KEPT, error)
         self._catalogue.add(contract)
-        LOGGER.info("%s is verified as 0x%s (%s)", job.submission.contract, job.address.hex(), match.value)
+        LOGGER.info("%.200s is verified as 0x%s (%s)", job.submission.contract, job.address.hex(), match.value)
         return Outcome(job.address, match)
 
 
 def _failed(job: Job, failure: Failure, error: Exception) -> Outcome:
-    LOGGER.info("%s is not 0x%s: %s", job.submission.contract, job.address.hex(), error)
+    LOGGER.info("%.200s is not 0x%s: %.1000s", job.submission.contract, job.address.hex(), error)
     return Outcome(job.address, failure=failure, reason=str(error)[:_REASON_CHARACTERS])

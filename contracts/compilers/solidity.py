@@ -52,7 +52,7 @@ def compile_standard_json(
     numbered = {item["id"]: texts[unit] for unit, item in answer.get("sources", {}).items() if unit in texts}
     contracts: dict[str, dict[str, dict[str, Any]]] = answer.get("contracts", {})
     return {
-        (file, name): _artifact(name, file, contract, numbered)
+        (file, name): _artifact(name, file, contract, numbered, options.mapped_bytes)
         for file, declared in contracts.items()
         for name, contract in declared.items()
     }
@@ -95,7 +95,9 @@ def _answer(solc: str, request: Mapping[str, Any], title: str, options: BuildOpt
     return found
 
 
-def _artifact(name: str, file: str, contract: dict[str, Any], sources: Mapping[int, SourceText]) -> Artifact:
+def _artifact(
+    name: str, file: str, contract: dict[str, Any], sources: Mapping[int, SourceText], mapped_bytes: int | None
+) -> Artifact:
     metadata = contract["metadata"]
     codes = {member: contract["evm"][member] for member in ("bytecode", "deployedBytecode")}
     if any(code["linkReferences"] for code in codes.values()):
@@ -106,12 +108,19 @@ def _artifact(name: str, file: str, contract: dict[str, Any], sources: Mapping[i
     }
     deployed = bytes.fromhex(codes["deployedBytecode"]["object"])
     creation = bytes.fromhex(codes["bytecode"]["object"])
-    maps = {CREATION_MEMBER: solc_source_map(creation, codes["bytecode"]["sourceMap"], sources)} if creation else {}
+
+    def mapped(code: bytes, member: str) -> dict[str, Any] | None:
+        if not code or (mapped_bytes is not None and len(code) > mapped_bytes):
+            return None
+        return solc_source_map(code, codes[member]["sourceMap"], sources)
+
+    creation_map = mapped(creation, "bytecode")
+    maps = {} if creation_map is None else {CREATION_MEMBER: creation_map}
     return Artifact(
         name, file, "Solidity", contract["abi"],
         bytecode=creation,
         deployed_bytecode=deployed,
-        source_map=solc_source_map(deployed, codes["deployedBytecode"]["sourceMap"], sources) if deployed else None,
+        source_map=mapped(deployed, "deployedBytecode"),
         metadata=json.loads(metadata) if metadata else {},
         storage_layout=contract.get("storageLayout"),
         extra=documents | {"rawMetadata": metadata} | maps,

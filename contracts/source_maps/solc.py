@@ -6,13 +6,17 @@ solc has one entry `start:length:file:jump:depth` for each instruction, where wh
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
 from zevm.contracts.source_maps.mappings import Mapped, Scope, source_map_document
 
 _PUSH_1, _PUSH_32 = 0x60, 0x7F
+_NAME_BYTES = 128
+"""Of a function's own name; those of what is around it are in front of each."""
+_NAMES_JOINED = 8
+"""Most of a function's name and those in front."""
 
 
 class SourceText(NamedTuple):
@@ -47,6 +51,8 @@ class _Lines:
         self._starts = [0, *(found.end() for found in re.finditer(rb"\n", source.content))]
         scan = _SCANS[".vy" if source.name.endswith((".vy", ".vyi")) else ".sol"]
         self._functions = sorted(scan(source.content))
+        self._function_starts = [item.start for item in self._functions]
+        self._around = _indices_around(self._functions)
         self._scopes: dict[tuple[int, int], Scope] = {}
 
     def line(self, position: int) -> int:
@@ -57,10 +63,23 @@ class _Lines:
         """The innermost function around a piece of text; outside of all the file."""
         found = self._scopes.get((start, stop))
         if found is None:
-            around = [item for item in self._functions if item.start <= start and stop <= item.stop]
-            found = Scope(around[-1].name if around else self.name)
-            self._scopes[start, stop] = found
+            index = bisect_right(self._function_starts, start) - 1
+            while index >= 0 and self._functions[index].stop < stop:
+                index = self._around[index]
+            found = self._scopes[start, stop] = Scope(self._functions[index].name if index >= 0 else self.name)
         return found
+
+
+def _indices_around(functions: Sequence[_Function]) -> list[int]:
+    """For each function the index of the innermost one around it, -1 for none. By their starts; they may nest."""
+    around: list[int] = []
+    opened: list[int] = []
+    for index, function in enumerate(functions):
+        while opened and functions[opened[-1]].stop <= function.start:
+            opened.pop()
+        around.append(opened[-1] if opened else -1)
+        opened.append(index)
+    return around
 
 
 def solc_source_map(code: bytes, source_map: str, sources: Mapping[int, SourceText]) -> dict[str, Any]:
@@ -102,29 +121,36 @@ def _entries(source_map: str) -> Iterator[_Entry]:
 
 
 _SOLIDITY = re.compile(
-    rb"""//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'"""
+    rb"""//(?:[^\n-\r\xe2]|\xe2(?!\x80[\xa8\xa9]))*|/\*.*?(?:\*/|\Z)"""
+    rb"""|"(?:\\.|[^"\\\n-\r])*+"?|'(?:\\.|[^'\\\n-\r])*+'?"""
     rb"""|\b(?:contract|library|interface|function|modifier)\s+(?P<named>[\w$]+)"""
     rb"""|\b(?P<special>constructor|fallback|receive)\s*(?=\()|[{};]""",
     re.DOTALL,
 )
+"""Comments and strings, which end where solc has them end, the names of functions, and braces. An unclosed comment or
+string is a token too: the search does not go through its rest again from each place where another may begin.
+"""
 
 
 def _solidity_functions(text: bytes) -> Iterator[_Function]:
     """Functions, modifiers and contracts, the names of what is around in front: `Token.transfer`."""
     open_braces: list[tuple[int, str] | None] = []
+    names: list[str] = []
     announced: tuple[int, str] | None = None
     for token in _SOLIDITY.finditer(text):
         name = token["named"] or token["special"]
         word = token[0]
         if name is not None:
-            around = [item[1] for item in open_braces if item is not None][-1:]
-            announced = token.start(), ".".join([*around, name.decode(errors="replace")])
+            own = name[:_NAME_BYTES].decode(errors="replace")
+            announced = token.start(), f"{names[-1]}.{own}" if 0 < len(names) < _NAMES_JOINED else own
         elif word == b"{":
             open_braces.append(announced)
+            names += [] if announced is None else [announced[1]]
             announced = None
         elif word == b"}" and open_braces:
             closed = open_braces.pop()
             if closed is not None:
+                names.pop()
                 yield _Function(closed[0], token.end(), closed[1])
         elif word == b";":
             announced = None
@@ -138,7 +164,7 @@ def _vyper_functions(text: bytes) -> Iterator[_Function]:
         head = re.match(rb"def\s+(\w+)", text[start:stop])
         if head is not None:
             first = start if decorated is None else decorated
-            yield _Function(first, stop, head[1].decode(errors="replace"))
+            yield _Function(first, stop, head[1][:_NAME_BYTES].decode(errors="replace"))
         is_decorator = text[start : start + 1] == b"@"
         decorated = (start if decorated is None else decorated) if is_decorator else None
 

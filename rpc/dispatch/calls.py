@@ -1,7 +1,7 @@
 """The calls of a body while they are answered."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from zevm.rpc.errors import RpcError
 from zevm.rpc.registry import Method
@@ -27,6 +27,17 @@ class Call:
         # its frames hold the call, and with it the body's values, in a circle that only the collector ends
         error.__traceback__ = error.__context__ = error.__cause__ = None
         self.error = error
+
+
+class Batch(NamedTuple):
+    """Requests in their order, which may be decoded one by one. holds_back: one of them does (registry.Method)."""
+
+    calls: Iterable[Call]
+    holds_back: bool
+
+
+Received = Call | Batch | bytes
+"""The content of a body. bytes: an encoded refusal."""
 
 
 def parts_of(calls: Iterable[Call], most: int) -> Iterator[list[Call]]:

@@ -32,7 +32,7 @@ from zevm.rpc.codec.parsing import (
     parse,
     parse_large,
 )
-from zevm.rpc.dispatch.calls import Call, parts_of
+from zevm.rpc.dispatch.calls import Batch, Call, Received, parts_of
 from zevm.rpc.dispatch.error_translation import to_rpc_error
 from zevm.rpc.dispatch.suggestions import Suggestions
 from zevm.rpc.errors import (
@@ -62,15 +62,12 @@ Pending = Coroutine[Any, Any, Reply] | asyncio.Future[Reply]
 """A pending answer; None is one that is not sent (notifications)."""
 
 
-Received = Call | Iterable[Call] | bytes
-"""A body's content: one call, a batch, or an encoded refusal."""
-
-
 class Dispatcher:
     """Answers bodies from the methods of a registry. One for all transports; on the event loop."""
 
     def __init__(self, registry: Registry, services: Services, workers: Workers) -> None:
         self._methods = registry.by_name
+        self._holding = frozenset(name for name, method in registry.by_name.items() if method.holds_back)
         self._services = services
         self._limits = services.limits
         self._suggestions = Suggestions(registry.by_name)
@@ -89,16 +86,18 @@ class Dispatcher:
             return self._begin_large(body, caller)
         return self.begin_received(self.receive(body), caller)
 
-    async def receive_apart(self, body: bytes) -> "Received":
+    async def receive_apart(self, body: bytes) -> Received:
         """Read a large body on a dedicated thread, for `begin_received`."""
         return await self.workers.read(self._receive_large, body)
 
-    def begin_received(self, received: "Received", caller: Caller | None = None) -> Reply | Pending:
+    def begin_received(self, received: Received, caller: Caller | None = None) -> Reply | Pending:
         """As `begin`, for the result of `receive_apart`."""
         if isinstance(received, bytes):
             return received
-        if not isinstance(received, Call):
-            return self._answer_batch(received, caller)
+        if isinstance(received, Batch):
+            if caller is not None:
+                caller.holds_back = received.holds_back
+            return self._answer_batch(received.calls, caller)
         call = received
         if call.error is not None or call.method is None or call.method.cost is Cost.LIGHT:
             return self._answer_light(call, caller)
@@ -119,7 +118,7 @@ class Dispatcher:
         reply = self.begin_received(await self.receive_apart(body), caller)
         return reply if reply is None or isinstance(reply, bytes) else await reply
 
-    def receive(self, body: bytes) -> "Received":
+    def receive(self, body: bytes) -> Received:
         """A small body's calls, on any thread; the calls of a batch are decoded one by one as they are answered."""
         try:
             if may_exceed(body, self._limits):
@@ -130,9 +129,9 @@ class Dispatcher:
             self._check_batch(message)
         except RpcError as error:
             return _refusal(error)
-        return map(self._read, message)
+        return Batch(map(self._read, message), self._holds_back(message))
 
-    def _receive_large(self, body: bytes) -> "Received":
+    def _receive_large(self, body: bytes) -> Received:
         """A large body's calls, all decoded; not on the event loop."""
         try:
             check_shape(body, self._limits)
@@ -142,7 +141,11 @@ class Dispatcher:
             self._check_batch(message)
         except RpcError as error:
             return _refusal(error)
-        return [self._read(item) for item in message]
+        return Batch([self._read(item) for item in message], self._holds_back(message))
+
+    def _holds_back(self, messages: list[Any]) -> bool:
+        names = (message.get("method") for message in messages if type(message) is dict)
+        return any(type(name) is str and name in self._holding for name in names)
 
     def _check_batch(self, messages: list[Any]) -> None:
         if not messages:
@@ -165,13 +168,17 @@ class Dispatcher:
             call.fail(InvalidRequestError())
             return call
         call.is_notification = identifier is _ABSENT
+        if len(name) > METHOD_NAME_LIMIT:
+            # without its name: no log and no metrics keep it
+            call.fail(InvalidRequestError(f"method name too long: {len(name)} > {METHOD_NAME_LIMIT}"))
+            return call
         call.name, call.params = name, message.get("params")
         if self._services.call_log is not None:
             call.started = time.perf_counter()
         call.method = self._methods.get(name)
         try:
             if call.method is None:
-                raise self._unknown(name)
+                raise MethodNotFoundError.of(name, self._suggestions.nearest(name))
             call.arguments = decode_arguments(call.method, call.params)
         except RpcError as error:
             forget_origin(error)
@@ -435,11 +442,6 @@ class Dispatcher:
             if exhausted is not None and call.error is None:
                 call.fail(exhausted)
         return [await self._answer(call, caller) for call in part]
-
-    def _unknown(self, name: str) -> RpcError:
-        if len(name) > METHOD_NAME_LIMIT:
-            return InvalidRequestError(f"method name too long: {len(name)} > {METHOD_NAME_LIMIT}")
-        return MethodNotFoundError.of(name, self._suggestions.nearest(name))
 
     @staticmethod
     def _read_identifier(message: Any) -> Any:

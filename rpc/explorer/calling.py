@@ -32,7 +32,7 @@ class Function:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A transaction that no account has sent. data: the call data as hex. shown: the same, cut. ether: decimal."""
+    """A transaction that is not sent. data: the whole call data as hex. shown: the same, cut. ether: decimal."""
 
     data: str
     shown: str

@@ -18,7 +18,7 @@ from zevm.rpc.explorer.page import Page, PageRequest
 from zevm.rpc.explorer.panel_actions import ACTIONS, FieldError
 from zevm.rpc.services import Services
 from zevm.rpc.transport.asgi import Receive, Scope
-from zevm.rpc.transport.guard import header, is_local
+from zevm.rpc.transport.guard import header, is_as_from_a_browser, is_local
 
 PLACE = "/panel"
 FORM_BYTES = 20_480
@@ -53,8 +53,10 @@ class Panel:
         self._token = secrets.token_urlsafe(32)
 
     def admits(self, scope: Scope) -> bool:
-        """Whether a browser sees the panel: of this computer, and the chain is for development."""
-        return self._services.chain.is_for_development and self._services.leader is None and is_local(scope)
+        """Whether a browser sees the panel: of this computer, without a proxy, and the chain is for development."""
+        if not self._services.chain.is_for_development or self._services.leader is not None:
+            return False
+        return is_local(scope) and is_as_from_a_browser(scope)
 
     async def view(self, scope: Scope, receive: Receive) -> PanelView | None:
         """The panel for an answer to a request, once its form is done; None for a browser that sees no panel."""

@@ -32,7 +32,7 @@ Key = TypeVar("Key")
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """Facts that a contract says of itself; None for a function that it does not have."""
+    """The answers of a contract about itself; None for a function that it does not have."""
 
     name: str | None
     symbol: str | None

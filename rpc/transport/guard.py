@@ -35,7 +35,12 @@ REFUSALS_LOGGED = 256
 SHOWN_CHARACTERS = 128
 _HEADER_LIST = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~, \t-]{0,2048}\Z")
 _NO_BROWSERS_ORIGIN = re.compile(r"(?!null\Z)[!-9;-~][ -9;-~]{0,127}\Z", re.IGNORECASE)
-_FORWARDING = frozenset({b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip"})
+_FORWARDING = frozenset(
+    b"forwarded via max-forwards cdn-loop front-end-https true-client-ip fastly-client-ip client-ip x-real-ip "
+    b"x-client-ip x-cluster-client-ip x-remote-ip x-remote-addr x-host x-scheme x-url-scheme".split()
+)
+_FORWARDING_FAMILIES = (b"x-forwarded", b"x-original-", b"x-envoy-", b"x-proxy", b"x-amzn-", b"cf-", b"tailscale-")
+"""Headers of proxies, load balancers and tunnels, by their names and by the begin of their names."""
 _EXTENSION_ID = re.compile(r"[A-Za-z0-9{}._-]{1,128}\Z")
 
 
@@ -63,15 +68,27 @@ def is_browser(headers: Headers) -> bool:
 def is_local(scope: Scope) -> bool:
     """Whether a program of this computer asks the node by a name or address of this computer.
 
-    A request that a proxy has passed on is none: its client is the proxy.
+    A request that a proxy has passed on is none: its client is the proxy. Such a one is known by the headers that most
+    proxies add.
     """
     headers: Headers = scope["headers"]
     client = scope.get("client")
-    if client is None or not _is_loopback(str(client[0])) or any(name in _FORWARDING for name, _ in headers):
+    if client is None or not _is_loopback(str(client[0])):
+        return False
+    if any(name in _FORWARDING or name.startswith(_FORWARDING_FAMILIES) for name, _ in headers):
         return False
     host = header(headers, b"host")
     name = "localhost" if host is None else (_split_host(host.decode("latin-1")) or "").removesuffix(".")
     return name in LOOPBACK_NAMES or name.endswith(".localhost") or _is_loopback(name)
+
+
+def is_as_from_a_browser(scope: Scope) -> bool:
+    """Whether the connection is one as browsers make them: HTTP/1.1 or later, and kept.
+
+    nginx by its defaults speaks HTTP/1.0 to what is behind it, and proxies of web development close each connection.
+    """
+    closes = b"close" in (header(scope["headers"], b"connection") or b"").lower()
+    return scope.get("http_version") != "1.0" and not closes
 
 
 def _is_loopback(text: str) -> bool:

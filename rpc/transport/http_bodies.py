@@ -26,6 +26,23 @@ JSON_TYPE = (b"content-type", b"application/json")
 _TEXT = (b"content-type", b"text/plain; charset=utf-8")
 
 
+def check_coding(headers: Headers, version: str) -> Refusal | None:
+    """Why a body's transfer coding is refused; None for chunked alone, and without one (RFC 9112, 6.1).
+
+    The parser takes any list that ends with chunked for it. A proxy that reads another end of the body than the node
+    would have its next request begin elsewhere.
+    """
+    codings = [value for name, value in headers if name == b"transfer-encoding"]
+    if not codings:
+        return None
+    parts = {part.strip(b" \t").lower() for part in b",".join(codings).split(b",")}
+    if parts - {b"chunked", b""}:
+        return Refusal(501, "transfer coding not implemented, only chunked is")
+    if len(codings) > 1 or b"," in codings[0] or not codings[0].strip(b" \t"):
+        return Refusal(400, "Transfer-Encoding has to be chunked, once")
+    return Refusal(400, "Transfer-Encoding in HTTP/1.0") if version == "1.0" else None
+
+
 def pieces_of(body: bytes) -> Iterator[bytes]:
     """The body in pieces small enough to copy in one write."""
     return (body[start : start + PIECE_BYTES] for start in range(0, len(body), PIECE_BYTES))

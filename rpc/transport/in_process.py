@@ -14,8 +14,8 @@ from functools import partial
 from typing import Any, TypeVar
 
 from zevm.rpc.codec.parsing import LOOP_BODY_BYTES
-from zevm.rpc.dispatch.calls import Call
-from zevm.rpc.dispatch.dispatcher import Dispatcher, Pending, Received
+from zevm.rpc.dispatch.calls import Call, Received
+from zevm.rpc.dispatch.dispatcher import Dispatcher, Pending
 from zevm.rpc.execution.writes import Reply
 from zevm.rpc.services import Services
 from zevm.rpc.transport.connections import Connection

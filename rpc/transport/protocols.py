@@ -19,7 +19,7 @@ from zevm.rpc.memory.budgets import Budgets, OutputAccount
 from zevm.rpc.transport.asgi import OUTPUT_EXTENSION
 from zevm.rpc.transport.direct import Application, DirectRequest, Door
 from zevm.rpc.transport.guard import Headers, Refusal, header
-from zevm.rpc.transport.http_bodies import PIECE_BYTES
+from zevm.rpc.transport.http_bodies import PIECE_BYTES, check_coding
 from zevm.rpc.transport.idle import IdleWatch
 from zevm.rpc.transport.joining import JoiningTransport
 from zevm.rpc.transport.stall import StallWatch
@@ -228,6 +228,9 @@ class HttpProtocol(HttpToolsProtocol):
         version = self.parser.get_http_version()
         if not self._has_host and version == "1.1":
             self._refuse(Refusal(400, "missing required Host header"))
+        refusal = check_coding(self.headers, version)
+        if refusal is not None:
+            self._refuse(refusal)
         length = header(self.headers, b"content-length")
         self._is_body_counted = length is not None and length.isdigit()
         self._body_bytes = int(length[:20]) if length is not None and self._is_body_counted else CHUNKED_BYTES

@@ -48,6 +48,9 @@ class Session:
         if caller.holds_back:
             self._holding = task
         task.add_done_callback(lambda done: self._done(done, caller))
+        if task is not reply:
+            # a coroutine gives its work to the chain's writer in its task's first turn, a write behind it at once
+            await asyncio.sleep(0)
 
     def close(self) -> None:
         """Cancel the running calls."""

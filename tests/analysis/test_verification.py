@@ -1,6 +1,8 @@
 """Contracts verified: what counts as equal code, what a submission may be, and the bounds of a compile."""
 
 import json
+import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -13,13 +15,17 @@ import pytest
 from testing.solc_double import VERSION, solc_double
 from zevm.analysis.catalogue import Catalogue
 from zevm.analysis.verification.comparison import Match
+from zevm.analysis.verification.compilation import environment_of
 from zevm.analysis.verification.errors import Failure, SubmissionError
 from zevm.analysis.verification.store import VerifiedStore
 from zevm.analysis.verification.submission import Submission, flat_submission, standard_submission
 from zevm.analysis.verification.verifier import Job, Outcome, Verifier, VerifierLimits
 from zevm.contracts.compilers.installed_solc import InstalledSolc, SolcVersion
+from zevm.contracts.compilers.solidity import compile_standard_json
 from zevm.contracts.errors import CompilerBusyError, CompilerMissingError
-from zevm.contracts.options import CompilerLimits
+from zevm.contracts.options import BuildOptions, CompilerLimits
+from zevm.contracts.process import run_compiler
+from zevm.contracts.source_maps.mappings import CREATION_MEMBER
 from zevm.storage.keccak import keccak256
 
 METADATA = bytes.fromhex("a264697066735822") + bytes(34) + bytes.fromhex("64736f6c6343000825") + b"\0\x33"
@@ -156,6 +162,53 @@ def test_few_wait_and_few_outcomes_are_kept(make: Make) -> None:
     assert other.outcome(names[-1]) is not None
 
 
+@pytest.mark.parametrize("in_folder", [True, False])
+def test_a_better_match_is_not_replaced_by_a_worse_one(make: Make, tmp_path: Path, in_folder: bool) -> None:
+    """Two were submitted at a time, or the node was started again in between."""
+    folder = tmp_path / "verified" if in_folder else None
+    exact, other = source(BODY + METADATA), source(BODY + OTHER_METADATA)
+    verifier = make(folder=folder)
+    assert verified(verifier, BODY + METADATA, other).match is Match.PARTIAL
+    assert verified(verifier, BODY + METADATA, exact).match is Match.EXACT
+    verifiers = [verifier]
+    if in_folder:
+        verifiers.append(make(folder=folder))
+        verifiers[-1].begin()
+    for each in verifiers:
+        assert verified(each, BODY + METADATA, other).match is Match.EXACT
+        found = each.verified(keccak256(BODY + METADATA))
+        assert found is not None
+        assert (found.match, found.sources) == (Match.EXACT, {"a.sol": exact})
+
+
+def test_a_compiler_finds_no_other_programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """solc runs provers that it finds by PATH where a source asks for proofs; a script needs its interpreter."""
+    monkeypatch.setenv("PATH", "/somewhere")
+    monkeypatch.setenv("SECRET", "x")
+    assert environment_of(solc_double(tmp_path)).items() >= {("PATH", "/somewhere")}
+    assert not environment_of(Path(sys.executable)).keys() & {"PATH", "SECRET"}
+
+
+def test_code_larger_than_any_contract_gets_no_source_map(tmp_path: Path) -> None:
+    solc = str(solc_double(tmp_path))
+    request = {"settings": {"outputSelection": {"*": {"A": []}}}}
+    request |= {"sources": {"a.sol": {"content": source(b"\x5b" * 1_000)}}}
+    for most, expected in ((999, False), (1_000, True), (None, True)):
+        options = BuildOptions(mapped_bytes=most)
+        found = compile_standard_json(solc, request, "A", options, folder=tmp_path)[("a.sol", "A")]
+        assert (found.source_map is not None) is expected
+        assert (CREATION_MEMBER in found.extra) is expected
+
+
+def test_a_compiler_is_bounded_also_where_nobody_waits_for_it(tmp_path: Path) -> None:
+    """As where the node is killed: its own bound ends it, of processor time."""
+    bounds = BuildOptions(limits=CompilerLimits(1.5))
+    script = "import resource, time; time.sleep(0.2); print(resource.getrlimit(resource.RLIMIT_CPU))"
+    found = run_compiler([sys.executable, "-c", script], "a", bounds, cwd=tmp_path).decode()
+    seconds = 2 * (os.cpu_count() or 1)
+    assert found.strip() == f"({seconds}, {seconds})"
+
+
 def test_as_many_contracts_are_kept_as_may_be(make: Make) -> None:
     verifier = make(most_contracts=1)
     assert verified(verifier, BODY, source(BODY)).match is Match.EXACT
@@ -188,6 +241,14 @@ def test_a_folder_keeps_contracts_for_the_next_run(
     assert catalogue.identify(b"\x00") is None
 
 
+def nested(levels: int) -> list[Any]:
+    """Lists in each other."""
+    value: list[Any] = []
+    for _ in range(levels - 1):
+        value = [value]
+    return value
+
+
 @pytest.mark.parametrize(
     ("change", "text"),
     [
@@ -196,6 +257,8 @@ def test_a_folder_keeps_contracts_for_the_next_run(
         ({"sources": {"a.sol": {"urls": ["/etc/passwd"]}}}, "follows no URLs"),
         ({"sources": {f"{number}.sol": {"content": ""} for number in range(4_097)}}, "4,097 sources"),
         ({"settings": []}, "settings are no object"),
+        ({"settings": {"optimizer": nested(900)}}, "the settings are nested deeper than 16 levels"),
+        ({"language": nested(900)}, "the language is a list"),
     ],
 )
 def test_submissions_that_are_refused(change: dict[str, Any], text: str) -> None:
@@ -204,7 +267,13 @@ def test_submissions_that_are_refused(change: dict[str, Any], text: str) -> None
         standard_submission(document, "A", "v0.8.28")
 
 
-@pytest.mark.parametrize("contract", ["", "a.sol:", "a.sol:1A", "b.sol:A", "a b"])
+@pytest.mark.parametrize("name", ["A", "$", "$Token", "_a$1", "A" * 1_024])
+def test_names_of_solidity(name: str) -> None:
+    document = {"language": "Solidity", "sources": {"a:b.sol": {"content": ""}}}
+    assert standard_submission(document, f"a:b.sol:{name}", "0.8.28").contract == f"a:b.sol:{name}"
+
+
+@pytest.mark.parametrize("contract", ["", "a.sol:", "a.sol:1A", "b.sol:A", "a b", "a.sol:Ä", "A\n", "A" * 1_025])
 def test_contracts_that_no_source_has(contract: str) -> None:
     document = {"language": "Solidity", "sources": {"a.sol": {"content": ""}}}
     with pytest.raises(SubmissionError, match="the contract is"):

@@ -1,7 +1,8 @@
 """A read that a change of the chain's ground comes between sees the chain before or the one after, not both."""
 
+import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -9,6 +10,7 @@ import pytest
 
 from tests.chain.chain_fixtures import ALICE, MANUAL, open_chain, transfer
 from zevm.chain.blockchain import Chain
+from zevm.chain.concurrency.deadline import NotAtHandError
 from zevm.chain.rules.genesis import load_default_genesis
 from zevm.chain.types.block_reference import LATEST
 from zevm.chain.view import Ground
@@ -87,9 +89,9 @@ def test_a_state_is_of_the_block_that_was_found(chain: Chain, monkeypatch: pytes
     assert chain.state_at(LATEST).account(ALICE) is None
 
 
-def test_who_reads_while_the_ground_changes_waits_for_its_end(chain: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
-    chain.writer.run(chain.send_transaction, transfer(0))
-    assert chain.pool.executable_count == 1
+@contextmanager
+def a_change_under_way(chain: Chain, monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """A change of the ground that waits for the event before its end."""
     half, go_on = threading.Event(), threading.Event()
     changing = chain._changing_ground
 
@@ -104,15 +106,39 @@ def test_who_reads_while_the_ground_changes_waits_for_its_end(chain: Chain, monk
     change = threading.Thread(target=begin_again, args=(chain,))
     change.start()
     assert half.wait(20)
+    try:
+        yield go_on
+    finally:
+        go_on.set()
+        change.join()
+
+
+def test_who_reads_while_the_ground_changes_waits_for_its_end(chain: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
+    chain.writer.run(chain.send_transaction, transfer(0))
+    assert chain.pool.executable_count == 1
     looked: list[int] = []
+    with a_change_under_way(chain, monkeypatch) as go_on:
 
-    def read() -> int:
-        looked.append(chain.chain_id)
-        if len(looked) == 1:
-            threading.Timer(0.05, go_on.set).start()
-        return chain.chain_id
+        def read() -> int:
+            looked.append(chain.chain_id)
+            if len(looked) == 1:
+                threading.Timer(0.05, go_on.set).start()
+            return chain.chain_id
 
-    assert chain.on_one_ground(read) == 31338
-    change.join()
+        assert chain.on_one_ground(read) == 31338
     assert len(looked) == 2
     assert chain.pool.executable_count == 0
+
+
+def test_an_event_loop_is_told_that_the_ground_changes(chain: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def read() -> Callable[[], object]:
+        with pytest.raises(NotAtHandError) as raised:
+            chain.state_at(LATEST)
+        return raised.value.provide
+
+    with a_change_under_way(chain, monkeypatch) as go_on:
+        provide = asyncio.run(asyncio.wait_for(read(), 20))
+        threading.Timer(0.05, go_on.set).start()
+        provide()
+        assert chain.chain_id == 31338
+    assert chain.state_at(LATEST).account(ALICE) is None

@@ -1,6 +1,8 @@
 """Source maps: from an offset in deployed code to its function, file and line."""
 
 import json
+import re
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from testing.contracts import CONTRACTS, compiled
+from testing.speed import slowness
 from tests.chain.vm.support import CONTRACT
 from tests.chain.zvm.contracts import request_to
 from tests.contracts.zig_sources import artifact, panic, running, selector
@@ -230,6 +233,57 @@ def test_functions_and_lines_of_evm_bytecode(name: str, text: bytes, expected: d
     end = 3 * len(expected)
     assert [found.at(end + step) for step in range(4)] == [None] * 4
     assert [found.jump(offset) for offset in (0, end, end + 1, end + 2)] == ["-", "i", "o", "o"]
+
+
+HOSTILE = {
+    "comments that stay open": b'//\r/*\n" */ // " ' + b"/*" * 200_000,
+    "strings that stay open": b"//\r/*\n' */ // ' \"" + b'\\"' * 200_000,
+    "functions side by side": b"function f() {} " * 20_000,
+    "functions in functions": b"function f() { " * 20_000 + b"}" * 20_000,
+    "names without an end": b"contract " * 50_000 + b"function" + b" " * 200_000,
+}
+"""Texts that are looked through in seconds or hours where the time grows with the square of the length. solc compiles
+the first two: its comments end with a carriage return too.
+"""
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_the_time_for_a_source_grows_with_its_length(name: str) -> None:
+    text = HOSTILE[name]
+    steps = range(0, len(text), len(text) // 5_000)
+    source_map = ";".join(f"{start}:1:0:-" for start in steps)
+    began = time.thread_time()
+    document = solc_source_map(b"\x50" * len(steps), source_map, {0: SourceText("a.sol", text)})
+    assert time.thread_time() - began < 5 * slowness()
+    assert document["sources"] == ["a.sol"]
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r", b"\x0b", b"\x0c", "\u2028".encode(), "\u2029".encode()])
+def test_a_comment_ends_where_solc_has_it_end(end: bytes) -> None:
+    text = b"contract C { // \xe2\x80\xa7 }" + end + b"function f() { } }"
+    place = text.index(b"{ }")
+    [found] = solc_source_map(b"\x50", f"{place}:3:0:-", {0: SourceText("a.sol", text)})["names"]
+    assert found == "C.f"
+
+
+def test_the_innermost_function_is_found_behind_others() -> None:
+    text = b"contract A { function f() { } function g() { assembly { function h() { } } let } }"
+    places = [text.index(word) for word in (b"contract", b"{ } f", b"assembly", b"{ } }", b"let", b" }", b"} }")]
+    source_map = ";".join(f"{place}:1:0:-" for place in places)
+    found = SourceMap(solc_source_map(b"\x50" * len(places), source_map, {0: SourceText("a.sol", text)}))
+    names = [place.function for offset in range(len(places)) if (place := found.at(offset)) is not None]
+    assert names == ["A", "A.f", "A.g", "A.g.h", "A.g", "A.f", "A.g.h"]
+
+
+def test_names_are_as_short_as_their_number_is_large() -> None:
+    """Each function has those around it in front of its own."""
+    functions = b" ".join(b"function f%d() { }" % index for index in range(2_000))
+    for text in (b"contract %b { %b }" % (b"C" * 500_000, functions), b"function f() { " * 5_000 + b"}" * 5_000):
+        places = [found.start() for found in re.finditer(rb"\(", text)]
+        source_map = ";".join(f"{place}:1:0:-" for place in places)
+        document = solc_source_map(b"\x50" * len(places), source_map, {0: SourceText("a.sol", text)})
+        assert len(document["names"]) > 1
+        assert max(map(len, document["names"])) < 2_000
 
 
 def test_shortened_entries_are_as_those_in_front() -> None:

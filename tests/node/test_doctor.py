@@ -5,21 +5,25 @@ import os
 import resource
 import shutil
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 import zevm.node.doctor
+import zevm.node.extras
 from tests.node.conftest import Command, Start
 from zevm.contracts import toolchain
 from zevm.core.loading import Core
 from zevm.node.config import load_settings
 from zevm.node.doctor import PARTS, Finding, Verdict, findings
+from zevm.node.extras import missing_extras
 from zevm.storage.database import Database
 from zevm.storage.directory import FORMAT_NAME, DirectoryLock, write_format
 from zevm.storage.schema import OLDEST_OPENED_VERSION
@@ -73,9 +77,27 @@ def test_no_core(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_missing_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(zevm.node.doctor, "find_spec", lambda name: None if name in ("aioquic", "web3") else object())
+    monkeypatch.setattr(zevm.node.extras, "find_spec", lambda name: None if name in ("aioquic", "web3") else object())
     told = finding_of("extras", tmp_path)
     assert told[1:] == ("note", "not installed: web3, quic", "pip install 'zevm-node[web3,quic]'")
+
+
+@pytest.mark.parametrize("there", [(), ("sdk",), ("exporter/otlp/proto/http",)])
+def test_a_namespace_that_another_library_has_made_is_no_extra(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: tuple[str, ...]
+) -> None:
+    """`opentelemetry` is there as soon as a library that can be traced has installed the interface alone."""
+    for name in [name for name in sys.modules if name.startswith("opentelemetry")]:
+        monkeypatch.delitem(sys.modules, name)
+    for part in ("trace", *there):
+        (tmp_path / "api" / part).mkdir(parents=True)
+    namespace = ModuleType("opentelemetry")
+    namespace.__path__ = [str(tmp_path / "api")]
+    monkeypatch.setitem(sys.modules, namespace.__name__, namespace)
+    missing = missing_extras()
+    for name in [name for name in sys.modules if name.startswith("opentelemetry.")]:
+        del sys.modules[name]
+    assert "telemetry" in missing
 
 
 def test_missing_compilers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,9 @@
 """Traces for OpenTelemetry, read by a collector of this test as the protocol defines them (OTLP over HTTP)."""
 
+import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from queue import Queue
 from threading import Thread
@@ -11,6 +13,8 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 import zevm
+from testing.speed import slowness
+from zevm.node import telemetry
 from zevm.node.client import CallFailedError
 from zevm.node.errors import NodeError
 from zevm.node.extras import MissingExtraError, of_extra
@@ -93,9 +97,65 @@ def test_a_collector_that_is_away_stops_nothing(collector: Collector) -> None:
     assert time.monotonic() - began < 10
 
 
-def test_the_extra_is_named_where_it_is_missing() -> None:
-    with pytest.raises(MissingExtraError, match=r"pip install 'zevm-node\[telemetry\]'"), of_extra("telemetry", "x"):
-        raise ModuleNotFoundError(name="opentelemetry")
+def _takes_nothing(connection: socket.socket) -> None:
+    connection.recv(1)
+
+
+def _never_ends(connection: socket.socket) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+    with suppress(OSError):
+        while True:
+            connection.sendall(b"x")
+            connection.settimeout(0.05)
+            with suppress(TimeoutError):
+                connection.recv(65_536)
+
+
+def _is_busy(connection: socket.socket) -> None:
+    connection.recv(65_536)
+    connection.sendall(b"HTTP/1.1 503 Busy\r\nRetry-After: 8\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+    connection.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("behave", [_takes_nothing, _never_ends, _is_busy])
+def test_a_collector_that_takes_nothing_delays_no_stop(
+    behave: Callable[[socket.socket], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(telemetry, "CLOSE_SECONDS", 0.5)
+    connections = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            with suppress(OSError):
+                while True:
+                    connections.append(listener.accept()[0])
+                    Thread(target=behave, args=(connections[-1],), daemon=True).start()
+
+        Thread(target=serve, daemon=True).start()
+        spans = telemetry.Telemetry(f"http://127.0.0.1:{listener.getsockname()[1]}", "1")
+        for _ in range(2_000):
+            spans.called("eth_call", 0.1, InvalidParamsError("x" * 100_000))
+        began = time.monotonic()
+        spans.close()
+        assert time.monotonic() - began < 3 * slowness()
+        listener.shutdown(socket.SHUT_RDWR)
+        for connection in connections:
+            connection.close()
+
+
+def test_the_text_of_an_error_is_bounded(collector: Collector) -> None:
+    spans = telemetry.Telemetry(collector.url, "1")
+    spans.called("eth_call", 0.1, InvalidParamsError("x" * 100_000))
+    spans.close()
+    assert len(collector.spans()["eth_call"]["span"].status.message) < 5_000
+
+
+@pytest.mark.parametrize("name", ["opentelemetry", "opentelemetry.sdk", "opentelemetry.exporter"])
+def test_the_extra_is_named_where_it_is_missing(name: str) -> None:
+    told = rf"x needs {name}: pip install 'zevm-node\[telemetry\]'"
+    with pytest.raises(MissingExtraError, match=told), of_extra("telemetry", "x"):
+        raise ModuleNotFoundError(name=name)
 
 
 def test_what_is_no_address_is_refused() -> None:

@@ -24,6 +24,7 @@ from zevm.rpc.codec import objects, scalars
 from zevm.rpc.dispatch.dispatcher import Dispatcher
 from zevm.rpc.execution.workers import Workers
 from zevm.rpc.limits import Limits
+from zevm.rpc.methods.support.reading import on_writer
 from zevm.rpc.registry import REGISTRY, Cost, Param, Registry
 from zevm.rpc.server import SWITCH_INTERVAL_SECONDS, Server, ServerOptions
 from zevm.rpc.services import Services
@@ -125,6 +126,15 @@ def make_registry() -> Registry:  # noqa: C901
     async def pause(services: Services) -> str:  # noqa: ARG001
         await asyncio.sleep(0)
         return "later"
+
+    @registry.method("test_write_apart", cost=Cost.ASYNC, params=(Param("value", scalars.anything),))
+    async def write_apart(services: Services, value: Any) -> str:
+        return await on_writer(services, write, services, value)
+
+    @registry.method("test_hold", cost=Cost.ASYNC, params=(Param("value", scalars.anything),), holds_back=True)
+    async def hold(services: Services, value: Any) -> str:
+        await asyncio.to_thread(cast(TinyChain, services.chain).gate.wait)
+        return await on_writer(services, write, services, value)
 
     @registry.method("test_fault", cost=Cost.LIGHT, params=(Param("kind", scalars.string),), aliases=("test_defect",))
     def fault(services: Services, kind: str) -> None:  # noqa: ARG001

@@ -24,7 +24,8 @@ FOREVER = 1 << 62
 class _Ticker:
     """Looks at the deadlines of the runs every tick; sleeps without a tick when there are none.
 
-    The runs of one call share its deadline: they are counted by engine and deadline.
+    The runs of one call share its deadline: they are counted by engine and deadline. A tick, and no wait until the next
+    deadline: most runs are shorter than one, and none of them then wakes this thread as it begins.
     """
 
     def __init__(self) -> None:

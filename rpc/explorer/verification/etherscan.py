@@ -14,7 +14,8 @@ from zevm.analysis.verification.submission import Submission, flat_submission, s
 from zevm.analysis.verification.verifier import Job
 from zevm.contracts.errors import CompilerBusyError
 from zevm.rpc.errors import with_hint
-from zevm.rpc.explorer.verification.call import Call, Reply, address_of
+from zevm.rpc.explorer.verification.call import Call, Reply, address_of, document_of
+from zevm.rpc.limits import Limits
 from zevm.rpc.methods.support.reading import account_of
 from zevm.rpc.methods.trace.ots import get_contract_creator
 from zevm.storage.primitives import Address
@@ -107,7 +108,7 @@ def verify_source_code(call: Call, parameters: Parameters) -> str:
         arguments = bytes.fromhex(given.removeprefix("0x"))
     except ValueError:
         raise RefusedError("Error! Invalid constructor arguments: not hex") from None
-    return call.verifier.submit(Job(_submission(parameters), bytes(address), code, arguments))
+    return call.verifier.submit(Job(_submission(parameters, call.services.limits), bytes(address), code, arguments))
 
 
 def check_verify_status(call: Call, parameters: Parameters) -> str:
@@ -149,14 +150,14 @@ def _verified_at(call: Call, address: Address) -> VerifiedContract | None:
     return call.verifier.verified(account.code_hash)
 
 
-def _submission(parameters: Parameters) -> Submission:
+def _submission(parameters: Parameters, limits: Limits) -> Submission:
     """Raises SubmissionError, RefusedError."""
     text, kind = parameters.get("sourceCode", ""), parameters.get("codeformat", "solidity-single-file")
     contract, version = parameters.get("contractname", ""), parameters.get("compilerversion", "")
     if kind == "solidity-standard-json-input":
         try:
-            document = orjson.loads(text)
-        except orjson.JSONDecodeError as error:
+            document = document_of(text.encode(), limits)
+        except ValueError as error:
             raise SubmissionError(f"the source code is not JSON: {error}") from None
         return standard_submission(document, contract, version)
     if kind == "solidity-single-file":

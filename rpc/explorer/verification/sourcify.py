@@ -4,15 +4,13 @@ import re
 import secrets
 from typing import Any, Final
 
-import orjson
-
 from zevm.analysis.verification.errors import Failure, SubmissionError
 from zevm.analysis.verification.store import VerifiedContract
 from zevm.analysis.verification.submission import standard_submission
 from zevm.analysis.verification.verifier import Job, Outcome
 from zevm.contracts.errors import CompilerBusyError
 from zevm.rpc.errors import with_hint
-from zevm.rpc.explorer.verification.call import Call, Reply, address_of
+from zevm.rpc.explorer.verification.call import Call, Reply, address_of, document_of
 from zevm.rpc.methods.support.reading import account_of
 from zevm.storage.primitives import Address
 
@@ -70,8 +68,8 @@ def _contract(call: Call, address: Address) -> Reply:
 
 def _verify(call: Call, address: Address) -> Reply:
     try:
-        document = orjson.loads(call.body)
-    except orjson.JSONDecodeError as error:
+        document = document_of(call.body, call.services.limits)
+    except ValueError as error:
         raise RefusedError(400, "invalid_json", f"the body is not JSON: {error}") from None
     if not isinstance(document, dict):
         raise RefusedError(400, "invalid_json", "the body is no JSON object")
@@ -81,10 +79,16 @@ def _verify(call: Call, address: Address) -> Reply:
         raise RefusedError(404, "contract_not_deployed", f"the account 0x{address.hex()} has no code")
     if call.verifier.is_exact(account.code_hash):
         raise RefusedError(409, "already_verified", f"the contract 0x{address.hex()} is already verified")
-    submission = standard_submission(
-        document.get("stdJsonInput"), str(document.get("contractIdentifier")), str(document.get("compilerVersion"))
-    )
+    contract, version = _text(document, "contractIdentifier"), _text(document, "compilerVersion")
+    submission = standard_submission(document.get("stdJsonInput"), contract, version)
     return Reply(202, {"verificationId": call.verifier.submit(Job(submission, bytes(address), code))})
+
+
+def _text(document: dict[str, Any], member: str) -> str:
+    value = document.get(member)
+    if not isinstance(value, str):
+        raise SubmissionError(f"{member} is no text")
+    return value
 
 
 def _job(call: Call, name: str) -> Reply:

@@ -90,6 +90,25 @@ async def test_errors_have_geths_codes_and_texts(request_: Any, code: int, messa
         assert error_of(await ask(dispatcher, request_)) == (code, message)
 
 
+async def test_nobody_is_told_a_name_that_is_too_long() -> None:
+    """Metrics keep the names of methods that answer otherwise than that they do not exist."""
+    told: list[tuple[str, object]] = []
+
+    class Log:
+        def called(self, method: str, params: object, seconds: float, error: Exception | None) -> None:  # noqa: ARG002
+            told.append((method, params))
+
+        def set_logging(self, enabled: bool) -> None:
+            raise NotImplementedError
+
+    async with running_dispatcher() as (dispatcher, services):
+        services.call_log = Log()
+        for name in ("x" * 2_049, "x" * 100_000, "x" * 2_048):
+            assert (await ask(dispatcher, call(name, "y")))["id"] == 1
+            assert await ask(dispatcher, {"jsonrpc": "2.0", "method": name}) is None
+        assert told == [("x" * 2_048, ["y"]), ("x" * 2_048, None)]
+
+
 async def test_contradictory_call_object() -> None:
     async with running_dispatcher() as (dispatcher, _):
         answer = await ask(dispatcher, call("test_types", ALICE_HEX, "0x1", {"data": "0x01", "input": "0x02"}))

@@ -169,6 +169,43 @@ async def test_the_panel_is_of_this_computer_also_with_explorer() -> None:
         assert (await chain.client.get("/panel")).status_code == 404, "a program"
 
 
+PASSED_ON = [
+    {"X-Forwarded-For": "192.0.2.1"},
+    {"X-Forwarded-Proto": "https"},
+    {"X-Forwarded-Host": "node.example"},
+    {"X-Forwarded": "for=192.0.2.1"},
+    {"Forwarded": "for=192.0.2.1"},
+    {"Via": "1.1 proxy"},
+    {"X-Real-IP": "192.0.2.1"},
+    {"X-Original-Host": "node.example"},
+    {"X-Envoy-Expected-Rq-Timeout-Ms": "15000"},
+    {"CF-Connecting-IP": "192.0.2.1"},
+    {"CF-Ray": "1"},
+    {"True-Client-IP": "192.0.2.1"},
+    {"Connection": "close"},
+    {"Connection": "Close, Upgrade"},
+]
+"""Headers of what a proxy sends that has put the node's own address into Host."""
+
+
+@pytest.mark.parametrize("headers", PASSED_ON, ids=str)
+async def test_no_panel_for_what_a_proxy_passes_on(chain: Explored, headers: dict[str, str]) -> None:
+    assert 'href="/panel"' not in (await chain.get("/", **headers)).text
+    assert (await chain.get("/panel", **headers)).status_code == 404
+    fields = {"token": await _token(chain), "action": "mine", "blocks": "1"}
+    assert (await _post(chain, fields, **headers)).status_code in (404, 405)
+    assert await chain.node.call("eth_blockNumber") == "0x0"
+
+
+async def test_no_panel_over_http_1_0(chain: Explored) -> None:
+    """As nginx asks what stands behind it, if nobody tells it otherwise."""
+    for version, status in ((b"1.0", b" 404 "), (b"1.1", b" 200 ")):
+        reader, writer = await asyncio.open_connection("127.0.0.1", chain.client.base_url.port)
+        writer.write(b"GET /panel HTTP/%b\r\nHost: 127.0.0.1\r\nAccept: text/html\r\n\r\n" % version)
+        assert status in await asyncio.wait_for(reader.readline(), PATIENCE_SECONDS)
+        writer.close()
+
+
 async def test_no_panel_without_the_explorer_or_where_a_consensus_client_decides() -> None:
     async with explored(ServerOptions(port=0, explorer=False)) as chain:
         assert (await chain.get("/panel")).status_code == 404

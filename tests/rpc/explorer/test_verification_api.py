@@ -5,11 +5,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 import orjson
 import pytest
 from httpx import AsyncClient
+from hypothesis import given
+from hypothesis import strategies as st
 
 from testing.solc_double import VERSION, solc_double
 from tests.rpc.methods.memory_node import Node, start_node, stop_node
@@ -17,6 +19,8 @@ from zevm.analysis.verification.store import VerifiedStore
 from zevm.analysis.verification.verifier import Verifier, VerifierLimits
 from zevm.contracts.compilers.installed_solc import InstalledSolc
 from zevm.contracts.options import CompilerLimits
+from zevm.rpc.explorer.verification import call
+from zevm.rpc.explorer.verification.call import Call
 from zevm.rpc.limits import Limits
 from zevm.rpc.server import ServerOptions
 
@@ -159,6 +163,9 @@ async def test_refused_parameters(there: Verified, fields: dict[str, str], text:
     [
         ({"sourceCode": "{"}, "not JSON"),
         ({"sourceCode": "[]"}, "no standard JSON input"),
+        ({"sourceCode": "[" * 600 + "]" * 600}, "not JSON"),
+        ({"sourceCode": "[" + "[]," * 400_000 + "[]]"}, "not JSON"),
+        ({"sourceCode": '{"language": ' + "[" * 500 + "]" * 500 + "}"}, "the language is a list"),
         ({"codeformat": "vyper-json"}, "solidity-standard-json-input"),
         ({"compilerversion": "newest"}, "the compiler's version"),
         ({"contractname": "src/b.sol:Named"}, "not among the sources"),
@@ -254,6 +261,42 @@ async def test_refusals_of_sourcify(there: Verified, path: str, status: int, cod
     assert (await there.get(f"/v2/verify/{'00' * 16}"))[1]["customCode"] == "job_not_found"
     refused = await there.client.post(path, content=b"{", headers={"content-type": "application/json"})
     assert refused.status_code in (400, 404)
+
+
+@pytest.mark.parametrize("member", ["contractIdentifier", "compilerVersion", "stdJsonInput"])
+@pytest.mark.parametrize("value", [None, 7, {}, [[[]]], ["x"] * 3])
+async def test_members_of_another_kind(there: Verified, member: str, value: object) -> None:
+    document = {"stdJsonInput": {}, "compilerVersion": VERSION, "contractIdentifier": "src/a.sol:Named"}
+    status, answer = await there.json(f"/v2/verify/31337/{ADDRESS}", document | {member: value})
+    assert (status, answer["customCode"]) == (400, "invalid_parameter")
+
+
+@pytest.mark.parametrize("text", ["[" * 600 + "]" * 600, "[" + "[]," * 400_000 + "[]]", "{", "[]", "7", "\ud800"])
+async def test_documents_that_no_call_may_send_either(there: Verified, text: str) -> None:
+    kind = {"content-type": "application/json"}
+    body = text.encode(errors="surrogatepass")
+    answer = await there.client.post(f"/v2/verify/31337/{ADDRESS}", content=body, headers=kind)
+    assert (answer.status_code, answer.json()["customCode"]) == (400, "invalid_json")
+
+
+@given(st.dictionaries(st.text(max_size=8), st.text(max_size=300), max_size=20), st.integers(3, 40))
+def test_a_form_is_read_as_the_library_reads_it(fields: dict[str, str], slice_bytes: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(call, "_SLICE_BYTES", slice_bytes)
+        encoded = urlencode(fields).encode()
+        nothing: Any = None
+        for query, body in ((encoded, b""), (b"", encoded), (encoded, encoded)):
+            found = Call(nothing, nothing, nothing, "POST", "/api", query, body).parameters()
+            assert found == dict(parse_qsl(encoded.decode(), keep_blank_values=True))
+
+
+@pytest.mark.parametrize(
+    "data", [b"a=%", b"a=%4", b"%zz=%f", b"a", b"=b", b"&&a=1&", b"a=b=c", b"a=%ff+%2B", b"\xff=1"]
+)
+def test_a_form_that_is_none_is_read_as_the_library_reads_it(data: bytes) -> None:
+    nothing: Any = None
+    found = Call(nothing, nothing, nothing, "POST", "/api", b"", data).parameters()
+    assert found == dict(parse_qsl(data.decode(errors="replace"), keep_blank_values=True, errors="replace"))
 
 
 async def test_bodies_are_bounded_and_of_their_kind(tmp_path: Path) -> None:

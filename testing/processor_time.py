@@ -1,0 +1,51 @@
+"""Plugin of pytest: which tests take the most processor time, their processes' included; wall time counts waiting too.
+
+A process counts once it was waited for; what a module's tests share counts for the first and the last of them.
+"""
+
+import os
+from collections.abc import Generator
+
+import pytest
+
+SHOWN = 60
+_PROPERTY = "processor_seconds"
+_begun = pytest.StashKey[float]()
+
+
+def _seconds() -> float:
+    """Of this process and of those that it has waited for."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Note when a test begins."""
+    item.stash[_begun] = _seconds()
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Put a test's time into the last of its reports, which a worker hands over."""
+    report = yield
+    if call.when == "teardown":
+        report.user_properties.append((_PROPERTY, _seconds() - item.stash[_begun]))
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The sum, and the tests with the most."""
+    reports = [report for found in terminalreporter.stats.values() for report in found]
+    seconds = {
+        report.nodeid: value
+        for report in reports
+        for name, value in getattr(report, "user_properties", ())
+        if name == _PROPERTY and report.when == "teardown"
+    }
+    terminalreporter.section(f"processor time: {sum(seconds.values()):.0f} s, most of it")
+    for name, value in sorted(seconds.items(), key=lambda item: -item[1])[:SHOWN]:
+        terminalreporter.write_line(f"{value:7.2f}s {name}")
