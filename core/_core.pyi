@@ -52,18 +52,19 @@ def trie_update(
 def ordered_root(items: Sequence[bytes], /) -> bytes:
     """The root of the trie that holds each item of a list under the RLP of its index."""
 
-def put_slots(
-    reader: object,
-    base: Mapping[bytes, Sequence[Any] | None],
-    slots: dict[bytes, dict[int, int]],
-    base_slots: dict[bytes, dict[int, int]],
-    wiped: Mapping[bytes, bool],
-    journal: list[tuple[dict[Any, Any], Any, Any]],
-    address: bytes,
-    values: Mapping[int, int],
+def make_changes(
+    parts: tuple[Any, ...],
+    delete: Callable[[bytes], object],
+    new_accounts: Mapping[bytes, tuple[int, int, bytes] | None],
+    new_slots: Mapping[tuple[bytes, int], int],
     /,
 ) -> None:
-    """Set slots in the parts of a state (chain/vm/slot_writes.py). What `reader.storage` raises goes through."""
+    """Set accounts and slots in the parts of a state (chain/vm/state_changes.py). What the callables raise goes through."""
+
+def make_plain_calls(
+    parts: tuple[Any, ...], calls: Sequence[tuple[bytes, bytes, Mapping[int, int] | None]], /
+) -> int:
+    """Make the effects of system calls in the parts of a state (chain/vm/state_changes.py). As `make_changes`."""
 
 def net_changes(
     base: Mapping[bytes, tuple[int, int, bytes, bytes] | None],

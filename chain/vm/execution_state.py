@@ -64,6 +64,10 @@ class Codes(Protocol):
         ...
 
 
+PlainCall = tuple[Address, bytes, Mapping[int, int] | None]
+"""A contract, the hash of the code whose effect is known, and the slots that it sets; None of a queue of requests."""
+
+
 class ExecutionState(Protocol):
     """A mutable state over a reader, which every change since a checkpoint can be undone in.
 
@@ -165,8 +169,8 @@ class ExecutionState(Protocol):
         """Set the slot; 0 clears it."""
         ...
 
-    def put_slots(self, address: Address, values: Mapping[int, int]) -> None:
-        """Set slots, as a transaction that does nothing else, between two others."""
+    def make_plain_calls(self, calls: Sequence[PlainCall]) -> int:
+        """Make the effects of calls between two transactions, up to one whose effect is another; how many they were."""
         ...
 
     def clear_storage(self, address: Address) -> None:

@@ -6,6 +6,7 @@
 const std = @import("std");
 const Error = @import("errors.zig").Error;
 const block_objects = @import("block_objects.zig");
+const change_objects = @import("change_objects.zig");
 const code = @import("code.zig");
 const evm_objects = @import("evm_objects.zig");
 const flat_objects = @import("flat_objects.zig");
@@ -21,7 +22,6 @@ const python = @import("python.zig");
 const rlp_objects = @import("rlp_objects.zig");
 const run_objects = @import("run_objects.zig");
 const signatures = @import("signatures.zig");
-const slot_objects = @import("slot_objects.zig");
 const state_objects = @import("state_objects.zig");
 const store_objects = @import("store_objects.zig");
 const transaction_objects = @import("transaction_objects.zig");
@@ -62,7 +62,8 @@ const rows = [_]Row{
     row("trie_get_with_proof", trie_objects.get_with_proof, 3, 3),
     row("trie_update", trie_objects.update, 3, 3),
     row("ordered_root", trie_objects.ordered_root, 1, 1),
-    row("put_slots", slot_objects.put, 8, 8),
+    row("make_changes", change_objects.make, 4, 4),
+    row("make_plain_calls", change_objects.make_plain_calls, 2, 2),
     row("net_changes", net_objects.changes, 7, 7),
     row("state_after", state_objects.after, 8, 8),
     row("flat_changes", flat_objects.changes, 4, 4),
@@ -264,7 +265,7 @@ fn initialize() Error!*Object {
     try transaction_objects.start();
     try host_objects.start();
     try block_objects.start();
-    try slot_objects.start();
+    try change_objects.start();
     try wasm_objects.start();
     const entropy = try python.entropy();
     places.start(entropy);

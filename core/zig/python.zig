@@ -69,6 +69,7 @@ pub extern fn PyDict_Size(*Object) Size;
 extern fn PyDict_GetItemWithError(*Object, *Object) ?*Object;
 extern fn PyObject_RichCompareBool(*Object, *Object, c_int) c_int;
 extern fn PyObject_GetAttr(*Object, *Object) ?*Object;
+pub extern fn PyObject_GetItem(*Object, *Object) ?*Object;
 extern fn PyBool_FromLong(c_long) ?*Object;
 extern fn PyErr_Occurred() ?*Object;
 extern fn PySequence_Contains(*Object, *Object) c_int;

@@ -181,7 +181,13 @@ def run(frames: type[Frame], evm_state: PyEvmState, message: Message, context: T
 
 
 def block_fields(evm_state: PyEvmState, context: TransactionContext) -> tuple[Any, ...]:
-    """The block as core/zig/run_objects.zig reads it."""
+    """The block as core/zig/run_objects.zig reads it; made once for a state, whose fees are settled before."""
+    if evm_state.block_fields is None:
+        evm_state.block_fields = _block_fields(evm_state, context)
+    return evm_state.block_fields
+
+
+def _block_fields(evm_state: PyEvmState, context: TransactionContext) -> tuple[Any, ...]:
     return (
         evm_state.fork,
         evm_state.coinbase,
