@@ -6,6 +6,7 @@
 const std = @import("std");
 const Error = @import("errors.zig").Error;
 const block_objects = @import("block_objects.zig");
+const change_objects = @import("change_objects.zig");
 const code = @import("code.zig");
 const evm_objects = @import("evm_objects.zig");
 const flat_objects = @import("flat_objects.zig");
@@ -60,6 +61,7 @@ const rows = [_]Row{
     row("trie_get", trie_objects.get, 3, 3),
     row("trie_get_with_proof", trie_objects.get_with_proof, 3, 3),
     row("trie_update", trie_objects.update, 3, 3),
+    row("trie_changes", change_objects.between, 5, 5),
     row("ordered_root", trie_objects.ordered_root, 1, 1),
     row("put_slots", slot_objects.put, 8, 8),
     row("net_changes", net_objects.changes, 7, 7),
