@@ -202,7 +202,7 @@ def run_call(
     helper: object,
     block: tuple[Any, ...],
     transaction: tuple[Any, ...],
-    purchase: tuple[Any, ...],
+    transaction_environment: tuple[Any, ...],
     warm: bytes,
     /,
 ) -> tuple[int, bytes, Any, int, int, int, list[tuple[bytes, tuple[bytes, ...], bytes]]] | None:
@@ -245,7 +245,7 @@ def run_transaction(
     helper: object,
     block: tuple[Any, ...],
     transaction: tuple[Any, ...],
-    purchase: tuple[Any, ...],
+    transaction_environment: tuple[Any, ...],
     warm: bytes,
     wants_named: bool,
     watch: tuple[int, bool, bool] | None,
@@ -253,8 +253,8 @@ def run_transaction(
 ) -> tuple[tuple[int, bytes, Any, int, int, int, bytes | None, tuple[Any, ...]], tuple[int, list[Any]] | None] | None:
     """Take a transaction or a call through all phases, as `run_message` runs a message; None where the core refuses.
 
-    purchase: see chain/vm/engines/whole.py. warm: the precompiles that are warm from the start, as entries of 21
-    bytes; all that the purchase does not name besides is cold.
+    transaction_environment: see chain/vm/engines/whole.py. warm: the precompiles that are warm from the start, as entries
+    of 21 bytes; all that the transaction does not name besides is cold.
     wants_named: whether the addresses and slots that instructions name are wanted, failed frames' too. watch: for a
     record of frames, the most bytes that it may take, past which the core refuses, and whether it has logs, and looks.
     Returns status, output, detail, gas used, gas used before refunds, spare gas, the new contract's address, and the

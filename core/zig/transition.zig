@@ -30,7 +30,7 @@ pub const Access = struct { address: host.Address, slots: []const Word };
 pub const Authorization = struct { authority: host.Address, address: host.Address, nonce: u64 };
 
 /// A message at the prices that it pays. Gas is below 2**63; prices are wei per gas.
-pub const Purchase = struct {
+pub const TransactionEnvironment = struct {
     sender: host.Address,
     /// Null of a creation.
     to: ?host.Address,
@@ -62,42 +62,42 @@ pub const Outcome = struct {
     created: ?host.Address,
 };
 
-/// Take the purchase through all phases. What it leaves is in the state, and nothing there undoes it.
+/// Take the environment through all phases. What it leaves is in the state, and nothing there undoes it.
 pub fn execute(
     machine: *Machine,
     state: *State,
     block: *const host.Block,
     transaction: *const host.Transaction,
-    purchase: *const Purchase,
+    environment: *const TransactionEnvironment,
 ) Error!Outcome {
-    if (block.fork >= forks.count or purchase.gas_limit < purchase.intrinsic_gas) return error.Refused;
+    if (block.fork >= forks.count or environment.gas_limit < environment.intrinsic_gas) return error.Refused;
     const rules: *const forks.Rules = .of(@enumFromInt(block.fork));
-    const sender = try state.at(&purchase.sender);
-    const created = if (purchase.to == null) create.address_of(&purchase.sender, try state.nonce(sender)) else null;
-    try buy(state, sender, purchase);
-    if (rules.charges_access) try warm_up(state, rules, block, purchase, &(created orelse purchase.to.?));
-    for (purchase.authorizations) |*authorization| try authorize(state, authorization);
-    const gas = purchase.gas_limit - purchase.intrinsic_gas;
-    const message = if (created) |address| creation_of(purchase, gas, address) else try call_of(state, rules, purchase, gas);
+    const sender = try state.at(&environment.sender);
+    const created = if (environment.to == null) create.address_of(&environment.sender, try state.nonce(sender)) else null;
+    try buy(state, sender, environment);
+    if (rules.charges_access) try warm_up(state, rules, block, environment, &(created orelse environment.to.?));
+    for (environment.authorizations) |*authorization| try authorize(state, authorization);
+    const gas = environment.gas_limit - environment.intrinsic_gas;
+    const message = if (created) |address| creation_of(environment, gas, address) else try call_of(state, rules, environment, gas);
     const result = if (created != null and try is_taken(state, &message.storage_address))
         try refuse_taken(machine, &message)
     else
         try machines.run(machine, state, block, transaction, &message);
     const is_spare = created == null and result.status == .success;
-    const used = try settle(state, rules, block, purchase, result.gas_left);
+    const used = try settle(state, rules, block, environment, result.gas_left);
     return .{
         .result = result,
         .gas_used = used,
-        .gas_used_before_refund = @max(purchase.gas_limit - result.gas_left, purchase.floor_gas),
+        .gas_used_before_refund = @max(environment.gas_limit - result.gas_left, environment.floor_gas),
         .spare_gas = if (is_spare) @min(result.spare_gas, result.gas_left) else 0,
         .created = created,
     };
 }
 
 /// Pay for gas and blob gas ahead, and count the nonce, which a simulation may begin with the last one.
-fn buy(state: *State, sender: Account, purchase: *const Purchase) Error!void {
-    if (purchase.advance != 0) {
-        const left = std.math.sub(Word, try state.balance(sender), purchase.advance) catch return error.Refused;
+fn buy(state: *State, sender: Account, environment: *const TransactionEnvironment) Error!void {
+    if (environment.advance != 0) {
+        const left = std.math.sub(Word, try state.balance(sender), environment.advance) catch return error.Refused;
         try state.set_balance(sender, left);
     }
     try state.set_nonce(sender, try state.nonce(sender) +% 1);
@@ -108,13 +108,13 @@ fn warm_up(
     state: *State,
     rules: *const forks.Rules,
     block: *const host.Block,
-    purchase: *const Purchase,
+    environment: *const TransactionEnvironment,
     target: *const host.Address,
 ) Error!void {
-    try state.warm_ahead(&purchase.sender);
+    try state.warm_ahead(&environment.sender);
     try state.warm_ahead(target);
     if (rules.fork.from(.shanghai)) try state.warm_ahead(&block.coinbase);
-    for (purchase.access_list) |*access| {
+    for (environment.access_list) |*access| {
         try state.warm_ahead(&access.address);
         for (access.slots) |slot| try state.warm_slot_ahead(&access.address, slot);
     }
@@ -134,22 +134,22 @@ fn authorize(state: *State, authorization: *const Authorization) Error!void {
     try state.set_nonce(authority, std.math.add(u64, nonce, 1) catch return error.Refused);
 }
 
-fn creation_of(purchase: *const Purchase, gas: u64, address: host.Address) host.Message {
+fn creation_of(environment: *const TransactionEnvironment, gas: u64, address: host.Address) host.Message {
     return .{
         .kind = .create,
         .gas = gas,
-        .sender = purchase.sender,
+        .sender = environment.sender,
         .storage_address = address,
         .code_address = nobody,
         .target = address,
-        .value = purchase.value,
+        .value = environment.value,
         .data = "",
-        .code = purchase.data,
+        .code = environment.data,
     };
 }
 
-fn call_of(state: *State, rules: *const forks.Rules, purchase: *const Purchase, gas: u64) Error!host.Message {
-    const to = purchase.to.?;
+fn call_of(state: *State, rules: *const forks.Rules, environment: *const TransactionEnvironment, gas: u64) Error!host.Message {
+    const to = environment.to.?;
     var code_address = to;
     const code = try state.code(try state.at(&to));
     if (rules.follows_delegation) {
@@ -161,12 +161,12 @@ fn call_of(state: *State, rules: *const forks.Rules, purchase: *const Purchase, 
     return .{
         .kind = .call,
         .gas = gas,
-        .sender = purchase.sender,
+        .sender = environment.sender,
         .storage_address = to,
         .code_address = code_address,
         .target = to,
-        .value = purchase.value,
-        .data = purchase.data,
+        .value = environment.value,
+        .data = environment.data,
         .code = "",
         .is_delegation = !std.mem.eql(u8, &code_address, &to),
     };
@@ -184,19 +184,19 @@ fn refuse_taken(machine: *Machine, message: *const host.Message) Error!host.Resu
 }
 
 /// Refunds, the coinbase's pay, deletions; the gas used. The base fee and the blob fee are burnt.
-fn settle(state: *State, rules: *const forks.Rules, block: *const host.Block, purchase: *const Purchase, gas_left: u64) Error!u64 {
+fn settle(state: *State, rules: *const forks.Rules, block: *const host.Block, environment: *const TransactionEnvironment, gas_left: u64) Error!u64 {
     const is_london = rules.fork.from(.london);
-    const used: i64 = @intCast(purchase.gas_limit - gas_left);
+    const used: i64 = @intCast(environment.gas_limit - gas_left);
     var refund = state.refund_change;
     if (!is_london) refund +|= selfdestruct_refund * @as(i64, state.destroyed_count());
     const most = @divTrunc(used, if (is_london) refund_quotient_london else refund_quotient);
     const after = std.math.cast(u64, used -| @min(refund, most)) orelse return error.Refused;
-    const gas_used = @max(after, purchase.floor_gas);
-    if (gas_used > purchase.gas_limit) return error.Refused;
-    if (purchase.is_off_chain) return gas_used;
-    try state.add_balance(try state.at(&purchase.sender), try price(purchase.gas_limit - gas_used, purchase.gas_price));
+    const gas_used = @max(after, environment.floor_gas);
+    if (gas_used > environment.gas_limit) return error.Refused;
+    if (environment.is_off_chain) return gas_used;
+    try state.add_balance(try state.at(&environment.sender), try price(environment.gas_limit - gas_used, environment.gas_price));
     const coinbase = try state.at(&block.coinbase);
-    try state.add_balance(coinbase, try price(gas_used, purchase.tip));
+    try state.add_balance(coinbase, try price(gas_used, environment.tip));
     if (rules.has_empty_accounts) try state.create_empty(coinbase) else try state.touch(coinbase);
     try state.end_transaction(!rules.has_empty_accounts);
     return gas_used;

@@ -17,7 +17,7 @@ const Watch = @import("watch.zig").Watch;
 const Allocator = std.mem.Allocator;
 const Object = python.Object;
 
-fn purchase_of(arena: Allocator, object: *Object) Error!transition.Purchase {
+fn environment_of(arena: Allocator, object: *Object) Error!transition.TransactionEnvironment {
     const parts = try python.sequence(object);
     if (parts.size != 12) return error.Refused;
     const to = try parts.at(1);
@@ -68,12 +68,12 @@ fn authorizations_of(arena: Allocator, object: *Object) Error![]const transition
     return result;
 }
 
-/// run_transaction(state, helper, block, transaction, purchase, warm, wants_named, watch)
+/// run_transaction(state, helper, block, transaction, transaction_environment, warm, wants_named, watch)
 pub fn run_transaction(arguments: []const *Object) Error!*Object {
     return none_if_refused(run(arguments, false));
 }
 
-/// run_call(state, helper, block, transaction, purchase, warm)
+/// run_call(state, helper, block, transaction, transaction_environment, warm)
 pub fn run_call(arguments: []const *Object) Error!*Object {
     return none_if_refused(run(arguments, true));
 }
@@ -98,8 +98,8 @@ fn run(arguments: []const *Object, comptime is_off_chain: bool) Error!*Object {
     defer context.release();
     const block = try run_objects.block_of(arguments[2]);
     const transaction = try run_objects.transaction_of(arena, &context, arguments[3]);
-    var purchase = try purchase_of(arena, arguments[4]);
-    purchase.is_off_chain = is_off_chain;
+    var environment = try environment_of(arena, arguments[4]);
+    environment.is_off_chain = is_off_chain;
     context.warm = try .of(try python.contents(arguments[5]));
     const wants_named = if (is_off_chain) false else try python.is_true(arguments[6]);
     var watch: ?Watch = if (is_off_chain) null else try watch_objects.of(arena, arguments[7]);
@@ -110,7 +110,7 @@ fn run(arguments: []const *Object, comptime is_off_chain: bool) Error!*Object {
     if (watch) |*asked| machine.watch = asked;
     // before all that is declared above ends
     defer context.lock.take();
-    const outcome = try transition.execute(&machine, &state, &block, &transaction, &purchase);
+    const outcome = try transition.execute(&machine, &state, &block, &transaction, &environment);
     context.lock.take();
     if (is_off_chain) return answer_alone(&state, &outcome);
     const found = answer(arena, &state, &outcome, wants_named);

@@ -38,7 +38,7 @@ async def test_n12_a_browser_sees_the_node(client: AsyncClient, node: Node) -> N
     assert answer.headers["content-type"].startswith("text/html")
     text = answer.text
     assert node.services.client_version in text
-    assert f'data-chain="{hex(node.services.chain.chain_id)}"' in text
+    assert f'data-network="{hex(node.services.chain.chain_id)}"' in text
     assert f"curl -s {_url(node)}" in text
     assert "Add to wallet" in text
     for place in ("/graphql", "/health", "/metrics"):
