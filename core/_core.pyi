@@ -49,6 +49,16 @@ def trie_update(
 ) -> tuple[bytes, dict[bytes, bytes]]:
     """The root after the changes (a dict; b"" deletes), and each new node by its hash."""
 
+def trie_changes(
+    nodes: Callable[[str, bytes], bytes | None],
+    known: Sequence[dict[bytes, bytes]],
+    owner: bytes,
+    old_root: bytes,
+    new_root: bytes,
+    /,
+) -> tuple[dict[bytes, bytes], dict[bytes, bytes | None], dict[bytes, bytes], dict[bytes, bytes]]:
+    """storage.node_changes.trie_changes."""
+
 def ordered_root(items: Sequence[bytes], /) -> bytes:
     """The root of the trie that holds each item of a list under the RLP of its index."""
 

@@ -7,6 +7,7 @@ const std = @import("std");
 const Error = @import("errors.zig").Error;
 const block_objects = @import("block_objects.zig");
 const change_objects = @import("change_objects.zig");
+const node_change_objects = @import("node_change_objects.zig");
 const code = @import("code.zig");
 const evm_objects = @import("evm_objects.zig");
 const flat_objects = @import("flat_objects.zig");
@@ -61,6 +62,7 @@ const rows = [_]Row{
     row("trie_get", trie_objects.get, 3, 3),
     row("trie_get_with_proof", trie_objects.get_with_proof, 3, 3),
     row("trie_update", trie_objects.update, 3, 3),
+    row("trie_changes", node_change_objects.between, 5, 5),
     row("ordered_root", trie_objects.ordered_root, 1, 1),
     row("make_changes", change_objects.make, 4, 4),
     row("make_plain_calls", change_objects.make_plain_calls, 2, 2),

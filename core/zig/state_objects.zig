@@ -88,7 +88,7 @@ pub fn after(arguments: []const *Object) Error!*Object {
     return python.gathered(4, .{ root, python.keep(records), python.keep(decoded), python.keep(made) });
 }
 
-fn dicts_of(arena: std.mem.Allocator, list: *Object, held: *trie_objects.Held) Error![]const *Object {
+pub fn dicts_of(arena: std.mem.Allocator, list: *Object, held: *trie_objects.Held) Error![]const *Object {
     const items = try python.sequence(list);
     const dicts = try arena.alloc(*Object, items.size);
     for (dicts, 0..) |*dict, index| {

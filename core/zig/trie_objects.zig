@@ -93,7 +93,7 @@ pub const Nodes = struct {
     }
 };
 
-fn root_of(object: *Object) Error!*const [32]u8 {
+pub fn root_of(object: *Object) Error!*const [32]u8 {
     const root = try python.contents(object);
     return if (root.len == 32) root[0..32] else error.Refused;
 }
