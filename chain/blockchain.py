@@ -246,13 +246,11 @@ class Chain(ChainView):
     ) -> None:
         """Put linked blocks of elsewhere, oldest first, in the place of this chain's, and change accounts; durable.
 
-        The clock goes on from the newest one where that is ahead of it. See CanonicalChain.adopt. Raises
-        InvalidRequestError where no block can follow the newest one for ever.
+        The clock goes on from the newest one where that is ahead of it. See CanonicalChain.adopt, check_begin.
         """
         self.require_own_chain()
         check_begin(history[-1].block.header, self.schedule)
-        state = PatchedState(self.head.state)
-        change(state)
+        change(state := PatchedState(self.head.state))
         self.canonical.adopt(history, state.diff(), states or {}, lambda batch: self._waiting.replace_all(batch, ()))
         self.snapshots = Snapshots()
         self.clock.reach(self.head.header.timestamp)

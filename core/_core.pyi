@@ -69,11 +69,9 @@ def make_changes(
     new_slots: Mapping[tuple[bytes, int], int],
     /,
 ) -> None:
-    """Set accounts and slots in the parts of a state (chain/vm/state_changes.py). What the callables raise goes through."""
+    """Set accounts and slots in the parts of a state (chain/vm/state_changes.py). What callables raise goes through."""
 
-def make_plain_calls(
-    parts: tuple[Any, ...], calls: Sequence[tuple[bytes, bytes, Mapping[int, int] | None]], /
-) -> int:
+def make_plain_calls(parts: tuple[Any, ...], calls: Sequence[tuple[bytes, bytes, Mapping[int, int] | None]], /) -> int:
     """Make the effects of system calls in the parts of a state (chain/vm/state_changes.py). As `make_changes`."""
 
 def net_changes(
@@ -257,7 +255,7 @@ def run_transaction(
 ) -> tuple[tuple[int, bytes, Any, int, int, int, bytes | None, tuple[Any, ...]], tuple[int, list[Any]] | None] | None:
     """Take a transaction or a call through all phases, as `run_message` runs a message; None where the core refuses.
 
-    transaction_environment: see chain/vm/engines/whole.py. warm: the precompiles that are warm from the start, as entries
+    transaction_environment: see chain/vm/engines/whole.py. warm: the precompiles that are warm at first, as entries
     of 21 bytes; all that the transaction does not name besides is cold.
     wants_named: whether the addresses and slots that instructions name are wanted, failed frames' too. watch: for a
     record of frames, the most bytes that it may take, past which the core refuses, and whether it has logs, and looks.

@@ -200,7 +200,7 @@ class PathNodes:
     """The nodes of the newest states, in memory and under their paths.
 
     In memory: those of the states since the turn before last, by hash; what leads from the written state to that of
-    the last turn, by path; and what was written last, so that blocks that change the same nodes again ask no file.
+    the last turn, by path; and the nodes written last, so that blocks that change the same nodes again ask no file.
     Only the writer turns, and only to a state that is durable.
     """
 

@@ -236,7 +236,8 @@ class BlockState(ExecutionState):
         """The slot's present value, and whether surely no slot of the account is set."""
         if self._slots.get(address):
             return self.get_storage(address, slot), False
-        self._fields(address)
+        if address not in self._base:
+            _ = self._accounts[address]
         account = self._base[address]
         if account is None or account.storage_root == EMPTY_ROOT or address in self._wiped:
             return 0, True

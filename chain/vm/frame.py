@@ -182,7 +182,7 @@ Precompile = Callable[[Frame], Any]
 
 
 class CoreWasm(Protocol):
-    """What the core asks of another machine in one run. None: Python has to run it."""
+    """Questions of the core to another machine in one run. None: Python has to run it."""
 
     def terms(self) -> tuple[bytes, int, bool]: ...
     def program(self, address: Address, /) -> tuple[object, tuple[object, ...]] | None: ...
@@ -212,7 +212,7 @@ class WasmMachine(Protocol):
         ...
 
     def lend(self, context: TransactionContext, state: Codes) -> CoreWasm:
-        """What the core asks while it runs such code, until it is closed."""
+        """The answers for the core while it runs such code, until it is closed."""
         ...
 
     def execute(self, frame: Frame) -> None:

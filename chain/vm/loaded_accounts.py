@@ -8,7 +8,7 @@ from zevm.storage.primitives import Address
 class LoadedAccounts(dict[Address, Fields | None]):
     """The fields of accounts by address. Any address is a key: its account is the reader's until it is set.
 
-    base: keeps what was read.
+    base: keeps the accounts as the reader gave them.
     """
 
     __slots__ = ("_base", "_reader")

@@ -58,7 +58,7 @@ class PyEvmState:
         self.code_size_limit = context.code_size_limit
         self.resolve_block_hash = context.block_hash
         self.block_fields: tuple[Any, ...] | None = None
-        """What the core is told of the block, once it was told."""
+        """The facts of the block that the core has received, once it has."""
 
     def get_ancestor_hash(self, number: int) -> Hash32:
         """The hash of one of the 256 blocks before this one; b"" for any other number."""

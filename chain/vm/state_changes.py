@@ -13,7 +13,7 @@ QUEUE_SLOTS = (0, 1, 2, 3)
 
 
 class StateParts(NamedTuple):
-    """What a BlockState holds: its reader and what that has answered, the present values, and its journal."""
+    """The parts of a BlockState: its reader and what that has answered, the present values, and its journal."""
 
     reader: StateReader
     base: dict[Address, Account | None]

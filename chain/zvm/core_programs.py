@@ -1,4 +1,4 @@
-"""What the core asks of WebAssembly while its machine runs a transaction or a call (core/zig/wasm_machine.zig)."""
+"""Answers for the core about WebAssembly while its machine runs a transaction or a call (core/zig/wasm_machine.zig)."""
 
 import struct
 from contextlib import ExitStack
@@ -6,7 +6,8 @@ from functools import lru_cache
 
 from zevm.chain.vm.execution_state import Codes
 from zevm.chain.vm.host_interface import InvalidModuleError, TransactionContext
-from zevm.chain.zvm.execution import CALL_DATA_LIMIT_BYTES, find_program
+from zevm.chain.zvm import execution
+from zevm.chain.zvm.execution import CALL_DATA_LIMIT_BYTES
 from zevm.chain.zvm.host.functions import CONTRACT_CALLBACKS
 from zevm.chain.zvm.host.functions.console import print_line
 from zevm.chain.zvm.host.native import machine_addresses, packed_prices
@@ -47,7 +48,9 @@ class CorePrograms:
         context, state = self._context, self._state
         context.check_deadline()
         try:
-            program = find_program(context, self._scope, state.get_code_hash(address), lambda: state.get_code(address))
+            program = execution.find_program(
+                context, self._scope, state.get_code_hash(address), lambda: state.get_code(address)
+            )
         except InvalidModuleError:
             return None
         deadline, engine = context.deadline, program.engine.address

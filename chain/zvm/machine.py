@@ -70,7 +70,7 @@ class ZvmMachine:
             deploy(frame, scope, code)
 
     def lend(self, context: TransactionContext, state: Codes) -> CoreWasm:
-        """What the core asks while it runs contracts of the state, which `runs_in_core`."""
+        """The answers for the core while it runs contracts of the state, which `runs_in_core`."""
         from zevm.chain.zvm.core_programs import CorePrograms
 
         return CorePrograms(self.scope_of(context), context, state)

@@ -166,7 +166,7 @@ pub fn between(arguments: []const *Object) Error!*Object {
     const removed, const entries, const old_values, const new_values = dicts;
     var work: Work = .{
         .arena = arena,
-        .source = .{ .callable = arguments[0], .held = &held, .known = known },
+        .source = .{ .source = .{ .callable = arguments[0] }, .held = &held, .known = known },
         .owner = owner,
         .found = .{ .removed = removed, .entries = entries, .values = .{ old_values, new_values } },
     };

@@ -120,7 +120,7 @@ class Program:
     callbacks: what its imports are bound to, by who runs it.
     code_bytes: of its image in memory. is_of_chain: whether a block's transaction has deployed or run its code.
     heat: how much it has run, see `chain.zvm.runtime.program_cache`; threads add to it unlocked, it need not be exact.
-    heat_address: where the core adds to it, 64 bits with a sign. core_facts: what the core is told of it.
+    heat_address: where the core adds to it, 64 bits with a sign. core_facts: the facts that the core receives of it.
     Two programs of the same code differ in `optimised` alone.
     """
 

@@ -37,7 +37,7 @@ from zevm.chain.vm.engines import choice
 from zevm.chain.vm.engines.engine import Engine
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.interface import CallRequest, Outcome, VmErrorKind
-from zevm.chain.zvm import core_programs
+from zevm.chain.zvm import core_programs, execution
 from zevm.chain.zvm.machine import ZvmMachine
 from zevm.chain.zvm.price_table import ZVM
 from zevm.core import CORE
@@ -267,14 +267,14 @@ def test_heat_counts_in_the_core() -> None:
     runner = executor(accounts_of({CONTRACT: code}), engine=Engine.NATIVE)
     runner.call(request_to(CONTRACT))
     found = []
-    find = core_programs.find_program
+    find = execution.find_program
 
     def noted(*arguments: object, **options: object) -> object:
         found.append(find(*arguments, **options))
         return found[-1]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(core_programs, "find_program", noted)
+        patch.setattr(execution, "find_program", noted)
         runner.call(request_to(CONTRACT))
     assert [program.heat for program in found] == [2]
 
