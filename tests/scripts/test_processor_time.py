@@ -10,7 +10,7 @@ from testing.node_process import ROOT
 TESTS = """
 import subprocess, sys, time
 
-BURN = "import time\\nwhile time.process_time() < 0.4: pass"
+BURN = "import time\\nwhile time.process_time() < 0.6: pass"
 
 def test_waits():
     time.sleep(0.5)
@@ -29,5 +29,6 @@ def test_a_process_of_a_test_counts_and_waiting_does_not(tmp_path: Path) -> None
     )  # fmt: skip
     seconds = {name: float(value) for value, name in re.findall(r"([\d.]+)s \S*::(\w+)", finished.stdout)}
     assert list(seconds) == ["test_computes_in_a_process", "test_waits"]
-    assert seconds["test_computes_in_a_process"] >= 0.4
+    # the clocks count whole ticks
+    assert seconds["test_computes_in_a_process"] >= 0.5
     assert seconds["test_waits"] < 0.3
