@@ -4,6 +4,7 @@ import ast
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -21,10 +22,11 @@ _ASSIGNED = re.compile(r"^[A-Z_][A-Z_0-9]*\s*[:=].*\n(?:(?:[ \t\])}].*)?\n)*", r
 
 def _assigned(source: str) -> ast.Module:
     """The module's constants, without all else, which takes longer to parse."""
-    try:
-        return ast.parse("".join(_ASSIGNED.findall(source)))
-    except SyntaxError:
-        return ast.parse(source)
+    found = _ASSIGNED.findall(source)
+    if not any(statement.count('"""') % 2 for statement in found):  # a text that goes on at the margin
+        with suppress(SyntaxError):  # a line of such a text
+            return ast.parse("".join(found))
+    return ast.parse(source)
 
 
 def _constants(source: str) -> Iterator[tuple[str, object]]:
@@ -79,4 +81,5 @@ WIDE = (
 lower = 9
 '''
     assert dict(_constants(source)) == {"LIMIT": 5, "TABLE": {"a": 1}, "WIDE": 1 << 20}
-    assert dict(_constants(source + 'TEXT = """\nat the margin\n"""\n'))["TEXT"] == "\nat the margin\n"
+    texts = dict(_constants(source + 'ONE = """\nat the margin\n"""\nTWO = """\nthere too\n"""\n'))
+    assert (texts["ONE"], texts["TWO"]) == ("\nat the margin\n", "\nthere too\n")
