@@ -82,7 +82,7 @@ def test_an_untouched_queue_stays_and_gives_nothing(address: bytes) -> None:
 @pytest.mark.parametrize("address", QUEUES)
 @given(st.dictionaries(st.integers(0, 3), st.sampled_from([1, 2, INHIBITOR]), min_size=1))
 @settings(max_examples=20, deadline=None)
-def test_any_other_queue_is_called(address: bytes, storage) -> None:
+def test_any_other_queue_is_called(address: Address, storage: dict[int, int]) -> None:
     environment = environment_of()
     state = state_of({address: FakeAccount(nonce=1, code=CONTRACTS[address], storage=storage)})
     assert shortcut(environment, state, address, b"") is None
@@ -110,7 +110,7 @@ def test_other_code_is_called() -> None:
 
 
 def test_calls_end_at_the_first_that_is_not_plain() -> None:
-    def accounts(queue: dict[int, int], history: bytes):
+    def accounts(queue: dict[int, int], history: bytes) -> dict[Address, FakeAccount]:
         found = {address: FakeAccount(nonce=1, code=code) for address, code in CONTRACTS.items()}
         found[HISTORY_STORAGE_ADDRESS] = FakeAccount(nonce=1, code=history)
         return found | {QUEUES[0]: FakeAccount(nonce=1, code=WITHDRAWAL_REQUESTS_CODE, storage=queue)}
