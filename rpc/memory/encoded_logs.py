@@ -38,9 +38,7 @@ class EncodedLogs:
     def all_encoded(self, records: Iterable[LogRecord], head_number: int) -> list[bytes]:
         """Found logs as JSON. head_number: of the chain that was searched."""
         young, encoded = self._young, self.encoded
-        return [
-            young.get((record.block_hash, record.log_index)) or encoded(record, head_number) for record in records
-        ]
+        return [young.get((record.block_hash, record.log_index)) or encoded(record, head_number) for record in records]
 
     def encoded(self, record: LogRecord, head_number: int) -> bytes:
         """A found log as JSON. head_number: of the chain that was searched."""

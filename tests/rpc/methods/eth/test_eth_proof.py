@@ -62,7 +62,15 @@ async def test_the_answer_is_json_as_of_any_other_method(node: Node) -> None:
         assert answer is not None
         result = orjson.loads(answer)["result"]
         assert answer == orjson.dumps({"jsonrpc": "2.0", "id": 1, "result": result})
-        assert list(result) == "address accountProof balance codeHash nonce storageHash storageProof".split()
+        assert list(result) == [
+            "address",
+            "accountProof",
+            "balance",
+            "codeHash",
+            "nonce",
+            "storageHash",
+            "storageProof",
+        ]
         assert [list(slot) for slot in result["storageProof"]] == [["key", "value", "proof"]] * len(keys)
         assert [slot["key"] for slot in result["storageProof"]] == [shown[key] for key in keys]
 
