@@ -20,6 +20,8 @@ STEPS_LIMIT: Final = 20_000
 """Types that are visited for one list, as some have nothing to show."""
 _WORD: Final = 32
 _SLOTS: Final = 1 << 256
+_NAME_CHARACTERS: Final = 128
+"""Of a variable's or a member's own name: each place within it has it in front."""
 _TEXT_SLOTS: Final = 64
 """Slots of one text or byte string that are read."""
 _ARRAY_LENGTH = re.compile(r"\[(\d{1,30})\]$")
@@ -61,7 +63,8 @@ class _Reader:
 
     def all(self, listed: list[Mapping[str, Any]]) -> Iterator[Variable]:
         for entry in listed:
-            yield from self._of(str(entry["label"]), str(entry["type"]), int(entry["slot"]), int(entry["offset"]), 0)
+            name = str(entry["label"])[:_NAME_CHARACTERS]
+            yield from self._of(name, str(entry["type"]), int(entry["slot"]), int(entry["offset"]), 0)
 
     def _of(self, name: str, type_name: str, slot: int, offset: int, depth: int) -> Iterator[Variable]:
         if depth > DEPTH_LIMIT or self._steps_left <= 0:
@@ -81,7 +84,7 @@ class _Reader:
             yield from self._elements(name, str(kind["base"]), first, length, depth)
         elif "members" in kind:
             for member in kind["members"]:
-                inner = f"{name}.{member['label']}"
+                inner = f"{name}.{member['label']!s:.{_NAME_CHARACTERS}}"
                 yield from self._of(
                     inner, str(member["type"]), slot + int(member["slot"]), int(member["offset"]), depth + 1
                 )

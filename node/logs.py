@@ -30,8 +30,18 @@ QUEUE_LIMIT = 20_000
 GATHER_SECONDS = 0.05
 """How long the writer collects events, so that a call precedes the block it made."""
 
+WHOLE_EVENTS = 64
+"""Unwritten events whose parameters are kept as they came; of further ones, if the log has no reader, a part."""
+
 PARAMETER_LIMIT = 300
+LINE = "%(levelname)s %(name)s: %(message)s"
 _SECRET_PREFIXES = ("personal_", "wallet_", "account_", "eth_sign")
+
+
+class Shown(str):
+    """Parameters as the log shows them."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +122,8 @@ class NodeLog:
         code, message = (None, None) if error is None else (getattr(error, "code", None), str(error))
         # only a failed call's parameters are shown; others would be kept until the log is written
         shown = params if error is not None else None
+        if shown is not None and len(self._queue) >= WHOLE_EVENTS:
+            shown = Shown(shown_parameters(method, shown))
         self._put(CallEvent(self._clock() - seconds, method, shown, seconds, code, message, hint_for(error)))
 
     def executed(self, lines: Sequence[str]) -> None:
@@ -318,12 +330,14 @@ class JsonFormatter(Formatter):
 def configure_logging(*, as_json: bool) -> None:
     """Send warnings of all packages to standard error, one line each, or as JSON."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_JsonRecords() if as_json else _TextRecords("%(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(_JsonRecords() if as_json else TextRecords(LINE))
     handler.addFilter(HintFilter())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
 
 
-class _TextRecords(logging.Formatter):
+class TextRecords(logging.Formatter):
+    """Records of all packages as text."""
+
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  the library's name
         """The line; further ones of a stranger's text are set off, and look like no record of their own."""
         return printable(super().formatMessage(record), keep="\n\t").replace("\n", "\n    ")
@@ -362,6 +376,8 @@ def hint_for(error: Exception | None) -> str | None:
 
 def shown_parameters(method: str, params: object) -> str:
     """Parameters for the log: shortened, and omitted if they can hold a secret."""
+    if isinstance(params, Shown):
+        return params
     if method.startswith(_SECRET_PREFIXES):
         return "[hidden]"
     text = ""

@@ -21,8 +21,8 @@ class NoMatchError(Exception):
     """Sources were compiled and give other code than the account has; the message says where they part."""
 
 
-class BetterKnownError(Exception):
-    """The code is verified already, by sources whose metadata are equal too."""
+class AsWellKnownError(Exception):
+    """The code is verified already, by a match that is as good."""
 
 
 class StoreFullError(Exception):

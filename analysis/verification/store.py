@@ -11,7 +11,7 @@ from typing import Any
 
 from zevm.analysis.known_contract import KnownContract, contract_of, contracts_in
 from zevm.analysis.verification.comparison import Match
-from zevm.analysis.verification.errors import BetterKnownError, StoreFullError
+from zevm.analysis.verification.errors import AsWellKnownError, StoreFullError
 from zevm.analysis.verification.submission import Submission
 from zevm.contracts.artifact import Artifact, replace_file
 
@@ -54,7 +54,7 @@ class VerifiedStore:
         self._most_contracts = most_contracts
         self._most_bytes = most_bytes
         self._sizes: dict[bytes, int] = {}
-        self._exact: set[bytes] = set()
+        self._matches: dict[bytes, Match] = {}
         self._documents: dict[bytes, bytes] = {}
         self._lock = Lock()
 
@@ -94,9 +94,9 @@ class VerifiedStore:
     def add(
         self, code_hash: bytes, artifact: Artifact, submission: Submission, match: Match, arguments: bytes
     ) -> KnownContract:
-        """Keep a contract, in place of an earlier one of the same code that matches no better.
+        """Keep a contract, in place of an earlier one of the same code that matches worse.
 
-        Raises BetterKnownError, StoreFullError, OSError.
+        Raises AsWellKnownError, StoreFullError, OSError.
         """
         document = artifact.as_json() | {
             MEMBER: {
@@ -109,8 +109,8 @@ class VerifiedStore:
         }
         data = json.dumps(document).encode()
         with self._lock:
-            if match is not Match.EXACT and code_hash in self._exact:
-                raise BetterKnownError
+            if self._matches.get(code_hash) in (Match.EXACT, match):
+                raise AsWellKnownError
             others = {key: size for key, size in self._sizes.items() if key != code_hash}
             if len(others) >= self._most_contracts or sum(others.values()) + len(data) > self._most_bytes:
                 raise StoreFullError(
@@ -125,9 +125,7 @@ class VerifiedStore:
         return contract_of(artifact)
 
     def _note(self, code_hash: bytes, size_bytes: int, match: Match) -> None:
-        self._sizes[code_hash] = size_bytes
-        if match is Match.EXACT:
-            self._exact.add(code_hash)
+        self._sizes[code_hash], self._matches[code_hash] = size_bytes, match
 
     def _path(self, code_hash: bytes) -> Path:
         assert self._folder is not None

@@ -11,7 +11,7 @@ from functools import partial
 
 from zevm.analysis.catalogue import Catalogue
 from zevm.analysis.verification.comparison import Match, compare
-from zevm.analysis.verification.errors import BetterKnownError, Failure, NoMatchError, StoreFullError
+from zevm.analysis.verification.errors import AsWellKnownError, Failure, NoMatchError, StoreFullError
 from zevm.analysis.verification.store import VerifiedContract, VerifiedStore
 from zevm.analysis.verification.submission import Submission
 from zevm.chain.concurrency.deadline import Cancellation
@@ -154,8 +154,9 @@ class Verifier:
             artifact = compile_submission(solc, submission, self._limits.compiler, guarded_by(self._end))
             match = compare(artifact, job.code)
             contract = self._store.add(keccak256(job.code), artifact, submission, match, job.arguments)
-        except BetterKnownError:
-            return Outcome(job.address, Match.EXACT)
+        except AsWellKnownError:
+            found = self.verified(keccak256(job.code))
+            return Outcome(job.address, match if found is None else found.match)
         except CompilerMissingError as error:
             return _failed(job, Failure.NO_COMPILER, error)
         except BuildError as error:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from zevm.chain.errors import InvalidRequestError
 from zevm.chain.rules.forks import BlobParameters, Fork, ForkRules
-from zevm.chain.rules.genesis import INITIAL_BASE_FEE_WEI
+from zevm.chain.rules.genesis import INITIAL_BASE_FEE_WEI, MAX_BLOB_EXPONENT
 from zevm.chain.rules.schedule import ForkSchedule
 from zevm.chain.rules.units import GWEI
 from zevm.chain.types import Header, Receipt
@@ -20,6 +20,7 @@ from zevm.storage.primitives import Hash32
 ELASTICITY_MULTIPLIER = 2
 BASE_FEE_CHANGE_DENOMINATOR = 8
 MIN_BLOB_BASE_FEE_WEI = 1
+MAX_PRICE_WEI = 2**256 - 1
 BLOB_BASE_COST_GAS = 8_192
 """Execution gas that a blob's price may not fall below (EIP-7918)."""
 
@@ -49,7 +50,7 @@ def next_base_fee(parent: Header, rules: ForkRules) -> int | None:
     if parent.gas_used == target or target == 0:
         return fee
     change = fee * abs(parent.gas_used - target) // target // BASE_FEE_CHANGE_DENOMINATOR
-    return fee + max(change, 1) if parent.gas_used > target else max(fee - change, 0)
+    return min(fee + max(change, 1), MAX_PRICE_WEI) if parent.gas_used > target else max(fee - change, 0)
 
 
 BLOB_FEES_KEPT = 2_048
@@ -58,13 +59,19 @@ BLOB_FEES_KEPT = 2_048
 
 @lru_cache(BLOB_FEES_KEPT)
 def blob_base_fee(excess_blob_gas: int, blob: BlobParameters) -> int:
-    """Wei per blob gas at this excess: e ** (excess / fraction), by the EIP's integer series (EIP-4844)."""
+    """Wei per blob gas at this excess: e ** (excess / fraction), by the EIP's integer series (EIP-4844).
+
+    At most what 256 bits hold, and a transaction can offer: the header of another chain may state an excess whose
+    series has no end.
+    """
+    if excess_blob_gas > (MAX_BLOB_EXPONENT + 1) * blob.base_fee_update_fraction:
+        return MAX_PRICE_WEI
     output, term, step = 0, MIN_BLOB_BASE_FEE_WEI * blob.base_fee_update_fraction, 1
     while term > 0:
         output += term
         term = term * excess_blob_gas // (blob.base_fee_update_fraction * step)
         step += 1
-    return output // blob.base_fee_update_fraction
+    return min(output // blob.base_fee_update_fraction, MAX_PRICE_WEI)
 
 
 def next_excess_blob_gas(parent: Header, rules: ForkRules) -> int | None:

@@ -7,7 +7,7 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
-from zevm.chain.errors import GenesisError
+from zevm.chain.errors import GenesisError, InvalidRequestError
 from zevm.chain.rules.bounds import BLOCK_NUMBER, GAS_LIMIT, TIMESTAMP
 from zevm.chain.rules.difficulty import MINIMUM_DIFFICULTY
 from zevm.chain.rules.forks import LATEST_FORK, Fork
@@ -232,6 +232,19 @@ class Genesis:
 
 MAX_BLOB_EXPONENT = 177
 """e ** 177 is the last power below 2 ** 256."""
+
+
+def check_begin(header: Header, schedule: ForkSchedule) -> None:
+    """Raise InvalidRequestError for a block of another chain behind which blocks cannot follow for ever."""
+    for bound, value in (
+        (TIMESTAMP, header.timestamp), (BLOCK_NUMBER, header.number), (GAS_LIMIT, header.gas_limit),
+    ):  # fmt: skip
+        bound.check(value)
+    blob_gas = (header.excess_blob_gas or 0) + (header.blob_gas_used or 0)
+    try:
+        _check_blob_gas(schedule, header.number, header.timestamp, blob_gas)
+    except GenesisError as error:
+        raise InvalidRequestError(str(error)) from None
 
 
 def _check_blob_gas(schedule: ForkSchedule, number: int, timestamp: int, blob_gas: int) -> None:

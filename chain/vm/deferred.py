@@ -7,6 +7,7 @@ hundred modules; the node wants tables of opcodes and functions from below them.
 """
 
 import importlib
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from functools import partial
@@ -23,6 +24,14 @@ MODULES = (
     "eth.consensus.ethash",
 )
 
+
+_OF_THE_NODE = re.compile(
+    r"eth\.(?:_utils(?:\.(?:address|blake2(?:\.coders|\.compression)?|datatypes|headers|numeric|padding|state))?"
+    r"|abc|constants|exceptions|typing|validation|precompiles(?:\..+)?|tools(?:\._utils(?:\.deprecation)?)?"
+    r"|vm(?:\.(?:mnemonics|opcode|opcode_values|state|logic(?:\..+)?"
+    r"|forks(?:\.\w+(?:\.(?:constants|logic|opcodes|storage))?)?))?)"
+)
+"""Modules that the node imports, without the packages above them."""
 
 _ASKED_FOR = frozenset({"__version__", "__all__"})
 """Names that programs ask packages for, the second one by `from eth import *`; others are the import system's."""
@@ -64,14 +73,24 @@ class _DeferredModule(ModuleType):
 
 
 class _Finder(MetaPathFinder, Loader):
-    """Gives a deferred module to the import of one that is pending, so that the package above knows it as any other."""
+    """Gives a deferred module to the import of one that is pending, so that the package above knows it as any other.
+
+    Before a module that the node has no use for, it runs the packages above, as an import does without it: databases,
+    headers and states import forks, whose packages import them again.
+    """
 
     def __init__(self) -> None:
         self.pending: set[str] = set()
 
     def find_spec(self, fullname: str, *_: object) -> ModuleSpec | None:
         """See importlib."""
-        return ModuleSpec(fullname, self) if fullname in self.pending else None
+        if fullname in self.pending:
+            return ModuleSpec(fullname, self)
+        if fullname.startswith("eth.") and _OF_THE_NODE.fullmatch(fullname) is None:
+            _run_above(fullname)
+            if fullname in sys.modules:
+                return _Imported(sys.modules[fullname]).as_spec()
+        return None
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         """See importlib."""
@@ -79,6 +98,26 @@ class _Finder(MetaPathFinder, Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         """See importlib."""
+
+
+class _Imported(Loader):
+    """Gives the import of a module the one that the search for it has imported."""
+
+    def __init__(self, module: ModuleType) -> None:
+        self._module, self._spec = module, module.__spec__
+
+    def as_spec(self) -> ModuleSpec:
+        """The spec, which stands in the place of the module's own until the import takes it."""
+        spec = self._module.__spec__ = ModuleSpec(self._module.__name__, self)
+        return spec
+
+    def create_module(self, _: ModuleSpec) -> ModuleType:
+        """See importlib."""
+        return self._module
+
+    def exec_module(self, module: ModuleType) -> None:
+        """See importlib."""
+        module.__spec__ = self._spec
 
 
 _FINDER = _Finder()
@@ -101,11 +140,9 @@ class _DeferredPackage(ModuleType):
         return dir(self)
 
     def _run(self) -> None:
-        """Run the module as an import does: after the package above, and what it imports meanwhile finds it begun."""
-        above = sys.modules.get(self.__name__.rpartition(".")[0])
-        if isinstance(above, _DeferredPackage):
-            above._run()
-        if self.__class__ is not _DeferredPackage:  # the package above has run it
+        """Run the module as an import does: after all packages above, and what it imports meanwhile finds it begun."""
+        _run_above(self.__name__)
+        if self.__class__ is not _DeferredPackage:  # a package above has run it
             return
         self.__class__ = ModuleType  # type: ignore[assignment]
         try:
@@ -113,6 +150,15 @@ class _DeferredPackage(ModuleType):
         except BaseException:
             self.__class__ = _DeferredPackage
             raise
+
+
+def _run_above(name: str) -> None:
+    """Run the deferred packages above a module, the topmost first."""
+    names = name.split(".")
+    for size in range(1, len(names)):
+        above = sys.modules.get(".".join(names[:size]))
+        if isinstance(above, _DeferredPackage):
+            above._run()
 
 
 def defer_unused_parts() -> None:

@@ -90,12 +90,12 @@ def _print_functions(artifact: Artifact) -> None:
 def _print_storage(artifact: Artifact) -> None:
     from zevm.node.commands.tables import print_table
 
-    layout = artifact.storage_layout
+    layout = artifact.storage_layout or {}
 
     def row(item: dict[str, Any]) -> tuple[str, ...]:
         kind = layout["types"][item["type"]]
         place = str(item["slot"]), str(item["offset"]), kind["numberOfBytes"]
         return *place, printable(item["label"]), printable(kind["label"])
 
-    if layout and layout["storage"]:
+    if layout.get("storage"):
         print_table(("slot", "offset", "bytes", "name", "type"), map(row, layout["storage"]))

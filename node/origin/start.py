@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from zevm.chain.rules.genesis import Genesis
+from zevm.chain.errors import InvalidRequestError
+from zevm.chain.rules.genesis import Genesis, check_begin
 from zevm.chain.rules.networks import is_public, schedule_of
 from zevm.chain.rules.schedule import ZVM_SCHEDULES
 from zevm.chain.types import Header
@@ -167,6 +168,10 @@ def wanted_by(settings: NodeSettings) -> Wanted:
 def _begun(settings: NodeSettings, client: OriginClient, block: KeptBlock, kept: Kept) -> RemoteFork:
     chain_id, header, zvm, features = block
     schedule = schedule_of(chain_id, header, settings.hardfork, zvm=zvm, features=read_features(features))
+    try:
+        check_begin(header, schedule)
+    except InvalidRequestError as error:
+        raise OriginError(f"{client.name}: no block can follow block {header.number}: {error}") from None
     origin = RemoteOrigin(client, header, schedule, settings.limits.fork_items, kept, Verified(settings.fork_verify))
     genesis = Genesis(
         schedule if settings.chain_id is None else schedule.with_changes(chain_id=settings.chain_id),

@@ -127,6 +127,18 @@ def test_what_is_no_layout(layout: dict[str, Any]) -> None:
         variables(layout, lambda _: 0, 9)
 
 
+def test_names_within_each_other_are_cut() -> None:
+    """A name of megabytes stands in front of each member within it."""
+    types: dict[str, Any] = {"t0": TYPES["t_uint256"]}
+    for level in range(1, DEPTH_LIMIT + 1):
+        inner = {"label": "m" * 50_000, "type": f"t{level - 1}", "slot": "0", "offset": 0}
+        types[f"t{level}"] = {"encoding": "inplace", "label": "s", "numberOfBytes": "32", "members": [inner]}
+    storage = [{"label": "v" * 50_000, "type": f"t{DEPTH_LIMIT}", "slot": "0", "offset": 0}]
+    [found] = variables({"storage": storage, "types": types}, lambda _: 7, 10)
+    assert found.value == "7"
+    assert len(found.name) < 200 * (DEPTH_LIMIT + 1)
+
+
 def test_a_type_within_itself_ends() -> None:
     assert DEPTH_LIMIT < 100
     assert shown("t_loop", {}, most=9) == []

@@ -163,12 +163,17 @@ def test_few_wait_and_few_outcomes_are_kept(make: Make) -> None:
 
 
 @pytest.mark.parametrize("in_folder", [True, False])
-def test_a_better_match_is_not_replaced_by_a_worse_one(make: Make, tmp_path: Path, in_folder: bool) -> None:
+def test_a_match_is_replaced_by_a_better_one_alone(make: Make, tmp_path: Path, in_folder: bool) -> None:
     """Two were submitted at a time, or the node was started again in between."""
     folder = tmp_path / "verified" if in_folder else None
     exact, other = source(BODY + METADATA), source(BODY + OTHER_METADATA)
     verifier = make(folder=folder)
-    assert verified(verifier, BODY + METADATA, other).match is Match.PARTIAL
+    for sources in (other, source(BODY + OTHER_METADATA) + "\n// by another"):
+        assert verified(verifier, BODY + METADATA, sources).match is Match.PARTIAL
+        found = verifier.verified(keccak256(BODY + METADATA))
+        assert found is not None
+        assert found.sources == {"a.sol": other}
+    assert len(verifier._catalogue.contracts()) == 1
     assert verified(verifier, BODY + METADATA, exact).match is Match.EXACT
     verifiers = [verifier]
     if in_folder:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import logging
 import threading
 from dataclasses import replace
 
@@ -14,7 +15,9 @@ from zevm.chain.vm.interface import VmError, VmErrorKind
 from zevm.contracts.revert_reasons import Decoder
 from zevm.node.core import Observers
 from zevm.node.logs import (
+    LINE,
     QUEUE_LIMIT,
+    WHOLE_EVENTS,
     BlockEvent,
     CallEvent,
     Formatter,
@@ -22,6 +25,8 @@ from zevm.node.logs import (
     LogEvent,
     NodeLog,
     PayloadEvent,
+    Shown,
+    TextRecords,
     failure_text,
     hint_for,
     rfc2822,
@@ -150,6 +155,7 @@ def test_long_parameters_are_cut() -> None:
         shown = shown_parameters("eth_call", params)
         assert len(shown) < 400
         assert shown.endswith("... (shortened)")
+    assert shown_parameters("eth_call", Shown("[1]")) == "[1]"
     assert shown_parameters("eth_call", ["x" * 296]) == '["' + "x" * 296 + '"]'
     assert shown_parameters("eth_call", ["x" * 297]).endswith("... (shortened)")
 
@@ -218,6 +224,28 @@ def test_a_call_stands_before_the_block_that_it_made() -> None:
     log.close()
     lines = stream.getvalue().splitlines()
     assert lines.index("evm_mine") < lines.index("    Block Number: 7")
+
+
+def test_a_log_that_nobody_reads_keeps_little_of_parameters() -> None:
+    """As where the reader of a pipe has stopped: the log's thread waits, and calls go on failing."""
+    stream = io.StringIO()
+    log = NodeLog(Formatter(), stream)
+    for index in range(WHOLE_EVENTS + 100):
+        log.called("eth_call", [str(index), "x" * 10_000], 0.1, InvalidParamsError("no"))
+    kept = [str(event.params) for event in log._queue if isinstance(event, CallEvent)]
+    assert sum(map(len, kept)) < WHOLE_EVENTS * 11_000 + 100 * 400
+    log.start()
+    log.close()
+    lines = [line for line in stream.getvalue().splitlines() if "Request:" in line]
+    assert [line.split('"')[1] for line in lines] == [str(index) for index in range(WHOLE_EVENTS + 100)]
+    assert {len(line) for line in lines[-80:]} == {len(lines[-1])}
+
+
+def test_a_line_of_a_strangers_text_is_no_record_of_its_own() -> None:
+    text = "no\nERROR zevm.node: \x1b[31mall is lost\u202e"
+    record = logging.LogRecord("zevm.node", logging.WARNING, "a.py", 1, "it said %s", (text,), None)
+    told = TextRecords(LINE).format(record)
+    assert told == "WARNING zevm.node: it said no\n    ERROR zevm.node: \\x1b[31mall is lost\\u202e"
 
 
 def test_the_log_writes_while_it_runs_and_what_is_left_at_the_end() -> None:

@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from websockets.sync.client import connect
@@ -10,6 +12,7 @@ from testing.forked import ForkedNode
 from testing.node_process import NodeProcess, RpcConnection, RpcError, zevm_command
 from testing.origin_chain import OTHER, SENDER, Chain, forked, store, stored, word
 from testing.origin_proxy import OriginProxy
+from zevm.rpc.codec import foreign_blocks, results
 
 pytestmark = pytest.mark.slow
 
@@ -175,6 +178,33 @@ def test_a_hung_node_delays_nobody(origin: Chain, plain: NodeProcess) -> None:
         proxy.held.set()
         assert b'"result":null' in waiting.receive()
         assert at(rpc) == origin.number
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("excess_blob_gas", 2**64 - 1),
+        ("blob_gas_used", 2**40),
+        ("timestamp", 2**63),
+        ("number", 2**64 - 1),
+        ("gas_limit", 2**64 - 1),
+    ],
+)
+def test_a_block_that_none_can_follow_is_not_taken(origin: Chain, plain: NodeProcess, field: str, value: int) -> None:
+    """The price of blobs after it would be computed for ever, or its successor would have no number."""
+
+    def twist(call: dict[str, object], answer: dict[str, Any]) -> dict[str, Any]:
+        if call["method"] != "eth_getBlockByNumber":
+            return answer
+        header = replace(foreign_blocks.header(answer["result"]), **{field: value})  # type: ignore[arg-type]
+        return answer | {"result": answer["result"] | results.header(header)}
+
+    with plain.connect() as rpc, OriginProxy(origin.node.url) as proxy:
+        proxy.twist = twist
+        with pytest.raises(RpcError, match="no block can follow block"):
+            rpc.call("anvil_reset", {"forking": {"jsonRpcUrl": proxy.url}})
+        rpc.call("evm_mine")
+        assert at(rpc) == 1
 
 
 @pytest.mark.parametrize("is_fork", [True, False])

@@ -85,6 +85,18 @@ def test_blob_base_fee(excess: int, expected: int) -> None:
     assert blob_base_fee(excess, CANCUN) == expected
 
 
+@pytest.mark.parametrize("excess", [178 * 3_338_477, 178 * 3_338_477 + 1, 10**10, 2**64 - 1])
+def test_a_blob_base_fee_ends_with_what_a_transaction_can_offer(excess: int) -> None:
+    """The header of another chain may state any excess; the series would have no end."""
+    assert blob_base_fee(excess, CANCUN) == 2**256 - 1
+    assert blob_base_fee(177 * 3_338_477, CANCUN) < 2**256 - 1
+
+
+def test_a_base_fee_ends_with_what_a_transaction_can_offer() -> None:
+    most = 2**256 - 1
+    assert next_base_fee(header(gas_used=20_000_000, base_fee_per_gas=most), rules(Fork.LONDON)) == most
+
+
 def test_blob_base_fee_is_an_exponential() -> None:
     fee = blob_base_fee(100_000_000, CANCUN)
     assert math.isclose(fee, math.exp(100_000_000 / 3_338_477), rel_tol=1e-6)

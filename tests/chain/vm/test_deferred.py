@@ -46,7 +46,12 @@ print("all answered")
 
 PACKAGES = """
 import sys
-import zevm.chain.vm.fork_table
+import importlib
+import pkgutil
+import zevm.chain.vm
+
+for each in pkgutil.walk_packages(zevm.chain.vm.__path__, "zevm.chain.vm."):
+    importlib.import_module(each.name)
 import eth.vm.forks.prague.opcodes
 
 assert not sys.modules.keys() & {"eth.chains", "eth.db", "eth.vm.base"}, "imported with py-evm"
@@ -86,6 +91,31 @@ for name, module in modules.items():
     found[name] = sorted(names.keys() - {"__builtins__"}), sorted(dir(module))
 found["recursion"] = sys.getrecursionlimit() >= eth.EVM_RECURSION_LIMIT
 print(json.dumps(found))
+"""
+
+FIRST = """
+import importlib, os, pkgutil, sys
+import zevm.chain.vm.fork_table
+
+forks = sys.modules["eth.vm.forks"]
+found = [each.name for each in pkgutil.iter_modules(forks.__path__, "eth.vm.forks.") if each.ispkg]
+names = ["eth.vm.forks", "eth.rlp.headers", "eth.db.header", "eth.vm.base", "eth.chains.mainnet", *found]
+for fork in found:
+    names += (each.name for each in pkgutil.iter_modules(sys.modules[fork].__path__, f"{fork}."))
+for name in names:
+    child = os.fork()
+    if child == 0:
+        imported = importlib.import_module(name)
+        assert sys.modules[name] is imported and imported.__spec__.origin == imported.__file__, name
+        above, _, last = name.rpartition(".")
+        assert above == "eth.vm.forks" or getattr(sys.modules[above], last) is imported, name
+        exec(f"from {name} import *", {})
+        import eth.vm.forks as all_forks
+        assert all_forks.PragueVM.block_class.__module__ == "eth.vm.forks.prague.blocks"
+        assert all_forks.CancunVM._state_class is importlib.import_module("eth.vm.forks.cancun.state").CancunState
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0, name
+print(len(names))
 """
 
 EMBEDDED = """
@@ -140,6 +170,12 @@ def test_every_module_of_py_evm_has_the_same_names_beside_the_chain() -> None:
     alone = printed_by(NAMES)
     assert printed_by("import zevm.chain.vm.fork_table" + NAMES) == alone
     assert len(json.loads(alone)) > 200
+
+
+@pytest.mark.slow
+def test_each_module_of_the_forks_may_be_the_first() -> None:
+    """In a fork of one process each: what the first import imports decides whether it meets itself."""
+    assert int(printed_by(FIRST)) > 150
 
 
 @pytest.mark.slow

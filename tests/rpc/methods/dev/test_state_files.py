@@ -288,3 +288,24 @@ async def test_r10_malformed_files_are_refused(node: Node, changes: dict[str, An
     assert error.code == -32602
     assert words in error.message, error.message
     assert node.chain.head is before
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("number", 2**64 - 1, "block number 18446744073709551615 is out of range"),
+        ("timestamp", 2**63, "timestamp 9223372036854775808 is out of range"),
+        ("gasLimit", 2**64 - 1, "gas limit 18446744073709551615 is out of range"),
+        ("excessBlobGas", 2**64 - 1, "lets blobs cost more than 256 bits"),
+        ("blobGasUsed", 2**64 - 1, "lets blobs cost more than 256 bits"),
+    ],
+)
+async def test_a_block_that_none_can_follow_is_refused(node: Node, field: str, value: int, words: str) -> None:
+    """The next block's number or time would not be one, or its blobs' price would be computed for ever."""
+    before = node.chain.head
+    block = {"header": _header(3, "0x" + "00" * 32, **{field: hex(value)}), "transactions": []}
+    error = await node.fails("anvil_loadState", packed({"accounts": {}, "blocks": [block]}))
+    assert words in error.message, error.message
+    assert node.chain.head is before
+    await node.call("evm_mine")
+    assert node.chain.head.number == before.number + 1
