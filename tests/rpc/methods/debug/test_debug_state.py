@@ -11,6 +11,7 @@ from zevm.chain.vm.environment import BlockEnvironment
 from zevm.rpc.limits import Limits
 from zevm.storage import trie
 from zevm.storage.keccak import keccak256
+from zevm.storage.short_headers import short
 from zevm.storage.state import StateStore
 from zevm.storage.state_readers import TrieReader
 from zevm.storage.state_update import for_every_owner, prepare
