@@ -35,7 +35,7 @@ from zevm.chain.pool.admission import sender_of
 from zevm.chain.pool.durable import DurablePool
 from zevm.chain.pool.pool import Changed
 from zevm.chain.rules.blobs import check_sidecar
-from zevm.chain.rules.genesis import Genesis
+from zevm.chain.rules.genesis import Genesis, check_begin
 from zevm.chain.types import Block, Header, Transaction
 from zevm.chain.view import ChainView, Ground
 from zevm.chain.vm.engines.engine import FUNCTION_CHECKS
@@ -246,11 +246,11 @@ class Chain(ChainView):
     ) -> None:
         """Put linked blocks of elsewhere, oldest first, in the place of this chain's, and change accounts; durable.
 
-        The clock goes on from the newest one where that is ahead of it. See CanonicalChain.adopt.
+        The clock goes on from the newest one where that is ahead of it. See CanonicalChain.adopt, check_begin.
         """
         self.require_own_chain()
-        state = PatchedState(self.head.state)
-        change(state)
+        check_begin(history[-1].block.header, self.schedule)
+        change(state := PatchedState(self.head.state))
         self.canonical.adopt(history, state.diff(), states or {}, lambda batch: self._waiting.replace_all(batch, ()))
         self.snapshots = Snapshots()
         self.clock.reach(self.head.header.timestamp)

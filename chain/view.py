@@ -382,13 +382,14 @@ class ChainView:
 
         The last one is kept: the pool is reset to the context in which the next block is then built.
         """
-        parent, settings, rules = self.head.header, self.settings, self.spec
+        parent, settings, spec = self.head.header, self.settings, self.spec
         timestamp, kept = self.clock.peek(parent.timestamp), self._next_context
-        if kept is not None and kept.is_of(parent, timestamp, settings, rules.schedule):
+        if kept is not None and kept.is_of(parent, timestamp, settings, spec.schedule):
             return kept
-        header = rules.next_header(parent, timestamp, settings)
-        environment = rules.environment(header, self.records.canonical_hash, settings.recoveries)
-        self._next_context = kept = NextContext(parent, settings, rules.schedule, header, environment)
+        rules = spec.at(parent.number + 1, timestamp)
+        header = spec.next_header(parent, timestamp, settings, rules)
+        environment = spec.environment(header, self.records.canonical_hash, settings.recoveries, rules)
+        self._next_context = kept = NextContext(parent, settings, spec.schedule, header, environment)
         return kept
 
     def next_block(self) -> tuple[BlockEnvironment, StateReader]:

@@ -49,21 +49,30 @@ def trie_update(
 ) -> tuple[bytes, dict[bytes, bytes]]:
     """The root after the changes (a dict; b"" deletes), and each new node by its hash."""
 
+def trie_changes(
+    nodes: Callable[[str, bytes], bytes | None],
+    known: Sequence[dict[bytes, bytes]],
+    owner: bytes,
+    old_root: bytes,
+    new_root: bytes,
+    /,
+) -> tuple[dict[bytes, bytes], dict[bytes, bytes | None], dict[bytes, bytes], dict[bytes, bytes]]:
+    """storage.node_changes.trie_changes."""
+
 def ordered_root(items: Sequence[bytes], /) -> bytes:
     """The root of the trie that holds each item of a list under the RLP of its index."""
 
-def put_slots(
-    reader: object,
-    base: Mapping[bytes, Sequence[Any] | None],
-    slots: dict[bytes, dict[int, int]],
-    base_slots: dict[bytes, dict[int, int]],
-    wiped: Mapping[bytes, bool],
-    journal: list[tuple[dict[Any, Any], Any, Any]],
-    address: bytes,
-    values: Mapping[int, int],
+def make_changes(
+    parts: tuple[Any, ...],
+    delete: Callable[[bytes], object],
+    new_accounts: Mapping[bytes, tuple[int, int, bytes] | None],
+    new_slots: Mapping[tuple[bytes, int], int],
     /,
 ) -> None:
-    """Set slots in the parts of a state (chain/vm/slot_writes.py). What `reader.storage` raises goes through."""
+    """Set accounts and slots in the parts of a state (chain/vm/state_changes.py). What callables raise goes through."""
+
+def make_plain_calls(parts: tuple[Any, ...], calls: Sequence[tuple[bytes, bytes, Mapping[int, int] | None]], /) -> int:
+    """Make the effects of system calls in the parts of a state (chain/vm/state_changes.py). As `make_changes`."""
 
 def net_changes(
     base: Mapping[bytes, tuple[int, int, bytes, bytes] | None],
@@ -208,6 +217,9 @@ def evm_operations(fork: int, /) -> list[tuple[str, int, int, int] | None]:
 def evm_words(opcode: int, operands: bytes, /) -> bytes:
     """An instruction from ADD to CLZ on each group of 32-byte operands, the top one first; the 32-byte results."""
 
+def hex_json(value: object, /) -> bytes:
+    """JSON text of dicts, lists and tuples, 8 deep at most: bytes and integers of 256 bits as 0x-prefixed hex."""
+
 def secp256k1_start(addresses: tuple[int, ...], /) -> None:
     """Take the addresses of libsecp256k1's context and functions, in the order of `Api` in core/zig/signatures.zig."""
 
@@ -243,7 +255,7 @@ def run_transaction(
 ) -> tuple[tuple[int, bytes, Any, int, int, int, bytes | None, tuple[Any, ...]], tuple[int, list[Any]] | None] | None:
     """Take a transaction or a call through all phases, as `run_message` runs a message; None where the core refuses.
 
-    transaction_environment: see chain/vm/engines/whole.py. warm: the precompiles that are warm from the start, as entries
+    transaction_environment: see chain/vm/engines/whole.py. warm: the precompiles that are warm at first, as entries
     of 21 bytes; all that the transaction does not name besides is cold.
     wants_named: whether the addresses and slots that instructions name are wanted, failed frames' too. watch: for a
     record of frames, the most bytes that it may take, past which the core refuses, and whether it has logs, and looks.
@@ -262,6 +274,9 @@ def wasm_functions() -> dict[str, int]:
 
     A module that is bound to any of them runs in a store whose data is the address of a run, as `wasm_begin` gives it.
     """
+
+def wasm_machine_functions() -> dict[str, int]:
+    """The same for contracts that run as frames of `run_message` and `run_transaction`: all host functions."""
 
 def wasm_begin(scratch: int, has_memory: bool, prices: bytes, data: bytes, host: object, /) -> int:
     """The address of a run, which lives until `wasm_end`. Raises RefusedError where there is no memory for it.

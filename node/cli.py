@@ -121,6 +121,8 @@ def _help_hint(error: typer.TyperException) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 for success, 2 for a wrong flag or setting, 1 for any other failure."""
     chosen = list(sys.argv[1:] if arguments is None else arguments)
+    # pydantic looks for plugins in every installed package, and no model here has any
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
         chosen = with_default_command(chosen)
         result = command_tree(_app_for(chosen)).main(chosen, prog_name="zevm", standalone_mode=False)

@@ -31,7 +31,7 @@ GATHER_SECONDS = 0.05
 """How long the writer collects events, so that a call precedes the block it made."""
 
 WHOLE_EVENTS = 64
-"""Unwritten events whose parameters are kept as they came; of further ones the shown part, as the log waits."""
+"""Unwritten events whose parameters are kept as they came; of further ones, if the log has no reader, a part."""
 
 PARAMETER_LIMIT = 300
 LINE = "%(levelname)s %(name)s: %(message)s"

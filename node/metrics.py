@@ -111,7 +111,7 @@ class Metrics:
             for record in event.added:
                 totals.blocks += 1
                 totals.gas += record.block.header.gas_used
-                failed = sum(receipt.status == 0 for receipt in record.receipts)
+                failed = [receipt.status for receipt in record.receipts].count(0)
                 totals.failed += failed
                 totals.succeeded += len(record.receipts) - failed
         elif isinstance(event, TransactionsDropped):

@@ -50,8 +50,8 @@ from zevm.storage.primitives import Address
 from zevm.storage.schema import MetaName
 from zevm.storage.state_nodes import NodeLimits
 
-WAITING_NODES, WAITING_TURNS = 65_536, 64
-"""Most trie nodes that wait to be written, and blocks that they wait for; and most for each state that is kept."""
+WAITING_NODES, WAITING_BLOCKS, WAITING_TURNS = 65_536, 8_192, 64
+"""Most trie nodes that wait to be written, and blocks that they wait for; most of both for each state that is kept."""
 
 BESIDE_NAMES = (COMPILED_NAME, VERIFIED_NAME, JWT_SECRET_NAME, PINS_NAME, NONCES_NAME, *QUIC_NAMES)
 """A node's files in the data directory other than its database."""
@@ -86,8 +86,9 @@ def node_limits(settings: NodeSettings) -> NodeLimits:
     if settings.proofs == "all":
         return NodeLimits(states=None, rebuild_seconds=settings.proofs_seconds)
     states = int(settings.proofs)
-    most = min(WAITING_NODES, WAITING_TURNS * states)
-    return NodeLimits(states=states, entries=most, blocks=most, rebuild_seconds=settings.proofs_seconds)
+    most = WAITING_TURNS * states
+    entries, blocks = min(WAITING_NODES, most), min(WAITING_BLOCKS, most)
+    return NodeLimits(states=states, entries=entries, blocks=blocks, rebuild_seconds=settings.proofs_seconds)
 
 
 def _open_files(settings: NodeSettings, *, create: bool, accept: bool) -> Database:

@@ -5,6 +5,7 @@ python scripts/make_docs.py --check    fail where one on disk differs, or docs/R
 """
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -35,6 +36,9 @@ LAYOUT_FOLDERS = (
     "testing",
     "verification",
 )
+
+_DOCSTRING = re.compile(r'(?:#.*\n|\s)*"""(?:[^"\\]|\\.|"(?!""))*"""(?=\s*\n|\Z)', re.DOTALL)
+"""A module until its docstring ends."""
 
 _LAYOUT_HEAD = """# Layout
 
@@ -72,7 +76,9 @@ def layout_document(modules: dict[Path, str]) -> str:
 
 def first_sentence(source: str) -> str:
     """The first sentence of a module's docstring in one line; empty without a docstring."""
-    paragraph = (ast.get_docstring(ast.parse(source)) or "").split("\n\n")[0]
+    # to parse the whole of every module takes as long as all else
+    found = _DOCSTRING.match(source)
+    paragraph = (ast.get_docstring(ast.parse(found[0] if found else source)) or "").split("\n\n")[0]
     text = " ".join(paragraph.split()).removesuffix(":")
     end = text.find(". ")
     return text if end < 0 else text[: end + 1]

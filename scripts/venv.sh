@@ -76,6 +76,8 @@ rm -f "$venv"/.installed-*
 pip() { "$venv/bin/python" -m pip --disable-pip-version-check --quiet "$@"; }
 echo "zevm: installing locked packages into $venv (once)" >&2
 pip install --require-hashes --requirement requirements-build.lock
+# of an earlier version, whose module has the name of its successor's: it goes before that comes
+pip uninstall --yes plyvel 2>/dev/null
 pip install --require-hashes --no-build-isolation --requirement "$main_lock"
 # The core's compiler has 400 MB, and the node does not need it: it goes when the core is built. Where it is not to be
 # had, the node runs without the core.

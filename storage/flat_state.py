@@ -64,17 +64,21 @@ class BatchView(Overlay):
         return self.get if self._changes else self._reader.get
 
 
-def apply_flat(reader: Reader, batch: Batch, update: StateUpdate, version: Version) -> None:
+def apply_flat(reader: Reader, batch: Batch, update: StateUpdate, version: Version, *, is_free: bool = False) -> None:
     """Put the flat records of `update`, the preimages of new ones and the way back into `batch`.
 
-    Raises ValueError when the update does not stand on the flat state, or the version is taken.
+    is_free: it is known that the version is not taken. Raises ValueError when the update does not stand on the flat
+    state, or the version is taken.
     """
     get, removed = _quick_get(reader), _NOTHING_REMOVED
     if batch.operations or update.wiped:
         view = BatchView(reader, batch)
         get, removed = view.get, _wiped_slots(view, update)
+    key = undo_key(*version)
+    if not is_free and get(key) is not None:
+        raise ValueError(f"state of {version_name(key)} is already written")
     batch.operations += flat_operations(
-        get, undo_key(*version), update.base_root, update.root, update.accounts, update.storage, removed
+        get, key, update.base_root, update.root, update.accounts, update.storage, removed
     )
 
 
@@ -95,10 +99,9 @@ def flat_operations(
 ) -> list[Change]:
     """Operations for flat records, preimages of new ones, the way back under an undo key, and the roots.
 
-    before, after: the roots. The others are those of `flat_changes`. Raises as `apply_flat`.
+    before, after: the roots. The others are those of `flat_changes`. Raises ValueError where the latest state has not
+    the root `before`.
     """
-    if get(key) is not None:
-        raise ValueError(f"state of {version_name(key)} is already written")
     operations, old_values = _flat_changes_on(get, before, after, accounts, storage, removed)
     return [*operations, *difference_operations(key, before, after, old_values)]
 

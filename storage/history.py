@@ -112,6 +112,31 @@ def roots_of(reader: Reader, number: int) -> Iterator[tuple[Version, bytes]]:
         yield (number, int.from_bytes(key[9:], "big")), read_difference(key, record)[1]
 
 
+class LatestVersion:
+    """A version that none of a store passes, nor any of a batch that is not written yet.
+
+    It spares looking for a version that is not there, which LevelDB does in every file.
+    """
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._bound: Version | None = None
+
+    def passed_by(self, version: Version) -> bool:
+        """Whether a version, which is about to be put, is later than all others."""
+        if self._bound is None:
+            newest = next(self._reader.iterate(*range_of(UNDO), reverse=True), None)
+            self._bound = (-1, 0) if newest is None else _version_in(newest[0])
+        is_later = version > self._bound
+        if is_later:
+            self._bound = version
+        return is_later
+
+
+def _version_in(key: bytes) -> Version:
+    return int.from_bytes(key[1:9], "big"), int.from_bytes(key[9:], "big")
+
+
 def value_at(reader: Reader, flat_key: bytes, version: Version) -> bytes | None:
     """The value of a flat key after `version`, None for none. Raises CorruptionError where the history is damaged."""
     replaced = replaced_value(reader, flat_key, version)
@@ -152,7 +177,7 @@ def changed_keys(reader: Reader) -> Iterator[bytes]:
 
 def version_name(key: bytes) -> str:
     """A version as messages name it, from the key of its difference."""
-    return f"block {int.from_bytes(key[1:9], 'big')}, patch {int.from_bytes(key[9:], 'big')}"
+    return "block {}, patch {}".format(*_version_in(key))
 
 
 def _damaged(key: bytes, why: str = "") -> CorruptionError:

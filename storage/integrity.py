@@ -9,6 +9,7 @@ from zevm.storage.history import postings_of, version_name
 from zevm.storage.keccak import keccak256
 from zevm.storage.ledger import decode_position
 from zevm.storage.schema import Family
+from zevm.storage.short_headers import whole
 from zevm.storage.store import Reader, Store
 
 MAX_PROBLEMS = 100
@@ -163,7 +164,8 @@ def _check_pair(family: Family, key: bytes, value: bytes, head: int) -> str | No
     if family.key_size is not None and len(key) != family.key_size:
         return f"key {key.hex()} has {len(key)} bytes, want {family.key_size}"
     if family in _KEYED_BY_HASH:
-        return None if keccak256(value) == key[1:] else f"the value under {key[1:].hex()} has another hash"
+        hashed = whole(value) if family is schema.HEADER else value
+        return None if keccak256(hashed) == key[1:] else f"the value under {key[1:].hex()} has another hash"
     if family is schema.PREIMAGE and not preimages.is_sound(key, value):
         return f"the record under {key[1:].hex()} has another hash"
     number = _number_in(family, key)
@@ -252,7 +254,7 @@ def _check_block(view: Reader, number: int, first: int, report: _Report) -> int:
         report.add(f"block {number}: no canonical hash")
         return 0
     parts = {
-        "header": view.get(schema.header_key(block_hash)),
+        "header": _whole_header(view, block_hash),
         "body": view.get(schema.body_key(block_hash)),
         "receipts": view.get(schema.receipts_key(block_hash)),
         "number": view.get(schema.number_key(block_hash)),
@@ -270,6 +272,11 @@ def _check_block(view: Reader, number: int, first: int, report: _Report) -> int:
     except rlp.RlpError as error:
         report.add(f"block {number} {block_hash.hex()}: {error}")
         return 0
+
+
+def _whole_header(view: Reader, block_hash: bytes) -> bytes | None:
+    stored = view.get(schema.header_key(block_hash))
+    return None if stored is None else whole(stored)
 
 
 def _check_header(view: Reader, number: int, first: int, block_hash: bytes, header: bytes, report: _Report) -> None:

@@ -10,6 +10,7 @@ from zevm.storage import schema
 from zevm.storage.errors import CorruptionError, StorageProblem
 from zevm.storage.primitives import Hash32
 from zevm.storage.schema import MetaName
+from zevm.storage.short_headers import short, whole
 from zevm.storage.store import Batch, ReadableStore, Reader, Snapshot
 
 STEPS_BEFORE_SEEK = 8
@@ -33,6 +34,8 @@ class Ledger:
 
     def __init__(self, store: ReadableStore) -> None:
         self._store = store
+        self._may_have_sides: bool | None = None
+        """None until somebody asks."""
 
     @classmethod
     def over(cls, view: Snapshot) -> "Ledger":
@@ -50,7 +53,8 @@ class Ledger:
 
     def header(self, block_hash: bytes) -> bytes | None:
         """The header's RLP."""
-        return self._store.get(schema.header_key(block_hash))
+        stored = self._store.get(schema.header_key(block_hash))
+        return None if stored is None else whole(stored)
 
     def body(self, block_hash: bytes) -> bytes | None:
         """The body's RLP."""
@@ -92,6 +96,11 @@ class Ledger:
 
     def forget_side(self, batch: Batch, number: int, block_hash: bytes) -> None:
         """Put into `batch` that a block is no side block, or none any more."""
+        if self._may_have_sides is None:
+            self._may_have_sides = next(self.side_blocks(), None) is not None
+        if not self._may_have_sides:
+            # most chains have none, and what is not there is looked for in every file
+            return
         side_key = schema.side_key(number, block_hash)
         if self._store.get(side_key) is not None:
             batch.delete(side_key)
@@ -143,6 +152,7 @@ class Ledger:
 
     def put_side(self, batch: Batch, *, number: int, block_hash: bytes, update: bytes) -> None:
         """Keep what a block that is not canonical makes of its parent's state. It has no indexes."""
+        self._may_have_sides = True
         batch.put(schema.side_key(number, block_hash), update)
 
     def delete_side(self, batch: Batch, number: int, block_hash: bytes) -> None:
@@ -220,7 +230,7 @@ class Ledger:
 
     def put_block(self, batch: Batch, *, block_hash: bytes, header: bytes, body: bytes, receipts: bytes) -> None:
         """Put a block as RLP: header, body and stored receipts."""
-        batch.put(schema.header_key(block_hash), header)
+        batch.put(schema.header_key(block_hash), short(header))
         batch.put(schema.body_key(block_hash), body)
         batch.put(schema.receipts_key(block_hash), receipts)
 

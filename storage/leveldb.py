@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-if sys.version_info >= (3, 13):  # plyvel has no wheels for it, its maintained fork has
+if sys.version_info >= (3, 13):  # plyvel-ci has no wheels for it, another fork has
     import plyvel_next as plyvel
 else:
     import plyvel

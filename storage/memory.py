@@ -161,7 +161,8 @@ class MemorySnapshot:
         value: bytes | None = self._store._data.get(key)
         if self._next_change.next is not None:
             self._catch_up()
-        value = self._overlay.get(key, value)
+        if self._overlay:
+            value = self._overlay.get(key, value)
         return value.whole() if value.__class__ is _Packed else value
 
     def _catch_up(self) -> None:

@@ -3,14 +3,15 @@
 A subtree keeps its path while a branch above it appears or goes, so that nodes of both tries meet where they agree.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
+from zevm.core import replaced_by
 from zevm.storage import trie
 from zevm.storage.account import EMPTY_ROOT, decode_account
 from zevm.storage.schema import path_key
-from zevm.storage.state_update import NodesOf
+from zevm.storage.state_update import NodesOf, over
 
 _HASH_REFERENCE_SIZE = 33
 
@@ -26,17 +27,41 @@ class NodeChanges:
     entries: dict[bytes, bytes | None] = field(default_factory=dict)
 
 
-def node_changes(nodes: NodesOf, old_root: bytes, new_root: bytes) -> NodeChanges:
-    """The way from a state to another. Raises MissingNodeError and CorruptionError."""
+def node_changes(
+    nodes: NodesOf, old_root: bytes, new_root: bytes, known: Sequence[dict[bytes, bytes]] = ()
+) -> NodeChanges:
+    """The way from a state to another. Raises MissingNodeError and CorruptionError.
+
+    known: nodes by hash, looked into before `nodes` is asked.
+    """
     changes = NodeChanges()
-    accounts = _TrieChanges(nodes(b""), b"", changes)
-    accounts.run(old_root, new_root)
-    for key in accounts.old_values.keys() | accounts.new_values.keys():
-        before = _storage_root(accounts.old_values.get(key))
-        after = _storage_root(accounts.new_values.get(key))
+
+    def between(owner: bytes, before: bytes, after: bytes) -> tuple[dict[bytes, bytes], dict[bytes, bytes]]:
+        removed, entries, old_values, new_values = trie_changes(nodes(owner), known, owner, before, after)
+        changes.removed |= removed
+        changes.entries |= entries
+        return old_values, new_values
+
+    old_accounts, new_accounts = between(b"", old_root, new_root)
+    for key in old_accounts.keys() | new_accounts.keys():
+        before, after = _storage_root(old_accounts.get(key)), _storage_root(new_accounts.get(key))
         if before != after:
-            _TrieChanges(nodes(key), key, changes).run(before, after)
+            between(key, before, after)
     return changes
+
+
+@replaced_by("trie_changes")
+def trie_changes(
+    nodes: trie.Nodes, known: Sequence[dict[bytes, bytes]], owner: bytes, old_root: bytes, new_root: bytes
+) -> tuple[dict[bytes, bytes], dict[bytes, bytes | None], dict[bytes, bytes], dict[bytes, bytes]]:
+    """One trie's part: what NodeChanges holds, and the values of the leaves that were met in the old and new trie.
+
+    owner: as in NodesOf. Raises as `node_changes`.
+    """
+    changes = NodeChanges()
+    walk = _TrieChanges(over(lambda _owner: nodes, known)(owner), owner, changes)
+    walk.run(old_root, new_root)
+    return changes.removed, changes.entries, walk.old_values, walk.new_values
 
 
 def _storage_root(record: bytes | None) -> bytes:

@@ -1,7 +1,7 @@
 """Every key of the database: one table of prefixes and one function per kind of key.
 
     key        = prefix ‖ body                      prefix is one byte
-    HEADER     'h' ‖ block hash (32)              -> RLP header; keccak256(value) == block hash
+    HEADER     'h' ‖ block hash (32)              -> RLP header, short (short_headers.py); the whole one has the hash
     BODY       'b' ‖ block hash (32)              -> RLP body
     RECEIPTS   'r' ‖ block hash (32)              -> RLP list of stored receipts
     CANONICAL  'n' ‖ number (8)                   -> block hash (32)
@@ -31,13 +31,13 @@ from enum import Enum
 
 from zevm.storage.primitives import Address
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Raised by every change of this table that an older program would misread."""
 
 OLDEST_OPENED_VERSION = 2
 """Databases since this version are opened as they are, and are of the present one from then on.
 
-Version 2 kept a PREIMAGE as 'k' ‖ trie key -> plain key; what it wrote stays so.
+Version 2 kept a PREIMAGE as 'k' ‖ trie key -> plain key, and version 3 the whole HEADER; what they wrote stays so.
 """
 
 

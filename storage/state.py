@@ -27,7 +27,7 @@ from zevm.storage.flat_state import (
     put_root,
     rewind_flat,
 )
-from zevm.storage.history import Version, changes_between, forget_differences, roots_of
+from zevm.storage.history import LatestVersion, Version, changes_between, forget_differences, roots_of
 from zevm.storage.keccak import EMPTY_KECCAK
 from zevm.storage.origin import Origin, OriginSnapshot, attach_again, check_proved, put_detached
 from zevm.storage.origin_update import prepare_on_origin
@@ -85,6 +85,7 @@ class StateStore:
         self._nodes: StateNodes = self._paths or HashNodes(store, node_cache_bytes, beneath)
         self._codes = ByteCache(code_cache_bytes)
         self._rebuilding = Lock()
+        self._latest = LatestVersion(store)
 
     @property
     def nodes(self) -> NodesOf:
@@ -249,7 +250,7 @@ class StateStore:
         The update must stand on the latest state, as it will be after what `batch` already holds:
         ValueError otherwise, or when the version is taken.
         """
-        apply_flat(self._store, batch, update, version)
+        apply_flat(self._store, batch, update, version, is_free=self._latest.passed_by(version))
         if self._origin is not None:
             put_detached(batch, update.wiped, version)
         self._put_nodes(batch, update)
@@ -283,6 +284,7 @@ class StateStore:
 
         Call the result once the batch is written.
         """
+        self._latest.passed_by(version)
         put_adopted(self._store, batch, update, version, earlier)
         self._put_nodes(batch, update)
         return self.put_nodes_behind(batch, BEFORE_ALL, version, update.root)

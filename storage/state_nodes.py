@@ -14,6 +14,7 @@ from zevm.storage.cache import ByteCache
 from zevm.storage.errors import CorruptionError, StorageProblem
 from zevm.storage.history import Version
 from zevm.storage.keccak import keccak256
+from zevm.storage.memory import MemoryStore
 from zevm.storage.node_changes import NodeChanges, node_changes
 from zevm.storage.node_removal import NODES_KEY
 from zevm.storage.rebuilt_states import RebuiltStates
@@ -49,7 +50,7 @@ class NodeLimits(NamedTuple):
     states: int | None = 1024
     bytes: int = 16 * 1024 * 1024
     entries: int = 65_536
-    blocks: int = 32_768
+    blocks: int = 8_192
     rebuild_seconds: float = 5
     rebuild_values: int = 250_000
     rebuild_differences: int = 4096
@@ -198,8 +199,9 @@ class HashNodes:
 class PathNodes:
     """The nodes of the newest states, in memory and under their paths.
 
-    In memory: those of the states since the turn before last, by hash; and what leads from the written state to that
-    of the last turn, by path. Only the writer turns, and only to a state that is durable.
+    In memory: those of the states since the turn before last, by hash; what leads from the written state to that of
+    the last turn, by path; and the nodes written last, so that blocks that change the same nodes again ask no file.
+    Only the writer turns, and only to a state that is durable.
     """
 
     def __init__(self, store: Reader, cache_bytes: int, limits: NodeLimits) -> None:
@@ -215,6 +217,8 @@ class PathNodes:
         self._old_bytes = 0
         self._turns = 0
         self._waiting: dict[bytes, bytes | None] = {}
+        self._settled: dict[bytes, bytes | None] = {}
+        self._keeps_settled = not isinstance(store, MemoryStore)
         written = Written.read(store)
         self._written = written or Written((0, 0), EMPTY_ROOT)
         self._turned_root = self._written.root
@@ -306,7 +310,7 @@ class PathNodes:
         full = self._young_states >= self._limits.states or self._young_bytes >= self._limits.bytes
         if not full:
             return None
-        self._take(node_changes(self.of, self._turned_root, root), root)
+        self._take(node_changes(self.of, self._turned_root, root, self.known), root)
         blocks = version[0] - self._written.version[0]
         if len(self._waiting) < self._limits.entries and blocks < self._limits.blocks:
             return None
@@ -321,11 +325,14 @@ class PathNodes:
 
     def wrote(self, version: Version) -> None:
         """The batch of `batch_of_waiting` has been written."""
-        self._written, self._waiting = Written(version, self._turned_root), {}
+        self._written = Written(version, self._turned_root)
+        if self._keeps_settled:
+            self._settled = self._waiting
+        self._waiting = {}
 
     def put_all(self, batch: Batch, version: Version, root: bytes) -> NodeChanges:
         """Put the nodes into `batch` that make the state at `version` the written one; `took` follows the write."""
-        changes = node_changes(self.of, self._turned_root, root)
+        changes = node_changes(self.of, self._turned_root, root, self.known)
         batch.operations += (self._waiting | changes.entries).items()
         batch.put(NODES_KEY, Written(version, root).encode())
         return changes
@@ -337,7 +344,7 @@ class PathNodes:
 
     def begin(self, written: Written) -> None:
         """Start from what the store holds now, and nothing else."""
-        self._young, self._old, self._waiting = {}, {}, {}
+        self._young, self._old, self._waiting, self._settled = {}, {}, {}, {}
         self._young_bytes = self._young_states = self._old_bytes = 0
         self._written, self._turned_root = written, written.root
         self._rebuilt = RebuiltStates()
@@ -354,13 +361,12 @@ class PathNodes:
             self._rebuilt.forget_before(self._turns - 1)
 
     def _find(self, key: bytes, node_hash: bytes) -> bytes | None:
-        raw = self._waiting.get(key)
-        if raw is None or keccak256(raw) != node_hash:
-            raw = self._store.get(key)
-            if raw is None or keccak256(raw) != node_hash:
-                return None
-        self._cache.put(node_hash, raw)
-        return raw
+        for look_up in (self._waiting.get, self._settled.get, self._store.get):
+            raw = look_up(key)
+            if raw is not None and keccak256(raw) == node_hash:
+                self._cache.put(node_hash, raw)
+                return raw
+        return None
 
     def _find_late(self, node_hash: bytes) -> bytes | None:
         """A node that a turn took from its path since it was looked for, or one that was made again."""

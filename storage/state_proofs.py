@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from zevm.storage import state_update, trie
 from zevm.storage.account import EMPTY_ROOT, Account, decode_account
@@ -9,8 +10,7 @@ from zevm.storage.rlp import decode, decode_int
 from zevm.storage.state_update import NodesOf, StateUpdate, hashed, slot_hash
 
 
-@dataclass(frozen=True, slots=True)
-class SlotProof:
+class SlotProof(NamedTuple):
     """A storage slot, its value (0 where absent), and the storage trie's nodes from the root towards it."""
 
     slot: int
@@ -43,9 +43,9 @@ def prove_account(
     record, account_proof = trie.get_with_proof(nodes(b""), root, key)
     account = None if record is None else decode_account(record)
     storage_root = EMPTY_ROOT if account is None else account.storage_root
-    proofs = []
+    proofs, storage_nodes = [], nodes(key)
     for slot in slots:
         check()
-        value, proof = trie.get_with_proof(nodes(key), storage_root, slot_hash(slot))
+        value, proof = trie.get_with_proof(storage_nodes, storage_root, slot_hash(slot))
         proofs.append(SlotProof(slot, 0 if value is None else decode_int(decode(value)), proof))
     return AccountProof(account, account_proof, proofs)

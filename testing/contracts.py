@@ -10,6 +10,7 @@ import pickle
 import subprocess
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -61,10 +62,13 @@ def wasm(name: str) -> bytes:
 
 @cache
 def compiled(source: Path, *, checked: bool = True) -> Artifact:
-    """The artifact of a source, once for a process, and of one in contracts once for all. Raises BuildError."""
+    """The artifact of a source, once for a process, and of one in contracts once for all. Raises BuildError.
+
+    One of another folder has no source map.
+    """
     options = BuildOptions(checked=checked, cache=CACHE, tools=TOOLS)
     if CONTRACTS not in source.parents:
-        return build(source, options)
+        return build(source, replace(options, source_map=False))
     name = hashlib.sha256(f"{_state_of_contracts()} {source} {checked}".encode()).hexdigest()
     BUILT.mkdir(parents=True, exist_ok=True)
     file = BUILT / name

@@ -174,10 +174,16 @@ def restored_by_each_module() -> Iterator[None]:
 
 @pytest.fixture
 def trusted_setup() -> None:
-    """KZG's, in a process that stays for the tests that follow: the system ends one with the thread that began it, as
-    the threads of a node end with the node, and to load the setup takes three seconds."""
+    """KZG's, in a process that stays for the tests that follow, as it takes three seconds to load.
+
+    The system ends a process with the thread that began it, as a node's threads end with the node, and the last
+    embedded node of a test ends what all of them share.
+    """
+    from zevm.chain.concurrency.shared import _ENDINGS
     from zevm.chain.native.process import BLOBS
 
+    if BLOBS.end_idle in _ENDINGS:
+        _ENDINGS.remove(BLOBS.end_idle)
     BLOBS.prepare()
 
 

@@ -116,10 +116,13 @@ class ChainSpec:
         header: Header,
         block_hash: Callable[[int], Hash32 | None],
         recoveries: tuple[tuple[bytes, bytes], ...] = (),
+        rules: ForkRules | None = None,
     ) -> BlockEnvironment:
-        """The block of `header` as its transactions see it; `block_hash` looks up the canonical chain."""
-        rules = self.of(header)
-        number = header.number
+        """The block of `header` as its transactions see it; `block_hash` looks up the canonical chain.
+
+        rules: its own, where they are at hand.
+        """
+        rules, number = rules or self.of(header), header.number
 
         def past_hash(wanted: int) -> Hash32:
             if not number - _BLOCK_HASH_WINDOW <= wanted < number:
@@ -149,15 +152,20 @@ class ChainSpec:
         )
 
     def header_upon(
-        self, parent: Header, timestamp: int, number: int | None = None, settings: BlockSettings | None = None
+        self,
+        parent: Header,
+        timestamp: int,
+        number: int | None = None,
+        settings: BlockSettings | None = None,
+        rules: ForkRules | None = None,
     ) -> Header:
         """The header after `parent` as the rules alone make it, before transactions; the gas limit is the parent's.
 
         Coinbase and mix hash are zeros, and so is the beacon block's root. number: None for the parent's next one.
-        settings: see `next_header`.
+        settings: see `next_header`. rules: its own, where they are at hand.
         """
         number = parent.number + 1 if number is None else number
-        rules = self.at(number, timestamp)
+        rules = rules or self.at(number, timestamp)
         cancun = rules.fork >= Fork.CANCUN
         base_fee = fees.next_base_fee(parent, rules)
         if base_fee is not None and settings is not None and settings.base_fee_per_gas is not None:
@@ -175,9 +183,11 @@ class ChainSpec:
             parent_beacon_block_root=bytes(32) if cancun else None,
         )
 
-    def next_header(self, parent: Header, timestamp: int, settings: BlockSettings) -> Header:
+    def next_header(
+        self, parent: Header, timestamp: int, settings: BlockSettings, rules: ForkRules | None = None
+    ) -> Header:
         """The header of the block after `parent`, with what is known before its transactions run."""
-        return self.header_upon(parent, timestamp, settings=settings)
+        return self.header_upon(parent, timestamp, settings=settings, rules=rules)
 
 
 def _blob_base_fee(header: Header, rules: ForkRules) -> int:

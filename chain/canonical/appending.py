@@ -10,6 +10,7 @@ from zevm.chain.types.receipt import encode_receipts
 from zevm.core import replaced_by
 from zevm.storage import rlp, schema
 from zevm.storage.ledger import Ledger, index_operations
+from zevm.storage.short_headers import short
 from zevm.storage.store import Batch
 
 
@@ -32,7 +33,7 @@ def append_block(
         number,
         block_hash,
         hashes,
-        header or block.header.encode(),
+        short(header or block.header.encode()),
         [transaction.encoded for transaction in block.transactions],
         block.encode_rest(),
         record.receipts,
@@ -51,7 +52,7 @@ def block_operations(
 ) -> list[tuple[bytes, bytes]]:
     """Keys and values of a canonical block, its receipts and its indexes, and of the head, which it becomes.
 
-    transactions: encoded. rest: what the body has after their list, encoded.
+    header: as it is stored. transactions: encoded. rest: what the body has after their list, encoded.
     """
     return [
         (schema.header_key(block_hash), header),

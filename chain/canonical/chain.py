@@ -13,7 +13,7 @@ from zevm.chain.canonical.patches import prepare_patch
 from zevm.chain.canonical.records import Records
 from zevm.chain.errors import InvalidRequestError, UnknownBlockError
 from zevm.chain.events import BlockAndReceipts
-from zevm.chain.rules.genesis import Genesis, check_begin
+from zevm.chain.rules.genesis import Genesis
 from zevm.chain.types import Block, Header
 from zevm.chain.types.receipt import encode_receipts
 from zevm.core.records import quick_init
@@ -145,11 +145,9 @@ class CanonicalChain:
         """Put linked blocks of elsewhere in the place of this chain's, and patch the latest state; one batch.
 
         history: oldest first, at least one. The state is a patch of the last of them: earlier states of their headers
-        are absent, except those in `states`, by number, each from the empty state. also: adds to the batch. Raises
-        InvalidRequestError as `check_begin`.
+        are absent, except those in `states`, by number, each from the empty state. also: adds to the batch.
         """
         header, first = history[-1].block.header, history[0].block.number
-        check_begin(header, self.genesis.schedule)
         genesis = self.genesis.with_changes(number=first)
         adopted = Adopted(header.number, self._adopted.first if self._adopted.last >= 0 else self.genesis.number)
         update = prepare_patch(self.database.state, self.head.state.root, diff)

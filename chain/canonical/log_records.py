@@ -147,9 +147,10 @@ class RecentLogs:
             kept = [*(kept[:below] if is_linked else ()), *reversed(newer)]
         else:
             kept = kept[: head.number - kept[0].header.number + 1]
-        if kept[0].header.number > lowest:
-            kept = [*reversed(self._read_below(kept[0].header, lowest, pace)), *kept]
-        return _newest_logs(kept[-RECENT_BLOCKS:])
+        below_kept = self._read_below(kept[0].header, lowest, pace) if kept[0].header.number > lowest else []
+        if below_kept:
+            kept = [*reversed(below_kept), *kept]
+        return _newest_logs(kept[-RECENT_BLOCKS:]) if newer or below_kept else kept
 
     def _read_below(self, header: Header, lowest: int, pace: Pace) -> list[RecentBlock]:
         parent = self._source.header_by_hash(header.parent_hash)

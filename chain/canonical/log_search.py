@@ -86,10 +86,8 @@ class _Matcher:
 
     def __init__(self, query: LogQuery) -> None:
         self._addresses = frozenset(query.addresses)
-        self._topics = tuple(frozenset(alternatives or ()) for alternatives in query.topics)
-        sought = [self._addresses, *self._topics]
-        # A bloom holds an item when it has all bits of the item's own bloom.
-        self._blooms = [[_bloom_of(item) for item in alternatives] for alternatives in sought if alternatives]
+        self._topics = tuple([frozenset(alternatives or ()) for alternatives in query.topics])
+        self._blooms: list[list[int]] | None = None
 
     def index_groups(self) -> list[list[bytes]]:
         """The query of the index: for every criterion, at least one alternative."""
@@ -100,16 +98,24 @@ class _Matcher:
 
     def may_be_in(self, bloom: bytes) -> bool:
         """Whether a block with this bloom can have a match."""
+        if self._blooms is None:
+            sought = [self._addresses, *self._topics]
+            # A bloom holds an item when it has all bits of the item's own bloom.
+            self._blooms = [[_bloom_of(item) for item in alternatives] for alternatives in sought if alternatives]
         bits = int.from_bytes(bloom, "big")
         return all(any(item & bits == item for item in alternatives) for alternatives in self._blooms)
 
-    def matches(self, log: Log) -> bool:
-        """Whether the log fits exactly. It must have as many topics as the query has positions."""
-        if self._addresses and log.address not in self._addresses:
-            return False
-        if len(log.topics) < len(self._topics):
-            return False
-        return all(not wanted or topic in wanted for wanted, topic in zip(self._topics, log.topics, strict=False))
+    def matching(self, records: Iterable[LogRecord]) -> list[LogRecord]:
+        """Those whose log fits exactly. It must have as many topics as the query has positions."""
+        addresses = self._addresses
+        found = [record for record in records if record.log.address in addresses] if addresses else [*records]
+        return [record for record in found if self._fits(record.log.topics)] if self._topics else found
+
+    def _fits(self, topics: Sequence[bytes]) -> bool:
+        wanted = self._topics
+        return len(topics) >= len(wanted) and all(
+            not alternatives or topic in alternatives for alternatives, topic in zip(wanted, topics, strict=False)
+        )
 
 
 def _bloom_of(item: bytes) -> int:
@@ -138,20 +144,30 @@ class LogSearch:
         self._check_criteria(query)
         matcher, pace = _Matcher(query), Pace(deadline)
         found: list[LogRecord] = []
+        kept: list[LogRecord] = []
         looked_into = 0
         for header, records in self._candidates(query, matcher, head_number, pace):
             if records is not None:
-                found += [record for record in records if matcher.matches(record.log)]
-            else:
-                pace.before_reading(header)
-                if 0 < self.limits.max_blocks <= looked_into:
-                    raise self._too_many(query, header.number, f"max blocks {self.limits.max_blocks}")
-                looked_into += 1
-                if matcher.may_be_in(header.logs_bloom):
-                    found += [record for record in records_of(self._source, header) if matcher.matches(record.log)]
-            if self.limits.max_results and len(found) > self.limits.max_results:
-                raise self._too_many(query, header.number, f"max results {self.limits.max_results}")
+                # they are few in all (RECENT_LOGS), and compared together
+                kept += records
+                continue
+            found += matcher.matching(kept)
+            kept.clear()
+            pace.before_reading(header)
+            if 0 < self.limits.max_blocks <= looked_into:
+                raise self._too_many(query, header.number, f"max blocks {self.limits.max_blocks}")
+            looked_into += 1
+            if matcher.may_be_in(header.logs_bloom):
+                found += matcher.matching(records_of(self._source, header))
+                self._check_results(query, found)
+        found += matcher.matching(kept)
+        self._check_results(query, found)
         return found
+
+    def _check_results(self, query: LogQuery, found: Sequence[LogRecord]) -> None:
+        limit = self.limits.max_results
+        if 0 < limit < len(found):
+            raise self._too_many(query, found[limit].block_number, f"max results {limit}")
 
     def _check_criteria(self, query: LogQuery) -> None:
         if len(query.topics) > MAX_TOPIC_POSITIONS:

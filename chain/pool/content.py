@@ -19,7 +19,7 @@ from zevm.chain.rules.forks import ForkRules
 from zevm.chain.vm.delegation import delegation_of
 from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.validation import validate_static
-from zevm.storage.account import EMPTY_ACCOUNT, StateReader
+from zevm.storage.account import EMPTY_ACCOUNT, Account, StateReader
 from zevm.storage.keccak import EMPTY_KECCAK
 from zevm.storage.primitives import Address, Hash32
 
@@ -65,19 +65,22 @@ class PoolContent:
 
     def _read_account(self, address: Address) -> PoolAccount:
         """A fresh record of an account; it enters the pool with its first transaction."""
-        account = PoolAccount(address, 0, 0, is_delegated=False, touched_at_seconds=self._clock())
-        self._read_state(account)
-        return account
+        assert self._reader is not None
+        state = self._reader.account(address) or EMPTY_ACCOUNT
+        is_delegated = self._is_delegated(state)
+        return PoolAccount(address, state.nonce, state.balance, is_delegated, touched_at_seconds=self._clock())
 
     def _read_state(self, account: PoolAccount) -> None:
         assert self._reader is not None
         state = self._reader.account(account.address) or EMPTY_ACCOUNT
         account.move_to(state.nonce)
-        account.balance_wei = state.balance
-        account.is_delegated = False
-        if state.code_hash != EMPTY_KECCAK:
-            code = self._reader.code(state.code_hash)
-            account.is_delegated = delegation_of(code) is not None
+        account.balance_wei, account.is_delegated = state.balance, self._is_delegated(state)
+
+    def _is_delegated(self, state: Account) -> bool:
+        if state.code_hash == EMPTY_KECCAK:
+            return False
+        assert self._reader is not None
+        return delegation_of(self._reader.code(state.code_hash)) is not None
 
     def _insert(self, entry: PooledTransaction, old: PooledTransaction | None, account: PoolAccount) -> None:
         if old is not None:

@@ -55,10 +55,14 @@ VALUES_TOGETHER = 2_000
 """JSON values that are encoded in one step, which no other thread can interrupt; with about 40 bytes each."""
 
 _BYTES_PER_VALUE = 40
+_SMALL_TEXT = (VALUES_TOGETHER - 1) * _BYTES_PER_VALUE
+"""Shorter texts are small."""
 
 
 def is_small(value: Any) -> bool:
     """Whether a JSON value is encoded, and freed, in one short step."""
+    if type(value) is str:
+        return len(value) < _SMALL_TEXT
     return _weight(value, VALUES_TOGETHER) < VALUES_TOGETHER
 
 

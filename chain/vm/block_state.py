@@ -7,14 +7,15 @@ and `discard` costs what it undoes. Checkpoints may span transactions.
 Reads cache what the reader answered. `diff` compares with that cache, so it is the net change.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from zevm.chain.types import Log
-from zevm.chain.vm.execution_state import Effects, ExecutionState, Fields, StateObserver, TransactionChanges
+from zevm.chain.vm.execution_state import Effects, ExecutionState, Fields, PlainCall, StateObserver, TransactionChanges
+from zevm.chain.vm.loaded_accounts import LoadedAccounts
 from zevm.chain.vm.net_change import changed_since, changed_slots, changes_of, codes_set, net_change
 from zevm.chain.vm.overlay_reader import UNSETTLED_ROOT, OverlayReader
-from zevm.chain.vm.slot_writes import put_slots
+from zevm.chain.vm.state_changes import StateParts, make_changes, make_plain_calls
 from zevm.storage.account import EMPTY_ROOT, MAX_BALANCE, Account, StateDiff, StateReader
 from zevm.storage.keccak import EMPTY_KECCAK, keccak256
 from zevm.storage.primitives import Address, Hash32
@@ -41,6 +42,7 @@ class BlockState(ExecutionState):
         "_new_codes",
         "_observer",
         "_originals",
+        "_parts",
         "_reader",
         "_refund",
         "_slots",
@@ -57,12 +59,15 @@ class BlockState(ExecutionState):
         self._observer = observer
         self._base: dict[Address, Account | None] = {}
         self._base_slots: dict[Address, dict[int, int]] = {}
-        self._accounts: dict[Address, Fields | None] = {}
+        self._accounts = LoadedAccounts(reader, self._base)
         self._slots: dict[Address, dict[int, int]] = {}
         self._codes: dict[bytes, bytes] = {EMPTY_KECCAK: b""}
         self._new_codes: dict[bytes, bytes] = {}
         self._wiped: dict[Address, bool] = {}
         self._journal: list[tuple[dict[Any, Any], Any, Any]] = []
+        self._parts = StateParts(
+            reader, self._base, self._accounts, self._slots, self._base_slots, self._wiped, self._journal
+        )
         self._transaction_start = -1
         self.begin_transaction()
 
@@ -96,45 +101,31 @@ class BlockState(ExecutionState):
 
     # Accounts
 
-    def _load(self, address: Address) -> Fields | None:
-        account = self._reader.account(address)
-        self._base[address] = account
-        fields = None
-        if account is not None:
-            nonce, balance, _, code_hash = account
-            fields = nonce, balance, code_hash
-        self._accounts[address] = fields
-        return fields
-
-    def _fields(self, address: Address) -> Fields | None:
-        fields = self._accounts.get(address, _ABSENT)
-        return self._load(address) if fields is _ABSENT else fields
-
     def _put(self, address: Address, previous: Fields | None, fields: Fields | None) -> None:
         self._journal.append((self._accounts, address, previous))
         self._accounts[address] = fields
 
     def account_fields(self, address: Address) -> Fields | None:
         """Nonce, balance and code hash at once; None where the account does not exist."""
-        return self._fields(address)
+        return self._accounts[address]
 
     def account_exists(self, address: Address) -> bool:
         """Whether the state has an entry for the account, empty or not."""
-        return self._fields(address) is not None
+        return self._accounts[address] is not None
 
     def account_is_empty(self, address: Address) -> bool:
         """No nonce, balance or code (EIP-161); true of accounts that do not exist."""
-        fields = self._fields(address)
+        fields = self._accounts[address]
         return fields is None or fields == _NEW
 
     def get_balance(self, address: Address) -> int:
         """Wei."""
-        fields = self._fields(address)
+        fields = self._accounts[address]
         return 0 if fields is None else fields[1]
 
     def set_balance(self, address: Address, balance: int) -> None:
         """Set the balance, creating the account if need be."""
-        previous = self._fields(address)
+        previous = self._accounts[address]
         nonce, _, code_hash = previous or _NEW
         self._put(address, previous, (nonce, balance, code_hash))
 
@@ -145,7 +136,7 @@ class BlockState(ExecutionState):
         requests bring an account near; there clients differ (geth wraps, revm ends there, the specification raises).
         """
         if amount:
-            previous = self._fields(address)
+            previous = self._accounts[address]
             nonce, balance, code_hash = previous or _NEW
             self._put(address, previous, (nonce, min(balance + amount, MAX_BALANCE), code_hash))
 
@@ -162,12 +153,12 @@ class BlockState(ExecutionState):
 
     def get_nonce(self, address: Address) -> int:
         """The account's nonce, 0 where it does not exist."""
-        fields = self._fields(address)
+        fields = self._accounts[address]
         return 0 if fields is None else fields[0]
 
     def set_nonce(self, address: Address, nonce: int) -> None:
         """Set the nonce, creating the account if need be."""
-        previous = self._fields(address)
+        previous = self._accounts[address]
         _, balance, code_hash = previous or _NEW
         self._put(address, previous, (nonce, balance, code_hash))
 
@@ -177,12 +168,12 @@ class BlockState(ExecutionState):
 
     def get_code_hash(self, address: Address) -> Hash32:
         """The hash of the code; EMPTY_KECCAK where there is none or no account."""
-        fields = self._fields(address)
+        fields = self._accounts[address]
         return EMPTY_KECCAK if fields is None else fields[2]
 
     def get_code(self, address: Address) -> bytes:
         """The account's code, b"" where it has none."""
-        fields = self._fields(address)
+        fields = self._accounts[address]
         if fields is None or fields[2] is EMPTY_KECCAK:
             return b""
         code_hash = fields[2]
@@ -204,18 +195,18 @@ class BlockState(ExecutionState):
         code_hash = keccak256(code) if code else EMPTY_KECCAK
         if code:
             self._new_codes[code_hash] = code
-        previous = self._fields(address)
+        previous = self._accounts[address]
         nonce, balance, _ = previous or _NEW
         self._put(address, previous, (nonce, balance, code_hash))
 
     def create_empty(self, address: Address) -> None:
         """Make sure that the account exists: what touching did before EIP-161."""
-        if self._fields(address) is None:
+        if self._accounts[address] is None:
             self._put(address, None, _NEW)
 
     def delete_account(self, address: Address) -> None:
         """Remove the account with its storage."""
-        previous = self._fields(address)
+        previous = self._accounts[address]
         if previous is not None:
             self._put(address, previous, None)
             self.clear_storage(address)
@@ -226,7 +217,7 @@ class BlockState(ExecutionState):
         value = 0
         if address not in self._wiped:
             if address not in self._base:
-                self._load(address)
+                _ = self._accounts[address]
             account = self._base[address]
             if account is not None and account.storage_root != EMPTY_ROOT:
                 value = self._reader.storage(address, slot)
@@ -236,10 +227,21 @@ class BlockState(ExecutionState):
 
     def get_storage(self, address: Address, slot: int) -> int:
         """The slot's present value."""
-        try:
-            return self._slots[address][slot]
-        except KeyError:
-            return self._load_slot(address, slot)
+        # most are cold where the core asks, and an exception costs as much as all else of a look-up
+        slots = self._slots.get(address)
+        value = None if slots is None else slots.get(slot)
+        return self._load_slot(address, slot) if value is None else value
+
+    def first_storage(self, address: Address, slot: int) -> tuple[int, bool]:
+        """The slot's present value, and whether surely no slot of the account is set."""
+        if self._slots.get(address):
+            return self.get_storage(address, slot), False
+        if address not in self._base:
+            _ = self._accounts[address]
+        account = self._base[address]
+        if account is None or account.storage_root == EMPTY_ROOT or address in self._wiped:
+            return 0, True
+        return self._load_slot(address, slot), False
 
     def get_original_storage(self, address: Address, slot: int) -> int:
         """The slot's value when the transaction began (EIP-2200)."""
@@ -258,11 +260,12 @@ class BlockState(ExecutionState):
             self._journal.append((slots, slot, previous))
             slots[slot] = value
 
-    def put_slots(self, address: Address, values: Mapping[int, int]) -> None:
-        """Set slots, as a transaction that does nothing else, between two others."""
-        self._fields(address)
-        put_slots(self._reader, self._base, self._slots, self._base_slots, self._wiped, self._journal, address, values)
-        self._transaction_start = len(self._journal)
+    def make_plain_calls(self, calls: Sequence[PlainCall]) -> int:
+        """Make the effects of calls between two transactions, up to one whose effect is another; how many they were."""
+        done = make_plain_calls(self._parts, calls)
+        if done:
+            self._transaction_start = len(self._journal)
+        return done
 
     def clear_storage(self, address: Address) -> None:
         """Clear every slot of the account, those of the reader too."""
@@ -274,7 +277,7 @@ class BlockState(ExecutionState):
         """Whether any slot is set (EIP-7610)."""
         if any(self._slots.get(address, {}).values()):
             return True
-        self._fields(address)
+        _ = self._accounts[address]
         account = self._base[address]
         return account is not None and account.storage_root != EMPTY_ROOT and address not in self._wiped
 
@@ -392,7 +395,7 @@ class BlockState(ExecutionState):
             entries = self._journal[self._transaction_start :]
             changed: set[Address] = {key for mapping, key, _ in entries if mapping is self._accounts}
             for address in changed.union(self._touched):
-                if self._fields(address) == _NEW:
+                if self._accounts[address] == _NEW:
                     self.delete_account(address)
         self.begin_transaction()
 
@@ -421,7 +424,7 @@ class BlockState(ExecutionState):
         """Make the changes of a run that stood on this state, so that a checkpoint can undo them."""
         self._new_codes.update(effects.codes)
         for address, fields in effects.accounts.items():
-            self._put(address, self._fields(address), fields)
+            self._put(address, self._accounts[address], fields)
         for (address, slot), value in effects.slots.items():
             self.set_storage(address, slot, value)
         for address in effects.touched:
@@ -458,15 +461,7 @@ class BlockState(ExecutionState):
     def absorb_transaction(self, changes: TransactionChanges) -> None:
         """Make the changes of a whole transaction that stood on this state, and end it."""
         self._new_codes.update(changes.codes)
-        accounts, journal = self._accounts, self._journal
-        for address, fields in changes.accounts.items():
-            if fields is None:
-                self.delete_account(address)
-            else:
-                journal.append((accounts, address, self._fields(address)))
-                accounts[address] = fields
-        for (address, slot), value in changes.slots.items():
-            self.set_storage(address, slot, value)
+        make_changes(self._parts, self.delete_account, changes.accounts, changes.slots)
         if self._observer is not None:
             self._observer.on_accesses(changes.named_addresses, changes.named_slots)
             self._observer.on_logs(changes.log_ordinals, changes.logs_made)

@@ -52,6 +52,22 @@ class TransactionChanges(NamedTuple):
     named_slots: Sequence[tuple[Address, int]] = ()
 
 
+class Codes(Protocol):
+    """The part of a state that knows accounts' code."""
+
+    def get_code_hash(self, address: Address) -> Hash32:
+        """The hash of the code; EMPTY_KECCAK where there is none or no account."""
+        ...
+
+    def get_code(self, address: Address) -> bytes:
+        """The account's code, b"" where it has none."""
+        ...
+
+
+PlainCall = tuple[Address, bytes, Mapping[int, int] | None]
+"""A contract, the hash of the code whose effect is known, and the slots that it sets; None of a queue of requests."""
+
+
 class ExecutionState(Protocol):
     """A mutable state over a reader, which every change since a checkpoint can be undone in.
 
@@ -141,6 +157,10 @@ class ExecutionState(Protocol):
         """The slot's present value."""
         ...
 
+    def first_storage(self, address: Address, slot: int) -> tuple[int, bool]:
+        """The slot's present value, and whether surely no slot of the account is set: then no other need be asked."""
+        ...
+
     def get_original_storage(self, address: Address, slot: int) -> int:
         """The slot's value when the transaction began (EIP-2200)."""
         ...
@@ -149,8 +169,8 @@ class ExecutionState(Protocol):
         """Set the slot; 0 clears it."""
         ...
 
-    def put_slots(self, address: Address, values: Mapping[int, int]) -> None:
-        """Set slots, as a transaction that does nothing else, between two others."""
+    def make_plain_calls(self, calls: Sequence[PlainCall]) -> int:
+        """Make the effects of calls between two transactions, up to one whose effect is another; how many they were."""
         ...
 
     def clear_storage(self, address: Address) -> None:

@@ -1,6 +1,6 @@
 """Executes a block's transactions, its system calls and payments, and calls off chain."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from zevm.chain.concurrency.deadline import Deadline
@@ -233,10 +233,13 @@ class Executor:
     def begin_block(self) -> None:
         """The system calls before the first transaction: EIP-4788, EIP-2935."""
         fork, environment = self.environment.rules.fork, self.environment
+        calls: list[tuple[Address, bytes]] = []
         if fork >= Fork.CANCUN and environment.parent_beacon_block_root is not None:
-            self._system_call(BEACON_ROOTS_ADDRESS, environment.parent_beacon_block_root)
+            calls.append((BEACON_ROOTS_ADDRESS, environment.parent_beacon_block_root))
         if fork >= Fork.PRAGUE:
-            self._system_call(HISTORY_STORAGE_ADDRESS, environment.block_hash(environment.number - 1))
+            calls.append((HISTORY_STORAGE_ADDRESS, environment.block_hash(environment.number - 1)))
+        for _ in self._system_calls(calls):
+            pass
 
     def _system_context(self) -> TransactionContext:
         machine = self.environment.wasm_machine
@@ -253,10 +256,18 @@ class Executor:
             self._entries,
         )
 
+    def _system_calls(self, calls: Sequence[tuple[Address, bytes]]) -> Iterator[system.SystemCallResult]:
+        """Call contracts as the block does, each when its result is asked for, or at once where its effect is plain."""
+        while calls:
+            done = system.take_shortcuts(self.environment, self.state, calls) if self._shortcuts else 0
+            for _ in range(done):
+                yield system.DONE
+            calls = calls[done:]
+            if calls:
+                yield self._system_call(*calls[0])
+                calls = calls[1:]
+
     def _system_call(self, target: Address, data: bytes) -> system.SystemCallResult:
-        known = system.take_shortcut(self.environment, self.state, target, data) if self._shortcuts else None
-        if known is not None:
-            return known
         if self._deadline is not None:
             # code of a development chain's own, with 30 million gas
             self._deadline.bound(len(self.state.get_code(target)), 0)
@@ -285,7 +296,7 @@ class Executor:
         if rules.fork < Fork.PRAGUE:
             return None
         requests = [system.DEPOSIT_REQUEST + system.deposits(receipts_logs, rules.deposit_contract)]
-        for kind, address in system.REQUEST_CONTRACTS:
-            result = self._system_call(address, b"")
+        results = self._system_calls(system.REQUEST_CALLS)
+        for (kind, address), result in zip(system.REQUEST_CONTRACTS, results, strict=True):
             requests.append(kind + system.require_success(address, result))
         return [request for request in requests if len(request) > 1]

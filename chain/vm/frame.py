@@ -16,6 +16,7 @@ from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.types import Log
 from zevm.chain.vm.console import CONSOLE_BYTES, CONSOLE_CALL_BYTES, CONSOLE_CUT
 from zevm.chain.vm.engines.engine import Engine
+from zevm.chain.vm.execution_state import Codes
 from zevm.chain.vm.faults import GasShortageError, MemoryWordsError
 from zevm.chain.vm.message import Message
 from zevm.chain.vm.opcodes import Operation
@@ -180,6 +181,15 @@ Precompile = Callable[[Frame], Any]
 """Reads the frame's message, charges its gas and sets its output. Raises VMError."""
 
 
+class CoreWasm(Protocol):
+    """Questions of the core to another machine in one run. None: Python has to run it."""
+
+    def terms(self) -> tuple[bytes, int, bool]: ...
+    def program(self, address: Address, /) -> tuple[object, tuple[object, ...]] | None: ...
+    def print(self, text: bytes, /) -> None: ...
+    def close(self) -> None: ...
+
+
 class WasmMachine(Protocol):
     """Another machine under the same accounts, frames and gas. Code that it claims runs there, not in the EVM."""
 
@@ -195,6 +205,14 @@ class WasmMachine(Protocol):
 
     def claims(self, code: bytes) -> bool:
         """Whether code, or creation data, is for this machine: by its first bytes alone."""
+        ...
+
+    def runs_in_core(self, context: TransactionContext) -> bool:
+        """Whether the core may run code of this machine in the execution."""
+        ...
+
+    def lend(self, context: TransactionContext, state: Codes) -> CoreWasm:
+        """The answers for the core while it runs such code, until it is closed."""
         ...
 
     def execute(self, frame: Frame) -> None:

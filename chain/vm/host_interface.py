@@ -18,7 +18,7 @@ from zevm.chain.vm.faults import (
     StatusError,
     TrapError,
 )
-from zevm.chain.vm.frame import Frame, Precompile, TransactionContext
+from zevm.chain.vm.frame import CoreWasm, Frame, Precompile, TransactionContext
 from zevm.chain.vm.instructions import invalid
 from zevm.chain.vm.opcodes import Operation
 from zevm.storage.primitives import Address, Gas, Wei
@@ -32,6 +32,7 @@ __all__ = [
     "CallDataSizeError",
     "CodeSizeError",
     "CodeStoreError",
+    "CoreWasm",
     "Frame",
     "InvalidModuleError",
     "MemoryPagesError",

@@ -18,17 +18,18 @@ from zevm.chain.vm.engines.comparison import call_differences
 from zevm.chain.vm.engines.engine import Engine
 from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.fork_table import FRAME_CLASSES, frames_of
-from zevm.chain.vm.frame import TransactionContext
+from zevm.chain.vm.frame import CoreWasm, TransactionContext
 from zevm.chain.vm.gas_needs import gas_needs
 from zevm.chain.vm.interface import CallRequest, Outcome
 from zevm.chain.vm.precompile_tables import PrecompileTables, tables_in
 from zevm.chain.vm.py_evm_state import PyEvmState
 from zevm.core import CORE
 from zevm.storage.account import EMPTY_ROOT, StateReader
-from zevm.storage.primitives import Address
+from zevm.storage.keccak import EMPTY_KECCAK
+from zevm.storage.primitives import Address, Hash32
 
 REFUSED_KEPT = 4_096
-"""Addresses of contracts that are kept since the core refused a call of them, such as those in WebAssembly."""
+"""Addresses of contracts that are kept since the core refused a call of them, such as of precompiles of the machine."""
 
 _REFUSED: "LRU[bytes, bool]" = LRU(REFUSED_KEPT)
 
@@ -49,30 +50,35 @@ def run(
     if request.value:
         validation.check_funds(request.sender, request.value, state)
     validation.check_gas(request, gas)
-    found = CORE.library.run_call(
-        state,
-        questions,
-        block.fields,
-        # a brief run is over before another thread would have begun
-        (request.sender, 0, (), None, False, not isinstance(deadline, BriefDeadline)),
-        (
-            request.sender,
-            to,
-            request.value,
-            request.data,
-            request.gas_limit,
-            gas.intrinsic,
-            gas.floor,
-            0,
-            0,
-            0,
-            [(entry.address, entry.storage_keys) for entry in request.access_list] if request.access_list else (),
-            (),
-        ),
-        block.tables.warm_entries,
-    )
+    try:
+        found = CORE.library.run_call(
+            state,
+            questions,
+            block.fields,
+            # a brief run is over before another thread would have begun
+            (request.sender, 0, (), None, False, not isinstance(deadline, BriefDeadline)),
+            (
+                request.sender,
+                to,
+                request.value,
+                request.data,
+                request.gas_limit,
+                gas.intrinsic,
+                gas.floor,
+                0,
+                0,
+                0,
+                [(entry.address, entry.storage_keys) for entry in request.access_list] if request.access_list else (),
+                (),
+            ),
+            block.tables.warm_entries,
+        )
+    finally:
+        questions.close()
     if found is None:
-        _REFUSED[to] = True
+        # one that others wait for has refused what a worker's may take
+        if not isinstance(deadline, BriefDeadline):
+            _REFUSED[to] = True
         return None
     choice.messages["native"] += 1
     status, output, detail, gas_used, before_refund, spare_gas, logs = found
@@ -152,9 +158,18 @@ class _ReadState:
         account = self.account_fields(address)
         return account is not None and account.storage_root != EMPTY_ROOT
 
+    def first_storage(self, address: Address, slot: int) -> tuple[int, bool]:
+        """The slot's value, and whether no slot of the account is set."""
+        return (self._storage(address, slot), False) if self.has_storage(address) else (0, True)
+
     def get_storage(self, address: Address, slot: int) -> int:
         """The slot's value."""
         return self._storage(address, slot) if self.has_storage(address) else 0
+
+    def get_code_hash(self, address: Address) -> Hash32:
+        """The hash of the code; EMPTY_KECCAK where there is none or no account."""
+        account = self.account_fields(address)
+        return EMPTY_KECCAK if account is None else account.code_hash
 
     def get_code(self, address: Address) -> bytes:
         """The code of an account that has some."""
@@ -165,10 +180,10 @@ class _ReadState:
 class _Questions:
     """The answers to the core's questions that the state has not, as native.Helper has them.
 
-    The frame of a precompile in Python is made where one is called.
+    What a precompile in Python and WebAssembly need is made where one is called.
     """
 
-    __slots__ = ("_context", "_deadline", "_environment", "_helper", "_reader", "_sender")
+    __slots__ = ("_context", "_deadline", "_environment", "_helper", "_reader", "_sender", "_wasm")
 
     def __init__(
         self, environment: BlockEnvironment, reader: StateReader, sender: Address, deadline: Deadline | None
@@ -176,6 +191,7 @@ class _Questions:
         self._environment, self._reader, self._sender, self._deadline = environment, reader, sender, deadline
         self._context: TransactionContext | None = None
         self._helper: native.Helper | None = None
+        self._wasm: CoreWasm | None = None
 
     def look(self) -> None:
         """Raise ExecutionTimeoutError when the deadline has passed."""
@@ -195,27 +211,54 @@ class _Questions:
         """As native.Helper's."""
         return self._made().precompile(address, gas, data)
 
+    def wasm_terms(self) -> tuple[bytes, int, bool] | None:
+        """As native.Helper's."""
+        machine, context = self._environment.wasm_machine, self._made_context()
+        if machine is None or not machine.runs_in_core(context):
+            return None
+        self._wasm = machine.lend(context, _ReadState(self._reader))
+        return self._wasm.terms()
+
+    def wasm_program(self, address: Address) -> tuple[object, tuple[object, ...]] | None:
+        """As native.Helper's."""
+        return None if self._wasm is None else self._wasm.program(address)
+
+    def print(self, text: bytes) -> None:
+        """As native.Helper's."""
+        if self._wasm is not None:
+            self._wasm.print(text)
+
+    def close(self) -> None:
+        """As native.Helper's."""
+        if self._wasm is not None:
+            self._wasm.close()
+
     def take_console(self, outcome: Outcome) -> None:
         """Give the outcome what was printed."""
         if self._context is not None and self._context.console:
             outcome.console = [decode_console(data) for data in self._context.console]
 
-    def _made(self) -> native.Helper:
-        if self._helper is None:
-            environment, fork, deadline = self._environment, self._environment.rules.fork, self._deadline
+    def _made_context(self) -> TransactionContext:
+        if self._context is None:
+            environment = self._environment
             tables = tables_in(environment)
-            self._context = context = TransactionContext(
+            self._context = TransactionContext(
                 self._sender,
                 0,
                 (),
                 tables.callable,
                 tables.warm,
-                deadline,
+                self._deadline,
                 None,
                 environment.wasm_machine,
                 environment.engine,
             )
+        return self._context
+
+    def _made(self) -> native.Helper:
+        if self._helper is None:
+            environment, fork = self._environment, self._environment.rules.fork
             traits = FRAME_CLASSES[fork].traits
             state = PyEvmState(BlockState(self._reader), environment, has_empty_accounts=traits.has_empty_accounts)
-            self._helper = native.Helper(frames_of(fork, deadline), state, context)
+            self._helper = native.Helper(frames_of(fork, self._deadline), state, self._made_context())
         return self._helper

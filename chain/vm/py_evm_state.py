@@ -1,6 +1,7 @@
 """The state object that py-evm's opcodes talk to: an ExecutionState and the block around it."""
 
 from types import SimpleNamespace
+from typing import Any
 
 from zevm.chain.vm.execution_state import ExecutionState
 from zevm.chain.vm.interface import BlockContext
@@ -16,6 +17,7 @@ class PyEvmState:
         "account_is_empty",
         "base_fee",
         "blob_base_fee",
+        "block_fields",
         "block_number",
         "block_state",
         "code_size_limit",
@@ -55,6 +57,8 @@ class PyEvmState:
         self.blob_base_fee = context.blob_base_fee or 0
         self.code_size_limit = context.code_size_limit
         self.resolve_block_hash = context.block_hash
+        self.block_fields: tuple[Any, ...] | None = None
+        """The facts of the block that the core has received, once it has."""
 
     def get_ancestor_hash(self, number: int) -> Hash32:
         """The hash of one of the 256 blocks before this one; b"" for any other number."""

@@ -9,7 +9,7 @@ from zevm.chain.rules.predeploys import CONSOLIDATION_REQUESTS_ADDRESS, WITHDRAW
 from zevm.chain.types import Log
 from zevm.chain.vm.engines.choice import run_message
 from zevm.chain.vm.environment import BlockEnvironment
-from zevm.chain.vm.execution_state import ExecutionState
+from zevm.chain.vm.execution_state import ExecutionState, PlainCall
 from zevm.chain.vm.frame import Frame, TransactionContext
 from zevm.chain.vm.message import Message
 from zevm.chain.vm.py_evm_state import PyEvmState
@@ -23,6 +23,8 @@ SYSTEM_CALL_GAS = 30_000_000
 DEPOSIT_REQUEST = b"\x00"
 REQUEST_CONTRACTS = ((b"\x01", WITHDRAWAL_REQUESTS_ADDRESS), (b"\x02", CONSOLIDATION_REQUESTS_ADDRESS))
 """Request type and the contract that holds the queue (EIP-7002, EIP-7251)."""
+REQUEST_CALLS = tuple((address, b"") for _, address in REQUEST_CONTRACTS)
+"""Those contracts, and the input of the call that ends a block."""
 
 _DEPOSIT_TOPIC = keccak256(b"DepositEvent(bytes,bytes,bytes,bytes,bytes)")
 _DEPOSIT_FIELDS = ((160, 48), (256, 32), (320, 8), (384, 96), (512, 8))
@@ -40,7 +42,7 @@ class SystemCallResult(NamedTuple):
     failure: str | None
 
 
-_DONE = SystemCallResult(has_code=True, output=b"", failure=None)
+DONE = SystemCallResult(has_code=True, output=b"", failure=None)
 """Of a contract that ended well, and said nothing."""
 
 
@@ -59,12 +61,20 @@ def call(
     return SystemCallResult(True, ending.output, None if ending.error is None else ending.error.message)
 
 
-def take_shortcut(
-    environment: BlockEnvironment, state: ExecutionState, target: Address, data: bytes
-) -> SystemCallResult | None:
-    """The known effect of `call` for the official contract; None if it must be called. The code is not read."""
-    shortcut = SHORTCUTS.get(state.get_code_hash(target))
-    return None if shortcut is None or not shortcut(environment, state, target, data) else _DONE
+def take_shortcuts(environment: BlockEnvironment, state: ExecutionState, calls: Sequence[tuple[Address, bytes]]) -> int:
+    """Make the known effects of calls of official contracts, in their order; how many, up to one that must be called.
+
+    Each has the result DONE. No code is read.
+    """
+    plain: list[PlainCall] = []
+    for target, data in calls:
+        shortcut = SHORTCUTS.get(target)
+        if shortcut is None:
+            break
+        code_hash, writes = shortcut
+        plain.append((target, code_hash, None if writes is None else writes(environment, data)))
+    # no account changes that could be empty then
+    return state.make_plain_calls(plain)
 
 
 def require_success(address: Address, result: SystemCallResult) -> bytes:

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from zevm.chain.vm.host_interface import Frame, Precompile, TransactionContext
+from zevm.chain.concurrency.deadline import BriefDeadline
+from zevm.chain.vm.execution_state import Codes
+from zevm.chain.vm.host_interface import CoreWasm, Frame, Precompile, TransactionContext
 from zevm.chain.zvm.module.form import COMPRESSED_PREFIX, MAGIC
 from zevm.chain.zvm.module.limits import LIMITS
 from zevm.chain.zvm.precompiles import PRECOMPILES
@@ -66,6 +68,22 @@ class ZvmMachine:
 
         with self.scope_of(frame.transaction_context) as scope:
             deploy(frame, scope, code)
+
+    def lend(self, context: TransactionContext, state: Codes) -> CoreWasm:
+        """The answers for the core while it runs contracts of the state, which `runs_in_core`."""
+        from zevm.chain.zvm.core_programs import CorePrograms
+
+        return CorePrograms(self.scope_of(context), context, state)
+
+    def runs_in_core(self, context: TransactionContext) -> bool:
+        """Whether the core may run contracts: at the EVM's prices for state, by their entry point, unwatched."""
+        scope = context.wasm_scope
+        return (
+            self.price_table.state is None
+            and context.host_tracer is None
+            and not isinstance(context.deadline, BriefDeadline)
+            and (scope is None or scope.entry == ENTRY)
+        )
 
     def scope_of(self, context: TransactionContext) -> TransactionScope:
         """The shared data of the transaction's WebAssembly frames; created by the first of them."""

@@ -6,6 +6,7 @@ const codes = @import("code.zig");
 const create = @import("create.zig");
 const host = @import("host.zig");
 const precompiles = @import("precompiles.zig");
+const wasm_machine = @import("wasm_machine.zig");
 const words = @import("word.zig");
 const Account = @import("state.zig").Account;
 const End = @import("machine.zig").End;
@@ -35,7 +36,7 @@ pub fn call(comptime kind: host.Kind) *const fn (*Step) Failure!bool {
             if (kind == .call and given.value != 0) try step.refuse_static();
             try step.extend(given.input, given.input_size);
             try step.extend(given.output, given.output_size);
-            return send(step, kind, &given);
+            return send_words(step, kind, &given);
         }
     }.run;
 }
@@ -51,6 +52,18 @@ fn pop_words(step: *Step, comptime kind: host.Kind) Words {
         .output_size = step.pop(),
     };
 }
+
+/// A call without stack and memory. gas: as much as the caller asks for.
+pub const Request = struct { gas: Word, target: host.Address, value: Word, data: []const u8 };
+
+/// What came of a call or a creation that was paid for.
+pub const Sent = union(enum) {
+    /// It cannot begin; the gas is back, but for a collision of addresses.
+    refused,
+    ended: End,
+    /// Its frame is the innermost now.
+    opened: *Frame,
+};
 
 /// The code that runs, and whose it is.
 const Found = struct { code: *const codes.Code, address: host.Address };
@@ -102,50 +115,63 @@ pub fn refusal_of(step: *Step, value: Word) Failure!?host.Status {
     return if (is_poor) .insufficient_balance else null;
 }
 
-fn send(step: *Step, comptime kind: host.Kind, given: *const Words) Failure!bool {
-    const machine = step.machine;
-    machine.spare_gas = 0;
-    const target = try machine.state.at(&given.target);
-    const found = try find_code(step, target, given.target);
-    const new_account = if (kind == .call) try new_account_price(step, target, given.value) else 0;
-    var gas = try pay_child(step, given.gas, new_account + if (given.value != 0) @as(u64, value_gas) else 0);
-    if (given.value != 0) gas += stipend_gas;
-    step.frame.return_data.clearRetainingCapacity();
-    const message = try child_message(step, kind, given, gas, &found);
-    if (try refusal_of(step, given.value)) |status| {
-        if (machine.watch) |watch| try watch.refused(&message, status, 0);
-        step.gas += gas;
-        step.push(0);
-        return false;
-    }
-    try machine.look_if_due(step.gas + gas);
+fn send_words(step: *Step, comptime kind: host.Kind, given: *const Words) Failure!bool {
     const size: usize = if (given.output_size == 0) 0 else (try step.bytes(given.output, given.output_size)).len;
-    if (try begin(machine, &message, found.code)) |end| {
-        try take(step, given.output, size, end);
-        return false;
+    const request: Request = .{
+        .gas = given.gas,
+        .target = given.target,
+        .value = given.value,
+        .data = try step.bytes(given.input, given.input_size),
+    };
+    switch (try send(step, kind, &request)) {
+        .refused => step.push(0),
+        .ended => |end| try take(step, given.output, size, end),
+        .opened => |child| {
+            child.target = given.output;
+            child.target_size = size;
+            return true;
+        },
     }
-    machine.change_frame(step.gas + gas, gas);
-    const child = machine.innermost();
-    child.target = given.output;
-    child.target_size = size;
-    return true;
+    return false;
 }
 
-fn child_message(step: *Step, comptime kind: host.Kind, given: *const Words, gas: u64, found: *const Found) Failure!host.Message {
+/// Charge for a call, and begin it.
+pub fn send(step: *Step, comptime kind: host.Kind, request: *const Request) Failure!Sent {
+    const machine = step.machine;
+    machine.spare_gas = 0;
+    const target = try machine.state.at(&request.target);
+    const found = try find_code(step, target, request.target);
+    const new_account = if (kind == .call) try new_account_price(step, target, request.value) else 0;
+    var gas = try pay_child(step, request.gas, new_account + if (request.value != 0) @as(u64, value_gas) else 0);
+    if (request.value != 0) gas += stipend_gas;
+    step.frame.return_data.clearRetainingCapacity();
+    const message = child_message(step, kind, request, gas, &found);
+    if (try refusal_of(step, request.value)) |status| {
+        if (machine.watch) |watch| try watch.refused(&message, status, 0);
+        step.gas += gas;
+        return .refused;
+    }
+    try machine.look_if_due(step.gas + gas);
+    if (try begin(machine, &message, found.code)) |end| return .{ .ended = end };
+    machine.change_frame(step.gas + gas, gas);
+    return .{ .opened = machine.innermost() };
+}
+
+fn child_message(step: *Step, comptime kind: host.Kind, request: *const Request, gas: u64, found: *const Found) host.Message {
     const parent = &step.frame.message;
     const is_own = kind == .callcode or kind == .delegatecall;
     return .{
         .kind = kind,
         .gas = gas,
         .sender = if (kind == .delegatecall) parent.sender else parent.storage_address,
-        .storage_address = if (is_own) parent.storage_address else given.target,
+        .storage_address = if (is_own) parent.storage_address else request.target,
         .code_address = found.address,
-        .target = given.target,
-        .value = if (kind == .delegatecall) parent.value else given.value,
-        .data = try step.bytes(given.input, given.input_size),
+        .target = request.target,
+        .value = if (kind == .delegatecall) parent.value else request.value,
+        .data = request.data,
         .code = "",
         .is_static = parent.is_static or kind == .staticcall,
-        .is_delegation = !std.mem.eql(u8, &found.address, &given.target),
+        .is_delegation = !std.mem.eql(u8, &found.address, &request.target),
         .depth = parent.depth + 1,
     };
 }
@@ -166,7 +192,7 @@ pub fn pay(machine: *Machine, message: *const host.Message, account: Account) Er
     return true;
 }
 
-/// Begin a call: its end where there is nothing to run, or a precompile; else it is the innermost frame.
+/// Begin a call: its end where there is nothing to run, a precompile, or WebAssembly; else it is the innermost frame.
 pub fn begin(machine: *Machine, message: *const host.Message, code: *const codes.Code) Error!?End {
     const state = machine.state;
     if (machine.watch) |watch| try watch.enter(message);
@@ -184,7 +210,9 @@ pub fn begin(machine: *Machine, message: *const host.Message, code: *const codes
         return try machine.ended(message.gas, end);
     }
     if (code.size == 0) return try machine.ended(message.gas, nothing_to_run);
-    if (machine.block.is_foreign(code.content())) return error.Refused;
+    if (machine.block.is_foreign(code.content())) {
+        return try machine.ended(message.gas, try wasm_machine.run(machine, message, account, code, checkpoint));
+    }
     const frame = try machine.open();
     frame.begin(message, account, code);
     frame.checkpoint = checkpoint;
@@ -228,11 +256,15 @@ pub fn deliver(machine: *Machine, child: *const Frame, end: End) Error!void {
 
 /// A call's end in its caller: the output in memory and as return data, the gas left, 1 or 0 on the stack.
 fn take(step: *Step, target: Word, size: usize, end: End) Failure!void {
-    const frame = step.frame;
-    step.machine.detail = .none;
-    try frame.return_data.appendSlice(step.machine.memory, end.output);
     const count = @min(size, end.output.len);
-    @memcpy(try frame.memory.part(target, count), end.output[0..count]);
+    @memcpy(try step.frame.memory.part(target, count), end.output[0..count]);
+    step.push(@intFromBool(try absorb(step, end)));
+}
+
+/// A call's end in its caller, without stack and memory: whether it succeeded.
+pub fn absorb(step: *Step, end: End) Failure!bool {
+    step.machine.detail = .none;
+    try step.frame.return_data.appendSlice(step.machine.memory, end.output);
     step.gas += end.gas_left;
-    step.push(@intFromBool(end.status == .success));
+    return end.status == .success;
 }

@@ -37,16 +37,31 @@ fn run(step: *Step, comptime kind: host.Kind) Failure!bool {
     const start = step.pop();
     const size = step.pop();
     const salt: ?Word = if (kind == .create2) step.pop() else null;
-    const rules = step.machine.rules;
-    const hashed: u64 = if (kind == .create2) keccak_word_gas else 0;
-    const measured: u64 = if (rules.charges_initcode) initcode_word_gas else 0;
-    try step.charge(creation_gas);
-    try step.charge_words(hashed + measured, size);
+    try charge(step, kind, size);
     try step.extend(start, size);
-    return begin_child(step, kind, value, try step.bytes(start, size), salt);
+    var address: host.Address = undefined;
+    switch (try send(step, kind, &.{ .value = value, .code = try step.bytes(start, size), .salt = salt }, &address)) {
+        .refused => step.push(0),
+        .ended => |end| try take(step, &address, end),
+        .opened => return true,
+    }
+    return false;
 }
 
-fn begin_child(step: *Step, kind: host.Kind, value: Word, content: []const u8, salt: ?Word) Failure!bool {
+/// A creation without stack and memory.
+pub const Request = struct { value: Word, code: []const u8, salt: ?Word };
+
+/// The cost of a creation with creation code of this size before it runs.
+pub fn charge(step: *Step, kind: host.Kind, size: Word) Failure!void {
+    const hashed: u64 = if (kind == .create2) keccak_word_gas else 0;
+    const measured: u64 = if (step.machine.rules.charges_initcode) initcode_word_gas else 0;
+    try step.charge(creation_gas);
+    try step.charge_words(hashed + measured, size);
+}
+
+/// Begin a creation that was charged for. address: where its contract will be, set unless it is refused.
+pub fn send(step: *Step, kind: host.Kind, request: *const Request, address: *host.Address) Failure!calls.Sent {
+    const content = request.code;
     const machine = step.machine;
     const state = machine.state;
     const sender = step.frame.message.storage_address;
@@ -56,41 +71,36 @@ fn begin_child(step: *Step, kind: host.Kind, value: Word, content: []const u8, s
     machine.spare_gas = 0;
     step.frame.return_data.clearRetainingCapacity();
     const gas = if (machine.rules.keeps_64th) step.gas - step.gas / 64 else step.gas;
-    const address = if (salt) |word| salted_address(&sender, word, content) else address_of(&sender, nonce);
+    address.* = if (request.salt) |salt| salted_address(&sender, salt, content) else address_of(&sender, nonce);
     const message: host.Message = .{
         .kind = kind,
         .gas = gas,
         .sender = sender,
-        .storage_address = address,
+        .storage_address = address.*,
         .code_address = @splat(0),
-        .target = address,
-        .value = value,
+        .target = address.*,
+        .value = request.value,
         .data = "",
         .code = content,
         .depth = step.frame.message.depth + 1,
     };
-    const refusal = try calls.refusal_of(step, value) orelse if (nonce == max_nonce) host.Status.nonce_overflow else null;
+    const refusal = try calls.refusal_of(step, request.value) orelse if (nonce == max_nonce) host.Status.nonce_overflow else null;
     if (refusal) |status| {
         if (machine.watch) |watch| try watch.refused(&message, status, 0);
-        step.push(0);
-        return false;
+        return .refused;
     }
     step.gas -= gas;
     try state.set_nonce(step.frame.account, nonce + 1);
-    const account = try state.at(&address);
+    const account = try state.at(address);
     if (machine.rules.charges_access) _ = try state.warm_unnamed(account);
     if (try state.nonce(account) != 0 or (try state.code(account)).size != 0 or try state.has_storage(account)) {
         if (machine.watch) |watch| try watch.refused(&message, .address_collision, gas);
-        step.push(0);
-        return false;
+        return .refused;
     }
     try machine.look_if_due(step.gas + gas);
-    if (try begin(machine, &message)) |end| {
-        try take(step, &address, end);
-        return false;
-    }
+    if (try begin(machine, &message)) |end| return .{ .ended = end };
     machine.change_frame(step.gas + gas, gas);
-    return true;
+    return .{ .opened = machine.innermost() };
 }
 
 /// Whether creation code breaks EIP-3860's limit, or twice the configured one of code.
@@ -146,11 +156,16 @@ pub fn store(machine: *Machine, frame: *Frame, end: *End) Error!void {
 
 /// A creation's end in its creator: revert data as return data, the gas left, the address or 0 on the stack.
 pub fn take(step: *Step, address: *const host.Address, end: End) Failure!void {
+    step.push(if (try absorb(step, end)) words.from_address(address) else 0);
+}
+
+/// A creation's end in its creator, without the stack: whether there is a contract.
+pub fn absorb(step: *Step, end: End) Failure!bool {
     step.machine.detail = .none;
     const is_made = end.status == .success;
     if (!is_made) try step.frame.return_data.appendSlice(step.machine.memory, end.output);
     step.gas += end.gas_left;
-    step.push(if (is_made) words.from_address(address) else 0);
+    return is_made;
 }
 
 /// The address of a contract that an account creates with this nonce (Yellow Paper, eq. 88).

@@ -49,9 +49,7 @@ fn take_changes(get: *Object, parts: []const *Object, list: *Object, old_values:
 /// flat_operations(get, undo_key, before, after, accounts, storage, removed)
 pub fn operations(arguments: []const *Object) Error!*Object {
     const get, const undo_key, const before, const after = arguments[0..4].*;
-    const taken = try asked(get, undo_key);
-    defer python.drop(taken);
-    if (!python.is_none(taken) or !try is_root(get, state_root_key, before)) return error.Refused;
+    if (!try is_root(get, state_root_key, before)) return error.Refused;
     const list = try python.made(python.PyList_New(0));
     errdefer python.drop(list);
     const old_values = try python.made(python.PyList_New(0));

@@ -181,7 +181,7 @@ pub const Step = struct {
 };
 
 /// C_mem(a) = 3 a + a ** 2 / 512 for a words (Yellow Paper, appendix H).
-fn price_of(words: u64) u128 {
+pub fn price_of(words: u64) u128 {
     return 3 * @as(u128, words) + (@as(u128, words) * words >> 9);
 }
 

@@ -83,10 +83,20 @@ const Ask = struct {
     }
 
     fn has_storage(context: *anyopaque, address: *const host.Address) Error!bool {
-        return World.of(context).draw(address) % 7 == 0;
+        const drawn = World.of(context).draw(address);
+        return drawn % 7 == 0 and !is_blank(drawn);
+    }
+
+    fn is_blank(drawn: u64) bool {
+        return drawn / 16 % 4 == 0;
+    }
+
+    fn first_storage(context: *anyopaque, address: *const host.Address, slot: Word) Error!host.FirstSlot {
+        return .{ .value = try storage(context, address, slot), .is_blank = is_blank(World.of(context).draw(address)) };
     }
 
     fn storage(context: *anyopaque, address: *const host.Address, slot: Word) Error!Word {
+        if (is_blank(World.of(context).draw(address))) return 0;
         const key: [52]u8 = address.* ++ @as([32]u8, @bitCast(slot));
         const drawn = World.of(context).draw(&key);
         return if (drawn % 2 == 0) 0 else drawn % 4;
@@ -106,6 +116,22 @@ const Ask = struct {
     }
 
     fn hold(_: *anyopaque) void {}
+
+    fn let_go(_: *anyopaque) void {}
+
+    fn terms(_: *anyopaque) Error!host.WasmTerms {
+        return error.Refused;
+    }
+
+    fn wasm_program(_: *anyopaque, _: *const host.Address) Error!host.Program {
+        return error.Refused;
+    }
+
+    fn drop_program(_: *anyopaque, _: *const host.Program) void {}
+
+    fn print(_: *anyopaque, _: []const u8) Error!void {
+        return error.Refused;
+    }
 
     fn block_hash(context: *anyopaque, number: Word) Error!Word {
         return World.of(context).draw(&@as([32]u8, @bitCast(number)));
@@ -135,11 +161,17 @@ const Ask = struct {
 const table: host.Table = .{
     .account = Ask.account,
     .has_storage = Ask.has_storage,
+    .first_storage = Ask.first_storage,
     .storage = Ask.storage,
     .code = Ask.code,
     .is_warm = Ask.is_warm,
     .is_warm_slot = Ask.is_warm_slot,
     .hold = Ask.hold,
+    .let_go = Ask.let_go,
+    .terms = Ask.terms,
+    .program = Ask.wasm_program,
+    .drop_program = Ask.drop_program,
+    .print = Ask.print,
     .block_hash = Ask.block_hash,
     .precompile = Ask.precompile,
     .look = Ask.look,

@@ -3,6 +3,7 @@
 
 const std = @import("std");
 const Error = @import("errors.zig").Error;
+const wasmtime = @import("wasmtime.zig");
 
 pub const Word = u256;
 pub const Address = [20]u8;
@@ -10,6 +11,9 @@ pub const Hash = [32]u8;
 
 /// An account as the message finds it.
 pub const Fields = struct { nonce: u64, balance: Word, code_hash: Hash };
+
+/// A slot's value, and whether no slot of its account is set: then no other one is asked for.
+pub const FirstSlot = struct { value: Word, is_blank: bool };
 
 /// A call of a precompile that the machine does not have itself.
 pub const PrecompileCall = struct { address: Address, gas: u64, data: []const u8 };
@@ -23,10 +27,14 @@ pub const Table = struct {
     account: *const fn (context: *anyopaque, address: *const Address) Error!?Fields,
     /// Whether any slot of the account is set (EIP-7610).
     has_storage: *const fn (context: *anyopaque, address: *const Address) Error!bool,
+    /// The first slot of an account that is asked for: as the next one.
+    first_storage: *const fn (context: *anyopaque, address: *const Address, slot: Word) Error!FirstSlot,
     /// A slot's value, which is its value at the transaction's start too: the run is the transaction's outermost message.
     storage: *const fn (context: *anyopaque, address: *const Address, slot: Word) Error!Word,
     /// Before what all runs share is used: no other one uses it until the next question or look.
     hold: *const fn (context: *anyopaque) void,
+    /// Before work that asks nothing and looks at no clock: others may go on meanwhile.
+    let_go: *const fn (context: *anyopaque) void,
     /// The code of an account that has some; it lives as long as the run.
     code: *const fn (context: *anyopaque, address: *const Address) Error![]const u8,
     /// Whether it was accessed before the message began: by the transaction itself, its access list, its coinbase.
@@ -35,11 +43,40 @@ pub const Table = struct {
     /// The hash of one of the 256 blocks before this one.
     block_hash: *const fn (context: *anyopaque, number: Word) Error!Word,
     precompile: *const fn (context: *anyopaque, call: *const PrecompileCall) Error!PrecompileAnswer,
+    /// How the chain runs WebAssembly. Refused where the core may not run it.
+    terms: *const fn (context: *anyopaque) Error!WasmTerms,
+    /// The compiled code of an account, which lives until it is dropped. Refused where it is no contract of the core's.
+    program: *const fn (context: *anyopaque, address: *const Address) Error!Program,
+    drop_program: *const fn (context: *anyopaque, program: *const Program) void,
+    /// A line that a WebAssembly contract prints.
+    print: *const fn (context: *anyopaque, text: []const u8) Error!void,
     /// Looks at the clock: Raised when the deadline has passed or the work was cancelled. Every `gas_between_looks`, and
     /// inside of what works long on its own.
     look: *const fn (context: *anyopaque) Error!void,
     /// Ahead of a step of this size that looks at no clock: Raised past `most` where the run has to be brief.
     bound: *const fn (context: *anyopaque, size: usize, most: usize) Error!void,
+};
+
+/// How WebAssembly runs: prices and limits in the form of wasm_terms.zig, which live as long as the run.
+pub const WasmTerms = struct {
+    packed_terms: []const u8,
+    /// The lowest address of this thread's stack; 0 where the platform does not tell.
+    stack_low: usize,
+    /// Whether the run may be interrupted.
+    has_deadline: bool,
+};
+
+/// A compiled WebAssembly contract, bound to the host functions of the core.
+pub const Program = struct {
+    engine: *wasmtime.Engine,
+    template: *wasmtime.Template,
+    has_memory: bool,
+    initial_pages: u64,
+    entry_gas: u64,
+    /// How much it has run; others count there too, and it need not be exact.
+    heat: *i64,
+    /// The host's own.
+    handle: *anyopaque,
 };
 
 pub const Host = struct {
@@ -170,6 +207,9 @@ pub const Status = enum(u8) {
     precompile,
     precompile_input_length,
     out_of_memory,
+    trap,
+    out_of_stack,
+    call_data_size,
 };
 
 /// What geth's text of a fault says beyond its kind.
@@ -182,7 +222,9 @@ pub const Detail = union(enum) {
     memory: struct { words: u64, limit: u64 },
     /// SSTORE with no more gas than a stipend (EIP-2200).
     sentry,
-    /// A precompile's own text; lives until the next call of one.
+    /// What a WebAssembly contract returned, other than 0.
+    status: u32,
+    /// A text of a precompile's, or of a WebAssembly contract's fault; lives until the next one.
     text: []const u8,
 };
 

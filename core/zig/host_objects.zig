@@ -5,6 +5,7 @@ const Error = @import("errors.zig").Error;
 const Lock = @import("lock.zig").Lock;
 const host_of = @import("host.zig");
 const python = @import("python.zig");
+const wasmtime = @import("wasmtime.zig");
 const words = @import("word.zig");
 const memory = &@import("memory.zig").core;
 
@@ -16,6 +17,7 @@ const Word = host_of.Word;
 const Name = enum {
     account_fields,
     has_storage,
+    first_storage,
     get_storage,
     get_code,
     is_warm,
@@ -24,6 +26,9 @@ const Name = enum {
     precompile,
     look,
     bound,
+    wasm_terms,
+    wasm_program,
+    print,
 };
 
 var names: [std.enums.values(Name).len]*Object = undefined;
@@ -74,13 +79,19 @@ pub const Context = struct {
 const table: host_of.Table = .{
     .account = account,
     .has_storage = has_storage,
+    .first_storage = first_storage,
     .storage = storage,
     .code = code,
     .is_warm = is_warm,
     .is_warm_slot = is_warm_slot,
     .hold = hold,
+    .let_go = let_go,
     .block_hash = block_hash,
     .precompile = precompile,
+    .terms = terms,
+    .program = program,
+    .drop_program = drop_program,
+    .print = print,
     .look = look,
     .bound = bound,
 };
@@ -128,6 +139,15 @@ fn has_storage(context: *anyopaque, address: *const Address) Error!bool {
     return truth(try call_with_address(Context.asking(context).state, .has_storage, address));
 }
 
+/// first_storage(address, slot) -> (value, whether no slot is set)
+fn first_storage(context: *anyopaque, address: *const Address, slot: Word) Error!host_of.FirstSlot {
+    const answer = try call_with_slot(Context.asking(context).state, .first_storage, address, slot);
+    defer python.drop(answer);
+    const parts = try python.sequence(answer);
+    if (parts.size != 2) return error.Refused;
+    return .{ .value = try python.word_of(try parts.at(0)), .is_blank = try python.is_true(try parts.at(1)) };
+}
+
 fn storage(context: *anyopaque, address: *const Address, slot: Word) Error!Word {
     return word(try call_with_slot(Context.asking(context).state, .get_storage, address, slot));
 }
@@ -160,6 +180,10 @@ fn hold(context: *anyopaque) void {
     Context.of(context).lock.take();
 }
 
+fn let_go(context: *anyopaque) void {
+    Context.of(context).lock.let_go();
+}
+
 fn block_hash(context: *anyopaque, number: Word) Error!Word {
     const answer = try call(Context.asking(context).helper, .block_hash, [_]*Object{try python.integer_of_word(number)});
     defer python.drop(answer);
@@ -188,6 +212,58 @@ fn precompile(context: *anyopaque, asked: *const host_of.PrecompileCall) Error!h
         .output = try python.contents(try parts.at(2)),
         .detail = try python.text_of(try parts.at(3)),
     };
+}
+
+/// wasm_terms() -> (packed terms, lowest address of the stack, whether there is a deadline), or None to refuse
+fn terms(context: *anyopaque) Error!host_of.WasmTerms {
+    const self = Context.asking(context);
+    const answer = try call(self.helper, .wasm_terms, [_]*Object{});
+    errdefer python.drop(answer);
+    if (python.is_none(answer)) return error.Refused;
+    const parts = try python.sequence(answer);
+    if (parts.size != 3) return error.Refused;
+    const told: host_of.WasmTerms = .{
+        .packed_terms = try python.contents(try parts.at(0)),
+        .stack_low = try python.size_of(try parts.at(1)),
+        .has_deadline = try python.is_true(try parts.at(2)),
+    };
+    try self.held.append(memory.allocator(), answer);
+    return told;
+}
+
+/// wasm_program(address) -> (program, facts), which it keeps alive, or None to refuse. facts: binding, engine, template,
+/// whether it has a memory, initial pages, entry gas, address of its heat.
+fn program(context: *anyopaque, address: *const Address) Error!host_of.Program {
+    const answer = try call_with_address(Context.asking(context).helper, .wasm_program, address);
+    errdefer python.drop(answer);
+    if (python.is_none(answer)) return error.Refused;
+    const parts = try python.sequence(answer);
+    if (parts.size != 2) return error.Refused;
+    const facts = try python.sequence(try parts.at(1));
+    if (facts.size != 7) return error.Refused;
+    return .{
+        .engine = try pointer(wasmtime.Engine, try facts.at(1)),
+        .template = try pointer(wasmtime.Template, try facts.at(2)),
+        .has_memory = try python.is_true(try facts.at(3)),
+        .initial_pages = try python.size_of(try facts.at(4)),
+        .entry_gas = try python.size_of(try facts.at(5)),
+        .heat = try pointer(i64, try facts.at(6)),
+        .handle = answer,
+    };
+}
+
+fn pointer(comptime T: type, object: *Object) Error!*T {
+    const address = try python.size_of(object);
+    return if (address == 0) error.Refused else @ptrFromInt(address);
+}
+
+fn drop_program(context: *anyopaque, dropped: *const host_of.Program) void {
+    hold(context);
+    python.drop(@ptrCast(@alignCast(dropped.handle)));
+}
+
+fn print(context: *anyopaque, text: []const u8) Error!void {
+    python.drop(try call(Context.asking(context).helper, .print, [_]*Object{try python.bytes(text)}));
 }
 
 fn look(context: *anyopaque) Error!void {

@@ -29,6 +29,11 @@ pub const Lock = struct {
         self.wanted = @min(2 * self.wanted, most_wanted);
     }
 
+    /// Before work that looks at no clock: others go on meanwhile, where they may.
+    pub fn let_go(self: *Lock) void {
+        if (self.is_shared and self.thread == null) self.give();
+    }
+
     /// At the end of a slice: whether Python is to be asked for the time now.
     pub fn wants_look(self: *Lock) bool {
         if (self.thread == null) return true;

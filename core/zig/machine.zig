@@ -14,6 +14,7 @@ const Account = @import("state.zig").Account;
 const Error = @import("errors.zig").Error;
 const State = @import("state.zig").State;
 const Watch = @import("watch.zig").Watch;
+const wasm = @import("wasm_terms.zig");
 
 const Allocator = std.mem.Allocator;
 const Frame = frames.Frame;
@@ -44,6 +45,8 @@ pub const Machine = struct {
     detail: host.Detail = .none,
     spare_gas: u64 = std.math.maxInt(u64),
     watch: ?*Watch = null,
+    /// What WebAssembly frames share.
+    wasm: wasm.Shared = .{},
     /// Below so much gas of the innermost frame the clock is looked at.
     look_below: i64 = 0,
 
@@ -58,6 +61,8 @@ pub const Machine = struct {
         }
         self.frames.deinit(self.memory);
         if (self.ancestors) |hashes| self.memory.destroy(hashes);
+        if (self.wasm.programs.items.len > 0) self.wasm.drop_all(self.state.host);
+        self.wasm.deinit(self.memory);
         self.answer.deinit(self.memory);
     }
 
@@ -131,14 +136,14 @@ pub const Machine = struct {
         try self.state.host.table.bound(self.state.host.context, size, most);
     }
 
-    /// Run the innermost frame, and those that it opens, until it has ended.
-    fn drive(self: *Machine) Error!End {
+    /// Run the innermost frame, and those that it opens, until there are so many frames left.
+    pub fn drive(self: *Machine, floor: usize) Error!End {
         while (true) {
             const frame = self.innermost();
             const exit = interpreter.run(self, frame) catch |failure| interpreter.Exit{ .fault = try faults.status_of(failure) };
             if (exit == .calls) continue;
             const end = try calls.finish(self, frame, exit);
-            if (self.depth == 0) return end;
+            if (self.depth == floor) return end;
             try calls.deliver(self, frame, end);
         }
     }
@@ -163,6 +168,7 @@ pub fn run(
     machine.depth = 0;
     machine.detail = .none;
     machine.spare_gas = std.math.maxInt(u64);
+    machine.wasm.begin();
     machine.look_below = @as(i64, @bitCast(message.gas)) - host.gas_between_looks;
     const begun = if (message.is_create())
         try create.begin(machine, message)
@@ -170,7 +176,7 @@ pub fn run(
         try calls.begin(machine, message, try state.code(try state.at(&message.code_address)));
     const end = begun orelse blk: {
         try state.host.table.look(state.host.context);
-        break :blk try machine.drive();
+        break :blk try machine.drive(0);
     };
     return .{
         .status = end.status,

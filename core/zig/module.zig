@@ -6,11 +6,14 @@
 const std = @import("std");
 const Error = @import("errors.zig").Error;
 const block_objects = @import("block_objects.zig");
+const change_objects = @import("change_objects.zig");
+const node_change_objects = @import("node_change_objects.zig");
 const code = @import("code.zig");
 const evm_objects = @import("evm_objects.zig");
 const flat_objects = @import("flat_objects.zig");
 const header_objects = @import("header_objects.zig");
 const host_objects = @import("host_objects.zig");
+const json_objects = @import("json_objects.zig");
 const keccak = @import("keccak.zig");
 const ledger_objects = @import("ledger_objects.zig");
 const net_objects = @import("net_objects.zig");
@@ -20,7 +23,6 @@ const python = @import("python.zig");
 const rlp_objects = @import("rlp_objects.zig");
 const run_objects = @import("run_objects.zig");
 const signatures = @import("signatures.zig");
-const slot_objects = @import("slot_objects.zig");
 const state_objects = @import("state_objects.zig");
 const store_objects = @import("store_objects.zig");
 const transaction_objects = @import("transaction_objects.zig");
@@ -60,8 +62,10 @@ const rows = [_]Row{
     row("trie_get", trie_objects.get, 3, 3),
     row("trie_get_with_proof", trie_objects.get_with_proof, 3, 3),
     row("trie_update", trie_objects.update, 3, 3),
+    row("trie_changes", node_change_objects.between, 5, 5),
     row("ordered_root", trie_objects.ordered_root, 1, 1),
-    row("put_slots", slot_objects.put, 8, 8),
+    row("make_changes", change_objects.make, 4, 4),
+    row("make_plain_calls", change_objects.make_plain_calls, 2, 2),
     row("net_changes", net_objects.changes, 7, 7),
     row("state_after", state_objects.after, 8, 8),
     row("flat_changes", flat_objects.changes, 4, 4),
@@ -83,10 +87,12 @@ const rows = [_]Row{
     row("run_message", run_objects.run_message, 5, 5),
     row("run_transaction", transition_objects.run_transaction, 8, 8),
     row("run_call", transition_objects.run_call, 6, 6),
+    row("hex_json", json_objects.hex_json, 1, 1),
     row("evm_operations", evm_objects.operations, 1, 1),
     row("evm_words", evm_objects.evaluate, 2, 2),
     row("wasm_start", wasm_objects.use, 1, 1),
     row("wasm_functions", wasm_objects.functions, 0, 0),
+    row("wasm_machine_functions", wasm_objects.machine_functions, 0, 0),
     row("wasm_begin", wasm_objects.begin, 5, 5),
     row("wasm_run", wasm_objects.perform, 11, 11),
     row("wasm_failure", wasm_objects.failure, 1, 1),
@@ -261,7 +267,7 @@ fn initialize() Error!*Object {
     try transaction_objects.start();
     try host_objects.start();
     try block_objects.start();
-    try slot_objects.start();
+    try change_objects.start();
     try wasm_objects.start();
     const entropy = try python.entropy();
     places.start(entropy);

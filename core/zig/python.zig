@@ -69,6 +69,7 @@ pub extern fn PyDict_Size(*Object) Size;
 extern fn PyDict_GetItemWithError(*Object, *Object) ?*Object;
 extern fn PyObject_RichCompareBool(*Object, *Object, c_int) c_int;
 extern fn PyObject_GetAttr(*Object, *Object) ?*Object;
+pub extern fn PyObject_GetItem(*Object, *Object) ?*Object;
 extern fn PyBool_FromLong(c_long) ?*Object;
 extern fn PyErr_Occurred() ?*Object;
 extern fn PySequence_Contains(*Object, *Object) c_int;
@@ -105,6 +106,8 @@ pub extern fn PyEval_RestoreThread(?*anyopaque) void;
 extern fn PyGILState_Ensure() c_int;
 extern fn PyGILState_Release(c_int) void;
 extern var _Py_NoneStruct: Object;
+extern var _Py_TrueStruct: Object;
+extern var _Py_FalseStruct: Object;
 
 /// The interpreter's lock, taken in C code that a thread without it runs, whatever called that.
 pub const Lock = struct {
@@ -136,6 +139,12 @@ pub fn is(object: *Object, kind: Kind) bool {
 
 pub fn is_none(object: *Object) bool {
     return object == &_Py_NoneStruct;
+}
+
+/// True or False, if the object is one of them.
+pub fn truth_of(object: *Object) ?bool {
+    if (object == &_Py_TrueStruct) return true;
+    return if (object == &_Py_FalseStruct) false else null;
 }
 
 /// A new reference to None.

@@ -133,6 +133,7 @@ pub fn detail_of(detail: *const host_of.Detail) Error!*Object {
         .stack => |stack| pair(stack.height, stack.limit),
         .memory => |sizes| pair(sizes.words, sizes.limit),
         .opcode => |opcode| python.integer(opcode),
+        .status => |status| python.integer(status),
         .sentry => python.string("sentry"),
         .text => |text| python.string(text),
     };

@@ -3,6 +3,7 @@
 
 const std = @import("std");
 const codes = @import("code.zig");
+const entries = @import("state_entries.zig");
 const host_of = @import("host.zig");
 const journal_of = @import("journal.zig");
 const keccak = @import("keccak.zig");
@@ -17,73 +18,16 @@ const Word = host_of.Word;
 
 pub const Checkpoint = journal_of.Checkpoint;
 
-pub const empty_hash = keccak.hash_at_compile_time("");
+pub const empty_hash = entries.empty_hash;
 
 /// Touched even by a frame that failed, as the main network's block 2,675,119 has it (EIP-161, note on 0x03).
 const ripemd160: Address = @as([19]u8, @splat(0)) ++ [1]u8{3};
 
-/// An account's place among those that the run has met.
-pub const Account = enum(u32) { _ };
-
-/// What an account holds; `code` once somebody asked for it, or set it.
-pub const Held = struct {
-    nonce: u64 = 0,
-    balance: Word = 0,
-    code_hash: Hash = empty_hash,
-    code: ?*const Code = null,
-    has_new_code: bool = false,
-
-    fn equals(self: *const Held, other: *const Held) bool {
-        return self.nonce == other.nonce and self.balance == other.balance and std.mem.eql(u8, &self.code_hash, &other.code_hash);
-    }
-};
-
-const Warmth = enum(u8) { unknown, cold, warm };
-
-pub const Entry = struct {
-    address: Address,
-    is_loaded: bool = false,
-    /// Whether an instruction named it, in a frame that failed too.
-    is_named: bool = false,
-    /// Whether who watches has seen it.
-    is_shown: bool = false,
-    /// Null where the state has no such account; read once loaded.
-    held: ?Held = null,
-    /// As the host gave it.
-    original: ?Held = null,
-    warmth: Warmth = .unknown,
-    is_touched: bool = false,
-    is_created: bool = false,
-    is_destroyed: bool = false,
-    /// Place of the newest slot met, whose `next` leads on.
-    last_slot: ?u32 = null,
-
-    /// Whether it is what the host gave.
-    pub fn is_as_it_was(self: *const Entry) bool {
-        const now = if (self.held) |*held| held else return self.original == null;
-        const before = if (self.original) |*held| held else return false;
-        return now.equals(before);
-    }
-};
-
-pub const Slot = struct {
-    account: Account,
-    key: Word,
-    is_loaded: bool = false,
-    /// As an account's, both.
-    is_named: bool = false,
-    is_shown: bool = false,
-    value: Word = 0,
-    /// The value when the transaction began (EIP-2200).
-    original: Word = 0,
-    warmth: Warmth = .unknown,
-    next: ?u32,
-};
-
-const Transient = struct { account: Account, key: Word, value: Word = 0 };
-
-/// ordinal: its place among all logs that the run made, those that were undone too.
-pub const Log = struct { address: Address, topics: [4]Word, topic_count: u8, data: []const u8, ordinal: u64 };
+pub const Account = entries.Account;
+pub const Entry = entries.Entry;
+pub const Held = entries.Held;
+pub const Log = entries.Log;
+pub const Slot = entries.Slot;
 
 const SlotKey = struct { account: Account, slot: Word };
 
@@ -93,7 +37,7 @@ pub const State = struct {
     host: host_of.Host,
     accounts: std.ArrayList(Entry) = .empty,
     slots: std.ArrayList(Slot) = .empty,
-    transients: std.ArrayList(Transient) = .empty,
+    transients: std.ArrayList(entries.Transient) = .empty,
     logs: std.ArrayList(Log) = .empty,
     account_places: Places(Address) = .empty,
     slot_places: Places(SlotKey) = .empty,
@@ -265,11 +209,20 @@ pub const State = struct {
     fn loaded_slot(self: *State, place: u32) Error!*Slot {
         const known = &self.slots.items[place];
         if (known.is_loaded) return known;
-        const value = try self.host.table.storage(self.host.context, &self.entry(known.account).address, known.key);
+        const value = try self.asked_slot(self.entry(known.account), known.key);
         known.value = value;
         known.original = value;
         known.is_loaded = true;
         return known;
+    }
+
+    fn asked_slot(self: *State, owner: *Entry, key: Word) Error!Word {
+        if (owner.is_blank) return 0;
+        if (owner.is_known) return self.host.table.storage(self.host.context, &owner.address, key);
+        const first = try self.host.table.first_storage(self.host.context, &owner.address, key);
+        owner.is_known = true;
+        owner.is_blank = first.is_blank;
+        return first.value;
     }
 
     pub fn storage(self: *State, account: Account, key: Word) Error!Word {

@@ -50,13 +50,11 @@ const Work = struct {
     /// Makes an Account of its fields.
     account_of: *Object,
 
+    /// owner: lives as long as the nodes.
     fn nodes(self: *const Work, owner: []const u8) Error!trie_objects.Nodes {
-        const name = try python.bytes(owner);
-        defer python.drop(name);
-        const end: ?*Object = null;
-        const found = try python.made(python.PyObject_CallFunctionObjArgs(self.nodes_of, name, end));
-        try self.held.add(found);
-        return .{ .callable = found, .held = self.held, .known = self.known };
+        const opener = try self.arena.create(trie_objects.Opener);
+        opener.* = .{ .nodes_of = self.nodes_of, .owner = owner };
+        return .{ .source = .{ .opener = opener }, .held = self.held, .known = self.known };
     }
 };
 
@@ -90,7 +88,7 @@ pub fn after(arguments: []const *Object) Error!*Object {
     return python.gathered(4, .{ root, python.keep(records), python.keep(decoded), python.keep(made) });
 }
 
-fn dicts_of(arena: std.mem.Allocator, list: *Object, held: *trie_objects.Held) Error![]const *Object {
+pub fn dicts_of(arena: std.mem.Allocator, list: *Object, held: *trie_objects.Held) Error![]const *Object {
     const items = try python.sequence(list);
     const dicts = try arena.alloc(*Object, items.size);
     for (dicts, 0..) |*dict, index| {

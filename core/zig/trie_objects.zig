@@ -43,8 +43,27 @@ pub const Held = struct {
     }
 };
 
+/// The nodes of a trie, which are asked for when the first of them is looked up.
+pub const Opener = struct {
+    /// Gives a callable for the key of the trie's owner.
+    nodes_of: *Object,
+    owner: []const u8,
+    opened: ?*Object = null,
+
+    fn open(self: *Opener, held: *Held) Error!*Object {
+        if (self.opened) |callable| return callable;
+        const name = try python.bytes(self.owner);
+        defer python.drop(name);
+        const end: ?*Object = null;
+        const callable = try python.made(python.PyObject_CallFunctionObjArgs(self.nodes_of, name, end));
+        try held.add(callable);
+        self.opened = callable;
+        return callable;
+    }
+};
+
 pub const Nodes = struct {
-    callable: *Object,
+    source: union(enum) { callable: *Object, opener: *Opener },
     held: *Held,
     /// Dicts of nodes by hash, which are looked into first.
     known: []const *Object = &.{},
@@ -62,15 +81,19 @@ pub const Nodes = struct {
         for (path, 0..) |digit, index| text[index] = "0123456789abcdef"[digit];
         const path_object = try python.string(text[0..path.len]);
         defer python.drop(path_object);
+        const callable = switch (self.source) {
+            .callable => |known| known,
+            .opener => |opener| try opener.open(self.held),
+        };
         const end: ?*Object = null;
-        const found = python.PyObject_CallFunctionObjArgs(self.callable, path_object, hash_object, end);
+        const found = python.PyObject_CallFunctionObjArgs(callable, path_object, hash_object, end);
         const object = try python.made(found);
         try self.held.add(object);
         return python.contents(object);
     }
 };
 
-fn root_of(object: *Object) Error!*const [32]u8 {
+pub fn root_of(object: *Object) Error!*const [32]u8 {
     const root = try python.contents(object);
     return if (root.len == 32) root[0..32] else error.Refused;
 }
@@ -90,7 +113,7 @@ pub fn get(arguments: []const *Object) Error!*Object {
 fn find(arguments: []const *Object, held: *Held) Error!?[]const u8 {
     const root = try root_of(arguments[1]);
     if (is_empty(root)) return null;
-    return lookup.get(Nodes{ .callable = arguments[0], .held = held }, root, try python.contents(arguments[2]));
+    return lookup.get(Nodes{ .source = .{ .callable = arguments[0] }, .held = held }, root, try python.contents(arguments[2]));
 }
 
 /// get_with_proof(nodes, root, key)
@@ -122,7 +145,7 @@ pub fn update(arguments: []const *Object) Error!*Object {
     const root = try root_of(arguments[1]);
     const entries = try entries_of(arena, arguments[2], &held);
     if (entries.len == 0) return outcome(root, &.{});
-    const source: Nodes = .{ .callable = arguments[0], .held = &held };
+    const source: Nodes = .{ .source = .{ .callable = arguments[0] }, .held = &held };
     var builder: update_of.Builder(Nodes) = .{ .arena = arena, .source = source };
     switch (try builder.apply(if (is_empty(root)) null else root, entries)) {
         .same => return outcome(root, &.{}),

@@ -50,7 +50,10 @@ pub const End = union(enum(u8)) {
     out_of_ink: struct { price: u64, left: u64 },
     too_little_gas: struct { gas: u64, left: u64 },
     out_of_bounds: struct { end: u64, size: u64 },
-    /// The host's answer to a question was an exception, which it keeps.
+    /// A trap, or more memory than the chain allows, of which the machine has the text.
+    trapped,
+    out_of_pages,
+    /// The host's answer to a question was none: it keeps the reason.
     raised,
 };
 
@@ -75,7 +78,7 @@ pub const Name = enum(u8) {
 };
 pub const name_count = std.enums.values(Name).len;
 
-/// Asked for what the core does not know. Each may be slow: it waits for Python.
+/// Asked for what a run does not know itself. Each may be slow: it may wait for Python.
 pub const Host = struct {
     /// A number, or 32 bytes at most.
     value: *const fn (*Frame, Name) Failure!Known,
@@ -101,6 +104,8 @@ pub const Known = struct {
 
 pub const Frame = struct {
     host: *const Host,
+    /// For the storage cache.
+    allocator: std.mem.Allocator,
     ink: *const wasmtime.Item,
     /// Null where the module has none.
     memory: ?*const wasmtime.Item,
@@ -145,13 +150,17 @@ pub const Frame = struct {
         return @bitCast(ink.content);
     }
 
+    pub fn set_ink(self: *Frame, ink: u64) void {
+        const left: wasmtime.Value = .{ .kind = wasmtime.Value.kind_i64, .content = @bitCast(ink) };
+        // of a mutable global of that type
+        std.debug.assert(api.global_set(self.context, self.ink, &left) == null);
+    }
+
     /// Debit ink; where it does not suffice, the rest is consumed.
     pub fn charge(self: *Frame, price: u64) Failure!void {
         if (price == 0) return;
         const left = self.ink_left();
-        const rest: wasmtime.Value = .{ .kind = wasmtime.Value.kind_i64, .content = @bitCast(left -| price) };
-        // of a mutable global of that type
-        std.debug.assert(api.global_set(self.context, self.ink, &rest) == null);
+        self.set_ink(left -| price);
         if (left < price) return self.stop(.{ .out_of_ink = .{ .price = price, .left = left } });
     }
 

@@ -1,5 +1,6 @@
-//! Host functions of WebAssembly contracts in the core; those in chain/zvm/host/functions are their reference. The same
-//! checks and charges in the same order: a module can tell a difference by its ink.
+//! Host functions of WebAssembly contracts in the core, but for those that work on the machine alone (wasm_state.zig);
+//! those in chain/zvm/host/functions are their reference. The same checks and charges in the same order: a module can
+//! tell a difference by its ink.
 
 const wasmtime = @import("wasmtime.zig");
 const words = @import("word.zig");
@@ -13,8 +14,8 @@ const Slot = wasmtime.Slot;
 const Trap = wasmtime.Trap;
 const Word = words.Word;
 
-const Callback = *const fn (?*anyopaque, *Caller, [*]Slot, usize) callconv(.c) ?*Trap;
-const Body = *const fn (*Frame, *Arguments) Failure!void;
+pub const Callback = *const fn (?*anyopaque, *Caller, [*]Slot, usize) callconv(.c) ?*Trap;
+pub const Body = *const fn (*Frame, *Arguments) Failure!void;
 
 pub const Row = struct { name: [:0]const u8, callback: Callback };
 
@@ -52,19 +53,24 @@ pub const rows = [_]Row{
 };
 
 /// Parameters of a host call, and the place of its result.
-const Arguments = struct {
+pub const Arguments = struct {
     slots: [*]Slot,
 
-    fn at(self: *const Arguments, index: usize) u32 {
-        return @truncate(@as(u64, @bitCast(self.slots[index].content)));
+    pub fn at(self: *const Arguments, index: usize) u32 {
+        return @truncate(self.long(index));
     }
 
-    fn give(self: *Arguments, result: u64) void {
+    /// One of 64 bits.
+    pub fn long(self: *const Arguments, index: usize) u64 {
+        return @bitCast(self.slots[index].content);
+    }
+
+    pub fn give(self: *Arguments, result: u64) void {
         self.slots[0].content = @bitCast(result);
     }
 };
 
-fn row(name: [:0]const u8, comptime body: Body) Row {
+pub fn row(name: [:0]const u8, comptime body: Body) Row {
     return .{ .name = name, .callback = struct {
         fn call(_: ?*anyopaque, caller: *Caller, slots: [*]Slot, _: usize) callconv(.c) ?*Trap {
             const api = &wasmtime.api;

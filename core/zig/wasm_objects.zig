@@ -5,6 +5,7 @@ const std = @import("std");
 const Error = @import("errors.zig").Error;
 const frames = @import("wasm_frame.zig");
 const functions_of = @import("wasm_functions.zig");
+const machine_functions_of = @import("wasm_state.zig");
 const python = @import("python.zig");
 const runs = @import("wasm_run.zig");
 const wasmtime = @import("wasmtime.zig");
@@ -73,9 +74,18 @@ pub fn use(arguments: []const *Object) Error!*Object {
 
 /// wasm_functions(): {name: address}
 pub fn functions(_: []const *Object) Error!*Object {
+    return addresses_of(&functions_of.rows);
+}
+
+/// wasm_machine_functions(): {name: address}
+pub fn machine_functions(_: []const *Object) Error!*Object {
+    return addresses_of(&(functions_of.rows ++ machine_functions_of.rows));
+}
+
+fn addresses_of(rows: []const functions_of.Row) Error!*Object {
     const dict = try python.made(python.PyDict_New());
     errdefer python.drop(dict);
-    for (functions_of.rows) |row| {
+    for (rows) |row| {
         const name = try python.string(row.name);
         defer python.drop(name);
         try python.put(dict, name, python.integer(@intFromPtr(row.callback)));
@@ -101,6 +111,7 @@ pub fn begin(arguments: []const *Object) Error!*Object {
     run_.* = .{
         .frame = .{
             .host = &host,
+            .allocator = memory.allocator(),
             .ink = runs.item_of(&scratch.ink),
             .memory = if (has_memory) runs.item_of(&scratch.memory) else null,
             .prices = std.mem.bytesToValue(frames.Prices, prices[0..@sizeOf(frames.Prices)]),
@@ -133,6 +144,7 @@ pub fn perform(arguments: []const *Object) Error!*Object {
         .stack_words = std.math.cast(u32, try python.size_of(arguments[7])) orelse return error.Refused,
         .slots = slots[0..try python.size_of(arguments[9])],
         .at_epoch = @ptrFromInt(try python.size_of(arguments[10])),
+        .at_epoch_data = null,
     };
     var cause: ?*wasmtime.Error = null;
     const lock = python.PyEval_SaveThread();
@@ -147,7 +159,7 @@ pub fn perform(arguments: []const *Object) Error!*Object {
 }
 
 fn course_of(run_: *Run, plan: *const runs.Plan, cause: *?*wasmtime.Error) Course {
-    const store_: runs.Store = .open(plan, run_);
+    const store_: runs.Store = .open(plan, &run_.frame);
     run_.store = store_;
     store_.make(plan, cause) catch |reason| return switch (reason) {
         error.NoExport => .no_export,
@@ -166,7 +178,7 @@ pub fn failure(arguments: []const *Object) Error!*Object {
     const run = try run_at(arguments[0]);
     if (run.exception) |exception| return python.keep(exception);
     const first: u64, const second: u64 = switch (run.frame.end) {
-        .none, .raised => return python.none(),
+        .none, .raised, .trapped, .out_of_pages => return python.none(),
         .exited => |status| .{ status, 0 },
         .out_of_ink => |of| .{ of.price, of.left },
         .too_little_gas => |of| .{ of.gas, of.left },
@@ -189,7 +201,7 @@ pub fn end(arguments: []const *Object) Error!*Object {
         python.drop(run.data);
         if (run.long_output) |object| python.drop(object);
         if (run.exception) |object| python.drop(object);
-        run.frame.storage.deinit();
+        run.frame.storage.deinit(memory.allocator());
         memory.allocator().destroy(run);
     }
     if (run.frame.output_size) |size| return python.bytes(run.frame.output[0..size]);
@@ -284,7 +296,7 @@ fn take_storage(frame: *Frame) Failure!void {
     defer lock.give();
     const run: *Run = .of(frame);
     given(run) catch |reason| return run.stop(reason);
-    frame.storage.deinit();
+    frame.storage.deinit(frame.allocator);
     frame.storage = .{ .is_away = true };
 }
 

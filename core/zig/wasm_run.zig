@@ -1,5 +1,5 @@
 //! An instance of a WebAssembly module in a store of its own: made, called once, dropped. Python's memory holds what is
-//! exchanged with wasmtime (Scratch of chain/zvm/runtime/capi.py), since host functions in Python use it too.
+//! exchanged with wasmtime (Scratch of chain/zvm/runtime/capi.py) where host functions in Python use it too.
 
 const wasmtime = @import("wasmtime.zig");
 
@@ -19,7 +19,7 @@ pub const Scratch = extern struct {
     context: ?*wasmtime.Context,
 };
 
-/// What to make and to call. Lives in Python for the time of the run.
+/// What to make and to call, for the time of the run.
 pub const Plan = struct {
     engine: *wasmtime.Engine,
     template: *wasmtime.Template,
@@ -34,6 +34,7 @@ pub const Plan = struct {
     slots: []wasmtime.Slot,
     /// Asked at each epoch from the first on; null for a run that nothing interrupts.
     at_epoch: ?*const anyopaque,
+    at_epoch_data: ?*anyopaque,
 };
 
 pub const Failure = error{
@@ -70,7 +71,7 @@ pub const Store = struct {
         cause.* = api.instantiate(plan.template, context, &scratch.instance, &scratch.trap);
         if (cause.* != null or scratch.trap != null) return error.NotMade;
         if (plan.at_epoch) |callback| {
-            api.store_at_epoch(self.store, callback, null, null);
+            api.store_at_epoch(self.store, callback, plan.at_epoch_data, null);
             api.set_epoch_deadline(context, 1);
         }
         if (plan.has_memory) try find(scratch, "memory", &scratch.memory);
@@ -92,6 +93,14 @@ pub fn item_of(found: *Extern) *wasmtime.Item {
 
 fn find(scratch: *Scratch, name: []const u8, target: *Extern) Failure!void {
     if (!api.instance_export(scratch.context.?, &scratch.instance, name.ptr, name.len, target)) return error.NoExport;
+}
+
+/// A global of 32 bits.
+pub fn read(scratch: *Scratch, name: []const u8) Failure!u32 {
+    try find(scratch, name, &scratch.other);
+    var value: wasmtime.Value = .{ .kind = wasmtime.Value.kind_i32, .content = 0 };
+    api.global_get(scratch.context.?, item_of(&scratch.other), &value);
+    return @truncate(@as(u64, @bitCast(value.content)));
 }
 
 fn set(scratch: *Scratch, name: []const u8, target: *Extern, value: wasmtime.Value) Failure!void {

@@ -4,7 +4,6 @@
 const std = @import("std");
 const frames = @import("wasm_frame.zig");
 const Places = @import("places.zig").Places;
-const memory = &@import("memory.zig").core;
 
 const Failure = frames.Failure;
 const Frame = frames.Frame;
@@ -39,8 +38,7 @@ pub const Storage = struct {
 
     pub const Write = struct { key: Bytes, value: Bytes };
 
-    pub fn deinit(self: *Storage) void {
-        const allocator = memory.allocator();
+    pub fn deinit(self: *Storage, allocator: std.mem.Allocator) void {
         self.slots.deinit(allocator);
         self.places.deinit(allocator);
         self.written.deinit(allocator);
@@ -54,7 +52,7 @@ pub const Storage = struct {
             self.loads += 1;
             break :found .{ self.slots.items[place].value, gas };
         } else missed: {
-            const place = self.add(key) catch {
+            const place = self.add(frame.allocator, key) catch {
                 try frame.host.take_storage(frame);
                 return frame.host.load_through(frame, key_pointer, target);
             };
@@ -75,7 +73,7 @@ pub const Storage = struct {
         try frame.require_gas(cache_gas_left);
         const key = (try frame.word_bytes(key_pointer)).*;
         const value = (try frame.word_bytes(value_pointer)).*;
-        const place = self.place_to_write(key) catch {
+        const place = self.place_to_write(frame.allocator, key) catch {
             try frame.host.take_storage(frame);
             return frame.host.cache_through(frame, key_pointer, value_pointer);
         };
@@ -99,7 +97,7 @@ pub const Storage = struct {
     }
 
     fn store(self: *Storage, frame: *Frame, clears: bool) Failure!void {
-        const allocator = memory.allocator();
+        const allocator = frame.allocator;
         var changed = std.ArrayList(Write).initCapacity(allocator, self.written.items.len) catch {
             try frame.host.take_storage(frame);
             return frame.host.flush_through(frame, @intFromBool(clears));
@@ -120,9 +118,8 @@ pub const Storage = struct {
     }
 
     /// A new slot, whose value is to be set at once.
-    fn add(self: *Storage, key: Bytes) error{OutOfMemory}!u32 {
+    fn add(self: *Storage, allocator: std.mem.Allocator, key: Bytes) error{OutOfMemory}!u32 {
         if (self.slots.items.len == most_slots) return error.OutOfMemory;
-        const allocator = memory.allocator();
         try self.slots.ensureUnusedCapacity(allocator, 1);
         const place: u32 = @intCast(self.slots.items.len);
         try self.places.put(allocator, key, place);
@@ -131,9 +128,9 @@ pub const Storage = struct {
     }
 
     /// The slot of a key, with room to note that it was written.
-    fn place_to_write(self: *Storage, key: Bytes) error{OutOfMemory}!u32 {
-        try self.written.ensureUnusedCapacity(memory.allocator(), 1);
-        return self.places.get(key) orelse self.add(key);
+    fn place_to_write(self: *Storage, allocator: std.mem.Allocator, key: Bytes) error{OutOfMemory}!u32 {
+        try self.written.ensureUnusedCapacity(allocator, 1);
+        return self.places.get(key) orelse self.add(allocator, key);
     }
 };
 

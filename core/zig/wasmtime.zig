@@ -41,6 +41,10 @@ pub const Api = extern struct {
     set_epoch_deadline: *const fn (*Context, u64) callconv(.c) void,
     instantiate: *const fn (*const Template, *Context, *anyopaque, *?*Trap) callconv(.c) ?*Error,
     instance_export: *const fn (*Context, *const anyopaque, [*]const u8, usize, *anyopaque) callconv(.c) bool,
+    trap_code: *const fn (*const Trap, *u8) callconv(.c) bool,
+    trap_delete: *const fn (*Trap) callconv(.c) void,
+    error_new: *const fn ([*:0]const u8) callconv(.c) *Error,
+    error_delete: *const fn (*Error) callconv(.c) void,
     call: *const fn (*Context, *const Item, [*]Slot, usize, *?*Trap) callconv(.c) ?*Error,
 };
 

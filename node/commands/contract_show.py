@@ -5,9 +5,6 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from zevm.analysis.printable import printable
 from zevm.chain.zvm.price_table import PRICE_TABLES
@@ -69,34 +66,36 @@ def inspect(
         value = FIELDS[field](artifact)
         typer.echo(value if isinstance(value, str) else json.dumps(value, indent=2))
         return
-    console = Console()
     typer.echo(printable(f"{artifact.source}:{artifact.name}, {artifact.language}"))
     typer.echo(f"{len(artifact.deployed_bytecode):,} bytes stored, {len(artifact.bytecode):,} bytes of creation code")
-    _print_functions(console, artifact)
-    _print_storage(console, artifact)
+    _print_functions(artifact)
+    _print_storage(artifact)
     if artifact.module is not None:
         from zevm.node.commands.wasm import print_module
 
-        print_module(console, artifact.module, artifact.bytecode, PRICE_TABLES[schedule])
+        print_module(artifact.module, artifact.bytecode, PRICE_TABLES[schedule])
 
 
-def _print_functions(console: Console, artifact: Artifact) -> None:
+def _print_functions(artifact: Artifact) -> None:
     from zevm.contracts.calls import described, selector_of
+    from zevm.node.commands.tables import print_table
+
+    def row(entry: dict[str, Any]) -> tuple[str, str]:
+        return selector_of(entry).hex() if entry["type"] == "function" else "", printable(described(entry))
 
     if artifact.abi:
-        table = Table("selector", "ABI")
-        for entry in artifact.abi:
-            selector = selector_of(entry).hex() if entry["type"] == "function" else ""
-            table.add_row(selector, escape(printable(described(entry))))
-        console.print(table)
+        print_table(("selector", "ABI"), map(row, artifact.abi))
 
 
-def _print_storage(console: Console, artifact: Artifact) -> None:
-    layout = artifact.storage_layout
-    if layout and layout["storage"]:
-        table = Table("slot", "offset", "bytes", "name", "type")
-        for item in layout["storage"]:
-            kind = layout["types"][item["type"]]
-            place = str(item["slot"]), str(item["offset"]), kind["numberOfBytes"]
-            table.add_row(*place, escape(printable(item["label"])), escape(printable(kind["label"])))
-        console.print(table)
+def _print_storage(artifact: Artifact) -> None:
+    from zevm.node.commands.tables import print_table
+
+    layout = artifact.storage_layout or {}
+
+    def row(item: dict[str, Any]) -> tuple[str, ...]:
+        kind = layout["types"][item["type"]]
+        place = str(item["slot"]), str(item["offset"]), kind["numberOfBytes"]
+        return *place, printable(item["label"]), printable(kind["label"])
+
+    if layout.get("storage"):
+        print_table(("slot", "offset", "bytes", "name", "type"), map(row, layout["storage"]))

@@ -4,10 +4,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
+from zevm.analysis.printable import printable
 from zevm.chain.zvm.inspection import Inspection, deployment_price, inspect_module
 from zevm.chain.zvm.price_table import PriceTable
 from zevm.node.commands import wasm_call
@@ -39,20 +37,19 @@ def inspect(file: FileArgument, schedule: ScheduleOption = "zvm") -> None:
     """Show what a module imports, exports and costs, or which rule it breaks. Exit with code 1 for a refused module."""
     code, prices = read_module(file), price_table_of(schedule)
     found = inspect_module(code, prices)
-    console = Console()
-    console.print(f"{file}: {_verdict(found)}", highlight=False, soft_wrap=True, markup=False)
-    _print_parts(console, found)
+    typer.echo(printable(f"{file}: {_verdict(found)}"))
+    _print_parts(found)
     if found.init_payload is not None:
         typer.echo(f"constructor: called with {len(found.init_payload)} bytes")
     if found.refusal is not None:
         raise typer.Exit(1)
-    _print_price(console, code, prices)
+    _print_price(code, prices)
 
 
-def print_module(console: Console, module: bytes, creation: bytes, prices: PriceTable) -> None:
+def print_module(module: bytes, creation: bytes, prices: PriceTable) -> None:
     """Print a module's imports, exports and memory, and the price of its creation."""
-    _print_parts(console, inspect_module(module, prices))
-    _print_price(console, creation, prices)
+    _print_parts(inspect_module(module, prices))
+    _print_price(creation, prices)
 
 
 def _verdict(found: Inspection) -> str:
@@ -61,41 +58,44 @@ def _verdict(found: Inspection) -> str:
     return found.refusal.message + ("; its functions can still be run" if found.library else "")
 
 
-def _print_parts(console: Console, found: Inspection) -> None:
+def _print_parts(found: Inspection) -> None:
+    from zevm.node.commands.tables import print_table
+
     if found.imports:
-        table = Table("import", "type")
-        table.add_column("ink", justify="right")
-        for item in found.imports:
-            ink = "none such" if item.ink is None else f"{item.ink:,}"
-            table.add_row(escape(f"{item.module}.{item.name}"), _type(item.parameters, item.result), ink)
-        console.print(table)
+        rows = (
+            (f"{item.module}.{item.name}", _type(item.parameters, item.result), _ink(item.ink))
+            for item in found.imports
+        )
+        print_table(("import", "type", "ink"), rows, numbers=("ink",))
     if found.exports:
-        table = Table("export", "type")
-        for export in found.exports:
-            kind = _type(export.parameters, export.result) if export.kind == "function" else export.kind
-            table.add_row(escape(export.name), kind)
-        console.print(table)
+        kinds = (
+            _type(export.parameters, export.result) if export.kind == "function" else export.kind
+            for export in found.exports
+        )
+        print_table(("export", "type"), zip((export.name for export in found.exports), kinds, strict=True))
     if found.memory is not None:
         initial, maximum = found.memory.initial_pages, found.memory.maximum_pages
-        console.print(f"memory: {initial} to {maximum} pages of 64 KiB", highlight=False)
+        typer.echo(f"memory: {initial} to {maximum} pages of 64 KiB")
 
 
-def _print_price(console: Console, code: bytes, prices: PriceTable) -> None:
+def _ink(ink: int | None) -> str:
+    return "none such" if ink is None else f"{ink:,}"
+
+
+def _print_price(code: bytes, prices: PriceTable) -> None:
     from zevm.chain.rules.forks import LATEST_FORK
     from zevm.chain.rules.schedule import ForkSchedule
+    from zevm.node.commands.tables import print_table
 
     price = deployment_price(code, prices, ForkSchedule.default(1, LATEST_FORK).rules(0, 0))
-    table = Table("deployment")
-    table.add_column("gas", justify="right")
-    for name, gas in (
-        ("transaction", price.intrinsic),
-        ("activation", price.activation),
-        ("stored bytes", price.deposit),
-        ("together, without a constructor", price.total),
-        ("by the guide's rule of thumb", price.estimate),
-    ):
-        table.add_row(name, f"{gas:,}")
-    console.print(table)
+    rows = {
+        "transaction": price.intrinsic,
+        "activation": price.activation,
+        "stored bytes": price.deposit,
+        "together, without a constructor": price.total,
+        "by the guide's rule of thumb": price.estimate,
+    }
+    print_table(("deployment", "gas"), ((name, f"{gas:,}") for name, gas in rows.items()), numbers=("gas",))
 
 
 def _type(parameters: str, result: str) -> str:

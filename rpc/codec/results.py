@@ -3,14 +3,18 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-import orjson
-
 from zevm.chain.canonical.log_records import LogRecord
+from zevm.chain.tracing.encoded import Parts, use_up
 from zevm.chain.types import AccessListEntry, Authorization, Block, Header, Log, Receipt, Transaction, TransactionType
 from zevm.chain.types.block import Withdrawal
+from zevm.rpc.codec.hex_json import Fields, hex_json, shown
 from zevm.storage.primitives import Address, Hash32
 
 Json = dict[str, Any]
+
+SHORT_RECEIPT_LOGS = 64
+SHORT_RECEIPT_BYTES = 32 * 1024
+"""A receipt of more logs, or more data in them, is made into text in several steps."""
 
 
 def hexadecimal(value: bytes) -> str:
@@ -198,65 +202,102 @@ def log(
     }
 
 
-def log_record(record: LogRecord) -> Json:
-    """A log that a search has found."""
+def _log_record(record: LogRecord) -> Fields:
     log = record.log
     return {
-        "address": "0x" + log.address.hex(),
-        "topics": ["0x" + topic.hex() for topic in log.topics],
-        "data": "0x" + log.data.hex(),
-        "blockNumber": hex(record.block_number),
-        "transactionHash": "0x" + record.transaction_hash.hex(),
-        "transactionIndex": hex(record.transaction_index),
-        "blockHash": "0x" + record.block_hash.hex(),
-        "blockTimestamp": hex(record.block_timestamp),
-        "logIndex": hex(record.log_index),
+        "address": log.address,
+        "topics": log.topics,
+        "data": log.data,
+        "blockNumber": record.block_number,
+        "transactionHash": record.transaction_hash,
+        "transactionIndex": record.transaction_index,
+        "blockHash": record.block_hash,
+        "blockTimestamp": record.block_timestamp,
+        "logIndex": record.log_index,
         "removed": False,
     }
 
 
+def log_record(record: LogRecord) -> Json:
+    """A log that a search has found."""
+    found: Json = shown(_log_record(record))
+    return found
+
+
 def encoded_log_record(record: LogRecord) -> bytes:
     """The same as JSON."""
-    return orjson.dumps(log_record(record))
+    return hex_json(_log_record(record))
+
+
+def receipt_fields(
+    value: Receipt, container: Header, transaction: Transaction, transaction_index: int, first_log_index: int
+) -> Fields:
+    """A receipt, for hex_json. first_log_index: how many logs the block's earlier transactions have."""
+    transaction_hash = transaction.hash
+    place: Fields = {
+        "blockNumber": container.number,
+        "transactionHash": transaction_hash,
+        "transactionIndex": transaction_index,
+        "blockHash": container.hash,
+        "blockTimestamp": container.timestamp,
+    }
+    fields: Fields = {
+        "blockHash": container.hash,
+        "blockNumber": container.number,
+        "contractAddress": value.contract_address,
+        "cumulativeGasUsed": value.cumulative_gas_used,
+        "effectiveGasPrice": value.effective_gas_price,
+        "from": value.sender,
+        "gasUsed": value.gas_used,
+        "logs": [
+            {"address": log.address, "topics": log.topics, "data": log.data}
+            | place
+            | {"logIndex": first_log_index + position, "removed": False}
+            for position, log in enumerate(value.logs)
+        ],
+        "logsBloom": value.bloom,
+        "to": transaction.to,
+        "transactionHash": transaction_hash,
+        "transactionIndex": transaction_index,
+        "type": value.type,
+    }
+    if value.status is None:
+        fields["root"] = value.post_state
+    else:
+        fields["status"] = value.status
+    if value.blob_gas_used is not None:
+        fields["blobGasUsed"] = value.blob_gas_used
+        fields["blobGasPrice"] = value.blob_gas_price or 0
+    return fields
 
 
 def receipt(
     value: Receipt, container: Header, transaction: Transaction, transaction_index: int, first_log_index: int
 ) -> Json:
     """A receipt. first_log_index: how many logs the block's earlier transactions have."""
-    transaction_hash = transaction.hash
-    contract = value.contract_address
-    encoded: Json = {
-        "blockHash": "0x" + container.hash.hex(),
-        "blockNumber": hex(container.number),
-        "contractAddress": None if contract is None else "0x" + contract.hex(),
-        "cumulativeGasUsed": hex(value.cumulative_gas_used),
-        "effectiveGasPrice": hex(value.effective_gas_price),
-        "from": "0x" + value.sender.hex(),
-        "gasUsed": hex(value.gas_used),
-        "logs": [
-            log(item, container, transaction_hash, transaction_index, first_log_index + position)
-            for position, item in enumerate(value.logs)
-        ],
-        "logsBloom": "0x" + value.bloom.hex(),
-        "to": None if transaction.to is None else "0x" + transaction.to.hex(),
-        "transactionHash": "0x" + transaction_hash.hex(),
-        "transactionIndex": hex(transaction_index),
-        "type": hex(value.type),
-    }
-    if value.status is None:
-        encoded["root"] = optional_bytes(value.post_state)
-    else:
-        encoded["status"] = hex(value.status)
-    if value.blob_gas_used is not None:
-        encoded["blobGasUsed"] = hex(value.blob_gas_used)
-        encoded["blobGasPrice"] = hex(value.blob_gas_price or 0)
-    return encoded
+    made: Json = shown(receipt_fields(value, container, transaction, transaction_index, first_log_index))
+    return made
+
+
+def receipt_parts(fields: Fields, logs: Sequence[Log]) -> Parts:
+    """A receipt of these logs as JSON text: at once where it is short, else some of its values at a time."""
+    is_short = len(logs) <= SHORT_RECEIPT_LOGS and sum([len(log.data) for log in logs]) <= SHORT_RECEIPT_BYTES
+    return [hex_json(fields)] if is_short else use_up(shown(fields))
 
 
 def receipts(value: Block, items: Sequence[Receipt]) -> Iterator[Json]:
     """All receipts of a block in the form of eth_getBlockReceipts, one by one."""
+    return map(shown, _all_receipts(value, items))
+
+
+def encoded_receipts(value: Block, items: Sequence[Receipt]) -> Iterator[Parts]:
+    """The same as JSON text."""
+    for fields, item in zip(_all_receipts(value, items), items, strict=True):
+        yield receipt_parts(fields, item.logs)
+
+
+def _all_receipts(value: Block, items: Sequence[Receipt]) -> Iterator[Fields]:
     logs_before = 0
     for index, (item, transaction) in enumerate(zip(items, value.transactions, strict=True)):
-        yield receipt(item, value.header, transaction, index, logs_before)
+        yield receipt_fields(item, value.header, transaction, index, logs_before)
         logs_before += len(item.logs)

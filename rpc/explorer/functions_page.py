@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from zevm.analysis.known_contract import Entry
 from zevm.chain.types.selectors import signature_selector
 from zevm.contracts.abi_text import parse_signature, split_values
-from zevm.contracts.calls import input_types, output_types, selector_of, signature_of
+from zevm.contracts.calls import input_types, output_types, signature_of
 from zevm.contracts.errors import AbiTextError
 from zevm.rpc.explorer import formats
 from zevm.rpc.explorer.account_page import about
@@ -15,6 +15,8 @@ from zevm.rpc.explorer.labels import contract_at
 from zevm.rpc.explorer.names import address_named
 from zevm.rpc.explorer.page import Page, PageRequest, PageText
 from zevm.rpc.explorer.paging import paged
+from zevm.rpc.explorer.recovered import can_recover, recovered
+from zevm.rpc.methods.support.reading import code_of
 from zevm.storage.primitives import Address
 
 ACCOUNTS = 20
@@ -41,23 +43,29 @@ class Form:
 def functions(request: PageRequest) -> Page:
     """The functions of a contract; the one that the query names is called, or prepared to be sent.
 
+    ?recover=1 recovers those of an unknown one from its code.
+
     ?f=SIGNATURE&v0=..&v1=.. is one of the ABI, ?s=name(types)(types)&v=a,b or &v0=a&v1=b any, which do=write prepares.
     &value= is in ETH.
     """
     text, address = request.text(), address_named(request.arguments[0])
-    contract = contract_at(request.services, address)
-    entries = [] if contract is None else list(contract.functions.values())
-    reading = [entry for entry in entries if _reads(entry)]
-    writing = [entry for entry in entries if not _reads(entry)]
+    contract, code = contract_at(request.services, address), code_of(request.services.chain.head.state, address)
+    can_be_recovered = contract is None and can_recover(code)
+    is_recovered = can_be_recovered and "recover" in request.query
+    known = contract.functions if contract is not None else recovered(request, code) if is_recovered else {}
+    reading = [(selector, entry) for selector, entry in known.items() if _reads(entry)]
+    writing = [(selector, entry) for selector, entry in known.items() if not _reads(entry)]
     path = f"/address/{formats.address(address)}/read"
     reads, pager = paged(request, len(reading), path)
     writes, write_pager = paged(request, len(writing), path, "writes", "#writes")
     typed = request.query.get("s", "").strip()
     values = about(request, address, "read") | {
-        "forms": [_form(request, address, entry, text) for entry in reading[reads.start : reads.stop]],
+        "is_recovered": is_recovered,
+        "can_be_recovered": can_be_recovered,
+        "forms": [_form(request, address, *each, text) for each in reading[reads.start : reads.stop]],
         "pager": pager,
         "page": reads.start // request.rows,
-        "write_forms": [_form(request, address, entry, text) for entry in writing[writes.start : writes.stop]],
+        "write_forms": [_form(request, address, *each, text) for each in writing[writes.start : writes.stop]],
         "write_pager": write_pager,
         "write_page": writes.start // request.rows,
         "typed": text.of(typed),
@@ -75,7 +83,7 @@ def _reads(entry: Entry) -> bool:
     return entry.get("stateMutability") in _READING
 
 
-def _form(request: PageRequest, address: Address, entry: Entry, text: PageText) -> Form:
+def _form(request: PageRequest, address: Address, selector: bytes, entry: Entry, text: PageText) -> Form:
     """A function of the ABI, and its result if the query names it."""
     signature, types, results = signature_of(entry), input_types(entry), output_types(entry)
     is_wanted = request.query.get("f") == signature
@@ -84,7 +92,7 @@ def _form(request: PageRequest, address: Address, entry: Entry, text: PageText) 
     labels = [text.of(f"{name} {kind}".strip()) for name, kind in zip(_names(entry, "inputs"), types, strict=True)]
     result = None
     if is_wanted:
-        function = Function(selector_of(entry), types, results, _names(entry, "outputs"))
+        function = Function(selector, types, results, _names(entry, "outputs"))
         if _reads(entry):
             result = called(request, address, function, given, text)
         else:

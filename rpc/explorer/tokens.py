@@ -18,6 +18,7 @@ from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.interface import CallRequest
 from zevm.rpc.methods.support.token_slots import BALANCE_OF
 from zevm.rpc.services import Services
+from zevm.storage.errors import OriginError
 from zevm.storage.keccak import keccak256
 from zevm.storage.primitives import Address
 
@@ -113,7 +114,8 @@ def transfers(services: Services, token: Address, most: int, deadline: Deadline)
                 break
             span = max(1, span // 8)
             continue
-        except ExecutionTimeoutError:
+        except (ExecutionTimeoutError, OriginError):
+            # the node of a forked chain may refuse a range: what was found by then is shown
             break
         for record in list(reversed(found))[: most - count]:
             accounts.update(dict.fromkeys(_ends(record)))

@@ -4,7 +4,7 @@ They are named by their block's hash: what a reorganisation or a revert has remo
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from zevm.chain.canonical.log_records import RECENT_BLOCKS, LogRecord
 
@@ -34,6 +34,11 @@ class EncodedLogs:
     def held_bytes(self) -> int:
         """Bytes of the kept logs."""
         return self._young_bytes + self._old_bytes
+
+    def all_encoded(self, records: Iterable[LogRecord], head_number: int) -> list[bytes]:
+        """Found logs as JSON. head_number: of the chain that was searched."""
+        young, encoded = self._young, self.encoded
+        return [young.get((record.block_hash, record.log_index)) or encoded(record, head_number) for record in records]
 
     def encoded(self, record: LogRecord, head_number: int) -> bytes:
         """A found log as JSON. head_number: of the chain that was searched."""

@@ -59,6 +59,8 @@ class Listeners(Generic[Listener]):
     def hears(self, event: Event | RpcEvent) -> bool:
         """Whether an event may concern a listener, without a look into the event."""
         by_key = self._by_key
+        if not by_key:
+            return False
         if isinstance(event, HeadChanged | HeadEvent):
             return len(by_key) > (Interest.TRANSACTIONS in by_key)
         return isinstance(event, TransactionAdded | TransactionEvent) and Interest.TRANSACTIONS in by_key

@@ -1,8 +1,9 @@
-"""forge verify-contract and hardhat verify against the node: the sources are kept, and wrong ones are refused."""
+"""forge verify-contract, as the documents have it, and hardhat verify: sources are kept, and wrong ones refused."""
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,8 @@ from urllib.request import Request, urlopen
 import pytest
 
 from testing.forked import ForkedNode
-from testing.node_process import NodeProcess, node_environment, zevm_command
+from testing.node_process import ROOT, NodeProcess, node_environment, zevm_command
+from tests.clients.document_blocks import blocks_of
 from tests.clients.tools import ACCOUNTS, BIN, CLIENTS, EXAMPLES, KEYS, run_tool
 
 SOLC = CLIENTS / "bin" / "solc"
@@ -39,7 +41,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, version: str) -> Path:
     (root / "src").mkdir(parents=True)
     shutil.copy(EXAMPLES / "src" / "Counter.sol", root / "src")
     (root / "foundry.toml").write_text(
-        f'[profile.default]\nsolc = "{SOLC}"\nevm_version = "osaka"\noptimizer = true\noffline = true\n'
+        f'[profile.default]\nsolc = "{version}"\nevm_version = "osaka"\noptimizer = true\noffline = true\n'
         "auto_detect_remappings = false\ncache = false\nlibs = []\n"
     )
     return root
@@ -73,33 +75,41 @@ def deployed(project: Path, node: NodeProcess, number: int) -> str:
     return str(json.loads(out[out.index("{") : out.rindex("}") + 1])["deployedTo"])
 
 
-def verify(project: Path, address: str, version: str, *options: str, check: bool = True) -> str:
-    return forge(
-        project, "verify-contract", address, "src/Counter.sol:Counter", "--chain", "31337", "--watch",
-        "--compiler-version", version, "--constructor-args", f"0x{5:064x}", *options, check=check,
+def documented(document: str) -> list[str]:
+    """The commands of a document that it leaves to this file."""
+    blocks = [block for block in blocks_of(ROOT / document) if Path(__file__).name in (block.reason or "")]
+    return [line for block in blocks for line in block.text.splitlines()]
+
+
+def follow(command: str, address: str, project: Path, node: NodeProcess, *, check: bool = True) -> str:
+    """What a command of a document tells, in a shell as README prepares it."""
+    finished = run_tool(
+        "bash", "-c", command.replace("http://127.0.0.1:8545", node.url), cwd=project, check=check,
+        timeout_seconds=TIME_SECONDS, HOME=str(project.parent), ADDRESS=address, ETH_RPC_URL=node.url,
+        PATH=f"{BIN}{os.pathsep}{os.environ['PATH']}",
     )  # fmt: skip
+    return finished.stdout + finished.stderr
 
 
-def test_forge_verifies_by_etherscans_and_sourcifys_interface(
-    project: Path, verifying: NodeProcess, version: str
-) -> None:
+def test_forge_verifies_by_the_commands_of_the_documents(project: Path, verifying: NodeProcess) -> None:
+    (of_readme,) = documented("README.md")
+    by_etherscan, by_sourcify = documented("docs/explorer.md")
     address = deployed(project, verifying, 5)
     source = project / "src" / "Counter.sol"
     right = source.read_text()
-    etherscan = ("--verifier", "custom", "--verifier-url", f"{verifying.url}/api")
     source.write_text(right.replace("LIMIT = 1_000_000", "LIMIT = 1_000_001"))
-    refused = verify(project, address, version, *etherscan, check=False)
+    refused = follow(by_etherscan, address, project, verifying, check=False)
     assert "Unable to verify" in refused
     assert "Counter compiles to other code than the account has" in refused
     assert "LIMIT" not in page(verifying, f"/address/{address}/source")
 
     source.write_text(right + "\n// a comment changes the hash of the metadata alone\n")
-    assert "Contract successfully verified" in verify(project, address, version, *etherscan)
+    assert "Contract successfully verified" in follow(of_readme, address, project, verifying)
     shown = page(verifying, f"/address/{address}/source")
     assert "a comment changes the hash" in shown
     assert "match without metadata" in shown
-    sourcify = ("--verifier", "sourcify", "--verifier-url", f"{verifying.url}/")
-    assert "successfully verified" in verify(project, address, version, *sourcify), "no exact match: it may be better"
+    told = follow(by_sourcify, address, project, verifying)
+    assert "successfully verified" in told, "no exact match: it may be better"
 
     other = "0x" + "c1" * 20
     with verifying.connect() as rpc:

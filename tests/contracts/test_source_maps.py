@@ -132,7 +132,7 @@ def in_code(built: Artifact) -> tuple[SourceMap, list[tuple[int, int]]]:
 
 @pytest.mark.lengthy
 def test_each_byte_of_a_zig_contracts_code_has_a_place() -> None:
-    built = artifact(PRICES)
+    built = artifact(PRICES, source_map=True)
     found, bodies = in_code(built)
     assert built.debug_module is not None
     names = function_names(built.debug_module)
@@ -147,7 +147,7 @@ def test_each_byte_of_a_zig_contracts_code_has_a_place() -> None:
 
 
 def test_lines_and_inlined_calls_of_a_zig_contract_are_those_of_its_source() -> None:
-    found, bodies = in_code(artifact(PRICES))
+    found, bodies = in_code(artifact(PRICES, source_map=True))
     frames = {found.frames(offset) for start, stop in bodies for offset in range(start, stop)}
     mine = {place for chain in frames for place in chain if place.file == "contract.zig"}
     assert {place.function for place in mine} == {"contract.Prices.set", "contract.Prices.doubled"}
@@ -330,7 +330,7 @@ def test_forges_artifacts_have_a_map_by_the_sources_that_were_compiled(tmp_path:
 
 
 def test_an_artifact_keeps_its_map_in_its_file(tmp_path: Path) -> None:
-    built = artifact(PRICES)
+    built = artifact(PRICES, source_map=True)
     path = built.write(tmp_path)
     read = load_artifact(path)
     assert read.source_map == built.source_map
@@ -353,7 +353,7 @@ def test_a_panic_of_a_zig_contract_is_at_its_line() -> None:
     data = selector("set(uint256)") + (2**255).to_bytes(32, "big")
     outcome = running(PRICES).call(request_to(CONTRACT, data), tracer=tracer)
     assert outcome.output == panic(0x11)
-    found, _ = in_code(artifact(PRICES))
+    found, _ = in_code(artifact(PRICES, source_map=True))
     places = [place for offset in tracer.offsets for place in found.frames(offset)]
     mine = [place for place in places if place.file == "contract.zig"]
     assert mine == [

@@ -15,9 +15,9 @@ PANIC = bytes.fromhex("4e487b71")
 
 
 @cache
-def artifact(source: str) -> Artifact:
+def artifact(source: str, *, source_map: bool = False) -> Artifact:
     """The artifact of a source. Raises BuildError with the compiler's text."""
-    return compile_zig(source, "contract", BuildOptions(cache=CACHE))
+    return compile_zig(source, "contract", BuildOptions(cache=CACHE, source_map=source_map))
 
 
 def compiled(source: str) -> bytes:

@@ -123,31 +123,40 @@ class CountingState(BlockState):
     __slots__ = ("asked",)
 
     def __init__(self, reader: MemoryReader) -> None:
-        self.asked = {"is_warm_slot": 0, "get_storage": 0}
+        self.asked = {"is_warm_slot": 0, "first_storage": 0, "get_storage": 0}
         super().__init__(reader)
 
     def is_warm_slot(self, address: Address, slot: int) -> bool:
         self.asked["is_warm_slot"] += 1
         return super().is_warm_slot(address, slot)
 
+    def first_storage(self, address: Address, slot: int) -> tuple[int, bool]:
+        self.asked["first_storage"] += 1
+        return super().first_storage(address, slot)
+
     def get_storage(self, address: Address, slot: int) -> int:
         self.asked["get_storage"] += 1
         return super().get_storage(address, slot)
 
 
-def test_a_cold_slot_is_one_question_with_an_access_list_too() -> None:
+@pytest.mark.parametrize("stored", [{9: 1}, {}])
+def test_a_cold_slot_is_one_question_with_an_access_list_too(stored: dict[int, int]) -> None:
     code = assemble("1 SLOAD 2 SLOAD ADD 3 SSTORE 1 SLOAD POP")
     listed = (AccessListEntry(Address(CONTRACT), (bytes(31) + b"\x01", bytes(31) + b"\x03")),)
     gas = {}
     for entries in ((), listed):
-        accounts = {Address(SENDER): MemoryAccount(balance=ETHER), Address(CONTRACT): MemoryAccount(code=code)}
+        accounts = {
+            Address(SENDER): MemoryAccount(balance=ETHER),
+            Address(CONTRACT): MemoryAccount(code=code, storage=stored),
+        }
         request = CallRequest(sender=SENDER, to=CONTRACT, access_list=entries)
         used = []
         for chosen in (Engine.NATIVE, Engine.PY_EVM):
             state = CountingState(MemoryReader(accounts))
             used.append(Executor(environment_of(Fork.OSAKA, engine=chosen), state).call(request).gas_used)
             if chosen is Engine.NATIVE:
-                assert state.asked == {"is_warm_slot": 0, "get_storage": 3}
+                # of an account without storage the first one tells
+                assert state.asked == {"is_warm_slot": 0, "first_storage": 1, "get_storage": 2 * len(stored)}
         assert used[0] == used[1]
         gas[bool(entries)] = used[0]
     # two slots and an address are paid for in advance (EIP-2930)

@@ -145,6 +145,9 @@ class _Machine:
     def __init__(self) -> None:
         self.precompiles: dict[Address, object] = {}
 
+    def runs_in_core(self, _: object) -> bool:
+        return False
+
 
 def test_a_deadline_ends_a_call() -> None:
     reader = MemoryReader({Address(CONTRACT): MemoryAccount(code=LOOP)})

@@ -18,6 +18,7 @@ ALL = (*ENGINES, "eth_abi", "eth_account")
 """And what only encodes values or signs."""
 SETTINGS = ("pydantic_settings", "zevm.node.settings")
 """And what only the settings need, which a node has and most commands do not."""
+TABLES = "rich.table"
 NONE_OF = (*ALL, *SETTINGS)
 NOBODY = "--rpc http://127.0.0.1:9"
 ADDRESS = "0x" + "11" * 20
@@ -37,8 +38,8 @@ COMMANDS: dict[str, tuple[int, tuple[str, ...]]] = {
     "contract --help": (0, NONE_OF),
     "contract new box": (0, NONE_OF),
     "contract abi Counter": (0, NONE_OF),
-    f"contract call {ADDRESS} get() {NOBODY}": (1, (*ENGINES, *SETTINGS)),
-    f"wasm call {ADDRESS} get() {NOBODY}": (1, (*ENGINES, *SETTINGS)),
+    f"contract call {ADDRESS} get() {NOBODY}": (1, (*ENGINES, *SETTINGS, TABLES)),
+    f"wasm call {ADDRESS} get() {NOBODY}": (1, (*ENGINES, *SETTINGS, TABLES)),
     f"zns resolve a.ghost {NOBODY}": (1, (*NONE_OF, "zevm.node.wallet")),
     "wasm inspect module.wasm": (0, (PY_EVM, "fastapi", "uvicorn", *SETTINGS)),
 }

@@ -195,3 +195,19 @@ def fastest(call, times=5):
         call()
         durations.append(time.thread_time() - begin)
     return min(durations)
+
+
+def test_a_side_block_that_becomes_canonical_is_none_any_more(database: Database) -> None:
+    block = toy_block(1, grow(database, 1)[0].hash)
+    arguments = {"number": 1, "block_hash": block.hash, "transaction_hashes": (), "log_keys": ()}
+    removal = (schema.side_key(1, block.hash), None)
+    batch = Batch()
+    database.ledger.append(batch, **arguments)
+    assert removal not in batch.operations
+    batch = Batch()
+    database.ledger.put_side(batch, number=1, block_hash=block.hash, update=b"update")
+    database.write(batch)
+    for ledger in (database.ledger, Ledger(database.store)):
+        batch = Batch()
+        ledger.append(batch, **arguments)
+        assert removal in batch.operations

@@ -477,3 +477,43 @@ def test_written_nodes_of_a_later_state_are_made_again_from_the_records() -> Non
     history.check_past()
     assert history.states.root() != EMPTY_ROOT
     assert history.store.get(history_key(account_key(b"a".ljust(20, b"\x00")), 3)) is None
+
+
+def asked_keys(history: Behind, monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """The keys that the store is asked for from now on."""
+    asked: list[bytes] = []
+    get = history.store.get
+
+    def noted(key: bytes) -> bytes | None:
+        asked.append(key)
+        return get(key)
+
+    monkeypatch.setattr(history.store, "get", noted)
+    return asked
+
+
+def test_nodes_that_were_written_last_are_found_without_the_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    history = Behind(limits=NodeLimits(states=2, entries=20, blocks=1 << 20))
+    names = [chr(97 + number) for number in range(26)]
+    history.grow(account_diff(**dict.fromkeys(names, 1)))
+    for balance in range(2, 9):
+        history.grow(account_diff(a=balance))
+    assert Written.read(history.store) is not None
+    asked = asked_keys(history, monkeypatch)
+    history.grow(account_diff(**dict.fromkeys(names, 2)))
+    assert asked
+    assert not [key for key in asked if key[:1] in (STATE_NODE.prefix, SLOT_NODE.prefix)]
+    history.check_all()
+
+
+def test_a_version_beyond_all_others_is_not_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    history = grown(1, 2, 3)
+    history.restart()
+    asked = asked_keys(history, monkeypatch)
+    history.grow(account_diff(a=9))
+    assert asked
+    assert not [key for key in asked if key.startswith(UNDO.prefix)]
+    history.rewind(2)
+    history.grow(account_diff(a=10))
+    assert [key for key in asked if key.startswith(UNDO.prefix)], "another one may have been there"
+    history.check_all()

@@ -18,7 +18,8 @@ from rich.table import Table
 from verification.conformance.outcome import Shortfall, SuiteResult
 from verification.conformance.state_fixtures import Case, load_cases, run_case, state_before
 from zevm.chain.rules.forks import Fork
-from zevm.chain.vm.frame import WasmMachine
+from zevm.chain.vm.execution_state import Codes
+from zevm.chain.vm.frame import CoreWasm, TransactionContext, WasmMachine
 from zevm.chain.zvm.machine import ZvmMachine
 from zevm.chain.zvm.precompiles import ARBWASM_ADDRESS, LIBRARY_ADDRESS
 
@@ -78,6 +79,11 @@ class WatchedMachine(ZvmMachine):
         found = super().claims(code)
         self.has_claimed = self.has_claimed or found
         return found
+
+    def lend(self, context: TransactionContext, state: Codes) -> CoreWasm:
+        """As ZvmMachine, for code that the core has found to be the machine's."""
+        self.has_claimed = True
+        return super().lend(context, state)
 
 
 def reasons_of(case: Case) -> tuple[str, ...]:

@@ -3,7 +3,8 @@
     python -m verification.wasm.hosts --programs 10000 --seed 1
 
 A contract is a sequence of host calls, with pointers and lengths at the edges of its memory and beyond, and of steps
-that change or grow the memory. It calls itself, a contract that writes, and one that reverts; some have too little gas.
+that change or grow the memory. It calls itself, contracts of the EVM that call it, one that writes, and one that
+reverts; some have too little gas.
 Ends with 1 where a run differs, and prints the program's seed.
 """
 
@@ -27,15 +28,22 @@ from zevm.chain.vm.engines.engine import Engine
 from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.interface import CallRequest, Outcome
-from zevm.chain.zvm.host_table import HOST_FUNCTIONS, HostFunction
+from zevm.chain.zvm.host_table import ALL_HOST_FUNCTIONS, HostFunction
 from zevm.chain.zvm.machine import ZvmMachine
 from zevm.core import CORE
 from zevm.storage.primitives import Address
 
-SENDER, CONTRACT, WRITER, WALL = (Address(bytes((byte,)) * 20) for byte in (0x11, 0x33, 0x44, 0x55))
+SENDER, CONTRACT, WRITER, WALL, RELAY, PROXY = (
+    Address(bytes((byte,)) * 20) for byte in (0x11, 0x33, 0x44, 0x55, 0x66, 0x77)
+)
 WRITER_CODE = bytes.fromhex("5f35600155602035600255363f60205260405ff3")
 """EVM code: writes two words of its call data to slots, and returns a hash."""
 WALL_CODE = bytes.fromhex("63deadbeef5f526004601cfd")
+_FORWARD = "365f5f37{}73" + CONTRACT.hex() + "5a{}3d5f5f3e3d5ff3"
+RELAY_CODE = bytes.fromhex(_FORWARD.format("5f5f365f5f", "f1"))
+"""EVM code: calls the contract with its own call data, and returns what comes back."""
+PROXY_CODE = bytes.fromhex(_FORWARD.format("5f5f365f", "f4"))
+"""The same by DELEGATECALL."""
 PAGE = 65_536
 STEPS = 24
 TABLES = ("zvm", "stylus", "covenant")
@@ -61,8 +69,8 @@ class Program(NamedTuple):
 def program_of(seed: int) -> Program:
     """The program with a seed."""
     random = Random(seed)
-    names = [key for key in HOST_FUNCTIONS if key[1] not in ("selfdestruct", "exit_early")]
-    ending = [key for key in HOST_FUNCTIONS if key[1] in ("selfdestruct", "exit_early")]
+    names = [key for key in ALL_HOST_FUNCTIONS if key[1] not in ("selfdestruct", "exit_early")]
+    ending = [key for key in ALL_HOST_FUNCTIONS if key[1] in ("selfdestruct", "exit_early")]
     favourites = [key for key in names if key[1].startswith("storage")]
     used: dict[tuple[str, str], None] = {}
     steps = []
@@ -89,8 +97,8 @@ def program_of(seed: int) -> Program:
 
 
 def _module(random: Random, used: dict[tuple[str, str], None], steps: Sequence[str]) -> bytes:
-    imports = " ".join(import_of(key, HOST_FUNCTIONS[key]) for key in used)
-    addresses = b"".join(random.choice((CONTRACT, WRITER, WALL, SENDER)) + bytes(12) for _ in range(8))
+    imports = " ".join(import_of(key, ALL_HOST_FUNCTIONS[key]) for key in used)
+    addresses = b"".join(random.choice((CONTRACT, WRITER, WALL, SENDER, RELAY, PROXY)) + bytes(12) for _ in range(8))
     words = b"".join(_word(random) for _ in range(16))
     text = f"""(module {imports} (memory (export "memory") 1 4)
       (data (i32.const {_ADDRESSES}) "{_escaped(addresses)}") (data (i32.const {_WORDS}) "{_escaped(words)}")
@@ -126,7 +134,7 @@ def _memory_step(random: Random) -> str:
 
 
 def _host_call(random: Random, key: tuple[str, str]) -> str:
-    row = HOST_FUNCTIONS[key]
+    row = ALL_HOST_FUNCTIONS[key]
     values = " ".join(f"({_TYPES[kind]}.const {_argument(random, kind)})" for kind in row.parameters)
     call = f"(call ${key[1]} {values})"
     if not row.result:
@@ -149,7 +157,7 @@ def _argument(random: Random, kind: str) -> int:
 
 @cache
 def _environment(table: str, engine: Engine) -> BlockEnvironment:
-    return replace(environment_of(Fork.OSAKA), wasm_machine=ZvmMachine(table), engine=engine)
+    return replace(environment_of(Fork.OSAKA), wasm_machine=ZvmMachine(table, console=True), engine=engine)
 
 
 def run(program: Program, engine: Engine) -> tuple[Outcome, object]:
@@ -159,6 +167,8 @@ def run(program: Program, engine: Engine) -> tuple[Outcome, object]:
         CONTRACT: MemoryAccount(nonce=1, balance=5, code=program.code, storage={0: 7, 1: 1}),
         WRITER: MemoryAccount(nonce=1, code=WRITER_CODE),
         WALL: MemoryAccount(nonce=1, code=WALL_CODE),
+        RELAY: MemoryAccount(nonce=1, code=RELAY_CODE),
+        PROXY: MemoryAccount(nonce=1, code=PROXY_CODE, storage={1: 3}),
     }
     state = BlockState(MemoryReader(accounts))
     request = CallRequest(SENDER, CONTRACT, gas_limit=program.gas_limit, data=program.data, value=program.value)

@@ -88,11 +88,11 @@ def outcome_of(chain: Chain) -> Replay:
 
 
 def count_ends(counts: Counter[str]) -> None:
-    """Count how the runs of this process end."""
+    """Count how the runs of this process end that frames in Python make."""
 
     def run_counted(*arguments: Any, **options: Any) -> RunResult:
         result = run(*arguments, **options)
-        counts[f"runs {result.end.value}"] += 1
+        counts[f"runs in Python {result.end.value}"] += 1
         return result
 
     execution.run = run_counted  # type: ignore[attr-defined]

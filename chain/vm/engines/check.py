@@ -27,11 +27,8 @@ def run_with_both_hosts(
     ending = py_evm.run(frames, evm_state, message, context)
     found = NativeRun(ending, context.spare_gas, state.effects_since(checkpoint))
     state.discard(checkpoint)
-    context.spare_gas, context.wasm_scope, context.has_native_hosts = spare_gas, scope, False
-    try:
-        return run_on_both(frames, evm_state, message, context, found)
-    finally:
-        context.has_native_hosts = True
+    context.spare_gas, context.wasm_scope = spare_gas, scope
+    return run_on_both(frames, evm_state, message, context, found)
 
 
 def run_on_both(
@@ -44,7 +41,11 @@ def run_on_both(
     state = evm_state.block_state
     checkpoint = state.record()
     native_console = context.take_console()
-    ending = py_evm.run(frames, evm_state, message, context)
+    has_native_hosts, context.has_native_hosts = context.has_native_hosts, False
+    try:
+        ending = py_evm.run(frames, evm_state, message, context)
+    finally:
+        context.has_native_hosts = has_native_hosts
     reference = NativeRun(ending, context.spare_gas, state.effects_since(checkpoint))
     differences = [*differences_of(found, reference)]
     if native_console != context.console:

@@ -10,7 +10,7 @@ from zevm.chain.types import Log
 from zevm.chain.vm.engines.ending import Ending
 from zevm.chain.vm.execution_state import Effects
 from zevm.chain.vm.faults import MemoryWordsError, describe_fault
-from zevm.chain.vm.frame import UNLIMITED_GAS, UNLIMITED_WORDS, Frame, Precompile, TransactionContext
+from zevm.chain.vm.frame import UNLIMITED_GAS, UNLIMITED_WORDS, CoreWasm, Frame, Precompile, TransactionContext
 from zevm.chain.vm.interface import VmError, VmErrorKind
 from zevm.chain.vm.message import NOBODY, Message
 from zevm.chain.vm.py_evm_state import PyEvmState
@@ -46,6 +46,9 @@ _STATUSES: tuple[VmErrorKind | None, ...] = (
     VmErrorKind.PRECOMPILE,
     VmErrorKind.PRECOMPILE_INPUT_LENGTH,
     VmErrorKind.OUT_OF_MEMORY,
+    VmErrorKind.TRAP,
+    VmErrorKind.OUT_OF_STACK,
+    VmErrorKind.CALL_DATA_SIZE,
 )
 """The order of Status in core/zig/host.zig; None for success."""
 _STATUS_OF = {kind: status for status, kind in enumerate(_STATUSES)}
@@ -60,14 +63,19 @@ class NativeRun(NamedTuple):
 
 
 def takes(evm_state: PyEvmState, message: Message, context: TransactionContext) -> bool:
-    """Whether the core may try the message: it has no tracer, its state no listener, and its code is the EVM's."""
-    machine = context.wasm_machine
+    """Whether the core may try the message: it has no tracer, its state no listener, and its code is the core's."""
     return (
         context.tracer is None
         and evm_state.block_state.observer is None
         and message.gas < GAS_LIMIT
-        and (machine is None or not machine.claims(message.code))
+        and takes_code(context, message.code, is_create=message.is_create)
     )
+
+
+def takes_code(context: TransactionContext, code: bytes, *, is_create: bool) -> bool:
+    """Whether code is not another machine's, or a contract of it that the core runs."""
+    machine = context.wasm_machine
+    return machine is None or not machine.claims(code) or (not is_create and machine.runs_in_core(context))
 
 
 def precompile_entries(
@@ -92,10 +100,11 @@ def precompile_entries(
 class Helper:
     """The answers to the core's questions that the state has not (core/zig/host_objects.zig)."""
 
-    __slots__ = ("_context", "_evm_state", "_frames", "block_hash", "look")
+    __slots__ = ("_context", "_evm_state", "_frames", "_wasm", "block_hash", "look")
 
     def __init__(self, frames: type[Frame], evm_state: PyEvmState, context: TransactionContext) -> None:
         self._frames, self._evm_state, self._context = frames, evm_state, context
+        self._wasm: CoreWasm | None = None
         self.look = context.check_deadline
         self.block_hash = evm_state.get_ancestor_hash
 
@@ -118,6 +127,28 @@ class Helper:
             return _STATUS_OF[error.kind], frame.gas_left, frame.output, error.message
         return 0, frame.gas_left, bytes(frame.output), ""
 
+    def wasm_terms(self) -> tuple[bytes, int, bool] | None:
+        """How WebAssembly runs, before its first program is asked for; None where Python has to run it."""
+        machine = self._context.wasm_machine
+        if machine is None or not machine.runs_in_core(self._context):
+            return None
+        self._wasm = machine.lend(self._context, self._evm_state.block_state)
+        return self._wasm.terms()
+
+    def wasm_program(self, address: Address) -> tuple[object, tuple[object, ...]] | None:
+        """The compiled WebAssembly code of an account; None where Python has to run it."""
+        return None if self._wasm is None else self._wasm.program(address)
+
+    def print(self, text: bytes) -> None:
+        """A line that a WebAssembly contract prints."""
+        if self._wasm is not None:
+            self._wasm.print(text)
+
+    def close(self) -> None:
+        """The run has ended, however it did."""
+        if self._wasm is not None:
+            self._wasm.close()
+
     def bound(self, size: int, most: int) -> None:
         """See Deadline.bound."""
         if self._context.deadline is not None:
@@ -130,13 +161,17 @@ def run(frames: type[Frame], evm_state: PyEvmState, message: Message, context: T
     Raises what the state and the deadline raise.
     """
     assert CORE.library is not None
-    found = CORE.library.run_message(
-        evm_state.block_state,
-        Helper(frames, evm_state, context),
-        block_fields(evm_state, context),
-        transaction_fields(evm_state, context),
-        _message(message),
-    )
+    helper = Helper(frames, evm_state, context)
+    try:
+        found = CORE.library.run_message(
+            evm_state.block_state,
+            helper,
+            block_fields(evm_state, context),
+            transaction_fields(evm_state, context),
+            _message(message),
+        )
+    finally:
+        helper.close()
     if found is None:
         context.take_console()
         return None
@@ -146,7 +181,13 @@ def run(frames: type[Frame], evm_state: PyEvmState, message: Message, context: T
 
 
 def block_fields(evm_state: PyEvmState, context: TransactionContext) -> tuple[Any, ...]:
-    """The block as core/zig/run_objects.zig reads it."""
+    """The block as core/zig/run_objects.zig reads it; made once for a state, whose fees are settled before."""
+    if evm_state.block_fields is None:
+        evm_state.block_fields = _block_fields(evm_state, context)
+    return evm_state.block_fields
+
+
+def _block_fields(evm_state: PyEvmState, context: TransactionContext) -> tuple[Any, ...]:
     return (
         evm_state.fork,
         evm_state.coinbase,
@@ -198,10 +239,15 @@ def error_of(frames: type[Frame], status: int, detail: Any) -> VmError | None:
     kind = _STATUSES[status]
     if kind is None:
         return None
+    if isinstance(detail, str) and kind is not VmErrorKind.OUT_OF_GAS:
+        # the whole text, of a precompile or of WebAssembly
+        return VmError(kind, detail or kind.value)
+    if kind is VmErrorKind.REVERT:
+        return VmError(kind, kind.value, detail)
     text = _TEXTS.get(kind)
     if text is not None:
         return VmError(kind, text(frames, detail))
-    return VmError(kind, detail if isinstance(detail, str) and detail else kind.value)
+    return VmError(kind, kind.value)
 
 
 def _opcode_text(frames: type[Frame], opcode: int) -> str:

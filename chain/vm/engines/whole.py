@@ -1,7 +1,7 @@
 """A transaction or a call as a whole on the core, from the purchase of its gas to its settlement: one call.
 
 The reference is chain/vm/transition.py, in Python, which goes on where the core refuses, where a tracer or an observer
-has to watch it live, and where WebAssembly runs. The check mode runs both.
+has to watch it live, and where WebAssembly is deployed. The check mode runs both.
 """
 
 from collections.abc import Callable
@@ -76,16 +76,17 @@ class _Finished(NamedTuple):
 
 
 def _takes(transaction: TransactionEnvironment, evm_state: PyEvmState, context: TransactionContext) -> bool:
-    """Whether the core may try: no tracer or observer watches live, and the code is not seen to be WebAssembly's."""
+    """Whether the core may try: no tracer or observer watches live, and the code is not seen to be Python's alone."""
     if context.engine is Engine.PY_EVM or (context.tracer is not None and recording_of(context.tracer) is None):
         return False
-    state, machine = evm_state.block_state, context.wasm_machine
+    state = evm_state.block_state
     if (state.observer is not None and state.observer.hears_live) or transaction.gas_limit >= native.GAS_LIMIT:
         return False
-    if machine is None:
+    if context.wasm_machine is None:
         return True
+    is_create = transaction.to is None
     code = transaction.data if transaction.to is None else evm_state.get_code(transaction.to)
-    return not machine.claims(code)
+    return native.takes_code(context, code, is_create=is_create)
 
 
 def _run(
@@ -98,16 +99,20 @@ def _run(
     """None where the core refuses."""
     assert CORE.library is not None
     observer = evm_state.block_state.observer
-    found = CORE.library.run_transaction(
-        evm_state.block_state,
-        native.Helper(frames, evm_state, context),
-        native.block_fields(evm_state, context),
-        native.transaction_fields(evm_state, context),
-        _envelope(transaction, environment.rules.chain_id),
-        context.warm_entries,
-        observer is not None and observer.hears_accesses,
-        recording_of(context.tracer),
-    )
+    helper = native.Helper(frames, evm_state, context)
+    try:
+        found = CORE.library.run_transaction(
+            evm_state.block_state,
+            helper,
+            native.block_fields(evm_state, context),
+            native.transaction_fields(evm_state, context),
+            _envelope(transaction, environment.rules.chain_id),
+            context.warm_entries,
+            observer is not None and observer.hears_accesses,
+            recording_of(context.tracer),
+        )
+    finally:
+        helper.close()
     if found is None:
         context.take_console()
         return None

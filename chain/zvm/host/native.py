@@ -37,6 +37,10 @@ _API = (
     "wasmtime_context_set_epoch_deadline",
     "wasmtime_instance_pre_instantiate",
     "wasmtime_instance_export_get",
+    "wasmtime_trap_code",
+    "wasm_trap_delete",
+    "wasmtime_error_new",
+    "wasmtime_error_delete",
     "wasmtime_func_call_unchecked",
 )
 """The order of `Api` in core/zig/wasmtime.zig."""
@@ -57,8 +61,23 @@ _STOPS: Mapping[int, Callable[[int, int], HostStopError]] = {
 def native_addresses() -> Mapping[HostCallback, int]:
     """The core's host functions by those in Python for which they stand. There is a core."""
     assert CORE.library is not None
-    CORE.library.wasm_start(tuple(capi.address_of(name) for name in _API))
+    _start()
     return {FUNCTIONS[name]: address for name, address in CORE.library.wasm_functions().items()}
+
+
+@cache
+def machine_addresses() -> Mapping[HostCallback, int]:
+    """The same for contracts that are frames of the core's machine: all host functions."""
+    assert CORE.library is not None
+    _start()
+    return {FUNCTIONS[name]: address for name, address in CORE.library.wasm_machine_functions().items()}
+
+
+@cache
+def _start() -> None:
+    """Tell the core where wasmtime's functions are."""
+    assert CORE.library is not None
+    CORE.library.wasm_start(tuple(capi.address_of(name) for name in _API))
 
 
 @lru_cache(maxsize=16)

@@ -120,6 +120,7 @@ class Program:
     callbacks: what its imports are bound to, by who runs it.
     code_bytes: of its image in memory. is_of_chain: whether a block's transaction has deployed or run its code.
     heat: how much it has run, see `chain.zvm.runtime.program_cache`; threads add to it unlocked, it need not be exact.
+    heat_address: where the core adds to it, 64 bits with a sign. core_facts: the facts that the core receives of it.
     Two programs of the same code differ in `optimised` alone.
     """
 
@@ -127,7 +128,7 @@ class Program:
         self.engine = engine
         self.address = address
         self.optimised = optimised
-        self.heat = 0
+        self._heat = ctypes.c_int64()
         self.instrumented = source.instrumented
         self.initial_pages = source.initial_pages
         self.data_bytes = source.data_bytes
@@ -135,12 +136,27 @@ class Program:
         self.bindings: dict[tuple[Sequence[object], bool], object] = {}
         self.last_binding: tuple[Sequence[object], object, object] | None = None
         self.callbacks: dict[int, Sequence[object]] = {}
+        self.core_facts: tuple[object, ...] | None = None
         self._import_types = capi.Vector()
         capi.module_imports(address, byref(self._import_types))
         self.imports = tuple(_import_of(item) for item in capi.pointers(self._import_types))
         self.exports, self.has_memory = _exports(address)
         self.code_bytes = _image_bytes(address)
         self.is_of_chain = False
+
+    @property
+    def heat(self) -> int:
+        """See the class."""
+        return self._heat.value
+
+    @heat.setter
+    def heat(self, heat: int) -> None:
+        self._heat.value = heat
+
+    @property
+    def heat_address(self) -> int:
+        """See the class."""
+        return ctypes.addressof(self._heat)
 
     def serialise(self) -> bytes:
         """The machine code, for `Engine.load` of an engine with the same settings."""
@@ -150,6 +166,7 @@ class Program:
 
     def __del__(self) -> None:
         if hasattr(self, "_import_types"):
+            self.core_facts = None
             self.bindings.clear()
             capi.importtype_vec_delete(byref(self._import_types))
         if hasattr(self, "address"):

@@ -42,6 +42,11 @@ def _stack_of_thread() -> tuple[int, int]:
 _bounds = _Bounds()
 
 
+def lowest() -> int:
+    """The lowest address of this thread's stack; 0 where the platform does not tell."""
+    return _bounds.low
+
+
 def require(mark: Any) -> None:
     """NodeFaultError unless another instance fits below `mark`, a ctypes pointer into the stack, or None."""
     low, size = _bounds.low, _bounds.size

@@ -127,6 +127,11 @@ form.addEventListener("submit", (event) => {
   }
 });
 
+// a browser may refuse its storage
+function kept() {
+  try { return localStorage.getItem(key) ?? ""; } catch { return ""; }
+}
+
 section.hidden = false;
-text.value = localStorage.getItem(key) ?? "";
+text.value = kept();
 show(text.value);

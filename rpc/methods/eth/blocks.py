@@ -3,7 +3,7 @@
 from functools import partial
 
 from zevm.chain.events import BlockAndReceipts
-from zevm.chain.tracing.encoded import Encoded, enclosed, use_up
+from zevm.chain.tracing.encoded import Encoded, enclosed
 from zevm.chain.types import Block, Header
 from zevm.chain.types.block_reference import BlockReference, BlockTag
 from zevm.rpc.codec import results, scalars
@@ -91,7 +91,7 @@ async def get_block_receipts(services: Services, reference: BlockReference) -> E
 
 def _receipts(record: BlockAndReceipts) -> Encoded:
     """One at a time: a block may have a hundred thousand logs."""
-    return Encoded(enclosed(b"[", map(use_up, results.receipts(record.block, record.receipts)), b"]"))
+    return Encoded(enclosed(b"[", results.encoded_receipts(record.block, record.receipts), b"]"))
 
 
 def _uncle(services: Services, index: int, block: Block) -> Json | None:

@@ -4,6 +4,7 @@ from functools import partial
 
 from zevm.chain.canonical.records import TransactionPosition
 from zevm.chain.concurrency.deadline import Deadline
+from zevm.chain.tracing.encoded import Encoded
 from zevm.chain.types import Block, Transaction
 from zevm.chain.types.block_reference import BlockReference, BlockTag
 from zevm.chain.types.transaction import encode_network_form
@@ -13,6 +14,7 @@ from zevm.rpc.codec.results import Json, hexadecimal
 from zevm.rpc.methods.support.reading import (
     encode_mined,
     encode_receipt,
+    encode_receipt_text,
     first_block_where,
     of_block,
     of_block_hash,
@@ -52,6 +54,13 @@ def receipt_json(services: Services, transaction_hash: Hash32) -> Json | None:
     return None if receipts is None else encode_receipt(found.block, receipts, found.index)
 
 
+def _receipt_text(services: Services, transaction_hash: Hash32) -> Encoded | None:
+    """The same as JSON text."""
+    found = services.chain.find_transaction(transaction_hash)
+    receipts = None if found is None else services.chain.receipts(found.block.hash)
+    return None if found is None or receipts is None else encode_receipt_text(found.block, receipts, found.index)
+
+
 @method("eth_getTransactionByHash", cost=Cost.LIGHT, any_thread=True, params=(HASH,), result="transaction or null")
 def get_transaction_by_hash(services: Services, transaction_hash: Hash32) -> Json | Later | None:
     """A transaction by hash, mined or in the pool."""
@@ -59,9 +68,9 @@ def get_transaction_by_hash(services: Services, transaction_hash: Hash32) -> Jso
 
 
 @method("eth_getTransactionReceipt", cost=Cost.LIGHT, any_thread=True, params=(HASH,), result="receipt or null")
-def get_transaction_receipt(services: Services, transaction_hash: Hash32) -> Json | Later | None:
+def get_transaction_receipt(services: Services, transaction_hash: Hash32) -> Encoded | Later | None:
     """The receipt of a mined transaction."""
-    return of_transaction(services, transaction_hash, receipt_json)
+    return of_transaction(services, transaction_hash, _receipt_text)
 
 
 @method(

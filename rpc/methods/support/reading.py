@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from zevm.chain.concurrency.deadline import Deadline, NotAtHandError
 from zevm.chain.errors import UnknownBlockError
 from zevm.chain.events import BlockAndReceipts
+from zevm.chain.tracing.encoded import Encoded
 from zevm.chain.types import Block, Header, Receipt
 from zevm.chain.types.block_reference import EARLIEST, BlockReference, BlockTag
 from zevm.rpc.codec import results
@@ -188,6 +189,14 @@ def encode_mined(services: Services, block: Block, index: int) -> results.Json:
     receipts = services.chain.receipts(block.hash)
     sender = receipts[index].sender if receipts else None
     return results.transaction(block.transactions[index], block.header, index, sender=sender)
+
+
+def encode_receipt_text(block: Block, receipts: tuple[Receipt, ...], index: int) -> Encoded:
+    """The receipt of one transaction of a block as JSON text."""
+    logs_before = sum([len(receipt.logs) for receipt in receipts[:index]])
+    receipt = receipts[index]
+    fields = results.receipt_fields(receipt, block.header, block.transactions[index], index, logs_before)
+    return Encoded(results.receipt_parts(fields, receipt.logs))
 
 
 def encode_receipt(block: Block, receipts: tuple[Receipt, ...], index: int) -> results.Json:

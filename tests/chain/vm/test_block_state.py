@@ -193,6 +193,26 @@ def test_overlay_reader_shows_whether_storage_is_empty() -> None:
     assert not BlockState(reader).has_storage(A)
 
 
+def test_the_first_slot_of_an_account_tells_whether_there_are_others() -> None:
+    bare, stored, absent = b"\x01" * 20, b"\x02" * 20, b"\x03" * 20
+    reader = MemoryReader({bare: FakeAccount(nonce=1), stored: FakeAccount(nonce=1, storage={1: 5})})
+    state = BlockState(reader)
+    assert state.first_storage(bare, 1) == state.first_storage(absent, 1) == (0, True)
+    assert state.first_storage(stored, 1) == (5, False)
+    assert BlockState(reader).first_storage(stored, 2) == (0, False)
+    checkpoint = state.record()
+    state.set_storage(bare, 7, 9)
+    assert [state.first_storage(bare, slot) for slot in (7, 8)] == [(9, False), (0, False)]
+    assert BlockState(state.fork_reader()).first_storage(bare, 8) == (0, False)
+    state.clear_storage(stored)
+    assert state.first_storage(stored, 1) == (0, True)
+    state.set_storage(stored, 2, 3)
+    assert [state.first_storage(stored, slot) for slot in (1, 2)] == [(0, False), (3, False)]
+    state.discard(checkpoint)
+    assert state.first_storage(stored, 1) == (5, False)
+    assert not state.diff().storage
+
+
 def test_reads_come_from_the_reader_once() -> None:
     reader = MemoryReader({A: FakeAccount(balance=1, storage={1: 1})})
     state = BlockState(reader)

@@ -1,6 +1,7 @@
 """What a deployment takes for its gas, against the EVM in the same run: nothing is dear, nothing takes seconds."""
 
 from collections.abc import Iterator
+from itertools import islice
 
 import brotli
 import pytest
@@ -11,7 +12,8 @@ from zevm.chain.zvm.module.form import COMPRESSED_PREFIX
 
 pytestmark = pytest.mark.slow
 
-SEEDS = range(1, 9)
+SEEDS, CASES = range(1, 9), 4
+"""Of each shape: the first modules that are not refused; `make wasm-compile` takes any number."""
 SECONDS = 3.0
 """Of processor time, for any module; the worst takes 0.7 on an idle machine."""
 
@@ -42,7 +44,8 @@ def test_z1_the_module_that_took_seconds_for_its_130_bytes(deployments: Deployme
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_z1_no_shape_of_code_is_dear_to_compile_for_its_gas(deployments: Deployments, base: float, shape: str) -> None:
-    found = [case for seed in SEEDS if (case := deployments.case(shape, seed)) is not None]
+    cases = (case for seed in SEEDS if (case := deployments.case(shape, seed)) is not None)
+    found = [*islice(cases, CASES)]
     assert found, "every module of this shape is refused"
     worst = max(found, key=lambda case: case.nanoseconds_per_gas)
     if worst.nanoseconds_per_gas > TIMES * base:

@@ -1,4 +1,7 @@
-"""Host functions of the core against those in Python: random programs, a full storage cache, and the check mode."""
+"""Host functions of the core against those in Python: random programs, a full storage cache, and the check mode.
+
+Under the flat prices of `covenant` frames are Python's and call them; under the others frames are the core's too.
+"""
 
 from dataclasses import replace
 
@@ -11,11 +14,14 @@ from zevm.chain.vm.engines.engine import Engine
 from zevm.chain.vm.interface import Outcome
 from zevm.chain.zvm.host import native
 from zevm.chain.zvm.host.functions.environment import VALUES
-from zevm.chain.zvm.host_table import HOST_FUNCTIONS
+from zevm.chain.zvm.host_table import ALL_HOST_FUNCTIONS, HOST_FUNCTIONS
 from zevm.chain.zvm.price_table import PRICE_TABLES
 from zevm.core import CORE
 
 pytestmark = pytest.mark.skipif(CORE.library is None, reason="there is no core")
+
+IN_FRAMES_OF_PYTHON = "covenant"
+TABLES = pytest.mark.parametrize("table", ["zvm", IN_FRAMES_OF_PYTHON])
 
 SLOTS = 1 << 16
 """`most_slots` of core/zig/wasm_storage.zig."""
@@ -26,7 +32,7 @@ def program(body: str, **changes: object) -> hosts.Program:
     imports = " ".join(hosts.import_of(key, row) for key, row in HOST_FUNCTIONS.items() if key[0] == "vm_hooks")
     code = f"""(module {imports} (memory (export "memory") 1 4)
       (func (export "user_entrypoint") (param $n i32) (result i32) (local $i i32) {body} (i32.const 0)))"""
-    whole = hosts.Program(bytes(wat2wasm(code)), b"", 10_000_000, 0, "zvm")
+    whole = hosts.Program(bytes(wat2wasm(code)), b"", 10_000_000, 0, IN_FRAMES_OF_PYTHON)
     return whole._replace(**changes)
 
 
@@ -42,6 +48,7 @@ def test_the_core_has_functions_of_the_table_alone() -> None:
     names = {name for _, name in HOST_FUNCTIONS}
     assert len(CORE.library.wasm_functions()) == 30
     assert set(CORE.library.wasm_functions()) <= names
+    assert set(CORE.library.wasm_machine_functions()) == {name for _, name in ALL_HOST_FUNCTIONS}
 
 
 @pytest.mark.parametrize("first", range(1, 101, 20))
@@ -65,16 +72,20 @@ def test_a_program_calls_the_functions_of_the_core(monkeypatch: pytest.MonkeyPat
     assert asked == [list(VALUES).index("msg_sender")]
 
 
+@TABLES
 @pytest.mark.parametrize("size", [0, 127, 128, 129, 70_000])
-def test_the_last_output_counts_whatever_its_length(size: int) -> None:
+def test_the_last_output_counts_whatever_its_length(size: int, table: str) -> None:
     places = ((0, 128), (1, 65_000), (2, size))
     writes = "".join(f"(call $write_result (i32.const {at}) (i32.const {length}))" for at, length in places)
-    outcome = agreed(program(f"(i64.store (i32.const 2) (i64.const -1)) (drop (memory.grow (i32.const 1))) {writes}"))
+    outcome = agreed(
+        program(f"(i64.store (i32.const 2) (i64.const -1)) (drop (memory.grow (i32.const 1))) {writes}", table=table)
+    )
     assert outcome.output == (b"\xff" * 8 + bytes(70_000))[:size]
 
 
+@TABLES
 @pytest.mark.slow
-def test_a_cache_that_is_too_large_for_the_core_goes_on_in_python() -> None:
+def test_a_cache_that_is_too_large_for_the_core_goes_on_in_python(table: str) -> None:
     body = f"""
       (i32.store (i32.const 32) (i32.const 9))
       (loop $again
@@ -86,7 +97,7 @@ def test_a_cache_that_is_too_large_for_the_core_goes_on_in_python() -> None:
       (call $storage_flush_cache (i32.const 1))
       (i32.store (i32.const 0) (i32.const {SLOTS + 2})) (call $storage_load_bytes32 (i32.const 0) (i32.const 128))
       (call $write_result (i32.const 64) (i32.const 96))"""
-    outcome = agreed(program(body, gas_limit=1 << 40))
+    outcome = agreed(program(body, gas_limit=1 << 40, table=table))
     nine = b"\x09".ljust(32, b"\0")
     assert (outcome.error, outcome.output) == (None, nine + bytes(32) + nine)
 
@@ -95,7 +106,7 @@ def test_the_check_mode_sees_another_price(monkeypatch: pytest.MonkeyPatch) -> N
     whole = program("(call $native_keccak256 (i32.const 0) (i32.const 200) (i32.const 0))")
     outcome, _ = hosts.run(whole, Engine.CHECK)
     assert outcome.error is None
-    table, packed = PRICE_TABLES["zvm"], native.packed_prices
+    table, packed = PRICE_TABLES[IN_FRAMES_OF_PYTHON], native.packed_prices
     prices = replace(table.host_functions, keccak_word=table.host_functions.keccak_word + 10_000)
     monkeypatch.setattr(native, "packed_prices", lambda _: packed(replace(table, host_functions=prices)))
     with pytest.raises(EngineDifferenceError, match="the engines do not agree: gas"):

@@ -117,6 +117,43 @@ async def test_others_see_no_form_of_the_node() -> None:
         assert answer.headers["referrer-policy"] == "no-referrer"
 
 
+async def test_functions_of_unknown_code_are_recovered(chain: Explored) -> None:
+    """triple(uint256) multiplies, keep(uint256) stores: a dispatcher as compilers write it."""
+    triple, keep = (keccak256(name)[:4] for name in (b"triple(uint256)", b"keep(uint256)"))
+    code = (
+        bytes.fromhex("5f3560e01c8063")
+        + triple
+        + bytes.fromhex("14601c578063")
+        + keep
+        + bytes.fromhex("146034575f5ffd")
+    )
+    code += bytes.fromhex("5b348015602657" + "5f5ffd5b50" + "600435600302" + "5f5260205ff3")
+    code += bytes.fromhex("5b348015603e57" + "5f5ffd5b50" + "60043560005500")
+    address = await chain.node.place(code)
+    path = f"/address/{address}/read"
+    page = await chain.page(path)
+    assert "ABI is not known" in page.text
+    assert f"0x{triple.hex()}" not in page.text
+    found = await chain.page(path, query={"recover": "1"})
+    assert f"0x{triple.hex()}" in found.text
+    assert "Recovered from the code" in found.text
+    called = await chain.page(path, query={"recover": "1", "f": f"0x{triple.hex()}(uint256)", "v0": "14"})
+    assert f"0x{42:064x}" in called.text
+    assert not called.unlabelled
+    written = await chain.page(path, query={"recover": "1", "f": f"0x{keep.hex()}(uint256)", "v0": "14"})
+    assert f"0x{keep.hex()}{14:064x}" in written.text
+    assert "not sent yet" in written.text
+
+
+async def test_what_cannot_be_recovered(chain: Explored) -> None:
+    for place in ("bob", "echo", "module"):
+        page = await chain.page(f"/address/{chain.places[place]}/read", query={"recover": "1"})
+        assert "ecovered" not in page.text
+    async with explored(explorer_trace_seconds=0.0) as late:
+        address = await late.node.place(ECHO)
+        assert "No functions were recovered" in (await late.page(f"/address/{address}/read?recover=1")).text
+
+
 async def _send(chain: Explored, answer: Response) -> Response:
     """Send the one form of a page that changes the chain, as a browser does."""
     (form,) = re.findall(r'<form [^>]*method="post" action="/panel">(.*?)</form>', answer.text, flags=re.DOTALL)

@@ -1,13 +1,17 @@
 """The page of a token's holders."""
 
+from typing import Any
+
 import pytest
 
 from testing.bare_token import CODE, transfer_data
 from tests.rpc.explorer.explored import HOSTILE, Explored, explored
 from tests.rpc.methods.memory_node import ALICE, BOB
 from zevm.analysis.printable import printable
+from zevm.chain.canonical.log_search import LogQuery
 from zevm.rpc.codec.results import hexadecimal
 from zevm.rpc.explorer import tokens
+from zevm.storage.errors import OriginError
 from zevm.storage.keccak import keccak256
 
 
@@ -63,6 +67,27 @@ async def test_more_logs_than_one_search_gives_are_found_by_smaller_ones() -> No
         for number in range(6):
             await _transfer(chain, token, bytes([0x60 + number]) * 20, 1)
         assert "Holders 6" in (await chain.page(f"/address/{token}/holders")).text
+
+
+async def test_a_node_that_refuses_older_logs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The origin of a fork: what was found by then is shown, and that it is not all."""
+    monkeypatch.setattr(tokens, "FIRST_SPAN", 1)
+    async with explored() as chain:
+        token = await _token(chain)
+        await _transfer(chain, token, b"\x61" * 20, 1)
+        await _transfer(chain, token, BOB, 2)
+        kind, head = type(chain.node.services.chain), chain.node.chain.head.number
+        logs = kind.logs
+
+        def refusing(view: Any, query: LogQuery, **options: Any) -> Any:
+            if query.first != head:
+                raise OriginError("block range is too large")
+            return logs(view, query, **options)
+
+        monkeypatch.setattr(kind, "logs", refusing)
+        page = await chain.page(f"/address/{token}/holders")
+        assert "Holders 1" in page.text
+        assert "By the newest 1 transfer, down to block 2" in page.text
 
 
 async def test_what_is_no_token() -> None:

@@ -80,11 +80,10 @@ async def node() -> AsyncIterator[Node]:
 
 @pytest.fixture
 def uncollected() -> Iterator[None]:
-    """No garbage collection of its own; a collection looks at nothing that was there before the test."""
+    """No garbage collection of its own; a collection looks at nothing that was there before the test, now or later."""
     gc.disable()
     gc.freeze()
     yield
-    gc.unfreeze()
     gc.enable()
 
 

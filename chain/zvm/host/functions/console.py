@@ -2,6 +2,7 @@
 
 from eth_abi.abi import encode
 
+from zevm.chain.vm.host_interface import TransactionContext
 from zevm.chain.zvm.host.context import HostContext
 from zevm.chain.zvm.runtime.instance import HostCallback, Instance
 
@@ -35,7 +36,12 @@ def _number(name: str, bits: int, *, returns: bool) -> HostCallback:
 
 def _print(instance: Instance, text: str) -> None:
     context: HostContext = instance.context
-    context.frame.transaction_context.print_console(_LOG_STRING + encode(["string"], [text]))
+    print_line(context.frame.transaction_context, text)
+
+
+def print_line(context: TransactionContext, text: str) -> None:
+    """Add a line to those of the transaction."""
+    context.print_console(_LOG_STRING + encode(["string"], [text]))
 
 
 CONSOLE_FUNCTIONS: dict[str, HostCallback] = {

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import orjson
 import pytest
 
 from tests.rpc.methods.assembly import BOX, creation
@@ -49,6 +50,22 @@ def fields_of(answer: dict[str, Any]) -> tuple[int, int, bytes, bytes]:
 async def root_of(node: Node, block: str) -> str:
     root: str = (await node.call("eth_getBlockByNumber", block, False))["stateRoot"]
     return root
+
+
+async def test_the_answer_is_json_as_of_any_other_method(node: Node) -> None:
+    box = (await node.send(data=hexadecimal(creation(BOX)), gas=hex(3_000_000)))["contractAddress"]
+    await node.send(to=box, data=word(77))
+    shown = {word(0): word(0), "0x0": "0x0", "0x01": "0x1", word(5): word(5), "0x7": "0x7"}
+    for address, keys in ((box, [word(0), "0x0", "0x01", word(5)]), (STRANGER_, ["0x7"]), (ALICE_, [])):
+        body = {"jsonrpc": "2.0", "id": 1, "method": "eth_getProof", "params": [address, keys, "latest"]}
+        answer = await node.server.dispatcher.answer(orjson.dumps(body))
+        assert answer is not None
+        result = orjson.loads(answer)["result"]
+        assert answer == orjson.dumps({"jsonrpc": "2.0", "id": 1, "result": result})
+        names = ["address", "accountProof", "balance", "codeHash", "nonce", "storageHash", "storageProof"]
+        assert list(result) == names
+        assert [list(slot) for slot in result["storageProof"]] == [["key", "value", "proof"]] * len(keys)
+        assert [slot["key"] for slot in result["storageProof"]] == [shown[key] for key in keys]
 
 
 @pytest.mark.parametrize("code", [BOX, wasm_contract(WASM_BOX)], ids=["evm", "wasm"])
