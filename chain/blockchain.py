@@ -15,7 +15,7 @@ from zevm.chain.blocks.instant import Built, InstantMining
 from zevm.chain.blocks.mining import Mining
 from zevm.chain.blocks.selection import changed_by
 from zevm.chain.canonical.chain import Addition
-from zevm.chain.canonical.marks import LAST_PATCH, Checkpoints, Version
+from zevm.chain.canonical.marks import Checkpoints
 from zevm.chain.canonical.memory_guard import MemoryGuard
 from zevm.chain.canonical.patches import PatchedState
 from zevm.chain.canonical.shared_sync import SharedSync
@@ -43,6 +43,7 @@ from zevm.chain.vm.execution_state import ExecutionState
 from zevm.storage.account import StateDiff
 from zevm.storage.database import Database
 from zevm.storage.primitives import Address, Hash32
+from zevm.storage.schema import LAST_PATCH, Version
 from zevm.storage.store import Batch
 
 

@@ -14,11 +14,11 @@ from zevm.storage.account import EMPTY_ROOT, StateDiff
 from zevm.storage.database import Database
 from zevm.storage.errors import ForeignDatabaseError, StorageError, StorageProblem
 from zevm.storage.primitives import Address
-from zevm.storage.schema import MetaName, owner_key
+from zevm.storage.schema import MetaName, Version, owner_key
 from zevm.storage.state import StateBase, StateUpdate
 from zevm.storage.store import Batch
 
-_VERSION = (1, 0)
+_VERSION = Version(1)
 """Of every state: there is no way back, so that one number serves all."""
 
 

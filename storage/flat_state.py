@@ -11,7 +11,7 @@ from zevm.core import replaced_by
 from zevm.storage import preimages
 from zevm.storage.account import EMPTY_ROOT
 from zevm.storage.errors import CorruptionError, StorageProblem
-from zevm.storage.history import Version, delete_difference, difference_operations, read_difference, version_name
+from zevm.storage.history import delete_difference, difference_operations, read_difference, version_name
 from zevm.storage.memory import MemoryStore
 from zevm.storage.overlay import Overlay
 from zevm.storage.primitives import Address
@@ -21,6 +21,7 @@ from zevm.storage.schema import (
     SLOT,
     UNDO,
     MetaName,
+    Version,
     account_key,
     end_of,
     meta_key,
@@ -74,7 +75,7 @@ def apply_flat(reader: Reader, batch: Batch, update: StateUpdate, version: Versi
     if batch.operations or update.wiped:
         view = BatchView(reader, batch)
         get, removed = view.get, _wiped_slots(view, update)
-    key = undo_key(*version)
+    key = undo_key(version)
     if not is_free and get(key) is not None:
         raise ValueError(f"state of {version_name(key)} is already written")
     batch.operations += flat_operations(
@@ -196,7 +197,7 @@ def rewind_flat(reader: Reader, batch: Batch, to: Version) -> WayBack:
     view = BatchView(reader, batch)
     start = root = flat_root(view)
     restored: dict[bytes, bytes] = {}
-    for key, record in view.iterate(undo_key(*to) + b"\x00", range_of(UNDO)[1], reverse=True):
+    for key, record in view.iterate(undo_key(to) + b"\x00", range_of(UNDO)[1], reverse=True):
         before, after, fields = read_difference(key, record)
         if after != root:
             raise CorruptionError(
@@ -220,7 +221,7 @@ def undone_keys(reader: Reader) -> Iterator[list[bytes]]:
 
 def last_patch(reader: Reader, number: int) -> int:
     """The newest patch of a block; 0 if there is none."""
-    newest = next(reader.iterate(undo_key(number), undo_key(number + 1), reverse=True), None)
+    newest = next(reader.iterate(undo_key(Version(number)), undo_key(Version(number + 1)), reverse=True), None)
     return 0 if newest is None else int.from_bytes(newest[0][9:], "big")
 
 

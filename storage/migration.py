@@ -11,9 +11,9 @@ from zevm.storage import node_removal, schema
 from zevm.storage.account import encode_account
 from zevm.storage.database import Database
 from zevm.storage.errors import CorruptionError, StorageProblem
-from zevm.storage.history import Version, postings_of, put_difference
+from zevm.storage.history import postings_of, put_difference
 from zevm.storage.rlp import encode_int
-from zevm.storage.schema import MetaName, account_key, encode_number, range_of, slot_key
+from zevm.storage.schema import MetaName, Version, account_key, encode_number, range_of, slot_key
 from zevm.storage.state import StateStore
 from zevm.storage.state_nodes import NodeLimits
 from zevm.storage.store import Batch
@@ -84,7 +84,7 @@ def _index_adopted(database: Database) -> None:
         return
     last = schema.decode_number(adopted[:8])
     roots = [
-        ((schema.decode_number(key[1:]), int(schema.decode_number(key[1:]) == last)), root)
+        (Version(number := schema.decode_number(key[1:]), int(number == last)), root)
         for key, root in database.store.iterate(*range_of(schema.OVERRIDE))
         if schema.decode_number(key[1:]) <= last
     ]

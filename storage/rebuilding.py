@@ -11,10 +11,10 @@ from typing import NamedTuple
 from zevm.storage import trie
 from zevm.storage.account import EMPTY_ROOT, decode_account
 from zevm.storage.errors import CorruptionError, NodesNotKeptError, StorageProblem
-from zevm.storage.history import Version, changed_keys, changes_between, replaced_value
+from zevm.storage.history import changed_keys, changes_between, replaced_value
 from zevm.storage.primitives import Address
 from zevm.storage.rlp import encode_uint
-from zevm.storage.schema import ACCOUNT, ADDRESS_SIZE, SLOT, end_of, slots_prefix
+from zevm.storage.schema import ACCOUNT, ADDRESS_SIZE, SLOT, Version, end_of, slots_prefix
 from zevm.storage.state_update import NodesOf, hashed, over, slot_hash, storage_root
 from zevm.storage.store import Reader
 
@@ -77,7 +77,7 @@ class RebuildLimit:
 
     def _error(self, why: str) -> NodesNotKeptError:
         return NodesNotKeptError(
-            f"the trie of the state after block {self._version[0]} is not kept, and {why}",
+            f"the trie of the state after block {self._version.number} is not kept, and {why}",
             StorageProblem.NODES_NOT_KEPT,
         )
 

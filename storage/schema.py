@@ -28,6 +28,7 @@ Numbers are unsigned and big-endian, so that keys of a family sort by number.
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from zevm.storage.primitives import Address
 
@@ -130,8 +131,31 @@ HASH_SIZE = 32
 ADDRESS_SIZE = 20
 LOG_KEY_SIZE = 8
 
+LAST_PATCH = 2 ** (8 * PATCH_SIZE) - 1
+"""A patch index that no block reaches: "with all its patches"."""
+
 PREIMAGE_START_SIZE = 6
 """Enough of a hash for a look-up to meet hardly any other one; the plain key behind it decides."""
+
+
+class Version(NamedTuple):
+    """A state in the chain's history: after a block and a number of development patches."""
+
+    number: int
+    patch: int = 0
+
+    def encode(self) -> bytes:
+        """12 bytes: number, patch."""
+        return self.number.to_bytes(NUMBER_SIZE, "big") + self.patch.to_bytes(PATCH_SIZE, "big")
+
+    @classmethod
+    def decode(cls, data: bytes) -> "Version":
+        """The inverse of `encode`."""
+        return cls(int.from_bytes(data[:NUMBER_SIZE], "big"), int.from_bytes(data[NUMBER_SIZE:], "big"))
+
+
+LAST_VERSION = Version(MAX_NUMBER, LAST_PATCH)
+"""Later than every version."""
 
 
 def end_of(prefix: bytes) -> bytes:
@@ -210,15 +234,15 @@ def owner_key(address: bytes) -> bytes:
     return META.prefix + _OWNERS + address
 
 
-def detached_key(address: bytes, number: int, patch: int = 0) -> bytes:
+def detached_key(address: bytes, version: Version) -> bytes:
     """Key that says: in this version a fork emptied the storage of an account of its origin."""
-    return META.prefix + _DETACHED + address + number.to_bytes(NUMBER_SIZE, "big") + patch.to_bytes(PATCH_SIZE, "big")
+    return META.prefix + _DETACHED + address + version.encode()
 
 
-def detached_range(address: bytes, upto: tuple[int, int] | None = None) -> tuple[bytes, bytes]:
+def detached_range(address: bytes, upto: Version | None = None) -> tuple[bytes, bytes]:
     """Start and stop of those keys of an account (b"": of all), up to a version."""
     prefix = META.prefix + _DETACHED + address
-    return prefix, end_of(prefix) if upto is None else detached_key(address, *upto) + b"\x00"
+    return prefix, end_of(prefix) if upto is None else detached_key(address, upto) + b"\x00"
 
 
 def pooled_key(transaction_hash: bytes) -> bytes:
@@ -261,14 +285,14 @@ def slot_key(address: bytes, slot: int) -> bytes:
     return SLOT.prefix + address + slot.to_bytes(32, "big")
 
 
-def undo_key(number: int, patch: int = 0) -> bytes:
-    """Key of the reverse state diff of a block (patch 0) or of a development patch on it."""
-    return UNDO.prefix + number.to_bytes(NUMBER_SIZE, "big") + patch.to_bytes(PATCH_SIZE, "big")
+def undo_key(version: Version) -> bytes:
+    """Key of the reverse state diff that leads back from a version."""
+    return UNDO.prefix + version.encode()
 
 
-def history_key(flat_key: bytes, number: int, patch: int = 0) -> bytes:
+def history_key(flat_key: bytes, version: Version) -> bytes:
     """Key that says: this account or slot changed in that version."""
-    return HISTORY.prefix + flat_key + number.to_bytes(NUMBER_SIZE, "big") + patch.to_bytes(PATCH_SIZE, "big")
+    return HISTORY.prefix + flat_key + version.encode()
 
 
 def path_key(owner: bytes, path: str) -> bytes:

@@ -27,13 +27,13 @@ from zevm.storage.flat_state import (
     put_root,
     rewind_flat,
 )
-from zevm.storage.history import LatestVersion, Version, changes_between, forget_differences, roots_of
+from zevm.storage.history import BEFORE_ALL, LatestVersion, changes_between, forget_differences, roots_of
 from zevm.storage.keccak import EMPTY_KECCAK
 from zevm.storage.origin import Origin, OriginSnapshot, attach_again, check_proved, put_detached
 from zevm.storage.origin_update import prepare_on_origin
 from zevm.storage.rebuilding import RebuildLimit, Rebuilt, rebuild, values_before, values_since
 from zevm.storage.rlp import decode, decode_int
-from zevm.storage.schema import ACCOUNT, code_key, end_of, node_key, range_of, slots_prefix
+from zevm.storage.schema import ACCOUNT, Version, code_key, end_of, node_key, range_of, slots_prefix
 from zevm.storage.state_check import PROBLEM_LIMIT, StateCheck
 from zevm.storage.state_nodes import (
     HashNodes,
@@ -58,10 +58,6 @@ from zevm.storage.state_update import NodesOf, StateUpdate
 from zevm.storage.store import Batch, Reader, Snapshot
 
 __all__ = ["StateBase", "StateStore", "StateUpdate", "Version"]
-
-
-BEFORE_ALL: Version = (-1, 0)
-"""Earlier than every version."""
 
 
 class StateStore:
@@ -191,7 +187,7 @@ class StateStore:
         written = Written.read(self._store)
         if written is not None and written.version > version:
             written = None
-        self._paths.begin(written or Written((0, 0), EMPTY_ROOT))
+        self._paths.begin(written or Written(Version(0), EMPTY_ROOT))
         if written is None:
             rebuilt = rebuild(self.nodes, EMPTY_ROOT, flat_records(self._store))
         else:
@@ -273,7 +269,7 @@ class StateStore:
     def begin(self) -> None:
         """Know no nodes but those that the store holds."""
         if self._paths is not None:
-            self._paths.begin(Written.read(self._store) or Written((0, 0), EMPTY_ROOT))
+            self._paths.begin(Written.read(self._store) or Written(Version(0), EMPTY_ROOT))
 
     def forget_history(self, batch: Batch) -> None:
         """Put into `batch` the removal of the ways back from the latest state, which stays."""

@@ -12,7 +12,6 @@ from zevm.storage import trie
 from zevm.storage.account import EMPTY_ROOT
 from zevm.storage.cache import ByteCache
 from zevm.storage.errors import CorruptionError, StorageProblem
-from zevm.storage.history import Version
 from zevm.storage.keccak import keccak256
 from zevm.storage.memory import MemoryStore
 from zevm.storage.node_changes import NodeChanges, node_changes
@@ -24,6 +23,7 @@ from zevm.storage.schema import (
     SLOT_NODE,
     STATE_NODE,
     VERSION_SIZE,
+    Version,
     node_key,
     path_key,
     range_of,
@@ -64,7 +64,7 @@ class Written(NamedTuple):
 
     def encode(self) -> bytes:
         """44 bytes: number, patch, root."""
-        return self.version[0].to_bytes(8, "big") + self.version[1].to_bytes(4, "big") + self.root
+        return self.version.encode() + self.root
 
     @classmethod
     def read(cls, reader: Reader) -> "Written | None":
@@ -74,7 +74,7 @@ class Written(NamedTuple):
             return None
         if len(data) != VERSION_SIZE + HASH_SIZE:
             raise CorruptionError("the record of the written trie nodes is damaged", StorageProblem.RECORD_DAMAGED)
-        return cls((int.from_bytes(data[:8], "big"), int.from_bytes(data[8:12], "big")), data[12:])
+        return cls(Version.decode(data[:VERSION_SIZE]), data[VERSION_SIZE:])
 
 
 class StateNodes(Protocol):
@@ -220,7 +220,7 @@ class PathNodes:
         self._settled: dict[bytes, bytes | None] = {}
         self._keeps_settled = not isinstance(store, MemoryStore)
         written = Written.read(store)
-        self._written = written or Written((0, 0), EMPTY_ROOT)
+        self._written = written or Written(Version(0), EMPTY_ROOT)
         self._turned_root = self._written.root
 
     @property
@@ -311,7 +311,7 @@ class PathNodes:
         if not full:
             return None
         self._take(node_changes(self.of, self._turned_root, root, self.known), root)
-        blocks = version[0] - self._written.version[0]
+        blocks = version.number - self._written.version.number
         if len(self._waiting) < self._limits.entries and blocks < self._limits.blocks:
             return None
         return self.batch_of_waiting(version)

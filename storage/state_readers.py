@@ -5,11 +5,11 @@ from typing import Protocol
 
 from zevm.storage import trie
 from zevm.storage.account import EMPTY_ROOT, Account, StateReader, decode_account
-from zevm.storage.history import Version, value_at
+from zevm.storage.history import value_at
 from zevm.storage.memory import MemorySnapshot
 from zevm.storage.primitives import Address
 from zevm.storage.rlp import decode, decode_int
-from zevm.storage.schema import account_key, slot_key
+from zevm.storage.schema import Version, account_key, slot_key
 from zevm.storage.state_update import NodesOf, StateUpdate, hashed, slot_hash
 from zevm.storage.store import Snapshot
 

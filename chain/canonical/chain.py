@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from zevm.chain.blocks.execution import SealedBlock
 from zevm.chain.canonical.appending import append_block
 from zevm.chain.canonical.log_search import log_keys
-from zevm.chain.canonical.marks import LAST_PATCH, Adopted, Checkpoints, Version
+from zevm.chain.canonical.marks import Adopted, Checkpoints
 from zevm.chain.canonical.patches import prepare_patch
 from zevm.chain.canonical.records import Records
 from zevm.chain.errors import InvalidRequestError, UnknownBlockError
@@ -23,7 +23,7 @@ from zevm.storage.errors import CorruptionError, ForeignDatabaseError, OriginErr
 from zevm.storage.ledger import Ledger
 from zevm.storage.origin import Origin
 from zevm.storage.primitives import ZERO_ADDRESS
-from zevm.storage.schema import MetaName
+from zevm.storage.schema import LAST_PATCH, MetaName, Version
 from zevm.storage.state import StateBase, StateUpdate
 from zevm.storage.state_record import decode_update
 from zevm.storage.store import Batch

@@ -1,4 +1,4 @@
-"""Places in the chain that the database names: a state's version, a consensus client's checkpoints, adopted blocks."""
+"""Places in the chain that the database names: a consensus client's checkpoints, and adopted blocks."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -6,25 +6,6 @@ from typing import NamedTuple
 from zevm.chain.errors import StatesNotKeptError
 from zevm.storage.database import Database
 from zevm.storage.schema import MetaName
-
-LAST_PATCH = 0xFFFFFFFF
-"""A patch index that no block reaches: "with all its patches"."""
-
-
-class Version(NamedTuple):
-    """A state in the chain's history: after a block and a number of development patches."""
-
-    number: int
-    patch: int = 0
-
-    def encode(self) -> bytes:
-        """12 bytes: number, patch."""
-        return self.number.to_bytes(8, "big") + self.patch.to_bytes(4, "big")
-
-    @classmethod
-    def decode(cls, data: bytes) -> "Version":
-        """The inverse of `encode`."""
-        return cls(int.from_bytes(data[:8], "big"), int.from_bytes(data[8:], "big"))
 
 
 @dataclass(frozen=True, slots=True)

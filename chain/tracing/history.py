@@ -16,7 +16,7 @@ from zevm.storage.account import EMPTY_ROOT, Account
 from zevm.storage.history import value_at
 from zevm.storage.keccak import keccak256
 from zevm.storage.primitives import Address
-from zevm.storage.schema import ACCOUNT
+from zevm.storage.schema import ACCOUNT, Version
 from zevm.storage.state_update import StateUpdate
 
 
@@ -109,7 +109,7 @@ def modified_accounts(chain: ChainView, start: Header, end: Header, deadline: De
             raise InvalidRequestError(f"block 0x{header.hash.hex()} is not on the canonical chain")
         chain.canonical.state_of(header)
     # by the headers' own states: patches upon the first block belong to what came after it
-    first, last = (start.number, 0), (end.number, 0)
+    first, last = Version(start.number), Version(end.number)
     changed: set[bytes] = set()
     with closing(chain.database.store.snapshot()) as view:
         for keys in chain.database.state.differences(first, last, view):

@@ -16,11 +16,10 @@ from zevm.rpc.limits import Limits
 from zevm.storage import rlp
 from zevm.storage.account import AccountChange, StateDiff, StateReader
 from zevm.storage.errors import CorruptionError, StorageProblem
-from zevm.storage.history import Version
 from zevm.storage.keccak import EMPTY_KECCAK
 from zevm.storage.ledger import Ledger
 from zevm.storage.primitives import Address, Hash32
-from zevm.storage.schema import SLOT, address_in, slot_in
+from zevm.storage.schema import SLOT, Version, address_in, slot_in
 from zevm.storage.state import StateStore
 from zevm.storage.store import Snapshot
 
