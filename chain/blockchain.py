@@ -231,7 +231,7 @@ class Chain(ChainView):
         self._waiting.follow_head(changed=Changed(since, diff.accounts))
 
     @writes
-    def follow_patch(self, diff: StateDiff, root: bytes) -> None:
+    def follow_patch(self, diff: StateDiff, root: Hash32) -> None:
         """Change accounts as the leader has; durable. Raises InvalidRequestError if that does not lead to `root`."""
         since = self.head.state.root
         self.canonical.patch(diff, root)

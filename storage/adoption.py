@@ -23,13 +23,14 @@ def put_adopted(reader: Reader, batch: Batch, update: StateUpdate, version: Vers
     forget_differences(reader, batch)
     put_flat(BatchView(reader, batch), batch, update)
     if not earlier:
-        put_difference(batch, version, update.base_root, update.root, ())
+        put_difference(batch, version, (), before=update.base_root, after=update.root)
         return
     steps = [(Version(number), state.root, _records(state)) for number, state in earlier]
     steps.append((version, update.root, flat_records(BatchView(reader, batch))))
     for (_, before, old), (later, after, new) in pairwise(steps):
         changed = [key for key in old.keys() | new.keys() if old.get(key) != new.get(key)]
-        put_difference(batch, later, before, after, [(key, old.get(key, b"")) for key in sorted(changed)])
+        old_values = [(key, old.get(key, b"")) for key in sorted(changed)]
+        put_difference(batch, later, old_values, before=before, after=after)
     for _, state in earlier:
         _put_beside(batch, state)
 

@@ -14,7 +14,7 @@ from zevm.storage.errors import CorruptionError, StorageProblem
 from zevm.storage.history import delete_difference, difference_operations, read_difference, version_name
 from zevm.storage.memory import MemoryStore
 from zevm.storage.overlay import Overlay
-from zevm.storage.primitives import Address
+from zevm.storage.primitives import Address, Hash32
 from zevm.storage.rlp import encode_int
 from zevm.storage.schema import (
     ACCOUNT,
@@ -37,17 +37,17 @@ FLAT_ROOT_KEY = meta_key(MetaName.STATE_ROOT)
 _NOTHING_REMOVED: Sequence[bytes] = ()
 
 
-def flat_root(reader: Reader) -> bytes:
+def flat_root(reader: Reader) -> Hash32:
     """The state root that the flat records amount to."""
     root = reader.get(FLAT_ROOT_KEY)
-    return EMPTY_ROOT if root is None else root
+    return EMPTY_ROOT if root is None else Hash32(root)
 
 
 class WayBack(NamedTuple):
     """The roots that it leads from and to, and the flat records that it restores (b"": none)."""
 
-    start: bytes
-    root: bytes
+    start: Hash32
+    root: Hash32
     records: dict[bytes, bytes]
 
 
@@ -92,8 +92,8 @@ def _quick_get(reader: Reader) -> Callable[[bytes], bytes | None]:
 def flat_operations(
     get: Callable[[bytes], bytes | None],
     key: bytes,
-    before: bytes,
-    after: bytes,
+    before: Hash32,
+    after: Hash32,
     accounts: dict[Address, bytes],
     storage: dict[Address, dict[int, int]],
     removed: Sequence[bytes],
@@ -128,8 +128,8 @@ def _wiped_slots(view: BatchView, update: StateUpdate) -> list[bytes]:
 
 def _flat_changes_on(
     get: Callable[[bytes], bytes | None],
-    before: bytes,
-    after: bytes,
+    before: Hash32,
+    after: Hash32,
     accounts: dict[Address, bytes],
     storage: dict[Address, dict[int, int]],
     removed: Sequence[bytes],
@@ -225,14 +225,14 @@ def last_patch(reader: Reader, number: int) -> int:
     return 0 if newest is None else int.from_bytes(newest[0][9:], "big")
 
 
-def _put_root(view: BatchView, batch: Batch, root: bytes) -> None:
+def _put_root(view: BatchView, batch: Batch, root: Hash32) -> None:
     """Make `root` the latest state's, and that of the preimages where none is missing."""
     if preimages.known_root(view) == flat_root(view):
         preimages.put_known_root(batch, root)
     put_root(batch, root)
 
 
-def put_root(batch: Batch, root: bytes) -> None:
+def put_root(batch: Batch, root: Hash32) -> None:
     """Put into `batch` the root that the flat records amount to."""
     batch.put(FLAT_ROOT_KEY, root)
 

@@ -9,6 +9,7 @@ from typing import Protocol, cast, runtime_checkable
 
 from zevm.core import replaced_by
 from zevm.storage.errors import CorruptionError, StorageProblem
+from zevm.storage.primitives import Hash32
 from zevm.storage.rlp import RlpError, decode, encode_bytes, item_at, split_list, wrap_list
 from zevm.storage.schema import HISTORY, LAST_VERSION, UNDO, VERSION_SIZE, Version, history_key, range_of, undo_key
 from zevm.storage.store import Batch, Reader
@@ -28,7 +29,7 @@ class OverAnother(Protocol):
 
 
 def put_difference(
-    batch: Batch, version: Version, before: bytes, after: bytes, old_values: Sequence[tuple[bytes, bytes]]
+    batch: Batch, version: Version, old_values: Sequence[tuple[bytes, bytes]], *, before: Hash32, after: Hash32
 ) -> None:
     """Put a reverse difference into `batch`: the roots before and after, the old values (b"": none), their index."""
     batch.put_all(difference_operations(undo_key(version), before, after, old_values))
@@ -36,7 +37,7 @@ def put_difference(
 
 @replaced_by("difference_operations")
 def difference_operations(
-    key: bytes, before: bytes, after: bytes, old_values: Sequence[tuple[bytes, bytes]]
+    key: bytes, before: Hash32, after: Hash32, old_values: Sequence[tuple[bytes, bytes]]
 ) -> list[tuple[bytes, bytes]]:
     """Keys and values of a reverse difference, which is to lie under `key`, and of its index."""
     items = [encode_bytes(before), encode_bytes(after)]
@@ -83,7 +84,7 @@ def forget_differences(reader: Reader, batch: Batch) -> None:
             batch.delete(key)
 
 
-def read_difference(key: bytes, record: bytes) -> tuple[bytes, bytes, list[bytes]]:
+def read_difference(key: bytes, record: bytes) -> tuple[Hash32, Hash32, list[bytes]]:
     """Root before, root after, and the flat keys each followed by its old value (b"" for none)."""
     try:
         fields = decode(record)
@@ -92,7 +93,7 @@ def read_difference(key: bytes, record: bytes) -> tuple[bytes, bytes, list[bytes
     if not isinstance(fields, list) or len(fields) < 2 or len(fields) & 1 or set(map(type, fields)) != {bytes}:
         raise _damaged(key)
     strings = cast(list[bytes], fields)
-    return strings[0], strings[1], strings[2:]
+    return Hash32(strings[0]), Hash32(strings[1]), strings[2:]
 
 
 def changes_between(
@@ -104,7 +105,7 @@ def changes_between(
         yield key, read_difference(key, record)[2]
 
 
-def roots_of(reader: Reader, number: int) -> Iterator[tuple[Version, bytes]]:
+def roots_of(reader: Reader, number: int) -> Iterator[tuple[Version, Hash32]]:
     """Each version of a block, with the root of the state after it."""
     for key, record in reader.iterate(undo_key(Version(number)), undo_key(Version(number + 1)), fill_cache=False):
         yield _version_in(key), read_difference(key, record)[1]

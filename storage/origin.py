@@ -13,7 +13,7 @@ from typing import Protocol
 from zevm.storage.account import StateReader, decode_account
 from zevm.storage.errors import OriginError, StorageProblem
 from zevm.storage.keccak import EMPTY_KECCAK
-from zevm.storage.primitives import Address
+from zevm.storage.primitives import Address, Hash32, TrieKey
 from zevm.storage.schema import (
     ACCOUNT,
     BODY,
@@ -66,14 +66,14 @@ class Origin(Protocol):
         """Note that the fork has changed an account, but not the code that it has here."""
         ...
 
-    def node(self, owner: bytes, path: str, node_hash: bytes) -> bytes | None:
+    def node(self, owner: TrieKey, path: str, node_hash: bytes) -> bytes | None:
         """A trie node of the forked state, or of an older one that was read; None where no proof leads to it.
 
         owner, path: as in storage.state_update.NodesOf and storage.trie.Nodes.
         """
         ...
 
-    def state(self, number: int, root: bytes) -> StateReader:
+    def state(self, number: int, root: Hash32) -> StateReader:
         """The state after an older block."""
         ...
 

@@ -30,7 +30,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
-from zevm.storage.primitives import Address
+from zevm.storage.primitives import Address, TrieKey
 
 SCHEMA_VERSION = 4
 """Raised by every change of this table that an older program would misread."""
@@ -295,7 +295,7 @@ def history_key(flat_key: bytes, version: Version) -> bytes:
     return HISTORY.prefix + flat_key + version.encode()
 
 
-def path_key(owner: bytes, path: str) -> bytes:
+def path_key(owner: TrieKey, path: str) -> bytes:
     """Key of the node at a path of the state trie (`owner` empty), or of the storage trie of a key of that."""
     return SLOT_NODE.prefix + owner + path.encode() if owner else STATE_NODE.prefix + path.encode()
 
@@ -310,12 +310,12 @@ def side_key(number: int, block_hash: bytes) -> bytes:
     return SIDE.prefix + number.to_bytes(NUMBER_SIZE, "big") + block_hash
 
 
-def preimage_key(trie_key: bytes, plain_key: bytes) -> bytes:
+def preimage_key(trie_key: TrieKey, plain_key: bytes) -> bytes:
     """Key that says: this address or slot is the preimage of a key of a state's tries."""
     return PREIMAGE.prefix + trie_key[:PREIMAGE_START_SIZE] + plain_key
 
 
-def preimage_range(trie_key: bytes) -> tuple[bytes, bytes]:
+def preimage_range(trie_key: TrieKey) -> tuple[bytes, bytes]:
     """Start and stop of the keys among which a trie key's is, in either form."""
     start = PREIMAGE.prefix + trie_key[:PREIMAGE_START_SIZE]
     return start, end_of(start)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from zevm.storage.account import decode_account
 from zevm.storage.errors import CorruptionError
 from zevm.storage.history import read_difference
-from zevm.storage.primitives import Address
+from zevm.storage.primitives import Address, Hash32
 from zevm.storage.rlp import Item, RlpError, decode, decode_int, encode, encode_int
 from zevm.storage.schema import ACCOUNT, ADDRESS_SIZE, UNDO, Version, range_of, undo_key
 from zevm.storage.state_update import StateUpdate
@@ -36,8 +36,8 @@ def decode_update(data: bytes) -> StateUpdate:
     try:
         base_root, root, accounts, storage, wiped = _list(decode(data))
         return StateUpdate(
-            base=_string(base_root),
-            root=_string(root),
+            base=Hash32(_string(base_root)),
+            root=Hash32(_string(root)),
             accounts=dict(_account(item) for item in _list(accounts)),
             storage=dict(_slots(item) for item in _list(storage)),
             wiped=frozenset(_string(item) for item in _list(wiped)),

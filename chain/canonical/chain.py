@@ -22,7 +22,7 @@ from zevm.storage.database import Database
 from zevm.storage.errors import CorruptionError, ForeignDatabaseError, OriginError, StorageError, StorageProblem
 from zevm.storage.ledger import Ledger
 from zevm.storage.origin import Origin
-from zevm.storage.primitives import ZERO_ADDRESS
+from zevm.storage.primitives import ZERO_ADDRESS, Hash32
 from zevm.storage.schema import LAST_PATCH, MetaName, Version
 from zevm.storage.state import StateBase, StateUpdate
 from zevm.storage.state_record import decode_update
@@ -77,14 +77,14 @@ class CanonicalChain:
         ahead = self._ahead
         return self._head if ahead is None or self.database.group_bytes is None else ahead
 
-    def root_of(self, header: Header) -> bytes:
+    def root_of(self, header: Header) -> Hash32:
         """The state root to read at a block: the header's, or what patches made of it before the next block."""
         override = self.database.ledger.working_root(header.number)
         if override is not None and self.records.canonical_hash(header.number) == header.hash:
             return override
         return header.state_root
 
-    def root_held(self, header: Header) -> bytes:
+    def root_held(self, header: Header) -> Hash32:
         """The state root at a block, whose trie nodes are then at hand. Raises UnknownBlockError."""
         base = self.state_of(header).base
         assert isinstance(base, bytes), "the state of a written block is written"
@@ -219,7 +219,7 @@ class CanonicalChain:
         self.patch(diff)
         self._first_patch = self._head.version.patch
 
-    def patch(self, diff: StateDiff, root: bytes | None = None) -> None:
+    def patch(self, diff: StateDiff, root: Hash32 | None = None) -> None:
         """Change the latest state without a block. Raises InvalidRequestError if that does not lead to `root`."""
         head = self.head
         version = Version(head.number, head.version.patch + 1)
@@ -420,7 +420,7 @@ class CanonicalChain:
         """Read the head from a new snapshot."""
         self._head = self._head_at(self._head.header, self._head.state.root, self._head.version)
 
-    def _head_at(self, header: Header, root: bytes, version: Version) -> Head:
+    def _head_at(self, header: Header, root: Hash32, version: Version) -> Head:
         view = self.database.snapshot()
         return Head(header, self.database.state.latest(view, root), version)
 

@@ -59,7 +59,7 @@ class ChainSnapshot:
 
     version: Version
     block_hash: Hash32
-    root: bytes
+    root: Hash32
     node: NodeState
 
 
