@@ -138,16 +138,14 @@ class Campaign:
         self.faults: dict[str, str] = {}
         self.library = build_library(folder)
 
-    def run(self, trials: int, trials_per_run: int, *, until_fault: bool) -> None:
+    def run(self, trials: int, trials_per_run: int) -> None:
         folder: Path | None = None
-        while self.counts["trials"] < trials and not (until_fault and self.faults):
+        while self.counts["trials"] < trials:
             before, row = folder, self.counts["runs"] % RUNS_IN_A_ROW
             folder = self.folder / f"run-{self.counts['runs']}"
             run = self.make_run(folder, None if row == 0 else before)
             for _ in range(min(trials_per_run, trials - self.counts["trials"])):
                 self.try_loss(run)
-                if until_fault and self.faults:
-                    break
             if before is not None and not any(str(before) in command for command in self.faults.values()):
                 shutil.rmtree(before)
 
@@ -213,7 +211,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--ignore", action="append", default=[], metavar="END", help="the disk pretends syncs of files named so"
     )
-    parser.add_argument("--until-fault", action="store_true", help="the first fault ends the campaign")
     parser.add_argument("--again", type=Path, metavar="FOLDER", help="a run that was kept")
     parser.add_argument("--trial", type=int, metavar="SEED", help="of the trial to make again")
     options = parser.parse_args(arguments)
@@ -228,7 +225,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"seed {seed}, folder {folder}", flush=True)
         campaign = Campaign(folder, Random(seed), disk, options.operations)
         try:
-            campaign.run(options.trials, options.trials_per_run, until_fault=options.until_fault)
+            campaign.run(options.trials, options.trials_per_run)
         except LossError as error:
             print(f"FAILED after {campaign.counts['trials']} trials: {error}", file=sys.stderr)
             return 1

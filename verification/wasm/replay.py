@@ -21,7 +21,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -56,7 +56,7 @@ class Replay:
     """The result of a run of the chain.
 
     head: hash of the last block. compiled, optimised: how many programs were compiled without and with optimisation.
-    engine: the EVM's, of a replay.
+    engine: the EVM's, of a replay. ends: how many runs of WebAssembly ended so in frames of Python, of a replay.
     """
 
     head: str
@@ -66,6 +66,7 @@ class Replay:
     compiled: int = 0
     optimised: int = 0
     engine: str = ""
+    ends: dict[str, int] = field(default_factory=dict)
 
     @property
     def outcome(self) -> tuple[str, str, str, int]:
@@ -87,15 +88,17 @@ def outcome_of(chain: Chain) -> Replay:
     return Replay(head.hash.hex(), head.state_root.hex(), digest.hexdigest(), head.number)
 
 
-def count_ends(counts: Counter[str]) -> None:
-    """Count how the runs of this process end that frames in Python make."""
+def count_ends() -> Counter[str]:
+    """How the runs of this process will have ended that frames in Python make: all of them on py-evm's engine."""
+    counts: Counter[str] = Counter()
 
     def run_counted(*arguments: Any, **options: Any) -> RunResult:
         result = run(*arguments, **options)
-        counts[f"runs in Python {result.end.value}"] += 1
+        counts[result.end.value] += 1
         return result
 
     execution.run = run_counted  # type: ignore[attr-defined]
+    return counts
 
 
 def make_chain(datadir: Path, blocks: int, seed: int, engine: evm.Engine) -> Mix:
@@ -105,7 +108,6 @@ def make_chain(datadir: Path, blocks: int, seed: int, engine: evm.Engine) -> Mix
         chain = Chain(database, load_default_genesis(), options, Clock(lambda: START_SECONDS))
         try:
             mix = Mix(chain, Random(seed))
-            count_ends(mix.counts)
             mix.first_blocks()
             while chain.head.number < blocks:
                 mix.block()
@@ -136,12 +138,12 @@ def count_and_force(mode: str) -> list[bool]:
 
 def replay(file: Path, genesis: Path, datadir: Path, mode: str) -> Replay:
     """Import the file into a new data directory, in this process."""
-    compilations = count_and_force(mode)
+    compilations, ends = count_and_force(mode), count_ends()
     import_blocks(file, genesis=genesis, datadir=datadir, config=None)
     with existing_chain(settings_of(datadir, None)) as chain:
         compiled, optimised = (compilations.count(is_optimised) for is_optimised in (False, True))
         engine = evm.default_engine().value
-        return replace(outcome_of(chain), compiled=compiled, optimised=optimised, engine=engine)
+        return replace(outcome_of(chain), compiled=compiled, optimised=optimised, engine=engine, ends=dict(ends))
 
 
 # The process that compares
@@ -229,9 +231,11 @@ def campaign(folder: Path, blocks: int, seed: int, engine: evm.Engine) -> tuple[
     replays = work.replays()
     seconds = ", ".join(f"{name} {taken:.1f}" for name, taken in work.seconds.items())
     mixed = ", ".join(f"{count} {kind}" for kind, count in mix.counts.items())
+    ends = next(replay.ends for replay in replays.values() if replay.engine == evm.Engine.PY_EVM.value)
+    runs = ", ".join(f"{count} runs {end}" for end, count in ends.items())
     compiled = ", ".join(f"{name} {replay.compiled}+{replay.optimised}" for name, replay in replays.items())
     line = (
-        f"seed {seed}, engine {engine.value}: {made.blocks} blocks ({mixed}); "
+        f"seed {seed}, engine {engine.value}: {made.blocks} blocks ({mixed}, {runs}); "
         f"head {made.head[:16]}, state {made.state_root[:16]}, receipts {made.receipts[:16]}; "
         f"compiled plain+optimised: {compiled}; seconds: {seconds}"
     )

@@ -97,8 +97,7 @@ FIRST = """
 import importlib, os, pkgutil, sys
 import zevm.chain.vm.fork_table
 
-forks = sys.modules["eth.vm.forks"]
-found = [each.name for each in pkgutil.iter_modules(forks.__path__, "eth.vm.forks.") if each.ispkg]
+found = [f"eth.vm.forks.{name}" for name in ("frontier", "arrow_glacier", "prague")]
 names = ["eth.vm.forks", "eth.rlp.headers", "eth.db.header", "eth.vm.base", "eth.chains.mainnet", *found]
 for fork in found:
     names += (each.name for each in pkgutil.iter_modules(sys.modules[fork].__path__, f"{fork}."))
@@ -173,9 +172,9 @@ def test_every_module_of_py_evm_has_the_same_names_beside_the_chain() -> None:
 
 
 @pytest.mark.slow
-def test_each_module_of_the_forks_may_be_the_first() -> None:
-    """In a fork of one process each: what the first import imports decides whether it meets itself."""
-    assert int(printed_by(FIRST)) > 150
+def test_each_module_of_a_fork_may_be_the_first() -> None:
+    """In a fork of one process each, of the oldest, a middle and the newest fork: a first import can meet itself."""
+    assert int(printed_by(FIRST)) > 30
 
 
 @pytest.mark.slow

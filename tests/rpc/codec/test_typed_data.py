@@ -217,7 +217,12 @@ def test_b1_the_deadline_is_looked_at() -> None:
     types["A"] = [{"name": f"f{index}", "type": f"C{index}"} for index in range(count)]
     message = {f"f{index}": {"x": []} for index in range(count)}
     request = {"types": types, "primaryType": "A", "domain": {}, "message": message}
-    begun = time.thread_time()
-    with pytest.raises(ExecutionTimeoutError):
-        hash_typed_data(request, LIMITS, Deadline.after(0.05))
-    assert time.thread_time() - begun < 0.3
+
+    def seconds() -> float:
+        begun = time.thread_time()
+        with pytest.raises(ExecutionTimeoutError):
+            hash_typed_data(request, LIMITS, Deadline.after(0.05))
+        return time.thread_time() - begun
+
+    # one of them may meet the collector, or a core at half its speed
+    assert min(seconds() for _ in range(3)) < 0.3

@@ -74,7 +74,7 @@ async def test_a_node_that_refuses_older_logs(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(tokens, "FIRST_SPAN", 1)
     async with explored() as chain:
         token = await _token(chain)
-        await _transfer(chain, token, ALICE, 1)
+        await _transfer(chain, token, b"\x61" * 20, 1)
         await _transfer(chain, token, BOB, 2)
         kind, head = type(chain.node.services.chain), chain.node.chain.head.number
         logs = kind.logs

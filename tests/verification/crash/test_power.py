@@ -29,7 +29,7 @@ def test_a_disk_that_pretends_to_sync_is_noticed(
     """The campaign can fail: with each of these syncs left out, something acknowledged is lost."""
     # the runs that show a fault are kept there
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    arguments = ["--trials", "20", "--operations", "30", "--ignore", ignored, "--until-fault"]
+    arguments = ["--trials", "20", "--operations", "30", "--ignore", ignored]
     assert power.main(arguments) == 1
     assert "was synced" in (told := capsys.readouterr().err) or "refused" in told
     assert "--again" in told

@@ -303,7 +303,7 @@ async def test_r10_malformed_files_are_refused(node: Node, changes: dict[str, An
 async def test_a_block_that_none_can_follow_is_refused(node: Node, field: str, value: int, words: str) -> None:
     """The next block's number or time would not be one, or its blobs' price would be computed for ever."""
     before = node.chain.head
-    block = {"header": _header(3, "0x" + "00" * 32, **{field: hex(value)}), "transactions": []}
+    block = {"header": _header(3, "0x" + "00" * 32) | {field: hex(value)}, "transactions": []}
     error = await node.fails("anvil_loadState", packed({"accounts": {}, "blocks": [block]}))
     assert words in error.message, error.message
     assert node.chain.head is before

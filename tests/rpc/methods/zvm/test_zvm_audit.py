@@ -8,6 +8,7 @@ import pytest
 from tests.analysis.audited_code import CLEAR_ENTRY, DEPOSIT, HAS_ENTRY, PAY_ENTRY, SET_OWNER, contract
 from tests.rpc.methods.memory_node import Node, hexadecimal
 from tests.rpc.methods.test_limits import limited_node
+from zevm.analysis.audit.trial.world import World
 
 VAULT = hexadecimal(contract(f"{HAS_ENTRY} {PAY_ENTRY} {CLEAR_ENTRY}", DEPOSIT))
 ADDRESS = "0x" + "d0" * 20
@@ -59,7 +60,9 @@ async def test_a_creation_without_an_end_leaves_time_for_the_code(code: str, mon
 
 
 @pytest.mark.lengthy
-async def test_a_trial_without_an_end_leaves_time_for_the_others() -> None:
+async def test_a_trial_without_an_end_leaves_time_for_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert World.call.__kwdefaults__ is not None
+    monkeypatch.setitem(World.call.__kwdefaults__, "gas", 2**62)
     endless = contract("again: GAS @again JUMPI CALLER SELFDESTRUCT", "CALLER SELFDESTRUCT")
     async with limited_node(audit_seconds=4.0) as node:
         report = (await node.ask("zvm_auditContract", hexadecimal(endless)))["result"]
