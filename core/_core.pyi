@@ -196,6 +196,25 @@ def transaction_fields(data: bytes, /) -> dict[str, Any] | None:
     are refused.
     """
 
+def run_plain(
+    state: object,
+    helper: object,
+    block: tuple[Any, ...],
+    transaction: object,
+    gas: tuple[int, int, int],
+    base_fee: int | None,
+    gas_available: int,
+    warm: bytes,
+    is_shared: bool,
+    /,
+) -> tuple[Any, ...] | None:
+    """Take a Transaction without lists through all phases, as `run_transaction` does (chain/vm/engines/plain.py).
+
+    gas: GasNeeds. base_fee, gas_available: of the block, and what it has left. is_shared: see `transaction_fields` of
+    chain/vm/engines/native.py. Returns status, output, detail, gas used, gas used before refunds, spare gas, accounts,
+    slots, codes and logs; None where the core refuses, or the transaction may not be in the block.
+    """
+
 def run_call(
     state: object,
     helper: object,

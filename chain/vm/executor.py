@@ -1,6 +1,7 @@
 """Executes a block's transactions, its system calls and payments, and calls off chain."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from zevm.chain.concurrency.deadline import Deadline
@@ -10,10 +11,11 @@ from zevm.chain.rules.rewards import block_rewards
 from zevm.chain.rules.units import GWEI
 from zevm.chain.types import Header, Log, Transaction, Withdrawal
 from zevm.chain.vm import system, validation
-from zevm.chain.vm.engines.native import precompile_entries
+from zevm.chain.vm.engines.native import Helper, precompile_entries
+from zevm.chain.vm.engines.plain import PlainRuns, plain_runs
 from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.execution_state import ExecutionState
-from zevm.chain.vm.fork_table import FRAME_CLASSES, PRECOMPILES, precompile_address
+from zevm.chain.vm.fork_table import FRAME_CLASSES, PRECOMPILES, frames_of, precompile_address
 from zevm.chain.vm.frame import UNLIMITED_WORDS, TransactionContext
 from zevm.chain.vm.gas_needs import GasNeeds, gas_needs
 from zevm.chain.vm.interface import CallRequest, Outcome
@@ -68,7 +70,10 @@ class Executor:
             if target is not None and body is not None:
                 self._precompiles[target] = body
         self._entries, self._warm_entries = tables.entries, tables.warm_entries
-        if self._precompiles is not tables.callable:
+        self._plain: PlainRuns | None = None
+        if self._precompiles is tables.callable:
+            self._plain = plain_runs(environment, state, tables)
+        else:
             machine = environment.wasm_machine
             of_machine = {} if machine is None else machine.precompiles
             self._entries = precompile_entries(PRECOMPILES[environment.rules.fork], of_machine, self._precompiles)
@@ -132,15 +137,29 @@ class Executor:
         environment, rules = self.environment, self.environment.rules
         if gas is None or gas.fork is not rules.fork:
             gas = gas_needs(transaction, rules)
+        if checked_rules is rules and tracer is None and self._plain is not None:
+            make = partial(self._helper, transaction, gas, deadline)
+            outcome = self._plain.run(transaction, gas, gas_available, deadline, make)
+            if outcome is not None:
+                return outcome
         if checked_rules is rules:
             validation.validate_checked_in_block(
                 transaction, environment, self.state, gas_available, blob_gas_available
             )
         else:
             validation.validate_in_block(transaction, environment, self.state, gas_available, blob_gas_available, gas)
-        price = transaction.effective_gas_price(environment.base_fee_per_gas)
-        settled = settle(transaction, gas, environment, price_wei=price, blob_price_wei=environment.blob_base_fee or 0)
+        settled = self._settled(transaction, gas)
         return execute(settled, environment, self._evm_state, self._context(settled, deadline, tracer, transaction))
+
+    def _settled(self, transaction: Transaction, gas: GasNeeds) -> TransactionEnvironment:
+        environment = self.environment
+        price = transaction.effective_gas_price(environment.base_fee_per_gas)
+        return settle(transaction, gas, environment, price_wei=price, blob_price_wei=environment.blob_base_fee or 0)
+
+    def _helper(self, transaction: Transaction, gas: GasNeeds, deadline: Deadline | None) -> Helper:
+        """The helper of a transaction that nobody watches."""
+        context = self._context(self._settled(transaction, gas), deadline, None, transaction)
+        return Helper(frames_of(self.environment.rules.fork, deadline), self._evm_state, context)
 
     def call(
         self,

@@ -149,6 +149,15 @@ class Helper:
         if self._wasm is not None:
             self._wasm.close()
 
+    @property
+    def console(self) -> list[bytes]:
+        """The inputs of console calls so far."""
+        return self._context.console
+
+    def abandon(self) -> None:
+        """Let go of all after the run was given up."""
+        self._context.abandon()
+
     def bound(self, size: int, most: int) -> None:
         """See Deadline.bound."""
         if self._context.deadline is not None:
