@@ -275,16 +275,29 @@ class Executor:
             self._entries,
         )
 
-    def _system_calls(self, calls: Sequence[tuple[Address, bytes]]) -> Iterator[system.SystemCallResult]:
+    def _made_plain(self, calls: Sequence[tuple[Address, bytes]]) -> int:
+        """How many of the block's calls, from the first on, have a plain effect, which is made."""
+        return system.take_shortcuts(self.environment, self.state, calls) if self._shortcuts else 0
+
+    def _system_calls(self, calls: Sequence[tuple[Address, bytes]]) -> Iterable[system.SystemCallResult]:
         """Call contracts as the block does, each when its result is asked for, or at once where its effect is plain."""
+        return self._called(calls, self._made_plain(calls))
+
+    def _called(self, calls: Sequence[tuple[Address, bytes]], done: int) -> Iterable[system.SystemCallResult]:
+        """As `_system_calls`, where the effects of the first calls are made."""
+        if done == len(calls):
+            return (system.DONE,) * done
+        return self._called_in_turn(calls, done)
+
+    def _called_in_turn(self, calls: Sequence[tuple[Address, bytes]], done: int) -> Iterator[system.SystemCallResult]:
         while calls:
-            done = system.take_shortcuts(self.environment, self.state, calls) if self._shortcuts else 0
             for _ in range(done):
                 yield system.DONE
             calls = calls[done:]
             if calls:
                 yield self._system_call(*calls[0])
                 calls = calls[1:]
+                done = self._made_plain(calls)
 
     def _system_call(self, target: Address, data: bytes) -> system.SystemCallResult:
         if self._deadline is not None:
@@ -315,7 +328,9 @@ class Executor:
         if rules.fork < Fork.PRAGUE:
             return None
         requests = [system.DEPOSIT_REQUEST + system.deposits(receipts_logs, rules.deposit_contract)]
-        results = self._system_calls(system.REQUEST_CALLS)
-        for (kind, address), result in zip(system.REQUEST_CONTRACTS, results, strict=True):
-            requests.append(kind + system.require_success(address, result))
+        done = self._made_plain(system.REQUEST_CALLS)
+        if done < len(system.REQUEST_CALLS):
+            results = self._called(system.REQUEST_CALLS, done)
+            for (kind, address), result in zip(system.REQUEST_CONTRACTS, results, strict=True):
+                requests.append(kind + system.require_success(address, result))
         return [request for request in requests if len(request) > 1]

@@ -1,10 +1,11 @@
-//! run_plain: a transaction of a block without lists, held against its sender's account, and run as a whole:
-//! chain/vm/engines/plain.py.
+//! plain_needs and run_plain: transactions without lists that create nothing. What such a one needs, if the pool may
+//! take it (chain/pool/admission.py); and it in a block, held against its sender's account (chain/vm/engines/plain.py).
 
 const std = @import("std");
 const change_objects = @import("change_objects.zig");
 const Error = @import("errors.zig").Error;
 const effects = @import("effects_objects.zig");
+const forks = @import("forks.zig");
 const host_of = @import("host.zig");
 const host_objects = @import("host_objects.zig");
 const machine_of = @import("machine.zig");
@@ -18,9 +19,13 @@ const trie_objects = @import("trie_objects.zig");
 const Object = python.Object;
 const Word = host_of.Word;
 
-/// The attributes of a transaction; and of a BlockState, its parts.
+/// Attributes: of a BlockState its parts; of a transaction; of a block's environment and its rules; of a pool's limits.
 const Name = enum {
     parts,
+    type,
+    chain_id,
+    encoded,
+    s,
     sender,
     to,
     value,
@@ -32,6 +37,11 @@ const Name = enum {
     access_list,
     authorization_list,
     blob_versioned_hashes,
+    rules,
+    fork,
+    transaction_gas_cap,
+    minimum_tip_wei,
+    max_transaction_bytes,
 };
 var interned: std.EnumArray(Name, *Object) = .initUndefined();
 
@@ -42,7 +52,7 @@ pub fn start() Error!void {
     }
 }
 
-/// The attributes of a transaction, which lives as long as this is used.
+/// The attributes of an object, which lives as long as this is used.
 const Reader = struct {
     object: *Object,
     held: *trie_objects.Held,
@@ -57,7 +67,78 @@ const Reader = struct {
     fn word(self: Reader, name: Name) Error!Word {
         return python.word_of(try self.at(name));
     }
+
+    fn size(self: Reader, name: Name) Error!usize {
+        return python.size_of(try self.at(name));
+    }
+
+    fn of(self: Reader, object: *Object) Reader {
+        return .{ .object = object, .held = self.held };
+    }
+
+    /// Refused of a transaction with lists.
+    fn refuse_lists(self: Reader) Error!void {
+        inline for (.{ .access_list, .authorization_list, .blob_versioned_hashes }) |name| {
+            if ((try python.sequence(try self.at(name))).size != 0) return error.Refused;
+        }
+    }
 };
+
+const half_order = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0;
+/// Transactions of these types, from `first_fork` on.
+const last_type = 2;
+const first_fork: forks.Fork = .london;
+/// Prices of a transaction's data (EIP-2028, EIP-7623), in gas.
+const transaction_gas = 21_000;
+const zero_byte_gas = 4;
+const nonzero_byte_gas = 16;
+const floor_token_gas = 10;
+/// SLOT_BYTES of chain/pool/account.py.
+const slot_bytes = 32 * 1024;
+
+/// plain_needs(transaction, environment, limits, local) -> (cost in wei, slots, intrinsic gas, floor gas)
+pub fn needs(arguments: []const *Object) Error!*Object {
+    var held: trie_objects.Held = .{};
+    defer held.release();
+    const transaction: Reader = .{ .object = arguments[0], .held = &held };
+    const environment = transaction.of(arguments[1]);
+    const rules = transaction.of(try environment.at(.rules));
+    const limits = transaction.of(arguments[2]);
+    const is_local = try python.is_true(arguments[3]);
+    const fork_index = std.math.cast(u8, try rules.size(.fork)) orelse return error.Refused;
+    if (fork_index >= forks.count or try transaction.size(.type) > last_type) return error.Refused;
+    const fork: forks.Fork = @enumFromInt(fork_index);
+    const bytes = (try python.contents(try transaction.at(.encoded))).len;
+    const most_bytes = try limits.size(.max_transaction_bytes);
+    if (!fork.from(first_fork) or (most_bytes != 0 and bytes > most_bytes)) return error.Refused;
+    try transaction.refuse_lists();
+    const chain_id = try transaction.at(.chain_id);
+    if (!python.is_none(chain_id) and try python.size_of(chain_id) != try rules.size(.chain_id)) return error.Refused;
+    if (try transaction.word(.s) > half_order) return error.Refused;
+    _ = try run_objects.bytes_of(20, try transaction.at(.to));
+    _ = try run_objects.bytes_of(20, try transaction.at(.sender));
+    _ = try transaction.size(.nonce);
+    const cap, const tip = .{ try transaction.word(.max_fee_per_gas), try transaction.word(.max_priority_fee_per_gas) };
+    if (tip > cap or (!is_local and tip < try limits.word(.minimum_tip_wei))) return error.Refused;
+    const gas_limit = try transaction.size(.gas_limit);
+    const gas_cap = try rules.at(.transaction_gas_cap);
+    if (gas_limit > try environment.size(.gas_limit)) return error.Refused;
+    if (!python.is_none(gas_cap) and gas_limit > try python.size_of(gas_cap)) return error.Refused;
+    const data = try python.contents(try transaction.at(.data));
+    const zeros = std.mem.countScalar(u8, data, 0);
+    const others = data.len - zeros;
+    const intrinsic = transaction_gas + zero_byte_gas * zeros + nonzero_byte_gas * others;
+    const floor = if (fork.from(.prague)) transaction_gas + floor_token_gas * (zeros + 4 * others) else 0;
+    if (gas_limit < intrinsic or gas_limit < floor) return error.Refused;
+    const most = std.math.mul(Word, cap, gas_limit) catch return error.Refused;
+    const cost = std.math.add(Word, most, try transaction.word(.value)) catch return error.Refused;
+    return python.gathered(4, .{
+        python.integer_of_word(cost),
+        python.integer((bytes + slot_bytes - 1) / slot_bytes),
+        python.integer(intrinsic),
+        python.integer(floor),
+    });
+}
 
 /// What the sender's account must hold before the transaction.
 const Demand = struct { nonce: u64, funds: Word };
@@ -102,20 +183,18 @@ fn run(arguments: []const *Object) Error!*Object {
 /// terms: gas (fork, intrinsic, floor), base fee or None, gas that the block has left. Refused of a transaction that is
 /// not plain, or that the block may not have.
 fn environment_of(transaction: Reader, terms: []const *Object, demand: *Demand) Error!transition.TransactionEnvironment {
-    inline for (.{ .access_list, .authorization_list, .blob_versioned_hashes }) |name| {
-        if ((try python.sequence(try transaction.at(name))).size != 0) return error.Refused;
-    }
+    try transaction.refuse_lists();
     const gas = try python.sequence(terms[0]);
     if (gas.size != 3) return error.Refused;
     const base_fee: ?Word = if (python.is_none(terms[1])) null else try python.word_of(terms[1]);
     const cap = try transaction.word(.max_fee_per_gas);
     const price = if (base_fee) |fee| @min(cap, fee +| try transaction.word(.max_priority_fee_per_gas)) else cap;
-    const gas_limit = try python.size_of(try transaction.at(.gas_limit));
+    const gas_limit = try transaction.size(.gas_limit);
     const value = try transaction.word(.value);
     if (cap < base_fee orelse 0 or gas_limit > try python.size_of(terms[2])) return error.Refused;
     const most = std.math.mul(Word, cap, gas_limit) catch return error.Refused;
     demand.* = .{
-        .nonce = try python.size_of(try transaction.at(.nonce)),
+        .nonce = try transaction.size(.nonce),
         .funds = std.math.add(Word, most, value) catch return error.Refused,
     };
     return .{
