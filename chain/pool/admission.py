@@ -47,9 +47,7 @@ def checked(
         cost, slots, intrinsic, floor = needs
         gas = GasNeeds(rules.fork, intrinsic, floor)
         return PooledTransaction(transaction, sender, local, arrival, cost, slots, (), rules, gas)
-    entry = pooled(
-        transaction, sender, rules, local=local, arrival=arrival, with_authorities=limits.limit_delegated
-    )
+    entry = pooled(transaction, sender, rules, local=local, arrival=arrival, with_authorities=limits.limit_delegated)
     check_basics(entry, environment, limits)
     return entry
 
@@ -59,7 +57,7 @@ def plain_needs(
     transaction: Transaction,
     environment: BlockEnvironment,
     limits: PoolLimits,
-    local: bool,  # noqa: FBT001  the core takes it by position
+    local: bool,
 ) -> tuple[int, int, int, int] | None:
     """Cost in wei, slots, intrinsic and floor gas of a transaction without lists that passes `check_basics`.
 
@@ -68,9 +66,7 @@ def plain_needs(
     lists = transaction.access_list or transaction.authorization_list or transaction.blob_versioned_hashes
     if lists or transaction.to is None or environment.rules.fork < Fork.LONDON:
         return None
-    entry = pooled(
-        transaction, transaction.sender, environment.rules, local=local, arrival=0, with_authorities=False
-    )
+    entry = pooled(transaction, transaction.sender, environment.rules, local=local, arrival=0, with_authorities=False)
     try:
         check_basics(entry, environment, limits)
     except TransactionError:

@@ -19,7 +19,7 @@ Fields = tuple[int, int, Hash32]
 
 NewAccounts = Mapping[Address, Fields | None]
 NewSlots = Mapping[tuple[Address, int], int]
-"""What accounts, None for one that is gone, and slots have become."""
+"""New values of accounts, None of one that is gone, and of slots."""
 
 
 class Effects(NamedTuple):

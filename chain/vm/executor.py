@@ -157,7 +157,7 @@ class Executor:
         return settle(transaction, gas, environment, price_wei=price, blob_price_wei=environment.blob_base_fee or 0)
 
     def _helper(self, transaction: Transaction, gas: GasNeeds, deadline: Deadline | None) -> Helper:
-        """The helper of a transaction that nobody watches."""
+        """The helper of a transaction without a tracer."""
         context = self._context(self._settled(transaction, gas), deadline, None, transaction)
         return Helper(frames_of(self.environment.rules.fork, deadline), self._evm_state, context)
 
@@ -276,7 +276,7 @@ class Executor:
         )
 
     def _made_plain(self, calls: Sequence[tuple[Address, bytes]]) -> int:
-        """How many of the block's calls, from the first on, have a plain effect, which is made."""
+        """The number of the block's calls, from the first on, whose effect is plain; it is made."""
         return system.take_shortcuts(self.environment, self.state, calls) if self._shortcuts else 0
 
     def _system_calls(self, calls: Sequence[tuple[Address, bytes]]) -> Iterable[system.SystemCallResult]:

@@ -1,7 +1,7 @@
 """A plain transaction of a block in one call of the core, which holds it against its sender's account and runs it.
 
-Plain is one without lists that is no creation, and that nobody watches. What may not be in the block, or is not plain,
-goes the way of chain/vm/executor.py, which words the refusals.
+A plain transaction has no lists, is no creation, and runs without a tracer. What may not be in the block, or is not
+plain, goes the way of chain/vm/executor.py, which words the refusals.
 """
 
 from collections.abc import Callable
