@@ -112,6 +112,7 @@ def modified_accounts(chain: ChainView, start: Header, end: Header, deadline: De
     first, last = (start.number, 0), (end.number, 0)
     changed: set[bytes] = set()
     with closing(chain.database.store.snapshot()) as view:
+        chain.canonical.horizon.refuse(start.number)
         for keys in chain.database.state.differences(first, last, view):
             deadline.check()
             changed.update(key for key in keys if key.startswith(ACCOUNT.prefix))
