@@ -157,6 +157,11 @@ class ChainView:
         return self.canonical.head
 
     @property
+    def first_kept(self) -> int:
+        """The number of the first block from which on all are kept with their content and states."""
+        return self.canonical.first_kept
+
+    @property
     def genesis(self) -> Genesis:
         """The chain's genesis."""
         return self.canonical.genesis

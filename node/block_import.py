@@ -35,7 +35,7 @@ def range_of(chain: Chain, first: int | None, last: int | None) -> range:
     """The blocks from `first` to `last`, by default the chain's own. Raises NodeError for those that it has not."""
     begin = chain.genesis.number if first is None else first
     end = chain.head.number if last is None else last
-    kept = chain.canonical.first_kept
+    kept = chain.first_kept
     if begin < kept and chain.genesis.number < kept:
         raise NodeError(f"blocks before {kept} were pruned; --first {kept} exports those that are kept")
     if not chain.genesis.number <= begin <= end <= chain.head.number:

@@ -174,6 +174,11 @@ class PrunedChain(Protocol):
 
     writer: Writer
 
+    @property
+    def first_kept(self) -> int:
+        """The first block from which on all are kept with their content and states."""
+        ...
+
     def prune(self) -> bool:
         """Prune some of the oldest blocks, on the writer's thread; whether there are more of them."""
         ...
@@ -181,8 +186,11 @@ class PrunedChain(Protocol):
 
 def prune_in_steps(chain: PrunedChain, cancellation: Cancellation) -> None:
     """Prune a chain that has not been until now, while it goes on; on a thread of its own."""
+    before = chain.first_kept
     with suppress(AbandonedError, WriterStoppedError):
         chain.writer.submit(_caught_up, chain, cancellation=cancellation).result()
+    if chain.first_kept > before:
+        LOGGER.info("blocks before %d were pruned", chain.first_kept)
 
 
 def _caught_up(chain: PrunedChain) -> Steps[None]:

@@ -85,7 +85,7 @@ def _system_contracts(schedule: ForkSchedule, fork: Fork) -> dict[str, str]:
 def capabilities(services: Services) -> Json:
     """The first block with each kind of data: the first of the chain, or of what --prune keeps."""
     head = services.chain.head.header
-    oldest = hex(services.chain.canonical.first_kept)
+    oldest = hex(services.chain.first_kept)
     answer: Json = {"head": {"number": hex(head.number), "hash": hexadecimal(head.hash)}}
     return answer | {name: {"disabled": False, "oldestBlock": oldest} for name in _RESOURCES}
 
