@@ -9,8 +9,7 @@ from zevm.analysis.verification.errors import NoMatchError
 from zevm.analysis.verification.submission import Submission
 from zevm.contracts.artifact import Artifact
 from zevm.contracts.compilers.solidity import compile_standard_json, outputs_of
-from zevm.contracts.options import BuildOptions, CompilerLimits
-from zevm.contracts.sandbox.compiler import Guard
+from zevm.contracts.options import BuildOptions, CompilerLimits, Guard
 
 _KEPT_VARIABLES: Final = ("LANG", "LD_LIBRARY_PATH")
 _OF_SCRIPTS: Final = ("PATH",)

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,11 +20,9 @@ from zevm.contracts.artifact import Artifact
 from zevm.contracts.builder import compile_zig
 from zevm.contracts.errors import BuildError, CompilerFailedError, SandboxError
 from zevm.contracts.guide_source import complete
-from zevm.contracts.options import MIB, BuildOptions, CompilerLimits
+from zevm.contracts.options import MIB, BuildOptions, CompilerLimits, Guard
 from zevm.contracts.sandbox.system_calls import REFUSED, REFUSED_CODE
 from zevm.contracts.toolchain import ZIG_LIBRARY, zig
-
-Guard = Callable[[Callable[[], None]], AbstractContextManager[object]]
 
 _LAUNCHER = Path(__file__).with_name("launch.py")
 _PROCESSES = 64
