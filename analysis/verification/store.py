@@ -5,6 +5,7 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
@@ -81,7 +82,13 @@ class VerifiedStore:
         return self._folder is not None and self._folder.is_dir()
 
     def load(self) -> Iterator[KnownContract]:
-        """The contracts of the folder; files that are damaged are told in the log and left."""
+        """The contracts of the folder; files that are damaged are told in the log and left.
+
+        Half a file, of a process that was killed, is deleted.
+        """
+        with self._lock, suppress(OSError):
+            for path in self._folder.glob(".0x*.json.new") if self._folder is not None else ():
+                path.unlink()
         for path in sorted(self._folder.glob("0x*.json")) if self._folder is not None else ():
             try:
                 data = path.read_bytes()

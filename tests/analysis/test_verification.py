@@ -265,9 +265,11 @@ def test_sources_can_be_sent_again_for_a_document_that_is_lost(make: Make, tmp_p
     folder, code_hash = tmp_path / "verified", keccak256(BODY)
     verifier = make(folder=folder)
     file = folder / f"0x{code_hash.hex()}.json"
-    for harm in (file.unlink, lambda: file.write_text("[")):
+    for is_damaged in (False, True):
         assert verified(verifier, BODY, source(BODY)).match is Match.EXACT
-        harm()
+        file.unlink()
+        if is_damaged:
+            file.write_text("[")
         assert verifier.verified(code_hash) is None
         assert not verifier.is_exact(code_hash)
     assert verified(verifier, BODY, source(BODY)).match is Match.EXACT
