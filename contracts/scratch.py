@@ -38,7 +38,7 @@ def scratch_folder(purpose: str, within: Path | None = None) -> Iterator[Path]:
 
 
 def sweep(place: Path) -> None:
-    """Delete the user's scratch folders that nobody holds."""
+    """Delete the user's scratch folders that no process holds."""
     with suppress(OSError):
         found = sorted(place.glob(f"{_PREFIX}*"))[:FOLDERS_LIMIT]
         for folder in found:

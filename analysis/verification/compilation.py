@@ -38,7 +38,7 @@ def compile_submission(solc: str, submission: Submission, limits: CompilerLimits
         options = BuildOptions(
             limits=limits,
             scratch=folder,
-            environment=environment_of(Path(solc)) | {"HOME": folder},
+            environment=environment_of(Path(solc)) | {"HOME": str(folder)},
             guard=guard,
             mapped_bytes=_MAPPED_BYTES,
         )

@@ -59,8 +59,9 @@ class CanonicalChain:
         self.genesis = genesis
         self.horizon = Horizon.of(database)
         self.records = Records(database.ledger, self.horizon)
-        keeps_all = kept_blocks is None or database.origin is not None
-        self._pruning = None if keeps_all else Pruning(database, self.records, self.horizon, kept_blocks)
+        self._pruning: Pruning | None = None
+        if kept_blocks is not None and database.origin is None:
+            self._pruning = Pruning(database, self.records, self.horizon, kept_blocks)
         if database.ledger.head() is None:
             batch = Batch()
             self._begin(genesis, batch)

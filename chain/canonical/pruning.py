@@ -23,14 +23,13 @@ from zevm.chain.types import TransactionType
 from zevm.storage import schema
 from zevm.storage.database import Database
 from zevm.storage.errors import CorruptionError, StorageError, StorageProblem
-from zevm.storage.history import delete_difference, read_difference
+from zevm.storage.history import BEFORE_ALL, delete_difference, read_difference
 from zevm.storage.integrity import stored_transactions
 from zevm.storage.keccak import keccak256
 from zevm.storage.ledger import decode_position
 from zevm.storage.primitives import Hash32
 from zevm.storage.rlp import RlpError
 from zevm.storage.schema import MetaName, Version
-from zevm.storage.state import BEFORE_ALL
 from zevm.storage.state_nodes import Written
 from zevm.storage.store import Batch
 

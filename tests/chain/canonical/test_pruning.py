@@ -15,7 +15,8 @@ from zevm.chain.canonical.log_search import LogQuery
 from zevm.chain.canonical.pruning import prune_in_steps
 from zevm.chain.canonical.rewinding import rewind_ledger
 from zevm.chain.concurrency.deadline import Cancellation, Deadline
-from zevm.chain.errors import PrunedHistoryError, StatesNotKeptError
+from zevm.chain.concurrency.writer import Turn
+from zevm.chain.errors import ChainError, PrunedHistoryError, StatesNotKeptError
 from zevm.chain.options import ChainOptions
 from zevm.chain.rules.genesis import load_default_genesis
 from zevm.chain.tracing.history import intermediate_roots
@@ -149,7 +150,8 @@ READS: dict[str, Callable[[Chain, int], object]] = {
 def test_what_is_gone_is_refused_and_what_is_next_to_it_is_not(name: str) -> None:
     with opened(None) as chain:
         grow(chain)
-        first, refused = chain.canonical.first_kept, PrunedHistoryError
+        first = chain.canonical.first_kept
+        refused: type[ChainError] = PrunedHistoryError
         if name in ("going back", "reorganisation"):
             refused = StatesNotKeptError
         if name in ("state", "proof"):
@@ -283,7 +285,7 @@ def test_a_failed_write_moves_nothing_and_is_made_good(monkeypatch: pytest.Monke
 
 def test_a_chain_that_kept_everything_is_pruned_in_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pruning, "STEP_BLOCKS", 2)
-    monkeypatch.setattr(pruning.Turn, "is_over", True)
+    monkeypatch.setattr(Turn, "is_over", True)
     with opened(tmp_path, KEEPING) as chain:
         grow(chain)
     with opened(tmp_path) as chain:
