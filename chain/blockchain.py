@@ -15,7 +15,7 @@ from zevm.chain.blocks.instant import Built, InstantMining
 from zevm.chain.blocks.mining import Mining
 from zevm.chain.blocks.selection import changed_by
 from zevm.chain.canonical.chain import Addition
-from zevm.chain.canonical.marks import LAST_PATCH, Checkpoints, Version
+from zevm.chain.canonical.marks import Checkpoints
 from zevm.chain.canonical.memory_guard import MemoryGuard
 from zevm.chain.canonical.patches import PatchedState
 from zevm.chain.canonical.shared_sync import SharedSync
@@ -43,6 +43,7 @@ from zevm.chain.vm.execution_state import ExecutionState
 from zevm.storage.account import StateDiff
 from zevm.storage.database import Database
 from zevm.storage.primitives import Address, Hash32
+from zevm.storage.schema import LAST_PATCH, Version
 from zevm.storage.store import Batch
 
 
@@ -230,7 +231,7 @@ class Chain(ChainView):
         self._waiting.follow_head(changed=Changed(since, diff.accounts))
 
     @writes
-    def follow_patch(self, diff: StateDiff, root: bytes) -> None:
+    def follow_patch(self, diff: StateDiff, root: Hash32) -> None:
         """Change accounts as the leader has; durable. Raises InvalidRequestError if that does not lead to `root`."""
         since = self.head.state.root
         self.canonical.patch(diff, root)
@@ -452,6 +453,11 @@ class Chain(ChainView):
         """Read the latest state from a new snapshot: what is removed stays on the disk as long as an older one."""
         self.canonical.renew_view()
         self._waiting.follow_head()
+
+    @writes
+    def prune(self) -> bool:
+        """Remove what the options do not keep of some of the oldest blocks; whether there are more of them."""
+        return self.canonical.prune()
 
     @writes
     def follow_disk(self) -> None:

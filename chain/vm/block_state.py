@@ -481,7 +481,7 @@ class BlockState(ExecutionState):
         """A live reader of this state, for another BlockState to stand on."""
         return OverlayReader(self, self._reader)
 
-    def storage_root(self, address: Address) -> bytes:
+    def storage_root(self, address: Address) -> Hash32:
         """An existing account's storage root, UNSETTLED_ROOT where its slots have changed."""
         base = self._base[address]
         if changed_slots(address, self._slots, self._base_slots, self._wiped):

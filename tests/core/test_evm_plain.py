@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import cache
+from typing import NoReturn
 
 import pytest
 
@@ -126,7 +127,7 @@ def test_what_the_transactions_are_meant_to_reach_is_reached(monkeypatch: pytest
 
 
 def test_what_is_not_checked_or_is_watched_goes_around(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object) -> NoReturn:
         raise AssertionError
 
     monkeypatch.setattr(PlainRuns, "run", fail)
@@ -135,7 +136,7 @@ def test_what_is_not_checked_or_is_watched_goes_around(monkeypatch: pytest.Monke
     for _ in range(2):
         state = BlockState(MemoryReader(world()))
         assert Executor(environment, state).apply(transaction, 60_000_000).gas_used == 21_000
-        environment = replace(environment, watcher=lambda _: None)
+        environment = replace(environment, watcher=fail)
     with pytest.raises(AssertionError):
         apply(transaction, Fork.OSAKA, Engine.NATIVE)
 

@@ -11,7 +11,7 @@ from zevm.storage.account import EMPTY_ROOT, AccountChange, StateDiff
 from zevm.storage.database import Database
 from zevm.storage.keccak import EMPTY_KECCAK
 from zevm.storage.primitives import Address, Wei
-from zevm.storage.schema import ACCOUNT, SLOT, range_of
+from zevm.storage.schema import ACCOUNT, SLOT, Version, range_of
 from zevm.storage.store import Batch
 
 CONTRACTS = 50
@@ -40,9 +40,9 @@ class WideCost(NamedTuple):
 def measure(folder: Path, wide: WideState, chance: random.Random) -> WideCost:
     """Write the state block by block, as a chain does, stop, and start again."""
     with Database.open(folder) as database:
-        states, root, version = database.state, EMPTY_ROOT, (0, 0)
+        states, root, version = database.state, EMPTY_ROOT, Version(0)
         for number, diff in enumerate(_diffs(wide, chance)):
-            update, batch, version = states.prepare(root, diff), Batch(), (number, 0)
+            update, batch, version = states.prepare(root, diff), Batch(), Version(number)
             states.apply(batch, update, version)
             database.write(batch)
             root = update.root
