@@ -100,6 +100,11 @@ class Pool(PoolContent):
         return not self._by_hash
 
     @property
+    def size(self) -> int:
+        """Number of transactions that wait."""
+        return len(self._by_hash)
+
+    @property
     def executable_count(self) -> int:
         """Number of transactions that can go into blocks now."""
         return self._executable_count
