@@ -455,11 +455,6 @@ class Chain(ChainView):
         self._waiting.follow_head()
 
     @writes
-    def prune(self) -> bool:
-        """Remove what the options do not keep of some of the oldest blocks; whether there are more of them."""
-        return self.canonical.prune()
-
-    @writes
     def follow_disk(self) -> None:
         """Let the pool hold what the ledger keeps of it: at a start, and after a write failed."""
         self._waiting.follow_disk()
