@@ -429,7 +429,7 @@ class Chain(ChainView):
 
     @writes
     def mine_waiting(self) -> Steps[None]:
-        """Under instant mining, put what waits and fits into blocks now, step by step. Raises StorageError, NodeFaultError."""
+        """Under instant mining, put what waits and fits into blocks, in steps. Raises StorageError, NodeFaultError."""
         return self._instant.mine_in_steps()
 
     @writes
