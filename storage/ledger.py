@@ -10,7 +10,7 @@ from zevm.storage import schema
 from zevm.storage.errors import CorruptionError, StorageProblem
 from zevm.storage.primitives import Hash32
 from zevm.storage.schema import MetaName
-from zevm.storage.short_headers import short, whole
+from zevm.storage.short_headers import HeaderLink, link_in, short, whole
 from zevm.storage.store import Batch, ReadableStore, Reader, Snapshot
 
 STEPS_BEFORE_SEEK = 8
@@ -55,6 +55,11 @@ class Ledger:
         """The header's RLP."""
         stored = self._store.get(schema.header_key(block_hash))
         return None if stored is None else whole(stored)
+
+    def header_link(self, block_hash: bytes) -> HeaderLink | None:
+        """The part of a header that a walk over many blocks needs. Raises RlpError."""
+        stored = self._store.get(schema.header_key(block_hash))
+        return None if stored is None else link_in(stored)
 
     def body(self, block_hash: bytes) -> bytes | None:
         """The body's RLP."""

@@ -6,6 +6,7 @@ each of which LevelDB compresses several times over.
 """
 
 from hashlib import sha256
+from typing import NamedTuple
 
 from zevm.core import replaced_by
 from zevm.storage.account import EMPTY_ROOT
@@ -29,6 +30,11 @@ _COMMON = tuple(
 _SHORT = {item: wrap_list(bytes((place,))) for place, item in enumerate(_COMMON)}
 _WHOLE = {shortened: item for item, shortened in _SHORT.items()}
 
+_EMPTY = encode_bytes(EMPTY_ROOT)
+_LONG_LIST, _LIST, _STRING = 0xF7, 0xC0, 0x80
+_HASH_BYTES = 33
+_ITEMS_BEFORE_TRANSACTIONS = 4
+
 
 def short(header: bytes) -> bytes:
     """A header's RLP as it is stored; what is no list stays as it is."""
@@ -48,3 +54,26 @@ def _replaced(data: bytes, table: dict[bytes, bytes]) -> bytes:
     except RlpError:
         return data
     return wrap_list(b"".join([table.get(item, item) for item in items]))
+
+
+class HeaderLink(NamedTuple):
+    """A header's first item, and whether its fifth is the root of no transactions."""
+
+    parent_hash: bytes
+    is_empty: bool
+
+
+def link_in(stored: bytes) -> HeaderLink:
+    """The link of a stored header, read without the rest of it. Raises RlpError."""
+    try:
+        start = position = 1 + max(0, stored[0] - _LONG_LIST)
+        for _ in range(_ITEMS_BEFORE_TRANSACTIONS):
+            # no item there is longer than a hash
+            position += 1 + stored[position] - (_LIST if stored[position] >= _LIST else _STRING)
+    except IndexError:
+        raise RlpError("rlp: the header ends before its transactions root") from None
+    parent_hash, root = stored[start : start + _HASH_BYTES], stored[position : position + _HASH_BYTES]
+    is_empty = root.startswith(_SHORT[_EMPTY]) or root == _EMPTY
+    if len(parent_hash) != _HASH_BYTES or not (is_empty or len(root) == _HASH_BYTES):
+        raise RlpError("rlp: the header's hashes are incomplete")
+    return HeaderLink(parent_hash[1:], is_empty)

@@ -17,16 +17,13 @@ from zevm.storage.account import EMPTY_ROOT
 from zevm.storage.errors import CorruptionError, StorageProblem
 from zevm.storage.ledger import Ledger
 from zevm.storage.primitives import Hash32
+from zevm.storage.short_headers import HeaderLink
 
 _CACHED_BLOCKS = 256
 _CACHED_POSITIONS = 256
 """Of the transactions of blocks just committed, for clients that wait for a receipt. Each may keep its block."""
 _CACHED_HEADERS = 2_048
 """More than a fee history asks for by default, so that it finds them all at the next block too."""
-
-_TRANSACTIONS_ROOT = slice(124, 156)
-"""Its offset in a header's RLP: after 3 bytes of the list's head, three hashes and an address with a prefix byte each,
-and its own prefix byte."""
 
 _Decoded = TypeVar("_Decoded")
 
@@ -141,13 +138,12 @@ class Records:
         block_hash = self.canonical_hash(number)
         return None if block_hash is None else self.header_by_hash(block_hash)
 
-    def is_empty(self, block_hash: Hash32) -> bool:
-        """Whether a block has no transactions; told by one slice of its header, for walks over many blocks."""
+    def link_of(self, block_hash: bytes) -> HeaderLink | None:
+        """A block's parent, and whether the block is empty, by the start of its header: for walks over many blocks."""
         header: Header | None = self._headers.get(block_hash)
         if header is not None:
-            return header.transactions_root == EMPTY_ROOT
-        data = self._ledger.header(block_hash)
-        return data is not None and data[_TRANSACTIONS_ROOT] == EMPTY_ROOT
+            return HeaderLink(header.parent_hash, header.transactions_root == EMPTY_ROOT)
+        return _decoded("header", block_hash, self._ledger.header_link, block_hash)
 
     def block_by_hash(self, block_hash: Hash32) -> Block | None:
         """The block with this hash. Raises PrunedHistoryError."""
@@ -233,7 +229,7 @@ def decode_receipts(data: bytes) -> tuple[Receipt, ...]:
     return tuple(Receipt.decode_stored(item) for item in rlp.decode_list(data))
 
 
-def _decoded(part: str, block_hash: Hash32, decode: Callable[[bytes], _Decoded], data: bytes) -> _Decoded:
+def _decoded(part: str, block_hash: bytes, decode: Callable[[bytes], _Decoded], data: bytes) -> _Decoded:
     """A stored part of a block. Raises CorruptionError where it cannot be what a node wrote."""
     try:
         return decode(data)

@@ -164,8 +164,8 @@ class Engine:
 
     def _execute(self, block: Block, parent: Header) -> PayloadStatus:
         path = self._sides.path_to(parent)
-        if path is None:
-            # the parent is kept, but what it stands on was rewound: the hashes of its ancestors are not at hand
+        if path is None or path.ancestor.number + 1 < self._chain.first_kept:
+            # the parent is kept, but what it stands on was rewound or pruned: hashes or state are not at hand
             self._waiting.add(block)
             return PayloadStatus(Status.SYNCING)
         canonical_hash = self._chain.records.canonical_hash

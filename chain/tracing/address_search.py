@@ -1,17 +1,21 @@
 """Which transactions touch an address: as sender, receiver, or in any frame within.
 
-No index tells that, and keeping one would cost every block. A block of plain transfers tells it by its receipts; any
-other is executed again, once: what its transactions touched is kept in a bounded cache, since a block never changes.
+No index tells that, and keeping one would cost every block. Blocks without transactions are stepped over
+(chain.tracing.filled_blocks). A block of plain transfers tells it by its receipts; any other is executed again, once:
+what its transactions touched is kept in a bounded cache, since a block never changes.
 """
 
-from collections.abc import Iterable, Iterator
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 from zevm.chain.calls.place import replay_of
-from zevm.chain.concurrency.deadline import Deadline, ExecutionTimeoutError
+from zevm.chain.concurrency.deadline import Cancellation, Deadline, ExecutionTimeoutError
 from zevm.chain.rules.gas import TRANSACTION_GAS
 from zevm.chain.tracing.call_tree import caller_of
+from zevm.chain.tracing.filled_blocks import SPAN_BLOCKS, FilledBlocks
 from zevm.chain.tracing.settings import RECORDING
 from zevm.chain.tracing.trace import TraceRequest
 from zevm.chain.tracing.tracer import QuietTracer
@@ -19,10 +23,13 @@ from zevm.chain.types import Block, Receipt, Transaction
 from zevm.chain.view import ChainView
 from zevm.chain.vm.message import FrameStart
 from zevm.storage.cache import ByteCache
+from zevm.storage.errors import StorageError
 from zevm.storage.primitives import Address
 
 CACHE_BYTES = 32 * 1024 * 1024
-"""Gas of a transaction without data, access list and code."""
+PREPARED_BLOCKS = 8 * SPAN_BLOCKS
+"""A search over fewer blocks is quick without preparation."""
+PAUSE_SECONDS = 0.02
 _ADDRESS_BYTES = 20
 _COUNT_BYTES = 4
 
@@ -73,17 +80,38 @@ class SearchLimitError(Exception):
         self.is_late = is_late
 
 
+class _EndedError(Exception):
+    """The node stops."""
+
+
 class AddressSearch:
     """Searches one chain. Safe to use from any thread."""
 
     def __init__(self, chain: ChainView) -> None:
         self._chain = chain
         self._cache = ByteCache(CACHE_BYTES)
+        self._filled = FilledBlocks(chain)
+
+    def prepare(self, cancellation: Cancellation) -> None:
+        """Look once which blocks of a long chain have transactions, with pauses; on a thread of its own."""
+        chain, origin = self._chain, self._chain.database.origin
+        numbers = range(chain.head.number, max(chain.first_kept, 0 if origin is None else origin.number) - 1, -1)
+        ended = threading.Event()
+
+        def pause(_: int) -> None:
+            if ended.wait(PAUSE_SECONDS):
+                raise _EndedError
+
+        cancellation.listen(ended.set)
+        with suppress(_EndedError, StorageError):
+            for _ in self._filled.within(numbers, pause) if len(numbers) >= PREPARED_BLOCKS else ():
+                pass
+        cancellation.forget(ended.set)
 
     def search(
         self,
         address: Address,
-        numbers: Iterable[int],
+        numbers: range,
         page_size: int,
         block_limit: int,
         until: Deadline,
@@ -91,44 +119,55 @@ class AddressSearch:
     ) -> SearchResult:
         """Transactions in the blocks of these heights, until `page_size` are exceeded by another block with a match.
 
-        block_limit: blocks that are executed again. until: no block but the first starts after it, so that every
-        continuation makes progress. Past either, the search ends with its results so far. Raises SearchLimitError if
-        there are none, ExecutionTimeoutError if one block takes the request's time.
+        numbers: neighbours, ascending or descending. block_limit: blocks that are executed again. until: no block but
+        the first starts after it, so that every continuation makes progress. Past either, the search ends with its
+        results so far. Raises SearchLimitError if there are none, ExecutionTimeoutError if one block takes the
+        request's time.
         """
-        result, count, executions, first = SearchResult(), 0, 0, None
-        for number in numbers:
-            first = number if first is None else first
-            try:
-                request.check()
-                if number != first and until.expired():
-                    raise SearchLimitError(number, is_late=True)
-                record = self._record(number)
-                if record is None:
-                    continue
-                touched = self._known(*record)
-                if touched is None:
-                    if executions == block_limit:
-                        raise SearchLimitError(number)
-                    executions += 1
-                    touched = self._execute(record[0], request)
-            except (ExecutionTimeoutError, SearchLimitError):
-                if not count:
-                    raise
-                result.is_complete = False
-                break
-            indexes = [index for index, addresses in enumerate(touched) if address in addresses]
-            if not indexes:
-                continue
-            if count >= page_size:
-                result.is_complete = False
-                break
-            count += len(indexes)
-            result.matches.append(Match(*record, indexes))
+        result, count = SearchResult(), 0
+        try:
+            for match in self._matches(address, numbers, block_limit, until, request):
+                if count >= page_size:
+                    result.is_complete = False
+                    break
+                count += len(match.indexes)
+                result.matches.append(match)
+        except (ExecutionTimeoutError, SearchLimitError):
+            if not count:
+                raise
+            result.is_complete = False
         return result
+
+    def _matches(
+        self, address: Address, numbers: range, block_limit: int, until: Deadline, request: TraceRequest
+    ) -> Iterator[Match]:
+        """The blocks with transactions that touch the address. Raises SearchLimitError, ExecutionTimeoutError."""
+        executions = 0
+
+        def check(number: int) -> None:
+            request.check()
+            if number != numbers[0] and until.expired():
+                raise SearchLimitError(number, is_late=True)
+
+        for number in self._filled.within(numbers, check):
+            check(number)
+            record = self._record(number)
+            if record is None:
+                continue
+            touched = self._known(*record)
+            if touched is None:
+                if executions == block_limit:
+                    raise SearchLimitError(number)
+                executions += 1
+                touched = self._execute(record[0], request)
+            indexes = [index for index, addresses in enumerate(touched) if address in addresses]
+            if indexes:
+                yield Match(*record, indexes)
 
     def _record(self, number: int) -> tuple[Block, tuple[Receipt, ...]] | None:
         block_hash = self._chain.records.canonical_hash(number)
-        if block_hash is None or self._chain.records.is_empty(block_hash):
+        link = None if block_hash is None else self._chain.records.link_of(block_hash)
+        if block_hash is None or link is None or link.is_empty:
             return None
         block, receipts = self._chain.block_by_hash(block_hash), self._chain.receipts(block_hash)
         return None if block is None or not receipts else (block, receipts)

@@ -11,7 +11,7 @@ from zevm.storage.account import EMPTY_ROOT
 from zevm.storage.database import Database
 from zevm.storage.directory import write_format
 from zevm.storage.keccak import keccak256
-from zevm.storage.short_headers import short, whole
+from zevm.storage.short_headers import link_in, short, whole
 from zevm.storage.store import Batch
 
 EMPTY_BLOCK = rlp.encode(
@@ -83,3 +83,19 @@ def test_a_damaged_place_is_another_hash(tmp_path: Path) -> None:
         database.write(batch)
         assert any("has another hash" in problem for problem in database.scrub())
         assert any("has hash" in problem for problem in database.recent_check())
+
+
+@pytest.mark.parametrize("root", [EMPTY_ROOT, keccak256(b"transactions")], ids=["empty", "filled"])
+@pytest.mark.parametrize("size", [300, 5_000])
+@pytest.mark.parametrize("coinbase", [bytes(20), b"\x11" * 20])
+@pytest.mark.parametrize("uncles", [keccak256(b"\xc0"), keccak256(b"uncles")])
+def test_the_link_of_a_header_is_read_in_both_forms(root: bytes, size: int, coinbase: bytes, uncles: bytes) -> None:
+    header = rlp.encode([keccak256(b"parent"), uncles, coinbase, keccak256(b"state"), root, b"\x01" * size])
+    for stored in (header, short(header)):
+        assert link_in(stored) == (keccak256(b"parent"), root == EMPTY_ROOT)
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 30, 60, 90, 100])
+def test_a_header_that_ends_early_has_no_link(size: int) -> None:
+    with pytest.raises(rlp.RlpError):
+        link_in(EMPTY_BLOCK[:size])

@@ -1,6 +1,5 @@
 """ots_: the API of the explorer Otterscan, level 8. See docs/tracing.md."""
 
-from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
@@ -229,7 +228,7 @@ def search_transactions_after(
 
 
 def _search(
-    services: Services, address: Address, numbers: Iterable[int], page_size: int, deadline: Deadline
+    services: Services, address: Address, numbers: range, page_size: int, deadline: Deadline
 ) -> tuple[list[Match], bool]:
     _check_page(services, page_size)
     limit, seconds = services.limits.search_blocks, services.limits.evm_timeout_seconds

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.chain.chain_fixtures import ALICE, BOB, CAROL, GWEI, MANUAL, STORE_AND_LOG, creation, open_chain, transfer
-from tests.chain.engine.engine_fixtures import START, ZERO, Consensus, engine_chain, genesis_at
+from tests.chain.engine.engine_fixtures import EXTERNAL_CONSENSUS, START, ZERO, Consensus, engine_chain, genesis_at
 from zevm.chain.blocks.mining import MiningMode
+from zevm.chain.canonical import pruning
 from zevm.chain.canonical.integrity import deep_problems
 from zevm.chain.canonical.marks import Checkpoints
 from zevm.chain.engine import errors
@@ -49,6 +50,22 @@ def balance(consensus: Consensus, address: bytes) -> int:
 
 
 # New payloads.
+
+
+def test_a_payload_on_a_pruned_state_is_not_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("MINIMUM_KEPT_BLOCKS", "LAG_BLOCKS"):
+        monkeypatch.setattr(pruning, name, 1)
+    options = replace(EXTERNAL_CONSENSUS, kept_blocks=4)
+    chain = open_chain(genesis=genesis_at(Fork.BPO2), options=options)
+    consensus = Consensus(chain)
+    old = consensus.build(salt=7)
+    assert old.number == 1
+    blocks = consensus.extend(10)
+    assert chain.first_kept == 7
+    assert consensus.new_payload(old) == PayloadStatus(Status.SYNCING)
+    assert consensus.new_payload(blocks[0]) == PayloadStatus(Status.VALID, blocks[0].hash)
+    assert list(deep_problems(chain.canonical)) == []
+    chain.close()
 
 
 def test_a_payload_is_kept_and_moves_nothing(consensus: Consensus) -> None:
