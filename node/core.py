@@ -117,12 +117,9 @@ class Observers:
 class Serving:
     """A node that answers requests. `until` starts timed blocks and holds the tasks that run with the server."""
 
-    def __init__(
-        self, settings: NodeSettings, chain: Chain, services: Services, server: Server, state_file: StateFile
-    ) -> None:
+    def __init__(self, settings: NodeSettings, chain: Chain, server: Server, state_file: StateFile) -> None:
         self._settings = settings
         self._chain = chain
-        self._services = services
         self._state_file = state_file
         self.server = server
 
@@ -131,20 +128,15 @@ class Serving:
         self._chain.database.keep()
         give_up_replaced(self._settings)
         ending = Cancellation()
-        beside = partial(self._work_beside, ending)
-        tasks = [asyncio.create_task(on_own_thread(work)) for work in (self._forget_replaced, beside)]
+        removal = partial(remove_old_nodes, self._chain, ending)
+        pruning = partial(prune_in_steps, self._chain, ending)
+        deletions = [asyncio.create_task(on_own_thread(work)) for work in (self._forget_replaced, removal, pruning)]
         try:
             self._chain.start()
             await self._state_file.keep_until(stopping)
         finally:
             ending.cancel()
-            await asyncio.gather(*tasks)
-
-    def _work_beside(self, ending: Cancellation) -> None:
-        """Remove what the settings do not keep any more, and prepare searches, while the node serves."""
-        remove_old_nodes(self._chain, ending)
-        prune_in_steps(self._chain, ending)
-        self._services.address_search.prepare(ending)
+            await asyncio.gather(*deletions)
 
     def _forget_replaced(self) -> None:
         try:
@@ -261,7 +253,7 @@ class NodeCore:
             if self.watch is not None:
                 self.watch.start()
                 stack.callback(self.watch.close)
-            yield Serving(self.settings, self.chain, services, server, state_file)
+            yield Serving(self.settings, self.chain, server, state_file)
         state_file.dump()
 
     def _forwarder(self) -> Forwarder:
