@@ -429,10 +429,7 @@ class Chain(ChainView):
 
     @writes
     def mine_waiting(self) -> Steps[None]:
-        """Under instant mining, put what waits and fits into blocks now, as work that other writes may come between.
-
-        Raises StorageError, NodeFaultError.
-        """
+        """Under instant mining, put what waits and fits into blocks, in steps. Raises StorageError, NodeFaultError."""
         return self._instant.mine_in_steps()
 
     @writes
@@ -453,11 +450,6 @@ class Chain(ChainView):
         """Read the latest state from a new snapshot: what is removed stays on the disk as long as an older one."""
         self.canonical.renew_view()
         self._waiting.follow_head()
-
-    @writes
-    def prune(self) -> bool:
-        """Remove what the options do not keep of some of the oldest blocks; whether there are more of them."""
-        return self.canonical.prune()
 
     @writes
     def follow_disk(self) -> None:

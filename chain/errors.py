@@ -164,7 +164,7 @@ class UnknownBlockError(ChainError):
 
 
 class PrunedHistoryError(UnknownBlockError):
-    """What the chain no longer keeps of an old block is asked for; the text is geth's (core/history)."""
+    """A part of an old block that the chain no longer keeps is asked for; the text is geth's (core/history)."""
 
     def __init__(self) -> None:
         super().__init__("pruned history unavailable")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 YOUNG_SECONDS: Final = 600
-"""Age of a folder that nobody holds and that is left: whoever makes it may be about to hold it."""
+"""Age up to which a folder without a holder is left: its maker may be about to hold it."""
 FOLDERS_LIMIT: Final = 1_000
 """Folders that are looked at in one sweep."""
 _PREFIX: Final = "zevm-scratch-"
@@ -38,7 +38,7 @@ def scratch_folder(purpose: str, within: Path | None = None) -> Iterator[Path]:
 
 
 def sweep(place: Path) -> None:
-    """Delete the user's scratch folders that no process holds."""
+    """Delete the user's scratch folders without a holder."""
     with suppress(OSError):
         found = sorted(place.glob(f"{_PREFIX}*"))[:FOLDERS_LIMIT]
         for folder in found:

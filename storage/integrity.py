@@ -135,7 +135,7 @@ def stored_transactions(body: bytes) -> Iterator[bytes]:
 
 
 def _bounds(view: Reader, report: _Report) -> _Bounds:
-    """Where the chain begins, which a genesis may set, and ends; 0 and -1 without any block."""
+    """The chain's ends, of which a genesis may set the first; 0 and -1 without any block."""
     lowest = next(view.iterate(*schema.range_of(schema.CANONICAL)), None)
     first = 0 if lowest is None else schema.decode_number(lowest[0][1:])
     value = view.get(schema.meta_key(schema.MetaName.HEAD))

@@ -36,7 +36,7 @@ from zevm.storage.store import Batch
 LOGGER = logging.getLogger("zevm.chain")
 
 MINIMUM_KEPT_BLOCKS = 256
-"""What a node looks at of itself: the newest logs, fees, the blocks that a start verifies, reorganisations."""
+"""As many as a node looks at itself: for the newest logs, fees, the check of a start, reorganisations."""
 
 LAG_BLOCKS = 64
 """Blocks more than are to be kept that gather before a step."""
@@ -158,7 +158,7 @@ class Pruning:
                 batch.delete(schema.blobs_key(transaction_hash))
 
     def _remove_differences(self, batch: Batch, number: int) -> None:
-        """What leads back over a block and its patches."""
+        """Remove the way back over a block and its patches."""
         start, stop = schema.undo_key(Version(number)), schema.undo_key(Version(number + 1))
         for key, record in self._database.store.iterate(start, stop, fill_cache=False):
             delete_difference(batch, key, read_difference(key, record)[2][::2])
@@ -169,10 +169,8 @@ class Pruning:
             self._database.ledger.delete_working_root(batch, number)
 
 
-class PrunedChain(Protocol):
-    """The parts of a chain (chain.blockchain.Chain) that pruning needs."""
-
-    writer: Writer
+class Prunable(Protocol):
+    """The parts of chain.canonical.chain.CanonicalChain that remove old blocks."""
 
     @property
     def first_kept(self) -> int:
@@ -184,19 +182,31 @@ class PrunedChain(Protocol):
         ...
 
 
-def prune_in_steps(chain: PrunedChain, cancellation: Cancellation) -> None:
+class ServingChain(Protocol):
+    """A chain (chain.blockchain.Chain) that goes on meanwhile."""
+
+    writer: Writer
+
+    @property
+    def canonical(self) -> Prunable:
+        """The blocks."""
+        ...
+
+
+def prune_in_steps(chain: ServingChain, cancellation: Cancellation) -> None:
     """Prune a chain that has not been until now, while it goes on; on a thread of its own."""
-    before = chain.first_kept
+    before = chain.canonical.first_kept
     with suppress(AbandonedError, WriterStoppedError):
         chain.writer.submit(_caught_up, chain, cancellation=cancellation).result()
-    if chain.first_kept > before:
-        LOGGER.info("blocks before %d were pruned", chain.first_kept)
+    kept = chain.canonical.first_kept
+    if kept > before:
+        LOGGER.info("blocks before %d were pruned", kept)
 
 
-def _caught_up(chain: PrunedChain) -> Steps[None]:
+def _caught_up(chain: ServingChain) -> Steps[None]:
     """Work of the writer that other work may come between."""
     turn = Turn()
-    while chain.prune():
+    while chain.canonical.prune():
         if turn.is_over:
             yield
             turn = Turn()

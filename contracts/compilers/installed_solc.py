@@ -62,7 +62,7 @@ class SolcVersion:
 
 @dataclass(slots=True)
 class _Program:
-    """What is known of a program. version: None where it has told none. asked_again_at: a time.monotonic() value.
+    """A program's answer. version: None where it has told none. asked_again_at: a time.monotonic() value.
 
     turn: of who asks it; others wait for the answer.
     """
