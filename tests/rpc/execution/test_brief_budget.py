@@ -38,4 +38,5 @@ def test_work_past_the_budget_is_given_up(of_processor: bool) -> None:
     assert brief.run(("kind",), (work, 0.0, 100 * BUDGET_SECONDS)) is NOT_BRIEF
     assert time.thread_time() - begun < 2 * BUDGET_SECONDS
     assert (brief.here, brief.overran) == (0, 1)
-    assert not brief.expects(("kind",))
+    # without a budget of the processor's, what others kept from the thread says nothing of the kind
+    assert brief.expects(("kind",)) <= (not of_processor)
