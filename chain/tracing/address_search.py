@@ -5,17 +5,15 @@ No index tells that, and keeping one would cost every block. Blocks without tran
 what its transactions touched is kept in a bounded cache, since a block never changes.
 """
 
-import threading
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 from zevm.chain.calls.place import replay_of
-from zevm.chain.concurrency.deadline import Cancellation, Deadline, ExecutionTimeoutError
+from zevm.chain.concurrency.deadline import Deadline, ExecutionTimeoutError
 from zevm.chain.rules.gas import TRANSACTION_GAS
 from zevm.chain.tracing.call_tree import caller_of
-from zevm.chain.tracing.filled_blocks import SPAN_BLOCKS, FilledBlocks
+from zevm.chain.tracing.filled_blocks import FilledBlocks
 from zevm.chain.tracing.settings import RECORDING
 from zevm.chain.tracing.trace import TraceRequest
 from zevm.chain.tracing.tracer import QuietTracer
@@ -23,13 +21,9 @@ from zevm.chain.types import Block, Receipt, Transaction
 from zevm.chain.view import ChainView
 from zevm.chain.vm.message import FrameStart
 from zevm.storage.cache import ByteCache
-from zevm.storage.errors import StorageError
 from zevm.storage.primitives import Address
 
 CACHE_BYTES = 32 * 1024 * 1024
-PREPARED_BLOCKS = 8 * SPAN_BLOCKS
-"""A search over fewer blocks is quick without preparation."""
-PAUSE_SECONDS = 0.02
 _ADDRESS_BYTES = 20
 _COUNT_BYTES = 4
 
@@ -80,10 +74,6 @@ class SearchLimitError(Exception):
         self.is_late = is_late
 
 
-class _EndedError(Exception):
-    """The node stops."""
-
-
 class AddressSearch:
     """Searches one chain. Safe to use from any thread."""
 
@@ -91,22 +81,6 @@ class AddressSearch:
         self._chain = chain
         self._cache = ByteCache(CACHE_BYTES)
         self._filled = FilledBlocks(chain)
-
-    def prepare(self, cancellation: Cancellation) -> None:
-        """Look once which blocks of a long chain have transactions, with pauses; on a thread of its own."""
-        chain, origin = self._chain, self._chain.database.origin
-        numbers = range(chain.head.number, max(chain.first_kept, 0 if origin is None else origin.number) - 1, -1)
-        ended = threading.Event()
-
-        def pause(_: int) -> None:
-            if ended.wait(PAUSE_SECONDS):
-                raise _EndedError
-
-        cancellation.listen(ended.set)
-        with suppress(_EndedError, StorageError):
-            for _ in self._filled.within(numbers, pause) if len(numbers) >= PREPARED_BLOCKS else ():
-                pass
-        cancellation.forget(ended.set)
 
     def search(
         self,

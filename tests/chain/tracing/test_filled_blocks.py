@@ -9,9 +9,7 @@ import pytest
 from tests.chain.chain_fixtures import ALICE, MANUAL, open_chain, transfer
 from zevm.chain.blockchain import Chain
 from zevm.chain.canonical.records import Records
-from zevm.chain.concurrency.deadline import Cancellation
-from zevm.chain.tracing import address_search, filled_blocks
-from zevm.chain.tracing.address_search import AddressSearch
+from zevm.chain.tracing import filled_blocks
 from zevm.chain.tracing.filled_blocks import FilledBlocks
 
 
@@ -117,19 +115,3 @@ def test_few_spans_are_kept(chain: Chain, monkeypatch: pytest.MonkeyPatch) -> No
     filled = FilledBlocks(chain)
     assert found(filled, range(60, -1, -1)) == truth(chain, range(60, -1, -1))
     assert len(filled._spans) == 2
-
-
-def test_a_long_chain_is_prepared_and_a_stop_ends_that(chain: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(address_search, "PREPARED_BLOCKS", 40)
-    monkeypatch.setattr(address_search, "PAUSE_SECONDS", 0)
-    growing, search = Growing(chain, 1), AddressSearch(chain)
-    growing.grow(38)
-    search.prepare(Cancellation())
-    assert len(search._filled._spans) == 0
-    growing.grow(10)
-    ended = Cancellation()
-    ended.cancel()
-    search.prepare(ended)
-    assert len(search._filled._spans) == 0
-    search.prepare(Cancellation())
-    assert len(search._filled._spans) == 7
