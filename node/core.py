@@ -128,9 +128,10 @@ class Serving:
         self._chain.database.keep()
         give_up_replaced(self._settings)
         ending = Cancellation()
-        removal = partial(remove_old_nodes, self._chain, ending)
-        pruning = partial(prune_in_steps, self._chain, ending)
-        deletions = [asyncio.create_task(on_own_thread(work)) for work in (self._forget_replaced, removal, pruning)]
+        works: list[Callable[[], None]] = [self._forget_replaced, partial(remove_old_nodes, self._chain, ending)]
+        if self._settings.prune is not None:
+            works.append(partial(prune_in_steps, self._chain, ending))
+        deletions = [asyncio.create_task(on_own_thread(work)) for work in works]
         try:
             self._chain.start()
             await self._state_file.keep_until(stopping)

@@ -106,6 +106,7 @@ class NodeLog:
         self._queue: deque[LogEvent] = deque()
         self._dropped = 0
         self._arrived = threading.Event()
+        self._is_told = False
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="node-log", daemon=True)
 
@@ -149,7 +150,8 @@ class NodeLog:
             self._dropped += 1
             return
         self._queue.append(event)
-        if not self._arrived.is_set():
+        if not self._is_told:
+            self._is_told = True
             self._arrived.set()
 
     def _run(self) -> None:
@@ -158,6 +160,8 @@ class NodeLog:
             self._stopping.wait(GATHER_SECONDS)
             last = self._stopping.is_set()
             self._arrived.clear()
+            # what comes before this is drained, and what comes after it sets the event again
+            self._is_told = False
             self._write(self._drain())
             if last:
                 return

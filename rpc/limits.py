@@ -154,8 +154,8 @@ class Limits:
     brief_execution_us: int = _limit(
         500,
         "an execution that is known to be short runs on the event loop, within this time, and with the chain in memory "
-        "a transaction within twice this time (0: none does); what takes longer there begins again on a worker or the "
-        "writer's thread",
+        "a transaction within twice this time of a processor (0: none does); what takes longer there begins again on a "
+        "worker or the writer's thread",
     )
     brief_kinds: int = _limit(10_000, "kinds of executions whose time is known; past it, the oldest are forgotten")
     evm_timeout_seconds: float = _limit(5.0, "a longer execution is aborted: `execution aborted (timeout = 5s)`")

@@ -101,14 +101,29 @@ class BriefDeadline(Deadline):
     """A deadline less than a thousandth of a second away, on a thread that others wait for.
 
     Steps that look at no clock are short as well. Work under it leaves nothing behind, so that it can begin again.
+    processor_at: a time.thread_time() value of that thread, in seconds. Up to it the moment comes later by what the
+    thread has waited for a processor: to begin again would cost those that wait more. None where the work may wait for
+    a medium.
     """
 
-    __slots__ = ()
+    __slots__ = ("_processor_at",)
+
+    def __init__(self, at: float, cancellation: Cancellation, processor_at: float | None = None) -> None:
+        super().__init__(at, cancellation)
+        self._processor_at = processor_at
 
     def check(self, message: str = "") -> None:  # noqa: ARG002
         """Raise NotBriefError once expired."""
-        if time.monotonic() >= self.at:
+        if time.monotonic() >= self.at and self._is_used_up():
             raise NotBriefError
+
+    def _is_used_up(self) -> bool:
+        if self._processor_at is None:
+            return True
+        left = self._processor_at - time.thread_time()
+        if left > 0:
+            self.at = time.monotonic() + left
+        return left <= 0
 
     def bound(self, size: int, most: int) -> None:
         """Raise NotBriefError for a step larger than `most`."""
@@ -117,4 +132,4 @@ class BriefDeadline(Deadline):
 
     def sooner(self, at: float) -> "BriefDeadline":
         """The deadline at `at` or at its own moment, whichever comes first."""
-        return BriefDeadline(min(at, self.at), self.cancellation)
+        return self if self.at <= at else BriefDeadline(at, self.cancellation)

@@ -55,6 +55,20 @@ pub const Parts = struct {
         return (try python.value_in(self.accounts, address)) orelse error.Refused;
     }
 
+    /// A slot's value, a new reference; it is read if it was not yet.
+    pub fn slot_of(self: *const Parts, address: *Object, slot: *Object) Error!*Object {
+        return value_before(self, try dict_in(self.slots, address), address, slot);
+    }
+
+    /// Whether surely no slot of an account is set, of which none was asked for.
+    pub fn is_blank(self: *const Parts, address: *Object) Error!bool {
+        if (try python.value_in(self.slots, address)) |own| {
+            if (!python.is(own, .dict)) return error.Refused;
+            if (python.PyDict_Size(own) > 0) return false;
+        }
+        return !try may_be_read(self, address);
+    }
+
     /// A new reference.
     fn fields_in(read: *Object) Error!*Object {
         if (python.is_none(read)) return python.none();

@@ -154,7 +154,14 @@ fn has_storage(context: *anyopaque, address: *const Address) Error!bool {
 
 /// first_storage(address, slot) -> (value, whether no slot is set)
 fn first_storage(context: *anyopaque, address: *const Address, slot: Word) Error!host_of.FirstSlot {
-    const answer = try call_with_slot(Context.asking(context).state, .first_storage, address, slot);
+    const self = Context.asking(context);
+    if (self.parts) |*known| {
+        const owner = try python.bytes(address);
+        defer python.drop(owner);
+        if (try known.is_blank(owner)) return .{ .value = 0, .is_blank = true };
+        return .{ .value = try slot_of(known, owner, slot), .is_blank = false };
+    }
+    const answer = try call_with_slot(self.state, .first_storage, address, slot);
     defer python.drop(answer);
     const parts = try python.sequence(answer);
     if (parts.size != 2) return error.Refused;
@@ -162,7 +169,19 @@ fn first_storage(context: *anyopaque, address: *const Address, slot: Word) Error
 }
 
 fn storage(context: *anyopaque, address: *const Address, slot: Word) Error!Word {
-    return word(try call_with_slot(Context.asking(context).state, .get_storage, address, slot));
+    const self = Context.asking(context);
+    if (self.parts) |*known| {
+        const owner = try python.bytes(address);
+        defer python.drop(owner);
+        return slot_of(known, owner, slot);
+    }
+    return word(try call_with_slot(self.state, .get_storage, address, slot));
+}
+
+fn slot_of(parts: *const change_objects.Parts, owner: *Object, slot: Word) Error!Word {
+    const key = try python.integer_of_word(slot);
+    defer python.drop(key);
+    return word(try parts.slot_of(owner, key));
 }
 
 fn code(context: *anyopaque, address: *const Address) Error![]const u8 {

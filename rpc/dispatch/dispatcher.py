@@ -75,7 +75,7 @@ class Dispatcher:
         self._writes = Writes(services.chain.writer)
         budget, kinds = self._limits.brief_execution_us / 1e6, self._limits.brief_kinds
         self.brief = BriefExecutions(budget, kinds)
-        self.brief_sends = BriefExecutions(SEND_BUDGETS * budget, kinds, whole=WHOLE_SENDS)
+        self.brief_sends = BriefExecutions(SEND_BUDGETS * budget, kinds, whole=WHOLE_SENDS, of_processor=True)
 
     def begin(self, body: bytes, caller: Caller | None = None) -> Reply | Pending:
         """The answer to a body if it is available at once, otherwise an awaitable of it.

@@ -41,12 +41,14 @@ class BriefExecutions:
     """Runs executions within a budget on a thread that others wait for.
 
     budget_seconds: of one; 0 leaves all to the workers. kinds: see Durations. whole: budgets that it may take on
-    another thread, with what no deadline watches. here, overran: how many have ended on
-    that thread since the start, and how many began there and were done again.
+    another thread, with what no deadline watches. of_processor: the budget is the thread's time of a processor, as the
+    executions wait for no medium. here, overran: how many have ended on that thread since the start, and how many began
+    there and were done again.
     """
 
-    def __init__(self, budget_seconds: float, kinds: int, *, whole: float = 1) -> None:
+    def __init__(self, budget_seconds: float, kinds: int, *, whole: float = 1, of_processor: bool = False) -> None:
         self._budget_seconds = budget_seconds
+        self._of_processor = of_processor
         self._durations = Durations(SHORT_SHARE * whole * budget_seconds, kinds)
         self.turns = Turns()
         self.here = 0
@@ -65,7 +67,9 @@ class BriefExecutions:
         """The result of `job` or its error; NOT_BRIEF where it takes too long."""
         function, *arguments = job
         begun = time.thread_time()
-        deadline = BriefDeadline(time.monotonic() + self._budget_seconds, Cancellation())
+        seconds = self._budget_seconds
+        processor_at = begun + seconds if self._of_processor else None
+        deadline = BriefDeadline(time.monotonic() + seconds, Cancellation(), processor_at)
         self.here += 1
         try:
             result = function(*arguments, deadline=deadline)

@@ -16,6 +16,7 @@ from zevm.chain.vm.engines.engine import Engine, default_engine
 from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.frame import WasmMachine
+from zevm.chain.vm.validation import validate_static
 from zevm.storage import rlp, state_update
 from zevm.storage.account import EMPTY_ROOT, StateDiff
 from zevm.storage.keccak import keccak256
@@ -84,8 +85,10 @@ def run_case(
     expected = case.post.get("expectException")
     try:
         transaction = Transaction.decode(_bytes(case.post["txbytes"]))
-        executor = Executor(_environment(case, wasm_machine, engine), state)
-        outcome = executor.apply(transaction, _int(case.test["env"]["currentGasLimit"]))
+        environment = _environment(case, wasm_machine, engine)
+        checked = environment.rules if _is_valid(transaction, environment.rules) else None
+        gas_available = _int(case.test["env"]["currentGasLimit"])
+        outcome = Executor(environment, state).apply(transaction, gas_available, checked_rules=checked)
     except EngineDifferenceError as error:
         return str(error)
     except (TransactionError, rlp.RlpError) as error:
@@ -96,6 +99,15 @@ def run_case(
     if expected is not None:
         return f"accepted, want {expected}"
     return _compare(case, state, [[log.address, list(log.topics), log.data] for log in outcome.logs])
+
+
+def _is_valid(transaction: Transaction, rules: ForkRules) -> bool:
+    """Whether a transaction would come out of the pool, which has checked it as such: blocks run it another way."""
+    try:
+        validate_static(transaction, rules)
+    except TransactionError:
+        return False
+    return True
 
 
 def _compare(case: Case, state: BlockState, logs: list[rlp.Item]) -> str | None:

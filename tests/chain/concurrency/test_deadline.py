@@ -5,7 +5,13 @@ from typing import Any
 
 import pytest
 
-from zevm.chain.concurrency.deadline import Cancellation, Deadline, ExecutionTimeoutError
+from zevm.chain.concurrency.deadline import (
+    BriefDeadline,
+    Cancellation,
+    Deadline,
+    ExecutionTimeoutError,
+    NotBriefError,
+)
 
 
 @pytest.mark.parametrize(("seconds", "expired"), [(60.0, False), (0.0, True), (-1.0, True), (float("inf"), False)])
@@ -70,3 +76,30 @@ def test_who_waits_hears_of_the_cancellation() -> None:
     cancellation.cancel()
     cancellation.listen(lambda: heard.append("late"))
     assert heard == ["first", "late"]
+
+
+def spend(seconds: float) -> None:
+    """Use a processor for a time."""
+    until = time.thread_time() + seconds
+    while time.thread_time() < until:
+        pass
+
+
+def test_a_thread_that_waited_for_a_processor_still_has_its_time_of_one() -> None:
+    late = time.monotonic() - 1
+    waited = BriefDeadline(late, Cancellation(), time.thread_time() + 0.02)
+    waited.check()
+    spend(0.005)
+    waited.check()
+    spend(0.02)
+    with pytest.raises(NotBriefError):
+        waited.check()
+    with pytest.raises(NotBriefError):
+        BriefDeadline(late, Cancellation()).check()
+
+
+def test_a_sooner_moment_of_a_brief_deadline_is_a_moment() -> None:
+    brief = BriefDeadline(time.monotonic() + 60, Cancellation(), time.thread_time() + 60)
+    assert brief.sooner(brief.at + 1) is brief
+    with pytest.raises(NotBriefError):
+        brief.sooner(time.monotonic() - 1).check()
