@@ -30,8 +30,9 @@ def scratch_folder(purpose: str, within: Path | None = None) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix=prefix, dir=place) as folder:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            # held until this process ends, however it does
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            # held until this process ends, however it does; where nothing can be held, nothing is swept either
+            with suppress(OSError):
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield Path(folder)
         finally:
             os.close(descriptor)

@@ -7,8 +7,10 @@ import os
 import platform
 import resource
 import shutil
+import stat
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
@@ -43,6 +45,8 @@ CLOCK_SLACK_SECONDS = 60.0
 
 ANSWER_SECONDS = 2.0
 """How long another program at the port is asked who it is."""
+
+_OTHER_FOLDER = "chown it to this user, or give another --datadir"
 
 
 class Verdict(StrEnum):
@@ -136,16 +140,20 @@ def _database(settings: NodeSettings) -> tuple[Verdict, str, str]:
     except StorageError as error:
         reason, _, remedy = told(error).partition("; ")
         return Verdict.FAULT, reason, remedy
-    size_bytes = sum(file.stat().st_size for file in (path / LEVELDB_NAME).glob("*") if file.is_file())
+    except OSError as error:
+        return Verdict.FAULT, f"{path} cannot be read: {error.strerror}", _OTHER_FOLDER
+    size_bytes = sum(file.st_size for file in _files_below(path / LEVELDB_NAME))
     return Verdict.GOOD, f"{path}: {size_bytes:,} bytes; `zevm db check` reads all of it", ""
 
 
 def _disk(settings: NodeSettings) -> tuple[Verdict, str, str]:
     if settings.memory:
         return Verdict.GOOD, "not used", ""
-    folder = next(folder for folder in (settings.datadir, *settings.datadir.absolute().parents) if folder.is_dir())
+    above = (settings.datadir, *settings.datadir.absolute().parents)
+    # unlike is_dir, it says no for what lies in a folder that may not be entered
+    folder = next(folder for folder in above if os.path.isdir(folder))
     if not os.access(folder, os.W_OK):
-        return Verdict.FAULT, f"{folder} may not be written", "chown it to this user, or give another --datadir"
+        return Verdict.FAULT, f"{folder} may not be written", _OTHER_FOLDER
     free_bytes = shutil.disk_usage(folder).free
     text = f"{free_bytes:,} bytes free at {folder}"
     if free_bytes < FREE_BYTES:
@@ -156,8 +164,7 @@ def _disk(settings: NodeSettings) -> tuple[Verdict, str, str]:
 def _clock(settings: NodeSettings) -> tuple[Verdict, str, str]:
     now = time.time()
     text = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(now))
-    files = [file for file in settings.datadir.glob("**/*") if file.is_file()] if settings.datadir.is_dir() else []
-    ahead_seconds = max((file.stat().st_mtime for file in files), default=now) - now
+    ahead_seconds = max((file.st_mtime for file in _files_below(settings.datadir)), default=now) - now
     if ahead_seconds > CLOCK_SLACK_SECONDS:
         return (
             Verdict.REMARK,
@@ -165,6 +172,16 @@ def _clock(settings: NodeSettings) -> tuple[Verdict, str, str]:
             "set the clock; new blocks follow the head's time, not the clock's, until it has caught up",
         )
     return Verdict.GOOD, text, ""
+
+
+def _files_below(folder: Path) -> Iterator[os.stat_result]:
+    """Of files at every depth, without those that a running node deletes meanwhile and those that may not be seen."""
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                status = os.stat(Path(place, name))
+                if stat.S_ISREG(status.st_mode):
+                    yield status
 
 
 def _open_files(settings: NodeSettings) -> tuple[Verdict, str, str]:

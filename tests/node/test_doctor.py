@@ -22,7 +22,7 @@ from tests.node.conftest import Command, Start
 from zevm.contracts import toolchain
 from zevm.core.loading import Core
 from zevm.node.config import load_settings
-from zevm.node.doctor import PARTS, Finding, Verdict, findings
+from zevm.node.doctor import PARTS, Finding, Verdict, _files_below, findings
 from zevm.node.extras import missing_extras
 from zevm.storage.database import Database
 from zevm.storage.directory import FORMAT_NAME, DirectoryLock, write_format
@@ -153,6 +153,42 @@ def test_a_directory_in_use(tmp_path: Path) -> None:
     assert told.verdict is Verdict.REMARK
     assert "in use" in told.text
     assert "--datadir" in told.remedy
+
+
+@contextmanager
+def closed_to_this_user(folder: Path) -> Iterator[None]:
+    """Nothing below the folder may be seen; root, who may see all, is another user meanwhile."""
+    folder.chmod(0)
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65_534)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+        folder.chmod(0o700)
+
+
+def test_a_directory_that_may_not_be_seen(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    path = closed / "chain"
+    closed.mkdir()
+    made(path)
+    settings = load_settings({"datadir": str(path)}, None)
+    with closed_to_this_user(closed):
+        told = {part: PARTS[part](settings) for part in ("database", "disk", "clock")}
+    remedy = "chown it to this user, or give another --datadir"
+    assert told["database"] == (Verdict.FAULT, f"{path} cannot be read: Permission denied", remedy)
+    assert not told["disk"][1].endswith(str(path)), "of a folder above, which it may see"
+    assert told["clock"][0] is Verdict.GOOD
+
+
+def test_files_that_a_running_node_deletes_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here").write_text("x")
+    seen = [(str(tmp_path), [], ["gone", "here"])]
+    monkeypatch.setattr(os, "walk", lambda _: seen)
+    assert [status.st_size for status in _files_below(tmp_path)] == [1]
+    assert finding_of("clock", tmp_path).verdict is Verdict.GOOD
 
 
 def test_a_disk_that_is_nearly_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
