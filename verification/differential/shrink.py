@@ -2,8 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from copy import deepcopy
-from functools import partial, reduce
-from operator import getitem
+from functools import partial
 from typing import Any
 
 from verification.differential.cases import Case
@@ -56,7 +55,10 @@ def _changes_of_account(account: dict[str, Any], address: str) -> Iterator[Chang
 
 
 def _at(case: Case, path: tuple[str | int, ...]) -> Any:
-    return reduce(getitem, path, case)
+    found: Any = case
+    for key in path:
+        found = found[key]
+    return found
 
 
 def _remove(case: Case, *, path: tuple[str | int, ...], key: str | int) -> None:
