@@ -40,7 +40,17 @@ check_compiler() {
     fi
 }
 
+# The pip that a Python brings, unpacked: ensurepip would run it out of its archive, which takes ten times as long.
+unpack_pip() {
+    "$venv/bin/python" -c '
+import ensurepip, glob, os, sysconfig, zipfile
+folders = sysconfig.get_config_var("WHEEL_PKG_DIR"), os.path.join(os.path.dirname(ensurepip.__file__), "_bundled")
+wheel = next(file for folder in folders if folder for file in glob.glob(os.path.join(folder, "pip-*.whl")))
+zipfile.ZipFile(wheel).extractall(sysconfig.get_path("purelib"))' 2>/dev/null
+}
+
 make_venv() {
+    "$1" -m venv --clear --without-pip "$venv" && unpack_pip && return
     "$1" -m venv --clear "$venv" && return
     apt_install "$(basename "$1")-venv" && "$1" -m venv --clear "$venv" && return
     echo "zevm: $1 cannot make a virtual environment: install its venv module (Debian: apt-get install python3-venv)" >&2
@@ -73,11 +83,13 @@ if ! "$venv/bin/python" -c 'import sys; sys.exit("%d.%d" % sys.version_info[:2] 
     make_venv "$python"
 fi
 rm -f "$venv"/.installed-*
+# an index with the locked packages alone, where there is one (scripts/locked_index.py)
+if [ -n "${ZEVM_LOCKED_INDEX:-}" ]; then export PIP_INDEX_URL="file://$ZEVM_LOCKED_INDEX"; fi
 pip() { "$venv/bin/python" -m pip --disable-pip-version-check --quiet "$@"; }
 echo "zevm: installing locked packages into $venv (once)" >&2
 pip install --require-hashes --requirement requirements-build.lock
 # of an earlier version, whose module has the name of its successor's: it goes before that comes
-pip uninstall --yes plyvel 2>/dev/null
+if ls "$venv"/lib/python3*/site-packages/plyvel-*.dist-info >/dev/null 2>&1; then pip uninstall --yes plyvel; fi
 pip install --require-hashes --no-build-isolation --requirement "$main_lock"
 # The core's compiler has 400 MB, and the node does not need it: it goes when the core is built. Where it is not to be
 # had, the node runs without the core.

@@ -94,6 +94,8 @@ def become(request: dict[str, Any]) -> None:
     os.environ.update(request["environment"])
     sys.path[0] = request["folder"]
     sys.argv[1:] = request["arguments"]
+    # tests limit the size of a node's files: importlib keeps bytecode that was cut off, which no later process can read
+    sys.dont_write_bytecode = True
     runpy.run_module("zevm", run_name="__main__", alter_sys=True)
 
 

@@ -43,6 +43,9 @@ TESTED_ELSEWHERE: dict[str, str] = {
 """Documents whose examples another test runs."""
 
 OF_THIS_CHECKOUT = ("VIRTUAL_ENV", "PYTHONPATH", "NODE_PATH", "MAKEFLAGS", "MAKELEVEL", "VENV", "PYTHON")
+LOCKED_INDEX = "ZEVM_LOCKED_INDEX"
+"""Variable that names where scripts/venv.sh asks for packages; what it gets are those of the lock files."""
+
 RUN_HERE = [
     document for document in DOCUMENTS if document.name not in TESTED_ELSEWHERE and runnable(blocks_of(document))
 ]
@@ -78,7 +81,7 @@ def bare() -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if name not in OF_THIS_CHECKOUT and not name.startswith(("ZEVM_", "ETH_", "PYTEST"))
+        if name == LOCKED_INDEX or (name not in OF_THIS_CHECKOUT and not name.startswith(("ZEVM_", "ETH_", "PYTEST")))
     }
     return kept | {
         "PATH": path,

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from testing.forked import ForkedNode, run_forked
-from testing.node_process import NodeError, NodeProcess, node_environment, zevm_command
+from testing.node_process import ROOT, NodeError, NodeProcess, node_environment, zevm_command
 from testing.speed import PATIENCE_SECONDS
 
 Ways = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -119,3 +119,15 @@ def test_several_start_at_once() -> None:
 def test_a_start_that_fails_says_why() -> None:
     with pytest.raises(NodeError, match="--port"):
         ForkedNode(zevm_command("--port", "70000"))
+
+
+def test_it_keeps_no_bytecode_that_a_limit_of_its_files_may_cut_off(tmp_path: Path) -> None:
+    (tmp_path / "zevm.py").write_text("import imported_late")
+    (tmp_path / "imported_late.py").write_text(f"VALUES = {list(range(10_000))}\nprint(len(VALUES))")
+    request = {"folder": str(tmp_path), "arguments": [], "environment": {}}
+    program = f"from testing.forking import become; become({request})"
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "10000\n"
+    assert not (tmp_path / "__pycache__").exists()

@@ -363,6 +363,8 @@ database = Database.open(Path(sys.argv[1]))
 grow(database, 50)
 log = next((Path(sys.argv[1]) / "leveldb").glob("*.log"))
 limit = log.stat().st_size + 5000
+# of an import importlib would keep what the limit cuts off
+sys.dont_write_bytecode = True
 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
 try:
     grow(database, 50)

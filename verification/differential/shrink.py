@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from copy import deepcopy
+from functools import partial
 from typing import Any
 
 from verification.differential.cases import Case
@@ -13,51 +14,59 @@ _SYSTEM_ADDRESSES = {address.hex() for _, address, _ in SYSTEM_CONTRACTS}
 _JUMPDEST = "5b"
 
 
-def smaller(case: Case) -> Iterator[Case]:
-    """Cases with one thing less."""
-    yield from _without_an_item(case)
-    for address in case["accounts"]:
-        if address not in _SYSTEM_ADDRESSES:
-            copy = deepcopy(case)
-            del copy["accounts"][address]
-            yield copy
-    for index, transaction in enumerate(case["transactions"]):
-        for name, plain in _PLAIN.items():
-            if transaction[name] != plain:
-                copy = deepcopy(case)
-                copy["transactions"][index][name] = plain
-                yield copy
-        for name in ("authorizations", "blobs"):
-            for item in range(len(transaction[name]) if len(transaction[name]) > 1 else 0):
-                copy = deepcopy(case)
-                del copy["transactions"][index][name][item]
-                yield copy
-    for address in case["accounts"]:
-        yield from _with_a_smaller_account(case, address)
+Change = Callable[[Case], None]
+"""Takes one thing out of a copy of the case that it was made for."""
 
 
-def _without_an_item(case: Case) -> Iterator[Case]:
+def changes_of(case: Case) -> Iterator[Change]:
+    """What makes the case smaller by one thing."""
     for name in ("transactions", "withdrawals"):
         for index in range(len(case[name])):
-            copy = deepcopy(case)
-            del copy[name][index]
-            yield copy
+            yield partial(_remove, path=(name,), key=index)
+    for address in case["accounts"]:
+        if address not in _SYSTEM_ADDRESSES:
+            yield partial(_remove, path=("accounts",), key=address)
+    for index, transaction in enumerate(case["transactions"]):
+        yield from _changes_of_transaction(transaction, index)
+    for address in case["accounts"]:
+        yield from _changes_of_account(case["accounts"][address], address)
 
 
-def _with_a_smaller_account(case: Case, address: str) -> Iterator[Case]:
-    account = case["accounts"][address]
+def _changes_of_transaction(transaction: dict[str, Any], index: int) -> Iterator[Change]:
+    path = ("transactions", index)
+    for name, plain in _PLAIN.items():
+        if transaction[name] != plain:
+            yield partial(_replace, path=path, fields={name: plain})
+    for name in ("authorizations", "blobs"):
+        for item in range(len(transaction[name]) if len(transaction[name]) > 1 else 0):
+            yield partial(_remove, path=(*path, name), key=item)
+
+
+def _changes_of_account(account: dict[str, Any], address: str) -> Iterator[Change]:
     changes: list[dict[str, Any]] = []
     if address not in _SYSTEM_ADDRESSES:  # without their code no block is valid
         changes += [{"code": code} for code in _smaller_codes(account["code"])]
     changes += [{"storage": {}}] if account["storage"] else []
-    for change in changes:
-        changed = account | change
-        copy = deepcopy(case)
-        if any(changed.values()):
-            copy["accounts"][address] = changed
+    for fields in changes:
+        if any((account | fields).values()):
+            yield partial(_replace, path=("accounts", address), fields=fields)
         else:
-            del copy["accounts"][address]
-        yield copy
+            yield partial(_remove, path=("accounts",), key=address)
+
+
+def _at(case: Case, path: tuple[str | int, ...]) -> Any:
+    found: Any = case
+    for key in path:
+        found = found[key]
+    return found
+
+
+def _remove(case: Case, *, path: tuple[str | int, ...], key: str | int) -> None:
+    del _at(case, path)[key]
+
+
+def _replace(case: Case, *, path: tuple[str | int, ...], fields: dict[str, Any]) -> None:
+    _at(case, path).update(deepcopy(fields))
 
 
 def _smaller_codes(code: str) -> Iterator[str]:
@@ -88,12 +97,14 @@ def shrink(case: Case, fails: Callable[[Case], bool], attempts: int) -> Case:
         if not progress:
             position = 0
         progress = False
-        for number, candidate in enumerate(smaller(case)):
+        for number, change in enumerate(changes_of(case)):
             if number < position:
                 continue
             if not attempts:
                 return case
             attempts -= 1
+            candidate = deepcopy(case)
+            change(candidate)
             if fails(candidate):
                 case, position, progress = candidate, number, True
                 break
