@@ -19,7 +19,7 @@ from zevm.chain.types.transaction import Transaction, TransactionType
 from zevm.core import CORE, references
 from zevm.storage import trie
 from zevm.storage.account import EMPTY_ROOT
-from zevm.storage.primitives import Address
+from zevm.storage.primitives import Address, TrieKey
 
 Call = Callable[[], object]
 ROUND_SECONDS = 0.02
@@ -55,7 +55,7 @@ def rows() -> Iterator[tuple[str, Call, Call]]:
     raw = core.rlp_encode(log)
     yield "rlp.encode of a log", lambda: references["rlp_encode"](log), lambda: core.rlp_encode(log)
     yield "rlp.decode of a log", lambda: references["rlp_decode"](raw), lambda: core.rlp_decode(raw)
-    accounts = {rng.randbytes(32): rng.randbytes(70) for _ in range(10_000)}
+    accounts = {TrieKey(rng.randbytes(32)): rng.randbytes(70) for _ in range(10_000)}
     held = trie.update(trie.by_hash({}), EMPTY_ROOT, accounts)
     nodes = trie.by_hash(held.nodes)
     for count in (1, 3, 200):

@@ -10,17 +10,17 @@ from trie import HexaryTrie
 from zevm.storage import trie
 from zevm.storage.account import EMPTY_ROOT, Account, encode_account
 from zevm.storage.keccak import keccak256
-from zevm.storage.primitives import Wei
+from zevm.storage.primitives import TrieKey, Wei
 
 ACCOUNTS = 10_000
 CHANGED = 100
 
 
-def entries(count: int, seed: int) -> dict[bytes, bytes]:
+def entries(count: int, seed: int) -> dict[TrieKey, bytes]:
     """Secure keys of `count` addresses, with account values that depend on the seed."""
     source = random.Random(seed)
     return {
-        keccak256(number.to_bytes(20, "big")): encode_account(Account(number, Wei(source.getrandbits(64))))
+        TrieKey(keccak256(number.to_bytes(20, "big"))): encode_account(Account(number, Wei(source.getrandbits(64))))
         for number in range(count)
     }
 
@@ -35,7 +35,7 @@ def seconds(action: Callable[[], object], rounds: int) -> float:
     return median(durations)
 
 
-def squash(reference: HexaryTrie, changes: dict[bytes, bytes]) -> None:
+def squash(reference: HexaryTrie, changes: dict[TrieKey, bytes]) -> None:
     """Apply `changes` to py-trie in one batch, which is then dropped."""
     with reference.squash_changes() as batch:
         for key, value in changes.items():

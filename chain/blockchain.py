@@ -15,7 +15,7 @@ from zevm.chain.blocks.instant import Built, InstantMining
 from zevm.chain.blocks.mining import Mining
 from zevm.chain.blocks.selection import changed_by
 from zevm.chain.canonical.chain import Addition
-from zevm.chain.canonical.marks import LAST_PATCH, Checkpoints, Version
+from zevm.chain.canonical.marks import Checkpoints
 from zevm.chain.canonical.memory_guard import MemoryGuard
 from zevm.chain.canonical.patches import PatchedState
 from zevm.chain.canonical.shared_sync import SharedSync
@@ -43,6 +43,7 @@ from zevm.chain.vm.execution_state import ExecutionState
 from zevm.storage.account import StateDiff
 from zevm.storage.database import Database
 from zevm.storage.primitives import Address, Hash32
+from zevm.storage.schema import LAST_PATCH, Version
 from zevm.storage.store import Batch
 
 
@@ -117,7 +118,7 @@ class Chain(ChainView):
         if transaction.sidecar is not None:
             check_sidecar(transaction, self.spec.of(self.next_header()))
         if deadline is not None:
-            bound_send(transaction, self.pool, self.database.state, deadline)
+            bound_send(transaction, self.pool, self.database.state, deadline, is_mined=self.mining.automine)
         if self._instant.mine_alone(transaction, sender, deadline, local=local):
             return transaction.hash
         added = self.pool.add(transaction, sender, local=local)
@@ -230,7 +231,7 @@ class Chain(ChainView):
         self._waiting.follow_head(changed=Changed(since, diff.accounts))
 
     @writes
-    def follow_patch(self, diff: StateDiff, root: bytes) -> None:
+    def follow_patch(self, diff: StateDiff, root: Hash32) -> None:
         """Change accounts as the leader has; durable. Raises InvalidRequestError if that does not lead to `root`."""
         since = self.head.state.root
         self.canonical.patch(diff, root)
@@ -428,10 +429,7 @@ class Chain(ChainView):
 
     @writes
     def mine_waiting(self) -> Steps[None]:
-        """Under instant mining, put what waits and fits into blocks now, as work that other writes may come between.
-
-        Raises StorageError, NodeFaultError.
-        """
+        """Under instant mining, put what waits and fits into blocks, in steps. Raises StorageError, NodeFaultError."""
         return self._instant.mine_in_steps()
 
     @writes
@@ -483,8 +481,8 @@ class Chain(ChainView):
         if not execution.transactions and not allow_empty:
             return None, refused
         sealed = execution.seal(context.header)
-        self._commit(sealed, sync=sync)
-        self.clock.take(head.header.timestamp)
+        self._commit(sealed, sync=sync, lone=lone)
+        self.clock.pass_block(head.header.timestamp)
         self.settings = self.settings.after_block()
         if lone is None:
             self._waiting.committed((sealed.block,), changed=changed_by(sealed))
@@ -494,7 +492,7 @@ class Chain(ChainView):
         self._memory.remember()
         return sealed.record, refused
 
-    def _commit(self, sealed: SealedBlock, *, sync: bool) -> None:
+    def _commit(self, sealed: SealedBlock, *, sync: bool, lone: PooledTransaction | None = None) -> None:
         """Write a block and what goes with it, in one batch. The pool is to be told after it."""
-        self.canonical.commit(sealed, lambda batch: self._waiting.commit(batch, (sealed.block,)), sync=sync)
+        self.canonical.commit(sealed, lambda batch: self._waiting.commit(batch, (sealed.block,), lone=lone), sync=sync)
         self._pending.drop()

@@ -13,12 +13,12 @@ from zevm.covenant.values import ContractAddress, StateHash
 from zevm.storage.account import EMPTY_ROOT, StateDiff
 from zevm.storage.database import Database
 from zevm.storage.errors import ForeignDatabaseError, StorageError, StorageProblem
-from zevm.storage.primitives import Address
-from zevm.storage.schema import MetaName, owner_key
+from zevm.storage.primitives import Address, Hash32
+from zevm.storage.schema import MetaName, Version, owner_key
 from zevm.storage.state import StateBase, StateUpdate
 from zevm.storage.store import Batch
 
-_VERSION = (1, 0)
+_VERSION = Version(1)
 """Of every state: there is no way back, so that one number serves all."""
 
 
@@ -41,7 +41,7 @@ class World:
             raise
 
     @property
-    def root(self) -> StateHash:
+    def root(self) -> Hash32:
         """The state's root, 32 bytes."""
         return self.reader.root
 

@@ -21,6 +21,7 @@ from zevm.chain import errors as refusals
 from zevm.chain.events import BlockAndReceipts, Event, HeadChanged, PayloadExecuted, TransactionReport
 from zevm.chain.types import Block, Receipt, Transaction
 from zevm.chain.vm.interface import VmErrorKind
+from zevm.core.records import quick_init
 from zevm.node.hints import HintFilter
 from zevm.rpc.errors import RefusedError
 
@@ -44,6 +45,7 @@ class Shown(str):
     __slots__ = ()
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class CallEvent:
     """An answered call. `error` is the message that was sent, None for a result; `hint`: what the log adds to it."""
@@ -57,6 +59,7 @@ class CallEvent:
     hint: str | None = None
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class BlockEvent:
     """A new head and what it replaced."""
@@ -119,12 +122,14 @@ class NodeLog:
 
     def called(self, method: str, params: object, seconds: float, error: Exception | None) -> None:
         """An answered call (rpc.services.CallLog)."""
-        code, message = (None, None) if error is None else (getattr(error, "code", None), str(error))
+        if error is None:
+            self._put(CallEvent(self._clock() - seconds, method, None, seconds, None, None))
+            return
+        code, message = getattr(error, "code", None), str(error)
         # only a failed call's parameters are shown; others would be kept until the log is written
-        shown = params if error is not None else None
-        if shown is not None and len(self._queue) >= WHOLE_EVENTS:
-            shown = Shown(shown_parameters(method, shown))
-        self._put(CallEvent(self._clock() - seconds, method, shown, seconds, code, message, hint_for(error)))
+        if params is not None and len(self._queue) >= WHOLE_EVENTS:
+            params = Shown(shown_parameters(method, params))
+        self._put(CallEvent(self._clock() - seconds, method, params, seconds, code, message, hint_for(error)))
 
     def executed(self, lines: Sequence[str]) -> None:
         """An execution under --debug (analysis.debug_log.Sink)."""

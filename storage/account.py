@@ -1,14 +1,15 @@
 """Account records and the difference between two states: what chain hands to storage."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, cast
 
 from zevm.storage.errors import CorruptionError
 from zevm.storage.keccak import EMPTY_KECCAK
 from zevm.storage.primitives import Address, Hash32, Wei
 from zevm.storage.rlp import encode_uint
 
-EMPTY_ROOT = bytes.fromhex("56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421")
+EMPTY_ROOT = Hash32(bytes.fromhex("56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421"))
 """Root hash of an empty Merkle-Patricia trie."""
 
 
@@ -17,11 +18,14 @@ class Account(NamedTuple):
 
     nonce: int = 0
     balance: Wei = Wei(0)
-    storage_root: bytes = EMPTY_ROOT
+    storage_root: Hash32 = EMPTY_ROOT
     code_hash: Hash32 = EMPTY_KECCAK
 
 
 EMPTY_ACCOUNT = Account()
+
+_account_of = cast("Callable[[int, int, bytes, bytes], Account]", Account)
+"""Account, of fields that a record has; typed without the calls that NewTypes cost."""
 
 
 MAX_NONCE = (1 << 64) - 1
@@ -51,7 +55,7 @@ def decode_account(data: bytes) -> Account:
     balance, position = _read_int(data, position)
     if position != size - 66 or nonce > MAX_NONCE or balance > MAX_BALANCE:
         raise CorruptionError(f"{size} bytes are not an account record")
-    return Account(nonce, Wei(balance), data[-65:-33], Hash32(data[-32:]))
+    return _account_of(nonce, balance, data[-65:-33], data[-32:])
 
 
 def _read_int(data: bytes, position: int) -> tuple[int, int]:
@@ -66,8 +70,8 @@ class StateReader(Protocol):
     """Read access to one state. Implementations are safe to use from any thread."""
 
     @property
-    def root(self) -> bytes:
-        """The 32-byte state root that this reader answers for."""
+    def root(self) -> Hash32:
+        """The state root that this reader answers for."""
         ...
 
     def account(self, address: Address) -> Account | None:
@@ -106,7 +110,7 @@ class StateDiff:
     storage: dict[Address, dict[int, int]] = field(default_factory=dict)
     wiped: set[bytes] = field(default_factory=set)
     code: dict[bytes, bytes] = field(default_factory=dict)
-    storage_roots: dict[bytes, bytes] = field(default_factory=dict, compare=False)
+    storage_roots: dict[bytes, Hash32] = field(default_factory=dict, compare=False)
 
 
 EMPTY_RECORD = encode_account(EMPTY_ACCOUNT)

@@ -5,9 +5,9 @@ from itertools import pairwise
 
 from zevm.storage import preimages
 from zevm.storage.flat_state import BatchView, flat_records, put_flat
-from zevm.storage.history import Version, forget_differences, put_difference
+from zevm.storage.history import forget_differences, put_difference
 from zevm.storage.rlp import encode_int
-from zevm.storage.schema import account_key, code_key, slot_key
+from zevm.storage.schema import Version, account_key, code_key, slot_key
 from zevm.storage.state_update import StateUpdate
 from zevm.storage.store import Batch, Reader
 
@@ -23,13 +23,14 @@ def put_adopted(reader: Reader, batch: Batch, update: StateUpdate, version: Vers
     forget_differences(reader, batch)
     put_flat(BatchView(reader, batch), batch, update)
     if not earlier:
-        put_difference(batch, version, update.base_root, update.root, ())
+        put_difference(batch, version, (), before=update.base_root, after=update.root)
         return
-    steps = [((number, 0), state.root, _records(state)) for number, state in earlier]
+    steps = [(Version(number), state.root, _records(state)) for number, state in earlier]
     steps.append((version, update.root, flat_records(BatchView(reader, batch))))
     for (_, before, old), (later, after, new) in pairwise(steps):
         changed = [key for key in old.keys() | new.keys() if old.get(key) != new.get(key)]
-        put_difference(batch, later, before, after, [(key, old.get(key, b"")) for key in sorted(changed)])
+        old_values = [(key, old.get(key, b"")) for key in sorted(changed)]
+        put_difference(batch, later, old_values, before=before, after=after)
     for _, state in earlier:
         _put_beside(batch, state)
 

@@ -11,16 +11,17 @@ from zevm.core import replaced_by
 from zevm.storage import preimages
 from zevm.storage.account import EMPTY_ROOT
 from zevm.storage.errors import CorruptionError, StorageProblem
-from zevm.storage.history import Version, delete_difference, difference_operations, read_difference, version_name
+from zevm.storage.history import delete_difference, difference_operations, read_difference, version_name
 from zevm.storage.memory import MemoryStore
 from zevm.storage.overlay import Overlay
-from zevm.storage.primitives import Address
+from zevm.storage.primitives import Address, Hash32
 from zevm.storage.rlp import encode_int
 from zevm.storage.schema import (
     ACCOUNT,
     SLOT,
     UNDO,
     MetaName,
+    Version,
     account_key,
     end_of,
     meta_key,
@@ -36,17 +37,17 @@ FLAT_ROOT_KEY = meta_key(MetaName.STATE_ROOT)
 _NOTHING_REMOVED: Sequence[bytes] = ()
 
 
-def flat_root(reader: Reader) -> bytes:
+def flat_root(reader: Reader) -> Hash32:
     """The state root that the flat records amount to."""
     root = reader.get(FLAT_ROOT_KEY)
-    return EMPTY_ROOT if root is None else root
+    return EMPTY_ROOT if root is None else Hash32(root)
 
 
 class WayBack(NamedTuple):
     """The roots that it leads from and to, and the flat records that it restores (b"": none)."""
 
-    start: bytes
-    root: bytes
+    start: Hash32
+    root: Hash32
     records: dict[bytes, bytes]
 
 
@@ -74,7 +75,7 @@ def apply_flat(reader: Reader, batch: Batch, update: StateUpdate, version: Versi
     if batch.operations or update.wiped:
         view = BatchView(reader, batch)
         get, removed = view.get, _wiped_slots(view, update)
-    key = undo_key(*version)
+    key = undo_key(version)
     if not is_free and get(key) is not None:
         raise ValueError(f"state of {version_name(key)} is already written")
     batch.operations += flat_operations(
@@ -91,8 +92,8 @@ def _quick_get(reader: Reader) -> Callable[[bytes], bytes | None]:
 def flat_operations(
     get: Callable[[bytes], bytes | None],
     key: bytes,
-    before: bytes,
-    after: bytes,
+    before: Hash32,
+    after: Hash32,
     accounts: dict[Address, bytes],
     storage: dict[Address, dict[int, int]],
     removed: Sequence[bytes],
@@ -127,8 +128,8 @@ def _wiped_slots(view: BatchView, update: StateUpdate) -> list[bytes]:
 
 def _flat_changes_on(
     get: Callable[[bytes], bytes | None],
-    before: bytes,
-    after: bytes,
+    before: Hash32,
+    after: Hash32,
     accounts: dict[Address, bytes],
     storage: dict[Address, dict[int, int]],
     removed: Sequence[bytes],
@@ -196,7 +197,7 @@ def rewind_flat(reader: Reader, batch: Batch, to: Version) -> WayBack:
     view = BatchView(reader, batch)
     start = root = flat_root(view)
     restored: dict[bytes, bytes] = {}
-    for key, record in view.iterate(undo_key(*to) + b"\x00", range_of(UNDO)[1], reverse=True):
+    for key, record in view.iterate(undo_key(to) + b"\x00", range_of(UNDO)[1], reverse=True):
         before, after, fields = read_difference(key, record)
         if after != root:
             raise CorruptionError(
@@ -220,18 +221,18 @@ def undone_keys(reader: Reader) -> Iterator[list[bytes]]:
 
 def last_patch(reader: Reader, number: int) -> int:
     """The newest patch of a block; 0 if there is none."""
-    newest = next(reader.iterate(undo_key(number), undo_key(number + 1), reverse=True), None)
+    newest = next(reader.iterate(undo_key(Version(number)), undo_key(Version(number + 1)), reverse=True), None)
     return 0 if newest is None else int.from_bytes(newest[0][9:], "big")
 
 
-def _put_root(view: BatchView, batch: Batch, root: bytes) -> None:
+def _put_root(view: BatchView, batch: Batch, root: Hash32) -> None:
     """Make `root` the latest state's, and that of the preimages where none is missing."""
     if preimages.known_root(view) == flat_root(view):
         preimages.put_known_root(batch, root)
     put_root(batch, root)
 
 
-def put_root(batch: Batch, root: bytes) -> None:
+def put_root(batch: Batch, root: Hash32) -> None:
     """Put into `batch` the root that the flat records amount to."""
     batch.put(FLAT_ROOT_KEY, root)
 

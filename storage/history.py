@@ -9,14 +9,13 @@ from typing import Protocol, cast, runtime_checkable
 
 from zevm.core import replaced_by
 from zevm.storage.errors import CorruptionError, StorageProblem
+from zevm.storage.primitives import Hash32
 from zevm.storage.rlp import RlpError, decode, encode_bytes, item_at, split_list, wrap_list
-from zevm.storage.schema import HISTORY, UNDO, VERSION_SIZE, history_key, range_of, undo_key
+from zevm.storage.schema import HISTORY, LAST_VERSION, UNDO, VERSION_SIZE, Version, history_key, range_of, undo_key
 from zevm.storage.store import Batch, Reader
 
-Version = tuple[int, int]
-"""Block number, and patch: 0 for the block itself, from 1 for development patches on it."""
-
-LAST_VERSION = (2**64 - 1, 2**32 - 1)
+BEFORE_ALL = Version(-1)
+"""Earlier than every version."""
 _OFFSET_SIZE = 4
 
 
@@ -30,15 +29,15 @@ class OverAnother(Protocol):
 
 
 def put_difference(
-    batch: Batch, version: Version, before: bytes, after: bytes, old_values: Sequence[tuple[bytes, bytes]]
+    batch: Batch, version: Version, old_values: Sequence[tuple[bytes, bytes]], *, before: Hash32, after: Hash32
 ) -> None:
     """Put a reverse difference into `batch`: the roots before and after, the old values (b"": none), their index."""
-    batch.put_all(difference_operations(undo_key(*version), before, after, old_values))
+    batch.put_all(difference_operations(undo_key(version), before, after, old_values))
 
 
 @replaced_by("difference_operations")
 def difference_operations(
-    key: bytes, before: bytes, after: bytes, old_values: Sequence[tuple[bytes, bytes]]
+    key: bytes, before: Hash32, after: Hash32, old_values: Sequence[tuple[bytes, bytes]]
 ) -> list[tuple[bytes, bytes]]:
     """Keys and values of a reverse difference, which is to lie under `key`, and of its index."""
     items = [encode_bytes(before), encode_bytes(after)]
@@ -85,7 +84,7 @@ def forget_differences(reader: Reader, batch: Batch) -> None:
             batch.delete(key)
 
 
-def read_difference(key: bytes, record: bytes) -> tuple[bytes, bytes, list[bytes]]:
+def read_difference(key: bytes, record: bytes) -> tuple[Hash32, Hash32, list[bytes]]:
     """Root before, root after, and the flat keys each followed by its old value (b"" for none)."""
     try:
         fields = decode(record)
@@ -94,22 +93,22 @@ def read_difference(key: bytes, record: bytes) -> tuple[bytes, bytes, list[bytes
     if not isinstance(fields, list) or len(fields) < 2 or len(fields) & 1 or set(map(type, fields)) != {bytes}:
         raise _damaged(key)
     strings = cast(list[bytes], fields)
-    return strings[0], strings[1], strings[2:]
+    return Hash32(strings[0]), Hash32(strings[1]), strings[2:]
 
 
 def changes_between(
     reader: Reader, after: Version, upto: Version = LAST_VERSION
 ) -> Iterator[tuple[bytes, list[bytes]]]:
     """Key and fields (as `read_difference`'s last) of each difference after one version, up to another, ascending."""
-    start, stop = undo_key(*after) + b"\x00", undo_key(*upto) + b"\x00"
+    start, stop = undo_key(after) + b"\x00", undo_key(upto) + b"\x00"
     for key, record in reader.iterate(start, stop, fill_cache=False):
         yield key, read_difference(key, record)[2]
 
 
-def roots_of(reader: Reader, number: int) -> Iterator[tuple[Version, bytes]]:
+def roots_of(reader: Reader, number: int) -> Iterator[tuple[Version, Hash32]]:
     """Each version of a block, with the root of the state after it."""
-    for key, record in reader.iterate(undo_key(number), undo_key(number + 1), fill_cache=False):
-        yield (number, int.from_bytes(key[9:], "big")), read_difference(key, record)[1]
+    for key, record in reader.iterate(undo_key(Version(number)), undo_key(Version(number + 1)), fill_cache=False):
+        yield _version_in(key), read_difference(key, record)[1]
 
 
 class LatestVersion:
@@ -126,7 +125,7 @@ class LatestVersion:
         """Whether a version, which is about to be put, is later than all others."""
         if self._bound is None:
             newest = next(self._reader.iterate(*range_of(UNDO), reverse=True), None)
-            self._bound = (-1, 0) if newest is None else _version_in(newest[0])
+            self._bound = BEFORE_ALL if newest is None else _version_in(newest[0])
         is_later = version > self._bound
         if is_later:
             self._bound = version
@@ -134,7 +133,7 @@ class LatestVersion:
 
 
 def _version_in(key: bytes) -> Version:
-    return int.from_bytes(key[1:9], "big"), int.from_bytes(key[9:], "big")
+    return Version.decode(key[1:])
 
 
 def value_at(reader: Reader, flat_key: bytes, version: Version) -> bytes | None:
@@ -148,8 +147,8 @@ def replaced_value(reader: Reader, flat_key: bytes, version: Version) -> bytes |
 
     Raises CorruptionError.
     """
-    start = history_key(flat_key, version[0], version[1]) + b"\x00"
-    stop = history_key(flat_key, *LAST_VERSION) + b"\x00"
+    start = history_key(flat_key, version) + b"\x00"
+    stop = history_key(flat_key, LAST_VERSION) + b"\x00"
     changed = next(reader.iterate(start, stop), None)
     if changed is None:
         return None
@@ -172,7 +171,7 @@ def changed_keys(reader: Reader) -> Iterator[bytes]:
     while (posting := next(reader.iterate(start, stop), None)) is not None:
         flat_key = posting[0][1:-VERSION_SIZE]
         yield flat_key
-        start = history_key(flat_key, *LAST_VERSION) + b"\x00"
+        start = history_key(flat_key, LAST_VERSION) + b"\x00"
 
 
 def version_name(key: bytes) -> str:

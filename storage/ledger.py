@@ -203,11 +203,12 @@ class Ledger:
         """Keep a blob transaction with its blobs, which no block holds."""
         batch.put(schema.blobs_key(transaction_hash), data)
 
-    def working_root(self, number: int) -> bytes | None:
+    def working_root(self, number: int) -> Hash32 | None:
         """The state root after the patches of a block; None if its state was never patched."""
-        return self._store.get(schema.override_key(number))
+        root = self._store.get(schema.override_key(number))
+        return None if root is None else Hash32(root)
 
-    def put_working_root(self, batch: Batch, number: int, root: bytes) -> None:
+    def put_working_root(self, batch: Batch, number: int, root: Hash32) -> None:
         """Record the state root after a patch of block `number`."""
         batch.put(schema.override_key(number), root)
 

@@ -11,9 +11,10 @@ from zevm.storage import node_removal, schema
 from zevm.storage.account import encode_account
 from zevm.storage.database import Database
 from zevm.storage.errors import CorruptionError, StorageProblem
-from zevm.storage.history import Version, postings_of, put_difference
+from zevm.storage.history import postings_of, put_difference
+from zevm.storage.primitives import Hash32, TrieKey
 from zevm.storage.rlp import encode_int
-from zevm.storage.schema import MetaName, account_key, encode_number, range_of, slot_key
+from zevm.storage.schema import MetaName, Version, account_key, encode_number, range_of, slot_key
 from zevm.storage.state import StateStore
 from zevm.storage.state_nodes import NodeLimits
 from zevm.storage.store import Batch
@@ -84,7 +85,7 @@ def _index_adopted(database: Database) -> None:
         return
     last = schema.decode_number(adopted[:8])
     roots = [
-        ((schema.decode_number(key[1:]), int(schema.decode_number(key[1:]) == last)), root)
+        (Version(number := schema.decode_number(key[1:]), int(number == last)), Hash32(root))
         for key, root in database.store.iterate(*range_of(schema.OVERRIDE))
         if schema.decode_number(key[1:]) <= last
     ]
@@ -92,20 +93,20 @@ def _index_adopted(database: Database) -> None:
     batch = Batch()
     for (_, before, old), (version, after, new) in pairwise(_states(states, roots)):
         changed = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
-        put_difference(batch, version, before, after, [(key, old.get(key, b"")) for key in changed])
+        put_difference(batch, version, [(key, old.get(key, b"")) for key in changed], before=before, after=after)
     # a whole index is told from one that has only these by the mark
     batch.put(node_removal.MARK_KEY, schema.UNDO.prefix)
     database.write(batch)
 
 
 def _states(
-    states: StateStore, roots: list[tuple[Version, bytes]]
-) -> Iterator[tuple[Version, bytes, Mapping[bytes, bytes]]]:
+    states: StateStore, roots: list[tuple[Version, Hash32]]
+) -> Iterator[tuple[Version, Hash32, Mapping[bytes, bytes]]]:
     for version, root in roots:
         yield version, root, _records(states, root)
 
 
-def _records(states: StateStore, root: bytes) -> dict[bytes, bytes]:
+def _records(states: StateStore, root: Hash32) -> dict[bytes, bytes]:
     """The flat records of a state whose nodes are kept under their hashes."""
     records: dict[bytes, bytes] = {}
     for key, account in states.accounts_at(root):
@@ -116,7 +117,7 @@ def _records(states: StateStore, root: bytes) -> dict[bytes, bytes]:
     return records
 
 
-def _plain(states: StateStore, trie_key: bytes) -> bytes:
+def _plain(states: StateStore, trie_key: TrieKey) -> bytes:
     plain = states.preimage(trie_key)
     if plain is None:
         text = f"the address or slot behind {trie_key.hex()} is missing"

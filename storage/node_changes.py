@@ -10,8 +10,10 @@ from heapq import heappop, heappush
 from zevm.core import replaced_by
 from zevm.storage import trie
 from zevm.storage.account import EMPTY_ROOT, decode_account
+from zevm.storage.primitives import STATE_TRIE, Hash32, TrieKey
 from zevm.storage.schema import path_key
 from zevm.storage.state_update import NodesOf, over
+from zevm.storage.trie_nodes import key_of
 
 _HASH_REFERENCE_SIZE = 33
 
@@ -28,7 +30,7 @@ class NodeChanges:
 
 
 def node_changes(
-    nodes: NodesOf, old_root: bytes, new_root: bytes, known: Sequence[dict[bytes, bytes]] = ()
+    nodes: NodesOf, *, old_root: Hash32, new_root: Hash32, known: Sequence[dict[bytes, bytes]] = ()
 ) -> NodeChanges:
     """The way from a state to another. Raises MissingNodeError and CorruptionError.
 
@@ -36,13 +38,13 @@ def node_changes(
     """
     changes = NodeChanges()
 
-    def between(owner: bytes, before: bytes, after: bytes) -> tuple[dict[bytes, bytes], dict[bytes, bytes]]:
+    def between(owner: TrieKey, before: Hash32, after: Hash32) -> tuple[dict[TrieKey, bytes], dict[TrieKey, bytes]]:
         removed, entries, old_values, new_values = trie_changes(nodes(owner), known, owner, before, after)
         changes.removed |= removed
         changes.entries |= entries
         return old_values, new_values
 
-    old_accounts, new_accounts = between(b"", old_root, new_root)
+    old_accounts, new_accounts = between(STATE_TRIE, old_root, new_root)
     for key in old_accounts.keys() | new_accounts.keys():
         before, after = _storage_root(old_accounts.get(key)), _storage_root(new_accounts.get(key))
         if before != after:
@@ -52,8 +54,8 @@ def node_changes(
 
 @replaced_by("trie_changes")
 def trie_changes(
-    nodes: trie.Nodes, known: Sequence[dict[bytes, bytes]], owner: bytes, old_root: bytes, new_root: bytes
-) -> tuple[dict[bytes, bytes], dict[bytes, bytes | None], dict[bytes, bytes], dict[bytes, bytes]]:
+    nodes: trie.Nodes, known: Sequence[dict[bytes, bytes]], owner: TrieKey, old_root: Hash32, new_root: Hash32
+) -> tuple[dict[bytes, bytes], dict[bytes, bytes | None], dict[TrieKey, bytes], dict[TrieKey, bytes]]:
     """One trie's part: what NodeChanges holds, and the values of the leaves that were met in the old and new trie.
 
     owner: as in NodesOf. Raises as `node_changes`.
@@ -64,23 +66,23 @@ def trie_changes(
     return changes.removed, changes.entries, walk.old_values, walk.new_values
 
 
-def _storage_root(record: bytes | None) -> bytes:
+def _storage_root(record: bytes | None) -> Hash32:
     return EMPTY_ROOT if record is None else decode_account(record).storage_root
 
 
 class _TrieChanges:
     """One trie's part. Shallow paths come first, so that both sides of a path are known when it is opened."""
 
-    def __init__(self, nodes: trie.Nodes, owner: bytes, changes: NodeChanges) -> None:
+    def __init__(self, nodes: trie.Nodes, owner: TrieKey, changes: NodeChanges) -> None:
         self._nodes = nodes
         self._owner = owner
         self._changes = changes
         self._waiting: dict[str, list[bytes | None]] = {}
         self._order: list[tuple[int, str]] = []
-        self.old_values: dict[bytes, bytes] = {}
-        self.new_values: dict[bytes, bytes] = {}
+        self.old_values: dict[TrieKey, bytes] = {}
+        self.new_values: dict[TrieKey, bytes] = {}
 
-    def run(self, old_root: bytes, new_root: bytes) -> None:
+    def run(self, old_root: Hash32, new_root: Hash32) -> None:
         """Gather the changes, and the values of the leaves that were opened on either side."""
         for side, root in enumerate((old_root, new_root)):
             if root != EMPTY_ROOT:
@@ -105,19 +107,19 @@ class _TrieChanges:
             heappush(self._order, (len(path), path))
         sides[side] = reference
 
-    def _open(self, path: str, reference: bytes, side: int, values: dict[bytes, bytes]) -> tuple[bytes, bytes] | None:
+    def _open(self, path: str, reference: bytes, side: int, values: dict[TrieKey, bytes]) -> tuple[bytes, bytes] | None:
         """Hash and bytes of a node, None where it lies within its parent; what it leads to waits for its turn."""
         held = None
         if len(reference) == _HASH_REFERENCE_SIZE:
             held = reference[1:], trie.node_at(self._nodes, path, reference[1:])
         for below, item, is_value in trie.parts(path, reference if held is None else held[1]):
             if is_value:
-                values[bytes.fromhex(below)] = item
+                values[key_of(below)] = item
             else:
                 self._expect(below, side, item)
         return held
 
 
-def nodes_of_state(nodes: NodesOf, root: bytes) -> Iterator[tuple[bytes, bytes | None]]:
+def nodes_of_state(nodes: NodesOf, root: Hash32) -> Iterator[tuple[bytes, bytes | None]]:
     """Key of the store and bytes of every node of a state."""
-    yield from node_changes(nodes, EMPTY_ROOT, root).entries.items()
+    yield from node_changes(nodes, old_root=EMPTY_ROOT, new_root=root).entries.items()

@@ -12,20 +12,21 @@ from typing import Protocol
 
 from zevm.storage.account import StateReader, decode_account
 from zevm.storage.errors import OriginError, StorageProblem
-from zevm.storage.history import LAST_VERSION, Version
 from zevm.storage.keccak import EMPTY_KECCAK
-from zevm.storage.primitives import Address
+from zevm.storage.primitives import Address, Hash32, TrieKey
 from zevm.storage.schema import (
     ACCOUNT,
     BODY,
     CANONICAL,
     CODE,
     HEADER,
+    LAST_VERSION,
     NUMBER,
     POSITION,
     RECEIPTS,
     SLOT,
     VERSION_SIZE,
+    Version,
     address_in,
     code_key,
     detached_key,
@@ -65,14 +66,14 @@ class Origin(Protocol):
         """Note that the fork has changed an account, but not the code that it has here."""
         ...
 
-    def node(self, owner: bytes, path: str, node_hash: bytes) -> bytes | None:
+    def node(self, owner: TrieKey, path: str, node_hash: bytes) -> bytes | None:
         """A trie node of the forked state, or of an older one that was read; None where no proof leads to it.
 
         owner, path: as in storage.state_update.NodesOf and storage.trie.Nodes.
         """
         ...
 
-    def state(self, number: int, root: bytes) -> StateReader:
+    def state(self, number: int, root: Hash32) -> StateReader:
         """The state after an older block."""
         ...
 
@@ -121,10 +122,10 @@ class _Layered:
             return None
         address = address_in(flat_key)
         emptied = [key[-VERSION_SIZE:] for key, _ in self._reader.iterate(*detached_range(address))]
-        then = detached_key(address, *version)[-VERSION_SIZE:]
+        then = version.encode()
         if not any(then < at < changed for at in emptied) or any(at <= then for at in emptied):
             return None
-        start, stop = history_key(flat_key, 0, 0), history_key(flat_key, *version) + b"\x00"
+        start, stop = history_key(flat_key, Version(0)), history_key(flat_key, version) + b"\x00"
         # the fork's own, where it had changed the slot by then
         if next(self._reader.iterate(start, stop), None) is not None:
             return None
@@ -193,7 +194,7 @@ class OriginStore(_Layered):
             or not any(self._store.iterate(*detached_range(address_in(key))))
         ):
             return change
-        history = self._store.iterate(history_key(key, 0, 0), history_key(key, *LAST_VERSION) + b"\x00")
+        history = self._store.iterate(history_key(key, Version(0)), history_key(key, LAST_VERSION) + b"\x00")
         own = [posting for posting, _ in history]
         return (key, None) if own and all(posting in deleted for posting in own) else change
 
@@ -235,11 +236,11 @@ def _marked(change: Change) -> Change:
 def put_detached(batch: Batch, addresses: frozenset[bytes], version: Version) -> None:
     """Put into `batch` that the storage of these accounts is the fork's alone from a version on."""
     for address in addresses:
-        batch.put(detached_key(address, *version), b"")
+        batch.put(detached_key(address, version), b"")
 
 
 def attach_again(reader: Reader, batch: Batch, after: Version) -> None:
     """Put into `batch` that what was detached after a version is not."""
     for key, _ in reader.iterate(*detached_range(b"")):
-        if detached_key(b"", *after)[-VERSION_SIZE:] < key[-VERSION_SIZE:]:
+        if after.encode() < key[-VERSION_SIZE:]:
             batch.delete(key)

@@ -7,7 +7,7 @@ from zevm.storage import state_update, trie
 from zevm.storage.account import StateDiff, decode_account
 from zevm.storage.errors import MissingNodeError
 from zevm.storage.origin import Origin
-from zevm.storage.primitives import Address
+from zevm.storage.primitives import STATE_TRIE, Address, Hash32, TrieKey
 from zevm.storage.schema import account_key, slot_key
 from zevm.storage.state_update import NodesOf, StateUpdate, hashed
 from zevm.storage.store import Reader
@@ -16,7 +16,7 @@ LOGGER = logging.getLogger("zevm.storage")
 
 
 def prepare_on_origin(
-    origin: Origin, reader: Reader, stored: NodesOf, base: bytes | StateUpdate, diff: StateDiff
+    origin: Origin, reader: Reader, stored: NodesOf, base: Hash32 | StateUpdate, diff: StateDiff
 ) -> StateUpdate:
     """The state that `diff` makes of `base`. Raises as state_update.prepare, and OriginError.
 
@@ -49,9 +49,9 @@ def _read(reader: Reader, address: Address, diff: StateDiff) -> None:
         reader.get(slot_key(address, slot))
 
 
-def _give_storage_roots(origin: Origin, stored: NodesOf, base: bytes | StateUpdate, diff: StateDiff) -> None:
+def _give_storage_roots(origin: Origin, stored: NodesOf, base: Hash32 | StateUpdate, diff: StateDiff) -> None:
     """Tell the difference of storage beneath: a trie of the fork's changes alone does not know of it."""
-    top = state_update.nodes_over(stored, base)(b"")
+    top = state_update.nodes_over(stored, base)(STATE_TRIE)
     root = base if isinstance(base, bytes) else base.root
     for address, change in diff.accounts.items():
         if change is None or address in diff.wiped or address in diff.storage_roots:
@@ -68,7 +68,7 @@ class _Tolerant:
     def __init__(self) -> None:
         self.unknown = 0
 
-    def __call__(self, nodes: trie.Nodes, root: bytes, changes: Mapping[bytes, bytes]) -> trie.TrieUpdate:
+    def __call__(self, nodes: trie.Nodes, root: Hash32, changes: Mapping[TrieKey, bytes]) -> trie.TrieUpdate:
         update, is_true = trie.update_beside_unknown(nodes, root, changes)
         self.unknown += not is_true
         return update

@@ -10,6 +10,7 @@ as much of its hash as finds it.
 
 from zevm.storage.account import EMPTY_ROOT
 from zevm.storage.keccak import keccak256
+from zevm.storage.primitives import Hash32, TrieKey
 from zevm.storage.schema import (
     ACCOUNT,
     ADDRESS_SIZE,
@@ -28,11 +29,11 @@ _SLOT_START = 1 + ADDRESS_SIZE
 _PLAIN_START = 1 + PREIMAGE_START_SIZE
 
 
-def find(reader: Reader, trie_key: bytes) -> bytes | None:
+def find(reader: Reader, trie_key: TrieKey) -> bytes | None:
     """The address (20 bytes) or slot (32 bytes) with this hash, None where no state ever had it."""
     for key, value in reader.iterate(*preimage_range(trie_key)):
         plain = _plain_key(key, value)
-        if keccak256(plain) == trie_key:
+        if TrieKey(keccak256(plain)) == trie_key:
             return plain
     return None
 
@@ -40,7 +41,7 @@ def find(reader: Reader, trie_key: bytes) -> bytes | None:
 def is_sound(key: bytes, value: bytes) -> bool:
     """Whether a stored record names a preimage of the hash that it lies under."""
     plain = _plain_key(key, value)
-    trie_key = keccak256(plain)
+    trie_key = TrieKey(keccak256(plain))
     return key == (PREIMAGE.prefix + trie_key if value else preimage_key(trie_key, plain))
 
 
@@ -60,13 +61,13 @@ def operation(flat_key: bytes) -> tuple[bytes, bytes]:
     return preimage_key(hashed(plain), plain), b""
 
 
-def known_root(reader: Reader) -> bytes:
+def known_root(reader: Reader) -> Hash32:
     """The root of the latest state whose keys, and those of all before it, are there."""
     root = reader.get(ROOT_KEY)
-    return EMPTY_ROOT if root is None else root
+    return EMPTY_ROOT if root is None else Hash32(root)
 
 
-def put_known_root(batch: Batch, root: bytes) -> None:
+def put_known_root(batch: Batch, root: Hash32) -> None:
     """Put into `batch` that no key is missing up to the latest state, of this root."""
     batch.put(ROOT_KEY, root)
 

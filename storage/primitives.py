@@ -12,6 +12,9 @@ Address = NewType("Address", bytes)
 Hash32 = NewType("Hash32", bytes)
 """A 32-byte Keccak-256 hash: of a block, a transaction, code, or the root of a trie."""
 
+TrieKey = NewType("TrieKey", bytes)
+"""The key of an entry of a trie: in a state's tries the hash of an address, or of a 32-byte slot."""
+
 Wei = NewType("Wei", int)
 """An amount of ether in wei, or a price in wei for one gas."""
 
@@ -20,3 +23,9 @@ Gas = NewType("Gas", int)
 
 ZERO_ADDRESS = Address(bytes(20))
 ZERO_HASH = Hash32(bytes(32))
+
+FIRST_KEY = TrieKey(b"")
+"""The least key of all."""
+
+STATE_TRIE = TrieKey(b"")
+"""The owner of the state trie; that of a storage trie is the key of its account."""

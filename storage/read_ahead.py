@@ -11,14 +11,14 @@ from typing import NamedTuple
 
 from zevm.storage.account import Account, StateReader
 from zevm.storage.errors import OriginError
-from zevm.storage.primitives import Address
+from zevm.storage.primitives import Address, Hash32
 
 
 class Wanted(NamedTuple):
     """An account after a block with this state root, or a slot of it."""
 
     number: int
-    root: bytes
+    root: Hash32
     address: bytes
     slot: int | None
 

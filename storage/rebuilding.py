@@ -11,10 +11,10 @@ from typing import NamedTuple
 from zevm.storage import trie
 from zevm.storage.account import EMPTY_ROOT, decode_account
 from zevm.storage.errors import CorruptionError, NodesNotKeptError, StorageProblem
-from zevm.storage.history import Version, changed_keys, changes_between, replaced_value
-from zevm.storage.primitives import Address
+from zevm.storage.history import changed_keys, changes_between, replaced_value
+from zevm.storage.primitives import STATE_TRIE, Address, Hash32, TrieKey
 from zevm.storage.rlp import encode_uint
-from zevm.storage.schema import ACCOUNT, ADDRESS_SIZE, SLOT, end_of, slots_prefix
+from zevm.storage.schema import ACCOUNT, ADDRESS_SIZE, SLOT, Version, end_of, slots_prefix
 from zevm.storage.state_update import NodesOf, hashed, over, slot_hash, storage_root
 from zevm.storage.store import Reader
 
@@ -30,7 +30,7 @@ MANY_SLOTS = 1024
 class Rebuilt(NamedTuple):
     """A state's root, and by hash the nodes that it does not share with the state that it was made from."""
 
-    root: bytes
+    root: Hash32
     nodes: dict[bytes, bytes]
 
 
@@ -77,7 +77,7 @@ class RebuildLimit:
 
     def _error(self, why: str) -> NodesNotKeptError:
         return NodesNotKeptError(
-            f"the trie of the state after block {self._version[0]} is not kept, and {why}",
+            f"the trie of the state after block {self._version.number} is not kept, and {why}",
             StorageProblem.NODES_NOT_KEPT,
         )
 
@@ -142,7 +142,7 @@ def values_since(reader: Reader, after: Version) -> Since:
 
 def rebuild(
     nodes: NodesOf,
-    base: bytes,
+    base: Hash32,
     values: Mapping[bytes, bytes],
     limit: RebuildLimit | None = None,
     whole: Set[Address] = frozenset(),
@@ -167,12 +167,16 @@ def rebuild(
         if root != decode_account(record).storage_root:
             raise _unfit(address)
     entries = {hashed(address): record for address, record in accounts.items()}
-    return Rebuilt(_updated(seen(b""), base, entries, fresh, limit), fresh)
+    return Rebuilt(_updated(seen(STATE_TRIE), base, entries, fresh, limit), fresh)
 
 
 def _updated(
-    nodes: trie.Nodes, root: bytes, entries: dict[bytes, bytes], fresh: dict[bytes, bytes], limit: RebuildLimit | None
-) -> bytes:
+    nodes: trie.Nodes,
+    root: Hash32,
+    entries: dict[TrieKey, bytes],
+    fresh: dict[bytes, bytes],
+    limit: RebuildLimit | None,
+) -> Hash32:
     """The root of a trie after these changes; its nodes go into `fresh`, with a limit others too that lie between."""
     ascending = sorted(entries.items())
     step = len(ascending) if limit is None else STEP_ENTRIES

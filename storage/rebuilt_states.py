@@ -2,6 +2,8 @@
 
 from threading import Lock
 
+from zevm.storage.primitives import Hash32
+
 MOST_STATES = 8
 MOST_BYTES = 32 * 1024 * 1024
 _NODE_OVERHEAD_BYTES = 200
@@ -20,12 +22,12 @@ class RebuiltStates:
     def __contains__(self, root: object) -> bool:
         return root in self._states
 
-    def age(self, root: bytes) -> int | None:
+    def age(self, root: Hash32) -> int | None:
         """As it was given; None where the state is not here."""
         state = self._states.get(root)
         return None if state is None else state[0]
 
-    def nodes(self, root: bytes) -> dict[bytes, bytes]:
+    def nodes(self, root: Hash32) -> dict[bytes, bytes]:
         """By their hash; none where the state is not here."""
         return self._states.get(root, (0, {}))[1]
 
@@ -37,7 +39,7 @@ class RebuiltStates:
                 return raw
         return None
 
-    def add(self, root: bytes, nodes: dict[bytes, bytes], age: int) -> None:
+    def add(self, root: Hash32, nodes: dict[bytes, bytes], age: int) -> None:
         """Keep a state until `forget_before` is called with an age above its own."""
         with self._lock:
             states = dict(self._states)

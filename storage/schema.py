@@ -28,16 +28,18 @@ Numbers are unsigned and big-endian, so that keys of a family sort by number.
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
-from zevm.storage.primitives import Address
+from zevm.storage.primitives import Address, TrieKey
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """Raised by every change of this table that an older program would misread."""
 
 OLDEST_OPENED_VERSION = 2
 """Databases since this version are opened as they are, and are of the present one from then on.
 
 Version 2 kept a PREIMAGE as 'k' ‖ trie key -> plain key, and version 3 the whole HEADER; what they wrote stays so.
+Version 4 knew no PRUNED.
 """
 
 
@@ -88,6 +90,8 @@ class MetaName(Enum):
     PREIMAGES_ROOT   root (32) of the latest state of which no preimage is missing; absent while that is empty
     CHECKPOINTS      the blocks that a consensus client called safe and finalized
     ADOPTED          number (8) of the newest block from a state file ‖ number (8) of the first block before it
+    PRUNED           number (8) of the first block with its body, receipts and the difference to the state before it,
+                     apart from the chain's first block, whose body and receipts stay; absent while all have them
     INSTANCE_ID      32 bytes by which tools tell chains apart
     SEQUENCE         number (8) of the newest batch
     SYNCED           number (8) of the last synced batch when the newest one behind an unsynced one was written
@@ -109,6 +113,7 @@ class MetaName(Enum):
     PREIMAGES_ROOT = b"preimages root"
     CHECKPOINTS = b"checkpoints"
     ADOPTED = b"adopted"
+    PRUNED = b"pruned"
     INSTANCE_ID = b"instance-id"
     SEQUENCE = b"sequence"
     SYNCED = b"synced"
@@ -130,8 +135,31 @@ HASH_SIZE = 32
 ADDRESS_SIZE = 20
 LOG_KEY_SIZE = 8
 
+LAST_PATCH = 2 ** (8 * PATCH_SIZE) - 1
+"""A patch index that no block reaches: "with all its patches"."""
+
 PREIMAGE_START_SIZE = 6
 """Enough of a hash for a look-up to meet hardly any other one; the plain key behind it decides."""
+
+
+class Version(NamedTuple):
+    """A state in the chain's history: after a block and a number of development patches."""
+
+    number: int
+    patch: int = 0
+
+    def encode(self) -> bytes:
+        """12 bytes: number, patch."""
+        return self.number.to_bytes(NUMBER_SIZE, "big") + self.patch.to_bytes(PATCH_SIZE, "big")
+
+    @classmethod
+    def decode(cls, data: bytes) -> "Version":
+        """The inverse of `encode`."""
+        return cls(int.from_bytes(data[:NUMBER_SIZE], "big"), int.from_bytes(data[NUMBER_SIZE:], "big"))
+
+
+LAST_VERSION = Version(MAX_NUMBER, LAST_PATCH)
+"""Later than every version."""
 
 
 def end_of(prefix: bytes) -> bytes:
@@ -210,15 +238,15 @@ def owner_key(address: bytes) -> bytes:
     return META.prefix + _OWNERS + address
 
 
-def detached_key(address: bytes, number: int, patch: int = 0) -> bytes:
+def detached_key(address: bytes, version: Version) -> bytes:
     """Key that says: in this version a fork emptied the storage of an account of its origin."""
-    return META.prefix + _DETACHED + address + number.to_bytes(NUMBER_SIZE, "big") + patch.to_bytes(PATCH_SIZE, "big")
+    return META.prefix + _DETACHED + address + version.encode()
 
 
-def detached_range(address: bytes, upto: tuple[int, int] | None = None) -> tuple[bytes, bytes]:
+def detached_range(address: bytes, upto: Version | None = None) -> tuple[bytes, bytes]:
     """Start and stop of those keys of an account (b"": of all), up to a version."""
     prefix = META.prefix + _DETACHED + address
-    return prefix, end_of(prefix) if upto is None else detached_key(address, *upto) + b"\x00"
+    return prefix, end_of(prefix) if upto is None else detached_key(address, upto) + b"\x00"
 
 
 def pooled_key(transaction_hash: bytes) -> bytes:
@@ -261,17 +289,17 @@ def slot_key(address: bytes, slot: int) -> bytes:
     return SLOT.prefix + address + slot.to_bytes(32, "big")
 
 
-def undo_key(number: int, patch: int = 0) -> bytes:
-    """Key of the reverse state diff of a block (patch 0) or of a development patch on it."""
-    return UNDO.prefix + number.to_bytes(NUMBER_SIZE, "big") + patch.to_bytes(PATCH_SIZE, "big")
+def undo_key(version: Version) -> bytes:
+    """Key of the reverse state diff that leads back from a version."""
+    return UNDO.prefix + version.encode()
 
 
-def history_key(flat_key: bytes, number: int, patch: int = 0) -> bytes:
+def history_key(flat_key: bytes, version: Version) -> bytes:
     """Key that says: this account or slot changed in that version."""
-    return HISTORY.prefix + flat_key + number.to_bytes(NUMBER_SIZE, "big") + patch.to_bytes(PATCH_SIZE, "big")
+    return HISTORY.prefix + flat_key + version.encode()
 
 
-def path_key(owner: bytes, path: str) -> bytes:
+def path_key(owner: TrieKey, path: str) -> bytes:
     """Key of the node at a path of the state trie (`owner` empty), or of the storage trie of a key of that."""
     return SLOT_NODE.prefix + owner + path.encode() if owner else STATE_NODE.prefix + path.encode()
 
@@ -286,12 +314,12 @@ def side_key(number: int, block_hash: bytes) -> bytes:
     return SIDE.prefix + number.to_bytes(NUMBER_SIZE, "big") + block_hash
 
 
-def preimage_key(trie_key: bytes, plain_key: bytes) -> bytes:
+def preimage_key(trie_key: TrieKey, plain_key: bytes) -> bytes:
     """Key that says: this address or slot is the preimage of a key of a state's tries."""
     return PREIMAGE.prefix + trie_key[:PREIMAGE_START_SIZE] + plain_key
 
 
-def preimage_range(trie_key: bytes) -> tuple[bytes, bytes]:
+def preimage_range(trie_key: TrieKey) -> tuple[bytes, bytes]:
     """Start and stop of the keys among which a trie key's is, in either form."""
     start = PREIMAGE.prefix + trie_key[:PREIMAGE_START_SIZE]
     return start, end_of(start)

@@ -27,13 +27,14 @@ from zevm.storage.flat_state import (
     put_root,
     rewind_flat,
 )
-from zevm.storage.history import LatestVersion, Version, changes_between, forget_differences, roots_of
+from zevm.storage.history import BEFORE_ALL, LatestVersion, changes_between, forget_differences, roots_of
 from zevm.storage.keccak import EMPTY_KECCAK
 from zevm.storage.origin import Origin, OriginSnapshot, attach_again, check_proved, put_detached
 from zevm.storage.origin_update import prepare_on_origin
+from zevm.storage.primitives import FIRST_KEY, STATE_TRIE, Hash32, TrieKey
 from zevm.storage.rebuilding import RebuildLimit, Rebuilt, rebuild, values_before, values_since
 from zevm.storage.rlp import decode, decode_int
-from zevm.storage.schema import ACCOUNT, code_key, end_of, node_key, range_of, slots_prefix
+from zevm.storage.schema import ACCOUNT, Version, code_key, end_of, node_key, range_of, slots_prefix
 from zevm.storage.state_check import PROBLEM_LIMIT, StateCheck
 from zevm.storage.state_nodes import (
     HashNodes,
@@ -58,10 +59,6 @@ from zevm.storage.state_update import NodesOf, StateUpdate
 from zevm.storage.store import Batch, Reader, Snapshot
 
 __all__ = ["StateBase", "StateStore", "StateUpdate", "Version"]
-
-
-BEFORE_ALL: Version = (-1, 0)
-"""Earlier than every version."""
 
 
 class StateStore:
@@ -92,15 +89,15 @@ class StateStore:
         """The trie nodes at hand."""
         return self._nodes.of
 
-    def root(self, view: Reader | None = None) -> bytes:
+    def root(self, view: Reader | None = None) -> Hash32:
         """The root of the latest state, as the flat records say."""
         return flat_root(self._store if view is None else view)
 
-    def holds(self, root: bytes) -> bool:
+    def holds(self, root: Hash32) -> bool:
         """Whether the trie nodes of the state with this root are at hand."""
         return root == EMPTY_ROOT or self._nodes.holds(root)
 
-    def latest(self, view: Snapshot, root: bytes) -> StateBase:
+    def latest(self, view: Snapshot, root: Hash32) -> StateBase:
         """Read the latest state out of `view`. Raises CorruptionError when `view` is at another root."""
         _check_root(view, root)
         return self._marked(LatestReader(view, root, self._code))
@@ -117,7 +114,7 @@ class StateStore:
             return self._marked(previous.followed_by(update, view))
         return self._marked(LatestReader(view, update.root, self._code))
 
-    def at(self, view: Snapshot, version: Version, root: bytes) -> StateBase:
+    def at(self, view: Snapshot, version: Version, root: Hash32) -> StateBase:
         """Read the state after a version, whose root is `root`, out of `view`, which is at a later one."""
         return self._marked(
             HistoryReader(
@@ -129,7 +126,7 @@ class StateStore:
             )
         )
 
-    def before_fork(self, number: int, root: bytes) -> StateBase:
+    def before_fork(self, number: int, root: Hash32) -> StateBase:
         """Read the state after a block of the chain that this one is a fork of."""
         assert self._origin is not None
         return self._marked(BaseReader(self._origin.state(number, root)))
@@ -137,18 +134,18 @@ class StateStore:
     def _marked(self, reader: StateBase) -> StateBase:
         return reader if self._origin is None else OverOrigin(reader)
 
-    def begin_at(self, batch: Batch, root: bytes) -> None:
+    def begin_at(self, batch: Batch, root: Hash32) -> None:
         """Put into `batch` that the latest state is the forked one, of which an account has been read."""
         put_root(batch, root)
         if root != EMPTY_ROOT:
-            batch.put(node_key(root), trie.node_at(self.nodes(b""), "", root))
+            batch.put(node_key(root), trie.node_at(self.nodes(STATE_TRIE), "", root))
 
-    def by_trie(self, root: bytes) -> StateBase:
+    def by_trie(self, root: Hash32) -> StateBase:
         """Read a state through its trie nodes; reads raise MissingNodeError where they are not at hand."""
         check_proved(self._origin)
         return TrieReader(self._nodes.of, root, self._code)
 
-    def provide(self, view: Reader, version: Version, root: bytes) -> None:
+    def provide(self, view: Reader, version: Version, root: Hash32) -> None:
         """See to it that the nodes of the state after `version`, as `view` shows it, are at hand.
 
         Raises CorruptionError when the differences since then do not lead back to `root`, NodesNotKeptError when there
@@ -163,7 +160,7 @@ class StateStore:
             if not self.holds(root):
                 self._make_again(view, version, root, limit)
 
-    def _make_again(self, view: Reader, version: Version, root: bytes, limit: RebuildLimit) -> None:
+    def _make_again(self, view: Reader, version: Version, root: Hash32, limit: RebuildLimit) -> None:
         base = flat_root(view)
         age = self._nodes.age(base)
         if age is None:
@@ -178,7 +175,7 @@ class StateStore:
         if not self.holds(root):
             raise limit.passed_by()
 
-    def recover(self, version: Version, root: bytes) -> Batch | None:
+    def recover(self, version: Version, root: Hash32) -> Batch | None:
         """Make the nodes of the latest state, which is at `version`, that were not written before the last stop.
 
         `stray_nodes` are removed before; what it gives is to be written. Raises CorruptionError when they do not lead
@@ -191,7 +188,7 @@ class StateStore:
         written = Written.read(self._store)
         if written is not None and written.version > version:
             written = None
-        self._paths.begin(written or Written((0, 0), EMPTY_ROOT))
+        self._paths.begin(written or Written(Version(0), EMPTY_ROOT))
         if written is None:
             rebuilt = rebuild(self.nodes, EMPTY_ROOT, flat_records(self._store))
         else:
@@ -200,14 +197,14 @@ class StateStore:
         self._paths.add(Batch(), _checked(rebuilt, root))
         return None
 
-    def _recover_all(self, root: bytes) -> Batch | None:
+    def _recover_all(self, root: Hash32) -> Batch | None:
         """The nodes of the latest state, for a chain that keeps every node from here on, and did not before."""
         batch = Batch()
         if not self.holds(root):
             self._nodes.add(batch, _checked(rebuild(self.nodes, EMPTY_ROOT, flat_records(self._store)), root))
         return batch if batch.operations else None
 
-    def put_last_nodes(self, batch: Batch, version: Version, root: bytes) -> Callable[[], None] | None:
+    def put_last_nodes(self, batch: Batch, version: Version, root: Hash32) -> Callable[[], None] | None:
         """Put into `batch` the nodes of the latest state that were not written; None where there are none.
 
         Call the result once the batch is written.
@@ -223,7 +220,7 @@ class StateStore:
         """Whether `settle` may have long work after the next state."""
         return self._paths is not None and self._paths.is_turn_near
 
-    def settle(self, version: Version, root: bytes) -> Batch | None:
+    def settle(self, version: Version, root: Hash32) -> Batch | None:
         """After the latest state became durable: what to write behind it now, if anything; then call `settled`."""
         return None if self._paths is None else self._paths.turn(version, root)
 
@@ -232,7 +229,7 @@ class StateStore:
         if self._paths is not None:
             self._paths.wrote(version)
 
-    def prepare(self, base: bytes | StateUpdate, diff: StateDiff) -> StateUpdate:
+    def prepare(self, base: Hash32 | StateUpdate, diff: StateDiff) -> StateUpdate:
         """The state that `diff` makes of the one at `base`, a root or an unwritten update. Writes nothing."""
         if self._origin is None:
             return state_update.prepare(self.nodes, base, diff, known=self._nodes.known)
@@ -273,7 +270,7 @@ class StateStore:
     def begin(self) -> None:
         """Know no nodes but those that the store holds."""
         if self._paths is not None:
-            self._paths.begin(Written.read(self._store) or Written((0, 0), EMPTY_ROOT))
+            self._paths.begin(Written.read(self._store) or Written(Version(0), EMPTY_ROOT))
 
     def forget_history(self, batch: Batch) -> None:
         """Put into `batch` the removal of the ways back from the latest state, which stays."""
@@ -312,7 +309,7 @@ class StateStore:
         """
         return updates_after(self._store, number)
 
-    def rewind(self, batch: Batch, to: Version) -> bytes:
+    def rewind(self, batch: Batch, to: Version) -> Hash32:
         """Lead the state back to version `to`, forget later versions, and return the root reached.
 
         Raises CorruptionError when the recorded way back is broken.
@@ -326,7 +323,7 @@ class StateStore:
             self._nodes.add(batch, _checked(rebuild(self.nodes, way.start, way.records), way.root))
         return way.root
 
-    def rewind_records(self, batch: Batch, to: Version) -> bytes:
+    def rewind_records(self, batch: Batch, to: Version) -> Hash32:
         """As `rewind`, without nodes: no state is made on this one before it is recovered."""
         return rewind_flat(self._store, batch, to).root
 
@@ -368,7 +365,7 @@ class StateStore:
         if age is not None:
             self._nodes.remember(updates[-1].root, fresh, base, age)
 
-    def put_nodes_behind(self, batch: Batch, reached: Version, version: Version, root: bytes) -> Callable[[], None]:
+    def put_nodes_behind(self, batch: Batch, reached: Version, version: Version, root: Hash32) -> Callable[[], None]:
         """Put the nodes into `batch` where it takes the way back from the written ones: it goes back to `reached`.
 
         version, root: of the latest state after the batch. Call the result once the batch is written.
@@ -399,13 +396,15 @@ class StateStore:
         for key, value in view.iterate(prefix, end_of(prefix)):
             yield int.from_bytes(key[len(prefix) :], "big"), int.from_bytes(value, "big")
 
-    def accounts_at(self, root: bytes, start: bytes = b"") -> Iterator[tuple[bytes, Account]]:
+    def accounts_at(self, root: Hash32, start: TrieKey = FIRST_KEY) -> Iterator[tuple[TrieKey, Account]]:
         """All accounts of a state whose nodes are at hand, by keccak256(address), from `start` on."""
         with self._listing():
-            for key, record in trie.iterate(self.nodes(b""), root, start):
+            for key, record in trie.iterate(self.nodes(STATE_TRIE), root, start):
                 yield key, decode_account(record)
 
-    def slots_at(self, owner: bytes, storage_root: bytes, start: bytes = b"") -> Iterator[tuple[bytes, int]]:
+    def slots_at(
+        self, owner: TrieKey, storage_root: Hash32, start: TrieKey = FIRST_KEY
+    ) -> Iterator[tuple[TrieKey, int]]:
         """All slots of the account with key `owner`, by keccak256(slot), from `start` on, with their values."""
         with self._listing():
             for key, value in trie.iterate(self.nodes(owner), storage_root, start):
@@ -424,7 +423,7 @@ class StateStore:
                 "the accounts and slots of a forked chain cannot be listed: a proof leads to one of them alone"
             ) from None
 
-    def version_of(self, view: Reader, number: int, root: bytes) -> Version | None:
+    def version_of(self, view: Reader, number: int, root: Hash32) -> Version | None:
         """The version after block `number` whose state has this root; None where there is none."""
         for version, after in roots_of(view, number):
             if after == root:
@@ -438,7 +437,7 @@ class StateStore:
 
     def prove_account(
         self,
-        base: bytes | StateUpdate,
+        base: Hash32 | StateUpdate,
         address: bytes,
         slots: list[int],
         check: Callable[[], None] = lambda: None,
@@ -450,7 +449,7 @@ class StateStore:
         check_proved(self._origin)
         return prove_account(self.nodes, base, address, slots, check)
 
-    def verify(self, root: bytes, view: Reader | None = None, limit: int = PROBLEM_LIMIT) -> list[str]:
+    def verify(self, root: Hash32, view: Reader | None = None, limit: int = PROBLEM_LIMIT) -> list[str]:
         """Check a whole state past all caches: every node and code against its hash.
 
         With `view`, also that the flat records there are exactly this state. Returns what is wrong,
@@ -460,7 +459,7 @@ class StateStore:
         reader = self._store if view is None else view
         return StateCheck(reader, self._nodes.past_caches(reader), root, limit).run(compare_flat=view is not None)
 
-    def preimage(self, trie_key: bytes) -> bytes | None:
+    def preimage(self, trie_key: TrieKey) -> bytes | None:
         """The address (20 bytes) or slot (32 bytes) with this hash, None where no state ever had it."""
         return preimages.find(self._store, trie_key)
 
@@ -480,7 +479,7 @@ class StateStore:
         return code
 
 
-def _checked(rebuilt: Rebuilt, root: bytes) -> dict[bytes, bytes]:
+def _checked(rebuilt: Rebuilt, root: Hash32) -> dict[bytes, bytes]:
     """The nodes of the state with this root. Raises CorruptionError where it is another's."""
     if rebuilt.root != root:
         raise CorruptionError(
@@ -490,7 +489,7 @@ def _checked(rebuilt: Rebuilt, root: bytes) -> dict[bytes, bytes]:
     return rebuilt.nodes
 
 
-def _check_root(view: Reader, root: bytes) -> None:
+def _check_root(view: Reader, root: Hash32) -> None:
     held = flat_root(view)
     if held != root:
         raise CorruptionError(

@@ -7,6 +7,7 @@ from zevm.storage.account import EMPTY_ROOT, Account, decode_account
 from zevm.storage.errors import CorruptionError
 from zevm.storage.flat_state import flat_root
 from zevm.storage.keccak import EMPTY_KECCAK, keccak256
+from zevm.storage.primitives import STATE_TRIE, Hash32, TrieKey
 from zevm.storage.rlp import encode_bytes
 from zevm.storage.schema import ACCOUNT, SLOT, Family, code_key, range_of
 from zevm.storage.state_update import NodesOf
@@ -22,7 +23,7 @@ class _LimitReachedError(Exception):
 class StateCheck:
     """One run over one state. Reads past all caches, and goes on past what is broken."""
 
-    def __init__(self, reader: Reader, nodes: NodesOf, root: bytes, limit: int) -> None:
+    def __init__(self, reader: Reader, nodes: NodesOf, root: Hash32, limit: int) -> None:
         self._reader = reader
         self._nodes = nodes
         self._root = root
@@ -48,7 +49,7 @@ class StateCheck:
             raise _LimitReachedError
         self._problems.append(problem)
 
-    def _walk(self, name: str, owner: bytes, root: bytes, holes: list[str]) -> Iterator[tuple[bytes, bytes]]:
+    def _walk(self, name: str, owner: TrieKey, root: Hash32, holes: list[str]) -> Iterator[tuple[TrieKey, bytes]]:
         """The entries of a trie; faults are reported, and their paths added to `holes`."""
 
         def report(path: str, node_hash: bytes, fault: str) -> None:
@@ -58,13 +59,13 @@ class StateCheck:
         yield from trie.survey(self._nodes(owner), root, report)
 
     def _check_trie(self) -> None:
-        for key, record in self._walk("state trie", b"", self._root, []):
+        for key, record in self._walk("state trie", STATE_TRIE, self._root, []):
             name = f"account with key hash {key.hex()}"
             account = self._account(name, record)
             if account is not None:
                 self._check_storage(name, key, account.storage_root)
 
-    def _check_storage(self, name: str, owner: bytes, storage_root: bytes) -> None:
+    def _check_storage(self, name: str, owner: TrieKey, storage_root: Hash32) -> None:
         """Walk a storage trie."""
         for _ in self._walk(f"storage trie of {name}", owner, storage_root, []):
             pass
@@ -98,13 +99,13 @@ class StateCheck:
         if held != self._root:
             self._add(f"flat state belongs to root {held.hex()}, not to {self._root.hex()}")
         holes: list[str] = []
-        expected = dict(self._walk("state trie", b"", self._root, holes))
+        expected = dict(self._walk("state trie", STATE_TRIE, self._root, holes))
         slots = _Grouped(self._flat("flat slots", SLOT))
         for key, record in self._flat("flat accounts", ACCOUNT):
             address = key[1:]
             self._report_orphans(slots, address)
             own_slots = slots.take(address)
-            hashed = keccak256(address)
+            hashed = TrieKey(keccak256(address))
             proven = expected.pop(hashed, None)
             name = f"account 0x{address.hex()}"
             if proven is not None:
@@ -123,7 +124,9 @@ class StateCheck:
         for orphan in slots.before(address):
             self._add(f"flat slots of 0x{orphan.hex()} have no account")
 
-    def _compare_account(self, name: str, owner: bytes, record: bytes, slots: list[tuple[bytes, bytes]] | None) -> None:
+    def _compare_account(
+        self, name: str, owner: TrieKey, record: bytes, slots: list[tuple[bytes, bytes]] | None
+    ) -> None:
         """Check an account of the trie, and that `slots`, unless None, are its storage."""
         account = self._account(name, record)
         if account is None:
@@ -133,13 +136,13 @@ class StateCheck:
         else:
             self._compare_slots(name, owner, account.storage_root, slots)
 
-    def _compare_slots(self, name: str, owner: bytes, storage_root: bytes, flat: list[tuple[bytes, bytes]]) -> None:
+    def _compare_slots(self, name: str, owner: TrieKey, storage_root: Hash32, flat: list[tuple[bytes, bytes]]) -> None:
         if storage_root == EMPTY_ROOT and not flat:
             return
         holes: list[str] = []
         expected = dict(self._walk(f"storage trie of {name}", owner, storage_root, holes))
         for slot, value in flat:
-            hashed = keccak256(slot)
+            hashed = TrieKey(keccak256(slot))
             proven = expected.pop(hashed, None)
             if proven is None and _covered(hashed, holes):
                 continue

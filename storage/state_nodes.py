@@ -12,11 +12,11 @@ from zevm.storage import trie
 from zevm.storage.account import EMPTY_ROOT
 from zevm.storage.cache import ByteCache
 from zevm.storage.errors import CorruptionError, StorageProblem
-from zevm.storage.history import Version
 from zevm.storage.keccak import keccak256
 from zevm.storage.memory import MemoryStore
 from zevm.storage.node_changes import NodeChanges, node_changes
 from zevm.storage.node_removal import NODES_KEY
+from zevm.storage.primitives import Hash32, TrieKey
 from zevm.storage.rebuilt_states import RebuiltStates
 from zevm.storage.schema import (
     HASH_SIZE,
@@ -24,6 +24,7 @@ from zevm.storage.schema import (
     SLOT_NODE,
     STATE_NODE,
     VERSION_SIZE,
+    Version,
     node_key,
     path_key,
     range_of,
@@ -60,11 +61,11 @@ class Written(NamedTuple):
     """The state whose nodes the store holds."""
 
     version: Version
-    root: bytes
+    root: Hash32
 
     def encode(self) -> bytes:
         """44 bytes: number, patch, root."""
-        return self.version[0].to_bytes(8, "big") + self.version[1].to_bytes(4, "big") + self.root
+        return self.version.encode() + self.root
 
     @classmethod
     def read(cls, reader: Reader) -> "Written | None":
@@ -74,14 +75,14 @@ class Written(NamedTuple):
             return None
         if len(data) != VERSION_SIZE + HASH_SIZE:
             raise CorruptionError("the record of the written trie nodes is damaged", StorageProblem.RECORD_DAMAGED)
-        return cls((int.from_bytes(data[:8], "big"), int.from_bytes(data[8:12], "big")), data[12:])
+        return cls(Version.decode(data[:VERSION_SIZE]), Hash32(data[VERSION_SIZE:]))
 
 
 class StateNodes(Protocol):
     """The nodes of written states."""
 
-    def of(self, owner: bytes) -> trie.Nodes:
-        """The nodes of the state trie (b"") or of the storage trie of one of its keys."""
+    def of(self, owner: TrieKey) -> trie.Nodes:
+        """The nodes of the state trie (STATE_TRIE) or of the storage trie of one of its keys."""
         ...
 
     @property
@@ -89,7 +90,7 @@ class StateNodes(Protocol):
         """Nodes by hash that `of` looks at first in any trie, for who can look there without it."""
         ...
 
-    def holds(self, root: bytes) -> bool:
+    def holds(self, root: Hash32) -> bool:
         """Whether all nodes of the state with this root are at hand."""
         ...
 
@@ -97,18 +98,18 @@ class StateNodes(Protocol):
         """Take the new nodes of a state that `batch` writes."""
         ...
 
-    def age(self, root: bytes) -> int | None:
+    def age(self, root: Hash32) -> int | None:
         """When the nodes of a state were taken, counted for `remember`; None where they are not at hand."""
         ...
 
-    def remember(self, root: bytes, nodes: dict[bytes, bytes], base: bytes, age: int) -> None:
+    def remember(self, root: Hash32, nodes: dict[bytes, bytes], base: Hash32, age: int) -> None:
         """Take the nodes of a past state that were made out of those of another, which was of that age before.
 
         Any thread may call.
         """
         ...
 
-    def renew(self, batch: Batch, root: bytes) -> None:
+    def renew(self, batch: Batch, root: Hash32) -> None:
         """Keep the nodes of a state, on which a new one stands that `batch` writes, as long as those of that."""
         ...
 
@@ -121,7 +122,7 @@ class StateNodes(Protocol):
         ...
 
 
-Beneath = Callable[[bytes, str, bytes], bytes | None]
+Beneath = Callable[[TrieKey, str, bytes], bytes | None]
 
 
 class HashNodes:
@@ -140,7 +141,7 @@ class HashNodes:
         self._unwritten: dict[bytes, bytes] = {}
         """Nodes in the newest batch: until it is written they may have left the cache."""
 
-    def of(self, owner: bytes) -> trie.Nodes:
+    def of(self, owner: TrieKey) -> trie.Nodes:
         """The nodes, by their hash."""
         beneath = self._beneath
         if beneath is None:
@@ -152,12 +153,12 @@ class HashNodes:
         """None: a cache drops what was not looked for."""
         return ()
 
-    def holds(self, root: bytes) -> bool:
+    def holds(self, root: Hash32) -> bool:
         """Whether the root's node was written, or the state was made again lately."""
         # past the cache, which learns nodes before the batch is written
         return self._store.get(node_key(root)) is not None or root in self._rebuilt
 
-    def age(self, root: bytes) -> int | None:
+    def age(self, root: Hash32) -> int | None:
         """The same for all."""
         return 0 if root == EMPTY_ROOT or self.holds(root) else None
 
@@ -169,11 +170,11 @@ class HashNodes:
             self._batch, self._unwritten = batch, {}
         self._unwritten.update(nodes)
 
-    def remember(self, root: bytes, nodes: dict[bytes, bytes], base: bytes, age: int) -> None:
+    def remember(self, root: Hash32, nodes: dict[bytes, bytes], base: Hash32, age: int) -> None:
         """Keep them in memory, a few states at a time."""
         self._rebuilt.add(root, self._rebuilt.nodes(base) | nodes, age)
 
-    def renew(self, batch: Batch, root: bytes) -> None:
+    def renew(self, batch: Batch, root: Hash32) -> None:
         """Put them into `batch` where they are in memory alone."""
         self.add(batch, self._rebuilt.nodes(root))
 
@@ -220,7 +221,7 @@ class PathNodes:
         self._settled: dict[bytes, bytes | None] = {}
         self._keeps_settled = not isinstance(store, MemoryStore)
         written = Written.read(store)
-        self._written = written or Written((0, 0), EMPTY_ROOT)
+        self._written = written or Written(Version(0), EMPTY_ROOT)
         self._turned_root = self._written.root
 
     @property
@@ -228,7 +229,7 @@ class PathNodes:
         """The state whose nodes the store holds."""
         return self._written
 
-    def of(self, owner: bytes) -> trie.Nodes:
+    def of(self, owner: TrieKey) -> trie.Nodes:
         """The nodes of a trie, by path and hash."""
 
         def find(path: str, node_hash: bytes) -> bytes | None:
@@ -242,11 +243,11 @@ class PathNodes:
         """Those of the newest states."""
         return self._young, self._old
 
-    def holds(self, root: bytes) -> bool:
+    def holds(self, root: Hash32) -> bool:
         """Whether the state is one of the newest, or was made again lately."""
         return self.age(root) is not None
 
-    def age(self, root: bytes) -> int | None:
+    def age(self, root: Hash32) -> int | None:
         """The number of turns before its nodes were taken; they go at the second turn after it."""
         turns = self._turns
         if root == self._turned_root or root in self._young or root == EMPTY_ROOT:
@@ -260,7 +261,7 @@ class PathNodes:
             self._young_bytes += sum(map(len, nodes.values())) + len(nodes) * _NODE_OVERHEAD_BYTES
             self._young_states += 1
 
-    def remember(self, root: bytes, nodes: dict[bytes, bytes], base: bytes, age: int) -> None:
+    def remember(self, root: Hash32, nodes: dict[bytes, bytes], base: Hash32, age: int) -> None:
         """Keep them as long as what they share with newer states, and a few states at a time.
 
         Not where that has gone meanwhile.
@@ -269,7 +270,7 @@ class PathNodes:
             if age >= self._turns - 1:
                 self._rebuilt.add(root, self._rebuilt.nodes(base) | nodes, age)
 
-    def renew(self, batch: Batch, root: bytes) -> None:
+    def renew(self, batch: Batch, root: Hash32) -> None:
         """Keep the nodes of a state as long as new ones."""
         if root == self._turned_root or root in self._young:
             return
@@ -285,7 +286,7 @@ class PathNodes:
     def past_caches(self, reader: Reader) -> NodesOf:
         """The bytes that `reader` holds under a path, where nothing waits to be written there."""
 
-        def of(owner: bytes) -> trie.Nodes:
+        def of(owner: TrieKey) -> trie.Nodes:
             def find(path: str, node_hash: bytes) -> bytes | None:
                 raw = self._young.get(node_hash) or self._old.get(node_hash)
                 key = path_key(owner, path)
@@ -304,14 +305,14 @@ class PathNodes:
         states = self._limits.states or 0
         return self._young_states + 1 >= states or self._young_bytes + _NEAR_BYTES >= self._limits.bytes
 
-    def turn(self, version: Version, root: bytes) -> Batch | None:
+    def turn(self, version: Version, root: Hash32) -> Batch | None:
         """After the state at `version` became durable: free memory, and give what to write if it is time for that."""
         assert self._limits.states is not None
         full = self._young_states >= self._limits.states or self._young_bytes >= self._limits.bytes
         if not full:
             return None
-        self._take(node_changes(self.of, self._turned_root, root, self.known), root)
-        blocks = version[0] - self._written.version[0]
+        self._take(node_changes(self.of, old_root=self._turned_root, new_root=root, known=self.known), root)
+        blocks = version.number - self._written.version.number
         if len(self._waiting) < self._limits.entries and blocks < self._limits.blocks:
             return None
         return self.batch_of_waiting(version)
@@ -330,14 +331,14 @@ class PathNodes:
             self._settled = self._waiting
         self._waiting = {}
 
-    def put_all(self, batch: Batch, version: Version, root: bytes) -> NodeChanges:
+    def put_all(self, batch: Batch, version: Version, root: Hash32) -> NodeChanges:
         """Put the nodes into `batch` that make the state at `version` the written one; `took` follows the write."""
-        changes = node_changes(self.of, self._turned_root, root, self.known)
+        changes = node_changes(self.of, old_root=self._turned_root, new_root=root, known=self.known)
         batch.operations += (self._waiting | changes.entries).items()
         batch.put(NODES_KEY, Written(version, root).encode())
         return changes
 
-    def took(self, changes: NodeChanges, version: Version, root: bytes) -> None:
+    def took(self, changes: NodeChanges, version: Version, root: Hash32) -> None:
         """The batch of `put_all` has been written."""
         self._take(changes, root)
         self.wrote(version)
@@ -350,7 +351,7 @@ class PathNodes:
         self._rebuilt = RebuiltStates()
         self._cache.clear()
 
-    def _take(self, changes: NodeChanges, root: bytes) -> None:
+    def _take(self, changes: NodeChanges, root: Hash32) -> None:
         with self._lock:
             # in an order that leaves every node of the newest states to be found, since readers look while this runs
             self._old, self._old_bytes = self._young | changes.removed, self._young_bytes

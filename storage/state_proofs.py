@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from zevm.storage import state_update, trie
 from zevm.storage.account import EMPTY_ROOT, Account, decode_account
+from zevm.storage.primitives import STATE_TRIE, Hash32
 from zevm.storage.rlp import decode, decode_int
 from zevm.storage.state_update import NodesOf, StateUpdate, hashed, slot_hash
 
@@ -29,7 +30,7 @@ class AccountProof:
 
 def prove_account(
     nodes_of: NodesOf,
-    base: bytes | StateUpdate,
+    base: Hash32 | StateUpdate,
     address: bytes,
     slots: list[int],
     check: Callable[[], None],
@@ -40,7 +41,7 @@ def prove_account(
     """
     root = base if isinstance(base, bytes) else base.root
     nodes, key = state_update.nodes_over(nodes_of, base), hashed(address)
-    record, account_proof = trie.get_with_proof(nodes(b""), root, key)
+    record, account_proof = trie.get_with_proof(nodes(STATE_TRIE), root, key)
     account = None if record is None else decode_account(record)
     storage_root = EMPTY_ROOT if account is None else account.storage_root
     proofs, storage_nodes = [], nodes(key)

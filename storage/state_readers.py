@@ -5,11 +5,11 @@ from typing import Protocol
 
 from zevm.storage import trie
 from zevm.storage.account import EMPTY_ROOT, Account, StateReader, decode_account
-from zevm.storage.history import Version, value_at
+from zevm.storage.history import value_at
 from zevm.storage.memory import MemorySnapshot
-from zevm.storage.primitives import Address
+from zevm.storage.primitives import STATE_TRIE, Address, Hash32
 from zevm.storage.rlp import decode, decode_int
-from zevm.storage.schema import account_key, slot_key
+from zevm.storage.schema import Version, account_key, slot_key
 from zevm.storage.state_update import NodesOf, StateUpdate, hashed, slot_hash
 from zevm.storage.store import Snapshot
 
@@ -22,7 +22,7 @@ class StateBase(StateReader, Protocol):
     """A state that a new one can be prepared on."""
 
     @property
-    def base(self) -> bytes | StateUpdate:
+    def base(self) -> Hash32 | StateUpdate:
         """The base for StateStore.prepare: the root, or the update while it is unwritten."""
         ...
 
@@ -30,25 +30,25 @@ class StateBase(StateReader, Protocol):
 class LatestReader:
     """The newest state out of the flat records of one snapshot: one lookup per read.
 
-    is_in_memory: no read waits for a medium, or goes through more than a dict.
+    is_in_memory: no read waits for a medium, or goes through more than a dict. known: accounts that were read before.
     """
 
-    __slots__ = ("_accounts", "_code_of", "_get", "is_in_memory", "root")
+    __slots__ = ("_code_of", "_get", "is_in_memory", "known", "root")
 
     def __init__(
-        self, view: Snapshot, root: bytes, code_of: CodeOf, accounts: dict[bytes, Account | None] | None = None
+        self, view: Snapshot, root: Hash32, code_of: CodeOf, accounts: dict[bytes, Account | None] | None = None
     ) -> None:
         self.root = root
         self.is_in_memory = isinstance(view, MemorySnapshot)
         self._get = view.get
         self._code_of = code_of
-        self._accounts: dict[bytes, Account | None] = accounts or {}
+        self.known: dict[bytes, Account | None] = accounts or {}
 
     def followed_by(self, update: StateUpdate, view: Snapshot) -> "LatestReader":
         """The reader of the state that an update has made of this one: what was decoded need not be again."""
         if update.base_root != self.root:
             raise ValueError(f"update stands on root {update.base_root.hex()}, the reader on {self.root.hex()}")
-        kept, changed = self._accounts, update.decoded
+        kept, changed = self.known, update.decoded
         known = dict(kept) if len(kept) + len(update.accounts) <= _ACCOUNTS_KEPT else {}
         if len(changed) < len(update.accounts):
             for address in update.accounts:
@@ -57,20 +57,20 @@ class LatestReader:
         return LatestReader(view, update.root, self._code_of, known)
 
     @property
-    def base(self) -> bytes:
+    def base(self) -> Hash32:
         """The root."""
         return self.root
 
     def account(self, address: bytes) -> Account | None:
         """The account at `address`, or None."""
-        accounts = self._accounts
+        accounts = self.known
         if address in accounts:
             return accounts[address]
         record = self._get(account_key(address))
         account = None if record is None else decode_account(record)
         # A dict of its own once full, never cleared: another thread may stand between `in` and the read.
         if len(accounts) >= _ACCOUNTS_KEPT:
-            self._accounts = accounts = {}
+            self.known = accounts = {}
         accounts[address] = account
         return account
 
@@ -96,9 +96,9 @@ class HistoryReader:
         self,
         view: Snapshot,
         version: Version,
-        root: bytes,
+        root: Hash32,
         code_of: CodeOf,
-        held: Callable[[Snapshot, Version, bytes], None],
+        held: Callable[[Snapshot, Version, Hash32], None],
     ) -> None:
         self.root = root
         self._view = view
@@ -108,7 +108,7 @@ class HistoryReader:
         self._accounts: dict[bytes, Account | None] = {}
 
     @property
-    def base(self) -> bytes:
+    def base(self) -> Hash32:
         """The root."""
         self._held(self._view, self._version, self.root)
         return self.root
@@ -140,14 +140,14 @@ class TrieReader:
 
     __slots__ = ("_accounts", "_code_of", "_nodes", "root")
 
-    def __init__(self, nodes: NodesOf, root: bytes, code_of: CodeOf) -> None:
+    def __init__(self, nodes: NodesOf, root: Hash32, code_of: CodeOf) -> None:
         self.root = root
         self._nodes = nodes
         self._code_of = code_of
         self._accounts: dict[bytes, Account | None] = {}
 
     @property
-    def base(self) -> bytes:
+    def base(self) -> Hash32:
         """The root."""
         return self.root
 
@@ -156,7 +156,7 @@ class TrieReader:
         accounts = self._accounts
         if address in accounts:
             return accounts[address]
-        record = trie.get(self._nodes(b""), self.root, hashed(address))
+        record = trie.get(self._nodes(STATE_TRIE), self.root, hashed(address))
         account = None if record is None else decode_account(record)
         if len(accounts) >= _ACCOUNTS_KEPT:
             self._accounts = accounts = {}
@@ -188,7 +188,7 @@ class BaseReader:
         self.code = reader.code
 
     @property
-    def base(self) -> bytes:
+    def base(self) -> Hash32:
         """The root."""
         return self.root
 
@@ -206,7 +206,7 @@ class OverOrigin:
         self.code = inner.code
 
     @property
-    def base(self) -> bytes | StateUpdate:
+    def base(self) -> Hash32 | StateUpdate:
         """See StateBase."""
         return self.inner.base
 

@@ -7,15 +7,14 @@ from collections.abc import Iterator
 
 from zevm.storage.account import decode_account
 from zevm.storage.errors import CorruptionError
-from zevm.storage.history import Version, read_difference
-from zevm.storage.primitives import Address
+from zevm.storage.history import read_difference
+from zevm.storage.primitives import Address, Hash32
 from zevm.storage.rlp import Item, RlpError, decode, decode_int, encode, encode_int
-from zevm.storage.schema import ACCOUNT, ADDRESS_SIZE, NUMBER_SIZE, UNDO, range_of, undo_key
+from zevm.storage.schema import ACCOUNT, ADDRESS_SIZE, UNDO, Version, range_of, undo_key
 from zevm.storage.state_update import StateUpdate
 from zevm.storage.store import Reader
 
 _ADDRESS_END = 1 + ADDRESS_SIZE
-_NUMBER_END = 1 + NUMBER_SIZE
 
 
 def encode_update(update: StateUpdate) -> bytes:
@@ -37,8 +36,8 @@ def decode_update(data: bytes) -> StateUpdate:
     try:
         base_root, root, accounts, storage, wiped = _list(decode(data))
         return StateUpdate(
-            base=_string(base_root),
-            root=_string(root),
+            base=Hash32(_string(base_root)),
+            root=Hash32(_string(root)),
             accounts=dict(_account(item) for item in _list(accounts)),
             storage=dict(_slots(item) for item in _list(storage)),
             wiped=frozenset(_string(item) for item in _list(wiped)),
@@ -55,7 +54,7 @@ def updates_after(reader: Reader, number: int) -> Iterator[tuple[Version, StateU
     The new values come from the flat state, led back step by step. Raises CorruptionError.
     """
     later: dict[bytes, bytes | None] = {}
-    for key, record in reader.iterate(undo_key(number + 1), range_of(UNDO)[1], reverse=True):
+    for key, record in reader.iterate(undo_key(Version(number + 1)), range_of(UNDO)[1], reverse=True):
         before, after, fields = read_difference(key, record)
         accounts: dict[Address, bytes] = {}
         storage: dict[Address, dict[int, int]] = {}
@@ -68,8 +67,7 @@ def updates_after(reader: Reader, number: int) -> Iterator[tuple[Version, StateU
                 slot = int.from_bytes(flat_key[_ADDRESS_END:], "big")
                 storage.setdefault(address, {})[slot] = int.from_bytes(new or b"", "big")
             later[flat_key] = old or None
-        version = int.from_bytes(key[1:_NUMBER_END], "big"), int.from_bytes(key[_NUMBER_END:], "big")
-        yield version, StateUpdate(before, after, accounts, storage, frozenset(), {}, {})
+        yield Version.decode(key[1:]), StateUpdate(before, after, accounts, storage, frozenset(), {}, {})
 
 
 def _list(item: Item) -> list[Item]:

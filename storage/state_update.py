@@ -18,25 +18,25 @@ from zevm.storage.account import (
     encode_account,
 )
 from zevm.storage.keccak import keccak256
-from zevm.storage.primitives import Address
+from zevm.storage.primitives import STATE_TRIE, Address, Hash32, TrieKey
 from zevm.storage.rlp import encode_uint
 from zevm.storage.schema import account_key, slot_key
 
-hashed = lru_cache(maxsize=1 << 15)(keccak256)
+hashed = lru_cache(maxsize=1 << 15)(cast("Callable[[bytes], TrieKey]", keccak256))
 """The secure-trie key of an address or a 32-byte slot. Blocks touch the same ones again and again."""
 
 
-NodesOf = Callable[[bytes], trie.Nodes]
-"""The nodes of the state trie (b""), or of the storage trie of one of its keys (keccak256 of the address)."""
+NodesOf = Callable[[TrieKey], trie.Nodes]
+"""The nodes of the state trie (STATE_TRIE), or of the storage trie of one of its keys (keccak256 of the address)."""
 
 
 _account_of = cast("Callable[[tuple[Any, ...]], Account]", partial(tuple.__new__, Account))
 
 
-UpdateTrie = Callable[[trie.Nodes, bytes, Mapping[bytes, bytes]], trie.TrieUpdate]
+UpdateTrie = Callable[[trie.Nodes, Hash32, Mapping[TrieKey, bytes]], trie.TrieUpdate]
 
 
-def slot_hash(slot: int) -> bytes:
+def slot_hash(slot: int) -> TrieKey:
     """The secure-trie key of a storage slot."""
     return hashed(slot.to_bytes(32, "big"))
 
@@ -54,8 +54,8 @@ class StateUpdate:
     decoded: the accounts of the records, as far as they are at hand.
     """
 
-    base: "bytes | StateUpdate"
-    root: bytes
+    base: "Hash32 | StateUpdate"
+    root: Hash32
     accounts: dict[Address, bytes]
     storage: dict[Address, dict[int, int]]
     wiped: frozenset[bytes]
@@ -71,7 +71,7 @@ class StateUpdate:
         return decode_account(record) if record else None
 
     @property
-    def base_root(self) -> bytes:
+    def base_root(self) -> Hash32:
         """Root of the state that it stands on."""
         return self.base if isinstance(self.base, bytes) else self.base.root
 
@@ -87,13 +87,13 @@ def for_every_owner(nodes: trie.Nodes) -> NodesOf:
     return lambda _owner: nodes
 
 
-def nodes_over(stored: NodesOf, base: bytes | StateUpdate) -> NodesOf:
+def nodes_over(stored: NodesOf, base: Hash32 | StateUpdate) -> NodesOf:
     """Look nodes up in the unwritten updates of `base`, then in `stored`."""
     layers = _layers(base)
     return over(stored, layers) if layers else stored
 
 
-def _layers(base: bytes | StateUpdate) -> list[dict[bytes, bytes]]:
+def _layers(base: Hash32 | StateUpdate) -> list[dict[bytes, bytes]]:
     """The nodes of unwritten updates, the newest first."""
     layers = []
     while isinstance(base, StateUpdate):
@@ -105,7 +105,7 @@ def _layers(base: bytes | StateUpdate) -> list[dict[bytes, bytes]]:
 def over(stored: NodesOf, layers: Sequence[Mapping[bytes, bytes]]) -> NodesOf:
     """Look nodes up by their hash in `layers`, then in `stored`."""
 
-    def nodes_of(owner: bytes) -> trie.Nodes:
+    def nodes_of(owner: TrieKey) -> trie.Nodes:
         below = stored(owner)
 
         def find(path: str, node_hash: bytes) -> bytes | None:
@@ -122,7 +122,7 @@ def over(stored: NodesOf, layers: Sequence[Mapping[bytes, bytes]]) -> NodesOf:
 
 def prepare(
     stored: NodesOf,
-    base: bytes | StateUpdate,
+    base: Hash32 | StateUpdate,
     diff: StateDiff,
     trie_update: UpdateTrie | None = None,
     known: Sequence[dict[bytes, bytes]] = (),
@@ -148,7 +148,7 @@ def prepare(
     return StateUpdate(base, root, accounts, slots, gone | diff.wiped, fresh, dict(diff.code), decoded)
 
 
-After = tuple[bytes, dict[Address, bytes], dict[bytes, Account | None], dict[bytes, bytes]]
+After = tuple[Hash32, dict[Address, bytes], dict[bytes, Account | None], dict[bytes, bytes]]
 """A root; by address, records (b"": deleted) and what they decode to; new nodes by hash."""
 
 
@@ -156,11 +156,11 @@ After = tuple[bytes, dict[Address, bytes], dict[bytes, Account | None], dict[byt
 def state_after(
     stored: NodesOf,
     known: Sequence[dict[bytes, bytes]],
-    root: bytes,
+    root: Hash32,
     changes: dict[Address, AccountChange | None],
     storage: dict[Address, dict[int, int]],
     wiped: Set[bytes],
-    storage_roots: Mapping[bytes, bytes],
+    storage_roots: Mapping[bytes, Hash32],
     account_of: Callable[[tuple[Any, ...]], Account],
 ) -> After:
     """The state after a difference from the one with `root`.
@@ -175,11 +175,11 @@ def state_after_by(
     trie_update: UpdateTrie,
     stored: NodesOf,
     known: Sequence[dict[bytes, bytes]],
-    root: bytes,
+    root: Hash32,
     changes: dict[Address, AccountChange | None],
     storage: dict[Address, dict[int, int]],
     wiped: Set[bytes],
-    storage_roots: Mapping[bytes, bytes],
+    storage_roots: Mapping[bytes, Hash32],
     account_of: Callable[[tuple[Any, ...]], Account],
 ) -> After:
     """As `state_after`, with a way to update tries."""
@@ -201,7 +201,7 @@ def state_after_by(
         nonce, balance, code_hash = change
         decoded[address] = account = account_of((nonce, balance, after.root, code_hash))
         accounts[address] = encode_account(account)
-    top = trie_update(nodes(b""), root, {hashed(address): record for address, record in accounts.items()})
+    top = trie_update(nodes(STATE_TRIE), root, {hashed(address): record for address, record in accounts.items()})
     fresh.update(top.nodes)
     return top.root, accounts, decoded, fresh
 
@@ -214,18 +214,18 @@ def with_nodes(stored: NodesOf, update: StateUpdate) -> StateUpdate:
         key = hashed(address)
         old_root = EMPTY_ROOT if address in update.wiped else storage_root(nodes, update.base_root, key)
         fresh.update(update_storage(nodes(key), old_root, slots).nodes)
-    top = trie.update(nodes(b""), update.base_root, {hashed(a): record for a, record in update.accounts.items()})
+    top = trie.update(nodes(STATE_TRIE), update.base_root, {hashed(a): record for a, record in update.accounts.items()})
     return replace(update, nodes=fresh | top.nodes)
 
 
-def storage_root(nodes: NodesOf, root: bytes, key: bytes) -> bytes:
+def storage_root(nodes: NodesOf, root: Hash32, key: TrieKey) -> Hash32:
     """The storage root of the account with a key of the state trie; that of the empty trie where there is none."""
-    record = trie.get(nodes(b""), root, key)
+    record = trie.get(nodes(STATE_TRIE), root, key)
     return (EMPTY_ACCOUNT if record is None else decode_account(record)).storage_root
 
 
 def update_storage(
-    nodes: trie.Nodes, root: bytes, slots: Mapping[int, int] | None, trie_update: UpdateTrie = trie.update
+    nodes: trie.Nodes, root: Hash32, slots: Mapping[int, int] | None, trie_update: UpdateTrie = trie.update
 ) -> trie.TrieUpdate:
     """A storage trie after a change of slots; 0 deletes one."""
     if not slots:

@@ -9,12 +9,13 @@ All functions are pure and may run in any thread. Keys of any length; an empty v
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import takewhile
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from zevm.core import replaced_by
 from zevm.storage.account import EMPTY_ROOT
 from zevm.storage.errors import CorruptionError, MissingNodeError
 from zevm.storage.keccak import keccak256
+from zevm.storage.primitives import FIRST_KEY, Hash32, TrieKey
 from zevm.storage.rlp import encode_bytes, encode_uint, wrap_list
 from zevm.storage.trie_nodes import (
     BLANK,
@@ -38,6 +39,8 @@ _EMPTY_BRANCH = [BLANK] * 17
 _DIGITS = "0123456789abcdef"
 _INDEX = {digit: index for index, digit in enumerate(_DIGITS)}
 _AFTER = {digit: chr(ord(digit) + 1) for digit in _DIGITS}
+_key_of = cast("Callable[[int], TrieKey]", encode_uint)
+"""The key of an item of an ordered trie, by its index."""
 _FIRST_PATH = encode_uint(0).hex()
 """Of the first item of an ordered trie."""
 
@@ -45,12 +48,12 @@ _FIRST_PATH = encode_uint(0).hex()
 class TrieUpdate(NamedTuple):
     """The root after an update, and the RLP of every node that it made, by hash."""
 
-    root: bytes
+    root: Hash32
     nodes: dict[bytes, bytes]
 
 
 @replaced_by("trie_get")
-def get(nodes: Nodes, root: bytes, key: bytes) -> bytes | None:
+def get(nodes: Nodes, root: Hash32, key: TrieKey) -> bytes | None:
     """The value at `key`, or None. Raises MissingNodeError, or CorruptionError for bytes that are no node."""
     if root == EMPTY_ROOT:
         return None
@@ -84,7 +87,7 @@ def get(nodes: Nodes, root: bytes, key: bytes) -> bytes | None:
 
 
 @replaced_by("trie_update", TrieUpdate._make)
-def update(nodes: Nodes, root: bytes, changes: Mapping[bytes, bytes]) -> TrieUpdate:
+def update(nodes: Nodes, root: Hash32, changes: Mapping[TrieKey, bytes]) -> TrieUpdate:
     """Apply all `changes` in one recursion; each node that changes is encoded and hashed once.
 
     The new root node is among the new nodes even when shorter than 32 bytes. Changes without effect
@@ -97,7 +100,7 @@ def update(nodes: Nodes, root: bytes, changes: Mapping[bytes, bytes]) -> TrieUpd
     return _updated(_Writer(nodes), root, paths, values)
 
 
-def update_beside_unknown(nodes: Nodes, root: bytes, changes: Mapping[bytes, bytes]) -> tuple[TrieUpdate, bool]:
+def update_beside_unknown(nodes: Nodes, root: Hash32, changes: Mapping[TrieKey, bytes]) -> tuple[TrieUpdate, bool]:
     """As `update`, where nodes next to the changed paths may be absent; and whether the root is the true one.
 
     A branch that is left with one child merges with it. Where that child cannot be had, the branch stays as it is:
@@ -109,7 +112,7 @@ def update_beside_unknown(nodes: Nodes, root: bytes, changes: Mapping[bytes, byt
     return done, not writer.unknown
 
 
-def _updated(writer: "_Writer", root: bytes, paths: list[str], values: list[bytes]) -> TrieUpdate:
+def _updated(writer: "_Writer", root: Hash32, paths: list[str], values: list[bytes]) -> TrieUpdate:
     top = BLANK if root == EMPTY_ROOT else node_at(writer.nodes, "", root)
     raw = writer.change(top, paths, values, 0, len(paths), 0)
     if raw is None:
@@ -122,16 +125,16 @@ def _updated(writer: "_Writer", root: bytes, paths: list[str], values: list[byte
 
 
 @replaced_by("ordered_root")
-def ordered_root(items: Iterable[bytes]) -> bytes:
+def ordered_root(items: Iterable[bytes]) -> Hash32:
     """Root of the trie that holds each item under the RLP of its index: transactions, receipts, withdrawals."""
     listed = list(items)
     if len(listed) == 1 and listed[0]:
         return keccak256(encode_leaf(_FIRST_PATH, listed[0]))
-    return update(by_hash({}), EMPTY_ROOT, {encode_uint(i): item for i, item in enumerate(listed)}).root
+    return update(by_hash({}), EMPTY_ROOT, {_key_of(i): item for i, item in enumerate(listed)}).root
 
 
 @replaced_by("trie_get_with_proof")
-def get_with_proof(nodes: Nodes, root: bytes, key: bytes) -> tuple[bytes | None, list[bytes]]:
+def get_with_proof(nodes: Nodes, root: Hash32, key: TrieKey) -> tuple[bytes | None, list[bytes]]:
     """As `get`, with the nodes from the root towards `key` (EIP-1186), whether or not the trie holds it."""
     proof: list[bytes] = []
 
@@ -142,7 +145,7 @@ def get_with_proof(nodes: Nodes, root: bytes, key: bytes) -> tuple[bytes | None,
     return get(record, root, key), proof
 
 
-def verify_proof(root: bytes, key: bytes, proof: Sequence[bytes]) -> bytes | None:
+def verify_proof(root: Hash32, key: TrieKey, proof: Sequence[bytes]) -> bytes | None:
     """The value that `proof` shows at `key`, or None where it shows absence.
 
     Nodes count only under the hash of their own bytes. Raises MissingNodeError when the proof has a
@@ -151,7 +154,7 @@ def verify_proof(root: bytes, key: bytes, proof: Sequence[bytes]) -> bytes | Non
     return get(by_hash({keccak256(raw): raw for raw in proof}), root, key)
 
 
-def iterate(nodes: Nodes, root: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+def iterate(nodes: Nodes, root: Hash32, start: TrieKey = FIRST_KEY) -> Iterator[tuple[TrieKey, bytes]]:
     """Keys >= `start` and their values, in order of the keys."""
     return _walk(lambda path, node_hash: decode_node(node_at(nodes, path, node_hash)), root, start.hex())
 
@@ -170,7 +173,7 @@ def parts(path: str, raw: bytes) -> Iterator[tuple[str, bytes, bool]]:
     yield path + part, payload_of(items[1]) if is_leaf else items[1], is_leaf
 
 
-def survey(nodes: Nodes, root: bytes, report: Callable[[str, bytes, str], None]) -> Iterator[tuple[bytes, bytes]]:
+def survey(nodes: Nodes, root: Hash32, report: Callable[[str, bytes, str], None]) -> Iterator[tuple[TrieKey, bytes]]:
     """As `iterate`, but checks every node against its hash, and goes on past the bad ones.
 
     `report` gets their path in hexadecimal digits, their hash, and what is wrong.
@@ -192,7 +195,9 @@ def survey(nodes: Nodes, root: bytes, report: Callable[[str, bytes, str], None])
     return _walk(load, root, "")
 
 
-def _walk(load: Callable[[str, bytes], list[bytes] | None], root: bytes, bound: str) -> Iterator[tuple[bytes, bytes]]:
+def _walk(
+    load: Callable[[str, bytes], list[bytes] | None], root: Hash32, bound: str
+) -> Iterator[tuple[TrieKey, bytes]]:
     """Values whose path is not below `bound`, in order; `load` gives the items of a node, or None to pass it."""
     pending: list[tuple[str, bytes]] = [] if root == EMPTY_ROOT else [("", b"\xa0" + root)]
     while pending:

@@ -1,9 +1,12 @@
 """Nodes of a trie as bytes (Yellow Paper, appendices C and D): made, and taken apart."""
 
 import re
+from collections.abc import Callable
 from struct import Struct
+from typing import cast
 
 from zevm.storage.errors import CorruptionError
+from zevm.storage.primitives import TrieKey
 from zevm.storage.rlp import encode_bytes, wrap_list
 
 BLANK = b"\x80"
@@ -16,6 +19,7 @@ _unpack_full_branch = Struct("33s" * 16 + "s").unpack_from
 # Most other branches hold hashes and gaps, so that each hash adds 32 bytes to the 17 of an empty one; that the lengths
 # add up proves that nothing was skipped.
 _find_hashes = re.compile(rb"\xa0.{32}|\x80", re.DOTALL).findall
+_key_of = cast("Callable[[str], TrieKey]", bytes.fromhex)
 _STRING_HEADER = tuple(bytes((0x80 + size,)) for size in range(56))
 
 
@@ -53,11 +57,11 @@ def read_path(item: bytes) -> tuple[str, bool]:
     raise CorruptionError(f"trie node has a path with the unknown flag {flag!r}")
 
 
-def key_of(path: str) -> bytes:
+def key_of(path: str) -> TrieKey:
     """The key at a path of hexadecimal digits. Raises CorruptionError."""
     if len(path) & 1:
         raise CorruptionError(f"trie has a value at the odd path {path}")
-    return bytes.fromhex(path)
+    return _key_of(path)
 
 
 def payload_of(item: bytes) -> bytes:

@@ -23,13 +23,14 @@ from zevm.core.records import quick_init
 from zevm.storage import rlp, trie
 from zevm.storage.account import EMPTY_ROOT, StateDiff
 from zevm.storage.errors import OriginError
+from zevm.storage.primitives import Hash32
 from zevm.storage.state import StateBase, StateUpdate
 
 
 class StatePreparer(Protocol):
     """Maker of a new state from a difference: a StateStore, or a listener around one."""
 
-    def prepare(self, base: bytes | StateUpdate, diff: StateDiff) -> StateUpdate:
+    def prepare(self, base: Hash32 | StateUpdate, diff: StateDiff) -> StateUpdate:
         """The state after `diff` is applied to the one at a root or after an update. Writes nothing."""
         ...
 
@@ -64,8 +65,8 @@ class SealedBlock:
 class BodyRoots(NamedTuple):
     """The roots of a block's lists; that of the withdrawals is None before Shanghai."""
 
-    transactions: bytes
-    withdrawals: bytes | None
+    transactions: Hash32
+    withdrawals: Hash32 | None
 
 
 class BlockExecution:
@@ -228,12 +229,12 @@ class BlockExecution:
         return self._states.prepare(self._parent_state.base, diff)
 
 
-def transactions_root(transactions: Iterable[Transaction]) -> bytes:
+def transactions_root(transactions: Iterable[Transaction]) -> Hash32:
     """The root of the trie of transactions, as a header has it."""
     return trie.ordered_root([transaction.encoded for transaction in transactions])
 
 
-def withdrawals_root(withdrawals: Sequence[Withdrawal] | None) -> bytes | None:
+def withdrawals_root(withdrawals: Sequence[Withdrawal] | None) -> Hash32 | None:
     """The root of the trie of withdrawals, as a header has it (EIP-4895); None where it has none, before Shanghai."""
     if not withdrawals:
         return None if withdrawals is None else EMPTY_ROOT

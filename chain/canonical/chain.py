@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from zevm.chain.blocks.execution import SealedBlock
 from zevm.chain.canonical.appending import append_block
 from zevm.chain.canonical.log_search import log_keys
-from zevm.chain.canonical.marks import LAST_PATCH, Adopted, Checkpoints, Version
+from zevm.chain.canonical.marks import Adopted, Checkpoints, Horizon
 from zevm.chain.canonical.patches import prepare_patch
+from zevm.chain.canonical.pruning import Pruning
 from zevm.chain.canonical.records import Records
 from zevm.chain.errors import InvalidRequestError, UnknownBlockError
 from zevm.chain.events import BlockAndReceipts
@@ -22,14 +23,17 @@ from zevm.storage.database import Database
 from zevm.storage.errors import CorruptionError, ForeignDatabaseError, OriginError, StorageError, StorageProblem
 from zevm.storage.ledger import Ledger
 from zevm.storage.origin import Origin
-from zevm.storage.primitives import ZERO_ADDRESS
-from zevm.storage.schema import MetaName
+from zevm.storage.primitives import ZERO_ADDRESS, Hash32
+from zevm.storage.schema import LAST_PATCH, MetaName, Version, meta_key
 from zevm.storage.state import StateBase, StateUpdate
 from zevm.storage.state_record import decode_update
 from zevm.storage.store import Batch
 
 Addition = Callable[[Batch, tuple[BlockAndReceipts, ...]], None]
 """Puts more into a rewind's batch, knowing the blocks that it removes."""
+
+
+_VERSION_KEY = meta_key(MetaName.STATE_VERSION)
 
 
 @quick_init
@@ -48,12 +52,19 @@ class Head:
 
 
 class CanonicalChain:
-    """Owns the database. Moves are made on the writer thread; `head` and reads are for any thread."""
+    """Owns the database. Moves are made on the writer thread; `head` and reads are for any thread.
 
-    def __init__(self, database: Database, genesis: Genesis) -> None:
+    kept_blocks: number of newest blocks whose content and states stay; None for all, as of a fork.
+    """
+
+    def __init__(self, database: Database, genesis: Genesis, kept_blocks: int | None = None) -> None:
         self.database = database
         self.genesis = genesis
-        self.records = Records(database.ledger)
+        self.horizon = Horizon.of(database)
+        self.records = Records(database.ledger, self.horizon)
+        self._pruning: Pruning | None = None
+        if kept_blocks is not None and database.origin is None:
+            self._pruning = Pruning(database, self.records, self.horizon, kept_blocks)
         if database.ledger.head() is None:
             batch = Batch()
             self._begin(genesis, batch)
@@ -77,21 +88,21 @@ class CanonicalChain:
         ahead = self._ahead
         return self._head if ahead is None or self.database.group_bytes is None else ahead
 
-    def root_of(self, header: Header) -> bytes:
+    def root_of(self, header: Header) -> Hash32:
         """The state root to read at a block: the header's, or what patches made of it before the next block."""
         override = self.database.ledger.working_root(header.number)
         if override is not None and self.records.canonical_hash(header.number) == header.hash:
             return override
         return header.state_root
 
-    def root_held(self, header: Header) -> bytes:
+    def root_held(self, header: Header) -> Hash32:
         """The state root at a block, whose trie nodes are then at hand. Raises UnknownBlockError."""
         base = self.state_of(header).base
         assert isinstance(base, bytes), "the state of a written block is written"
         return base
 
     def state_of(self, header: Header) -> StateBase:
-        """The state after a block. Raises UnknownBlockError for an adopted one before the newest."""
+        """The state after a block. Raises UnknownBlockError for adopted ones before the newest, PrunedHistoryError."""
         head = self.head
         if header.hash == head.header.hash:
             return head.state
@@ -107,6 +118,7 @@ class CanonicalChain:
         ledger = Ledger.over(view)
         if ledger.canonical_hash(header.number) != header.hash:
             return self._side_state(header)
+        self.horizon.refuse_state(header.number)
         root = ledger.working_root(header.number) or header.state_root
         return states.at(view, Version(header.number, LAST_PATCH), root)
 
@@ -131,8 +143,9 @@ class CanonicalChain:
         """The number of the first block that was made or verified here: those before came from a state file."""
         return max(self.genesis.number, self._adopted.last + 1)
 
-    def refuse_before_adopted(self, number: int) -> None:
+    def refuse_before_kept(self, number: int) -> None:
         """Raise InvalidRequestError where going back to block `number` would need a state that is not kept."""
+        self.horizon.refuse_going_back(number)
         self._adopted.refuse_before(number)
 
     def adopt(
@@ -162,36 +175,41 @@ class CanonicalChain:
             self.database.ledger.put_working_root(batch, number, kept.root)
         self.database.ledger.put_meta(batch, MetaName.GENESIS, genesis.encode())
         self.database.ledger.put_meta(batch, MetaName.ADOPTED, adopted.encode())
-        batch_version(self.database, batch, version)
+        self.database.ledger.delete_meta(batch, MetaName.PRUNED)
+        batch_version(batch, version)
         also(batch)
         self.database.write(batch)
         nodes_written()
-        self.genesis, self._adopted = genesis, adopted
+        self.genesis, self._adopted, self.horizon.number = genesis, adopted, 0
         self.records.clear()
         self._head = self._head_at(header, update.root, version)
 
     def restart(self, also: Addition) -> tuple[BlockAndReceipts, ...]:
-        """Go back to the genesis block; the removed blocks are returned, newest first, but for adopted ones."""
-        if self._adopted.last < 0:
+        """Go back to the genesis block; give the removed blocks, newest first, but for adopted and pruned ones."""
+        is_adopted = self._adopted.last >= 0
+        if not is_adopted and not self.horizon.number:
             return self.rewind(Version(self.genesis.number, self._first_patch), also)
         removed = tuple(self.own_blocks())
-        genesis, batch = self.genesis.with_changes(number=self._adopted.first), Batch()
+        first = self._adopted.first if is_adopted else self.genesis.number
+        genesis, batch = self.genesis.with_changes(number=first), Batch()
         self.database.ledger.forget_blocks(batch)
         self.database.state.forget_history(batch)
         self.database.state.forget(batch)
-        self.database.ledger.delete_meta(batch, MetaName.ADOPTED)
+        for mark in (MetaName.ADOPTED, MetaName.PRUNED):
+            self.database.ledger.delete_meta(batch, mark)
         self._begin(genesis, batch)
         also(batch, removed)
         self.database.write(batch)
         self.database.state.begin()
-        self.genesis, self._adopted = genesis, Adopted()
+        self.genesis, self._adopted, self.horizon.number = genesis, Adopted(), 0
         self.records.clear()
         self._head = self._load_head()
         return removed
 
     def own_blocks(self) -> Iterable[BlockAndReceipts]:
-        """The blocks that were made or verified here, newest first; neither the first one nor adopted ones."""
-        for number in range(self._head.number, max(self.genesis.number, self._adopted.last), -1):
+        """The blocks that were made or verified here, newest first; neither the first, adopted nor pruned ones."""
+        lowest = max(self.genesis.number + 1, self._adopted.last + 1, self.horizon.number)
+        for number in range(self._head.number, lowest - 1, -1):
             block_hash = self.records.canonical_hash(number)
             record = None if block_hash is None else self.records.record(block_hash)
             if record is not None:
@@ -209,7 +227,7 @@ class CanonicalChain:
         append_block(self.database.ledger, batch, sealed.record, header=sealed.header)
         if also is not None:
             also(batch)
-        batch_version(self.database, batch, version)
+        batch_version(batch, version)
         self.database.write(batch, sync=sync)
         head = self._head_after(block.header, sealed.update, version)
         self._move_to(head, BlockAndReceipts(block, receipts))
@@ -219,7 +237,7 @@ class CanonicalChain:
         self.patch(diff)
         self._first_patch = self._head.version.patch
 
-    def patch(self, diff: StateDiff, root: bytes | None = None) -> None:
+    def patch(self, diff: StateDiff, root: Hash32 | None = None) -> None:
         """Change the latest state without a block. Raises InvalidRequestError if that does not lead to `root`."""
         head = self.head
         version = Version(head.number, head.version.patch + 1)
@@ -231,7 +249,7 @@ class CanonicalChain:
         batch = Batch()
         self.database.state.apply(batch, update, version)
         self.database.ledger.put_working_root(batch, head.number, update.root)
-        batch_version(self.database, batch, version)
+        batch_version(batch, version)
         self.database.write(batch)
         self._move_to(self._head_after(head.header, update, version))
 
@@ -291,7 +309,7 @@ class CanonicalChain:
         header = self.records.header_by_number(target.number)
         if header is None or target.number > self._head.number:
             raise InvalidRequestError(f"cannot rewind to block {target.number}: the head is {self._head.number}")
-        self.refuse_before_adopted(target.number)
+        self.refuse_before_kept(target.number)
         states, ledger = self.database.state, self.database.ledger
         version = reached = Version(target.number, min(target.patch, states.last_patch(target.number)))
         batch = Batch()
@@ -305,7 +323,7 @@ class CanonicalChain:
             header, root, version = sealed.block.header, sealed.update.root, Version(sealed.block.number)
             states.apply(batch, sealed.update, version)
             append_block(ledger, batch, sealed.record, is_stored=sealed.is_stored, header=sealed.header)
-        batch_version(self.database, batch, version)
+        batch_version(batch, version)
         nodes_written = states.put_nodes_behind(batch, reached, version, root)
         if also is not None:
             also(batch, removed)
@@ -342,8 +360,13 @@ class CanonicalChain:
 
     @property
     def first_number(self) -> int:
-        """The number of the oldest block that can be read."""
+        """The number of the oldest block."""
         return self.genesis.number if self.database.origin is None else 0
+
+    @property
+    def first_kept(self) -> int:
+        """The number of the first block from which on all are kept with their content and states."""
+        return max(self.first_number, self.horizon.number)
 
     def _begin(self, genesis: Genesis, batch: Batch) -> None:
         if self.database.origin is not None:
@@ -357,7 +380,7 @@ class CanonicalChain:
         state.apply(batch, update, version)
         append_block(self.database.ledger, batch, BlockAndReceipts(Block(header, withdrawals=withdrawals), ()))
         self.database.ledger.put_meta(batch, MetaName.GENESIS, genesis.encode())
-        batch_version(self.database, batch, version)
+        batch_version(batch, version)
 
     def _begin_on(self, origin: Origin, genesis: Genesis, batch: Batch) -> None:
         """Put the forked block of another chain into `batch`, as this chain's first. Raises OriginError."""
@@ -373,7 +396,7 @@ class CanonicalChain:
         state.begin_at(batch, header.state_root)
         append_block(self.database.ledger, batch, record)
         self.database.ledger.put_meta(batch, MetaName.GENESIS, genesis.encode())
-        batch_version(self.database, batch, Version(header.number))
+        batch_version(batch, Version(header.number))
 
     def _check_genesis(self) -> None:
         stored = self.database.ledger.meta(MetaName.GENESIS)
@@ -415,12 +438,19 @@ class CanonicalChain:
             with suppress(StorageError):
                 self.database.write(batch, sync=False)
                 states.settled(head.version)
+        if self._pruning is not None and self._pruning.is_due(self.genesis.number, head.number):
+            self.prune()
+
+    def prune(self) -> bool:
+        """Remove what is not to be kept of some of the oldest blocks; whether there are more of them."""
+        head = self._head
+        return self._pruning is not None and self._pruning.step(self.genesis.number, head.version, head.state.root)
 
     def renew_view(self) -> None:
         """Read the head from a new snapshot."""
         self._head = self._head_at(self._head.header, self._head.state.root, self._head.version)
 
-    def _head_at(self, header: Header, root: bytes, version: Version) -> Head:
+    def _head_at(self, header: Header, root: Hash32, version: Version) -> Head:
         view = self.database.snapshot()
         return Head(header, self.database.state.latest(view, root), version)
 
@@ -442,9 +472,9 @@ def put_record(ledger: Ledger, batch: Batch, record: BlockAndReceipts) -> None:
     )
 
 
-def batch_version(database: Database, batch: Batch, version: Version) -> None:
+def batch_version(batch: Batch, version: Version) -> None:
     """Record which state the flat state is."""
-    database.ledger.put_meta(batch, MetaName.STATE_VERSION, version.encode())
+    batch.put(_VERSION_KEY, version.encode())
 
 
 def stored_genesis(database: Database) -> Genesis | None:

@@ -3,7 +3,7 @@
 from zevm.chain.rules.bounds import BALANCE, NONCE
 from zevm.chain.vm.block_state import BlockState
 from zevm.storage.account import EMPTY_RECORD, StateDiff
-from zevm.storage.primitives import Address
+from zevm.storage.primitives import Address, Hash32
 from zevm.storage.state import StateStore, StateUpdate
 
 
@@ -29,7 +29,7 @@ class PatchedState(BlockState):
         super().set_storage(address, slot, value)
 
 
-def prepare_patch(states: StateStore, base_root: bytes, diff: StateDiff) -> StateUpdate:
+def prepare_patch(states: StateStore, base_root: Hash32, diff: StateDiff) -> StateUpdate:
     """The state that a patch makes of the one at `base_root`.
 
     An account stays as long as it has storage; one that is left with nothing at all is removed.

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from zevm.chain.canonical.chain import batch_version
 from zevm.chain.canonical.log_search import log_keys
-from zevm.chain.canonical.marks import LAST_PATCH, Adopted, Version
+from zevm.chain.canonical.marks import Adopted, Horizon
 from zevm.chain.canonical.records import decode_receipts
 from zevm.chain.errors import InvalidRequestError
 from zevm.storage import schema
@@ -37,6 +37,7 @@ def rewind_ledger(database: Database, number: int, progress: Progress = _silent)
     if head is None or number > head[0] or database.ledger.canonical_hash(number) is None:
         newest = "none" if head is None else str(head[0])
         raise InvalidRequestError(f"cannot rewind to block {number}: the head is {newest}")
+    Horizon.of(database).refuse_going_back(number)
     Adopted.of(database).refuse_before(number)
     _forget_nodes(database, number, progress)
     first = height = head[0]
@@ -50,7 +51,7 @@ def _forget_nodes(database: Database, number: int, progress: Progress) -> None:
     """Remove the trie nodes under their paths where they are of a state after block `number`."""
     sizes = database.store.approximate_sizes([schema.range_of(schema.STATE_NODE), schema.range_of(schema.SLOT_NODE)])
     done = 0
-    for step in database.state.nodes_beyond((number, LAST_PATCH)):
+    for step in database.state.nodes_beyond(schema.Version(number, schema.LAST_PATCH)):
         database.write(step.batch, sync=False)
         done += step.size_bytes
         progress("trie nodes, bytes", done, max(sum(sizes), done))
@@ -66,13 +67,13 @@ def _step(database: Database, height: int, number: int) -> int:
         _remove_block(database, batch, height)
         height -= 1
     ledger, states = database.ledger, database.state
-    version = Version(height, min(LAST_PATCH, states.last_patch(height)))
+    version = schema.Version(height, min(schema.LAST_PATCH, states.last_patch(height)))
     root = states.rewind_records(batch, version)
     if version.patch:
         ledger.put_working_root(batch, height, root)
     else:
         ledger.delete_working_root(batch, height)
-    batch_version(database, batch, version)
+    batch_version(batch, version)
     database.write(batch, sync=height == number)
     return height
 

@@ -6,9 +6,9 @@ from typing import Protocol
 from zevm.chain.blocks.clock import Clock, ClockState
 from zevm.chain.blocks.context import BlockSettings
 from zevm.chain.blocks.mining import Mining, MiningMode
-from zevm.chain.canonical.marks import Version
 from zevm.chain.pool.pool import Pool, PoolSnapshot
 from zevm.storage.primitives import Hash32
+from zevm.storage.schema import Version
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class ChainSnapshot:
 
     version: Version
     block_hash: Hash32
-    root: bytes
+    root: Hash32
     node: NodeState
 
 

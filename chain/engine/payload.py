@@ -41,8 +41,8 @@ class ExecutionPayload:
 
     parent_hash: Hash32
     fee_recipient: Address
-    state_root: bytes
-    receipts_root: bytes
+    state_root: Hash32
+    receipts_root: Hash32
     logs_bloom: bytes
     prev_randao: bytes
     number: int

@@ -13,6 +13,7 @@ from zevm.chain.events import BlockAndReceipts
 from zevm.chain.types import Block, Header
 from zevm.storage.errors import CorruptionError, StorageProblem
 from zevm.storage.primitives import Hash32
+from zevm.storage.schema import Version
 from zevm.storage.state_record import decode_update, encode_update
 from zevm.storage.state_update import StateUpdate
 from zevm.storage.store import Batch
@@ -125,7 +126,7 @@ class SideBlocks:
         for record in removed:
             block = record.block
             if block.number <= patched:
-                self._put_update(batch, block, steps[block.number, 0])
+                self._put_update(batch, block, steps[Version(block.number)])
                 entered[block.hash] = block.number
             else:
                 self._ledger.delete_block(batch, block.hash)

@@ -124,7 +124,7 @@ class Genesis:
                 "genesis of a development chain, or set config.pragueTime to a time at which they are deployed"
             )
 
-    def header(self, state_root: bytes) -> Header:
+    def header(self, state_root: Hash32) -> Header:
         """The genesis header with the fields of its fork, over the state with this root."""
         fork = self.schedule.fork_at(self.number, self.timestamp)
         base_fee, excess, used = self.base_fee_per_gas, self.excess_blob_gas, self.blob_gas_used

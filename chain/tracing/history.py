@@ -14,16 +14,15 @@ from zevm.chain.types import Block, Header
 from zevm.chain.view import ChainView
 from zevm.storage.account import EMPTY_ROOT, Account
 from zevm.storage.history import value_at
-from zevm.storage.keccak import keccak256
-from zevm.storage.primitives import Address
-from zevm.storage.schema import ACCOUNT
-from zevm.storage.state_update import StateUpdate
+from zevm.storage.primitives import Address, Hash32, TrieKey
+from zevm.storage.schema import ACCOUNT, Version
+from zevm.storage.state_update import StateUpdate, hashed, slot_hash
 
 
 class AccountEntry(NamedTuple):
     """An account by its hashed address; address: None where nothing tells it."""
 
-    key: bytes
+    key: TrieKey
     address: bytes | None
     account: Account
 
@@ -31,14 +30,14 @@ class AccountEntry(NamedTuple):
 class SlotEntry(NamedTuple):
     """A slot by its hashed number; slot: 32 bytes, None where nothing tells it."""
 
-    key: bytes
+    key: TrieKey
     slot: bytes | None
     value: int
 
 
 def account_range(
-    chain: ChainView, header: Header, start: bytes, limit: int, deadline: Deadline
-) -> tuple[list[AccountEntry], bytes | None]:
+    chain: ChainView, header: Header, start: TrieKey, limit: int, deadline: Deadline
+) -> tuple[list[AccountEntry], TrieKey | None]:
     """At most `limit` accounts after a block, by hashed address from `start` on, and the key that comes next."""
     state, root = chain.database.state, chain.canonical.root_held(header)
     listed: list[AccountEntry] = []
@@ -51,8 +50,8 @@ def account_range(
 
 
 def slot_range(
-    chain: ChainView, owner: bytes, storage_root: bytes, start: bytes, limit: int | None, deadline: Deadline
-) -> tuple[list[SlotEntry], bytes | None]:
+    chain: ChainView, owner: TrieKey, storage_root: Hash32, start: TrieKey, limit: int | None, deadline: Deadline
+) -> tuple[list[SlotEntry], TrieKey | None]:
     """At most `limit` slots (None for all) of an account, by hashed slot, and the key that comes next.
 
     owner: keccak256 of its address.
@@ -68,22 +67,20 @@ def slot_range(
 
 
 def slot_range_within(
-    chain: ChainView, block: Block, index: int, address: Address, start: bytes, limit: int, deadline: Deadline
-) -> tuple[list[SlotEntry], bytes | None]:
+    chain: ChainView, block: Block, index: int, address: Address, start: TrieKey, limit: int, deadline: Deadline
+) -> tuple[list[SlotEntry], TrieKey | None]:
     """Slots of an account before a block's transaction; as `slot_range`. Raises TraceError."""
     replay = replay_up_to(chain, block.header, block, index, deadline)
     diff = replay.state.diff()
     account = replay.state.fork_reader().account(address)
     if account is None:
         return [], None
-    changed = {
-        keccak256(slot.to_bytes(32, "big")): (slot, value) for slot, value in diff.storage.get(address, {}).items()
-    }
+    changed = {slot_hash(slot): (slot, value) for slot, value in diff.storage.get(address, {}).items()}
     parent = chain.canonical.root_held(_parent_of(chain, block))
     before = chain.database.state.by_trie(parent).account(address)
     root = EMPTY_ROOT if before is None or address in diff.wiped else before.storage_root
     # so many more are read as changes can take away
-    listed, _ = slot_range(chain, keccak256(address), root, start, limit + 1 + len(changed), deadline)
+    listed, _ = slot_range(chain, hashed(address), root, start, limit + 1 + len(changed), deadline)
     merged = {entry.key: entry for entry in listed if entry.key not in changed}
     for key, (slot, value) in changed.items():
         if value and key >= start:
@@ -109,9 +106,10 @@ def modified_accounts(chain: ChainView, start: Header, end: Header, deadline: De
             raise InvalidRequestError(f"block 0x{header.hash.hex()} is not on the canonical chain")
         chain.canonical.state_of(header)
     # by the headers' own states: patches upon the first block belong to what came after it
-    first, last = (start.number, 0), (end.number, 0)
+    first, last = Version(start.number), Version(end.number)
     changed: set[bytes] = set()
     with closing(chain.database.store.snapshot()) as view:
+        chain.canonical.horizon.refuse(start.number)
         for keys in chain.database.state.differences(first, last, view):
             deadline.check()
             changed.update(key for key in keys if key.startswith(ACCOUNT.prefix))
@@ -123,10 +121,10 @@ def modified_accounts(chain: ChainView, start: Header, end: Header, deadline: De
     return sorted(modified)
 
 
-def intermediate_roots(chain: ChainView, block: Block, deadline: Deadline) -> list[bytes]:
+def intermediate_roots(chain: ChainView, block: Block, deadline: Deadline) -> list[Hash32]:
     """The state root after each transaction of a block. Raises TraceError, ExecutionTimeoutError."""
     replay: Replay = replay_of(chain, block)
-    base: bytes | StateUpdate = chain.canonical.root_held(_parent_of(chain, block))
+    base: Hash32 | StateUpdate = chain.canonical.root_held(_parent_of(chain, block))
     roots = []
     for _ in block.transactions:
         replay.run(None, deadline)

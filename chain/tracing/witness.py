@@ -12,7 +12,7 @@ from zevm.chain.vm.executor import Executor
 from zevm.storage import state_update
 from zevm.storage.account import StateDiff
 from zevm.storage.keccak import EMPTY_KECCAK
-from zevm.storage.primitives import Hash32
+from zevm.storage.primitives import STATE_TRIE, Hash32, TrieKey
 from zevm.storage.state import StateStore
 from zevm.storage.state_readers import TrieReader
 from zevm.storage.state_update import StateUpdate
@@ -35,7 +35,7 @@ class _Recorder:
         self.nodes: dict[bytes, bytes] = {}
         self.codes: dict[bytes, bytes] = {}
 
-    def nodes_of(self, owner: bytes) -> Nodes:
+    def nodes_of(self, owner: TrieKey) -> Nodes:
         """The nodes of a trie, remembered."""
         stored = self._states.nodes(owner)
 
@@ -54,7 +54,7 @@ class _Recorder:
             self.codes[code_hash] = code
         return code
 
-    def prepare(self, base: bytes | StateUpdate, diff: StateDiff) -> StateUpdate:
+    def prepare(self, base: Hash32 | StateUpdate, diff: StateDiff) -> StateUpdate:
         """The new state, as StateStore makes it, through the remembered nodes."""
         return state_update.prepare(self.nodes_of, base, diff)
 
@@ -98,5 +98,5 @@ def make_witness(chain: ChainView, block: Block) -> Witness:
     execution = BlockExecution(environment, recorder, reader, executor)
     execute_all(execution, block.transactions)
     execution.seal(block.header, uncles=block.uncles, withdrawals=block.withdrawals or ())
-    recorder.nodes_of(b"")("", root)
+    recorder.nodes_of(STATE_TRIE)("", root)
     return Witness(headers.headers(), sorted(recorder.codes.values()), sorted(recorder.nodes.values()))

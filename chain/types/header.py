@@ -32,9 +32,9 @@ class Header:
     parent_hash: Hash32
     uncles_hash: bytes = EMPTY_UNCLES_HASH
     coinbase: Address = ZERO_ADDRESS
-    state_root: bytes = EMPTY_ROOT
-    transactions_root: bytes = EMPTY_ROOT
-    receipts_root: bytes = EMPTY_ROOT
+    state_root: Hash32 = EMPTY_ROOT
+    transactions_root: Hash32 = EMPTY_ROOT
+    receipts_root: Hash32 = EMPTY_ROOT
     logs_bloom: bytes = EMPTY_BLOOM
     difficulty: int = 0
     number: int = 0
@@ -45,7 +45,7 @@ class Header:
     mix_hash: bytes = bytes(32)
     nonce: bytes = bytes(8)
     base_fee_per_gas: int | None = None
-    withdrawals_root: bytes | None = None
+    withdrawals_root: Hash32 | None = None
     blob_gas_used: int | None = None
     excess_blob_gas: int | None = None
     parent_beacon_block_root: bytes | None = None
@@ -113,10 +113,10 @@ class Header:
         transactions: Sequence[bytes],
         receipts: Sequence[Receipt],
         *,
-        state_root: bytes,
-        transactions_root: bytes | None,
+        state_root: Hash32,
+        transactions_root: Hash32 | None,
         gas_used: int,
-        withdrawals_root: bytes | None,
+        withdrawals_root: Hash32 | None,
         blob_gas_used: int | None,
         requests_hash: bytes | None,
     ) -> "tuple[Header, bytes]":

@@ -8,7 +8,7 @@ from zevm.core import replaced_by
 from zevm.core.records import quick_init
 from zevm.storage import rlp, trie
 from zevm.storage.keccak import keccak256
-from zevm.storage.primitives import Address
+from zevm.storage.primitives import Address, Hash32
 
 
 @quick_init
@@ -139,7 +139,7 @@ def encode_receipts(receipts: Sequence[Receipt]) -> bytes:
 
 
 @replaced_by("receipts_summary")
-def root_and_bloom(receipts: Sequence[Receipt]) -> tuple[bytes, bytes]:
+def root_and_bloom(receipts: Sequence[Receipt]) -> tuple[Hash32, bytes]:
     """The root of the trie of a block's receipts, and the union of their blooms: what its header has of them."""
     root = trie.ordered_root([receipt.encode() for receipt in receipts])
     return root, merge_blooms(receipt.bloom for receipt in receipts)

@@ -13,7 +13,7 @@ from zevm.chain.vm.message import Message
 from zevm.chain.vm.program import Program
 from zevm.chain.vm.py_evm_state import PyEvmState
 from zevm.storage.account import Account, StateReader
-from zevm.storage.primitives import Address
+from zevm.storage.primitives import Address, Hash32
 from zevm.storage.state_readers import LatestReader
 
 BRIEF_BYTES = 32 * 1024
@@ -92,7 +92,7 @@ class WatchedReader:
         self._check = check
 
     @property
-    def root(self) -> bytes:
+    def root(self) -> Hash32:
         """The state's root."""
         return self._reader.root
 

@@ -9,7 +9,7 @@ from zevm.chain.vm.overlay_reader import UNSETTLED_ROOT
 from zevm.core import replaced_by
 from zevm.storage.account import EMPTY_ROOT, Account, AccountChange, StateDiff
 from zevm.storage.keccak import EMPTY_KECCAK
-from zevm.storage.primitives import Address
+from zevm.storage.primitives import Address, Hash32
 
 _Slots = Mapping[Address, Mapping[int, int]]
 _change_of = cast("Callable[[Fields], AccountChange]", partial(tuple.__new__, AccountChange))
@@ -56,7 +56,7 @@ def net_changes(
     dict[Address, dict[int, int]],
     set[bytes],
     dict[bytes, bytes],
-    dict[bytes, bytes],
+    dict[bytes, Hash32],
 ]:
     """The fields of the StateDiff that `net_change` gives, in their order. change_of: makes one of its accounts."""
     diff = StateDiff()

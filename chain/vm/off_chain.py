@@ -17,8 +17,9 @@ from zevm.chain.vm.engines import choice, native
 from zevm.chain.vm.engines.comparison import call_differences
 from zevm.chain.vm.engines.engine import Engine
 from zevm.chain.vm.environment import BlockEnvironment
+from zevm.chain.vm.execution_state import Codes
 from zevm.chain.vm.fork_table import FRAME_CLASSES, frames_of
-from zevm.chain.vm.frame import CoreWasm, TransactionContext
+from zevm.chain.vm.frame import TransactionContext
 from zevm.chain.vm.gas_needs import gas_needs
 from zevm.chain.vm.interface import CallRequest, Outcome
 from zevm.chain.vm.precompile_tables import PrecompileTables, tables_in
@@ -46,14 +47,14 @@ def run(
         return None
     assert CORE.library is not None
     gas, block = gas_needs(request, environment.rules), _block_of(environment)
-    state, questions = _ReadState(reader), _Questions(environment, reader, request.sender, deadline)
+    state, answers = _ReadState(reader), _Answers(environment, reader, request.sender, deadline)
     if request.value:
         validation.check_funds(request.sender, request.value, state)
     validation.check_gas(request, gas)
     try:
         found = CORE.library.run_call(
             state,
-            questions,
+            answers,
             block.fields,
             # a brief run is over before another thread would have begun
             (request.sender, 0, (), None, False, not isinstance(deadline, BriefDeadline)),
@@ -74,7 +75,7 @@ def run(
             block.tables.warm_entries,
         )
     finally:
-        questions.close()
+        answers.close()
     if found is None:
         # one that others wait for has refused what a worker's may take
         if not isinstance(deadline, BriefDeadline):
@@ -84,7 +85,7 @@ def run(
     status, output, detail, gas_used, before_refund, spare_gas, logs = found
     error = native.error_of(FRAME_CLASSES[environment.rules.fork], status, detail) if status else None
     outcome = Outcome(gas_used, before_refund, output, native.logs_of(logs) if logs else (), error, spare_gas=spare_gas)
-    questions.take_console(outcome)
+    answers.take_console(outcome)
     return outcome
 
 
@@ -177,31 +178,25 @@ class _ReadState:
         return b"" if account is None else self._code(account.code_hash)
 
 
-class _Questions:
-    """The answers to the core's questions that the state has not, as native.Helper has them.
+class _Answers(native.Answers):
+    """The answers for a run straight over a reader.
 
     What a precompile in Python and WebAssembly need is made where one is called.
     """
 
-    __slots__ = ("_context", "_deadline", "_environment", "_helper", "_reader", "_sender", "_wasm")
+    __slots__ = ("_context", "_environment", "_helper", "_reader", "_sender")
 
     def __init__(
         self, environment: BlockEnvironment, reader: StateReader, sender: Address, deadline: Deadline | None
     ) -> None:
-        self._environment, self._reader, self._sender, self._deadline = environment, reader, sender, deadline
+        super().__init__(deadline)
+        self._environment, self._reader, self._sender = environment, reader, sender
         self._context: TransactionContext | None = None
         self._helper: native.Helper | None = None
-        self._wasm: CoreWasm | None = None
 
-    def look(self) -> None:
-        """Raise ExecutionTimeoutError when the deadline has passed."""
-        if self._deadline is not None:
-            self._deadline.check()
-
-    def bound(self, size: int, most: int) -> None:
-        """See Deadline.bound."""
-        if self._deadline is not None:
-            self._deadline.bound(size, most)
+    def running(self) -> tuple[TransactionContext, Codes]:
+        """A context of its own, and the reader's code."""
+        return self._made_context(), _ReadState(self._reader)
 
     def block_hash(self, number: int) -> bytes:
         """As PyEvmState.get_ancestor_hash."""
@@ -210,28 +205,6 @@ class _Questions:
     def precompile(self, address: Address, gas: int, data: bytes | memoryview) -> tuple[int, int, bytes, str]:
         """As native.Helper's."""
         return self._made().precompile(address, gas, data)
-
-    def wasm_terms(self) -> tuple[bytes, int, bool] | None:
-        """As native.Helper's."""
-        machine, context = self._environment.wasm_machine, self._made_context()
-        if machine is None or not machine.runs_in_core(context):
-            return None
-        self._wasm = machine.lend(context, _ReadState(self._reader))
-        return self._wasm.terms()
-
-    def wasm_program(self, address: Address) -> tuple[object, tuple[object, ...]] | None:
-        """As native.Helper's."""
-        return None if self._wasm is None else self._wasm.program(address)
-
-    def print(self, text: bytes) -> None:
-        """As native.Helper's."""
-        if self._wasm is not None:
-            self._wasm.print(text)
-
-    def close(self) -> None:
-        """As native.Helper's."""
-        if self._wasm is not None:
-            self._wasm.close()
 
     def take_console(self, outcome: Outcome) -> None:
         """Give the outcome what was printed."""

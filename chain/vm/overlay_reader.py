@@ -4,9 +4,9 @@ from typing import Protocol
 
 from zevm.chain.vm.execution_state import Fields
 from zevm.storage.account import Account, StateReader
-from zevm.storage.primitives import Address, Wei
+from zevm.storage.primitives import ZERO_HASH, Address, Hash32, Wei
 
-UNSETTLED_ROOT = bytes(32)
+UNSETTLED_ROOT = ZERO_HASH
 """The storage root that an overlay shows for an account whose slots it changed: not empty, not yet known."""
 
 
@@ -17,7 +17,7 @@ class Overlay(Protocol):
         """Nonce, balance and code hash; None where the account does not exist."""
         ...
 
-    def storage_root(self, address: Address) -> bytes:
+    def storage_root(self, address: Address) -> Hash32:
         """An existing account's storage root, UNSETTLED_ROOT where its slots have changed."""
         ...
 
@@ -44,7 +44,7 @@ class OverlayReader:
         self.beneath = beneath
 
     @property
-    def root(self) -> bytes:
+    def root(self) -> Hash32:
         """The root beneath the overlay: the overlay itself has none until it is prepared."""
         return self.beneath.root
 

@@ -10,7 +10,7 @@ from zevm.storage import trie
 from zevm.storage.account import EMPTY_ROOT, decode_account
 from zevm.storage.errors import CorruptionError, MissingNodeError
 from zevm.storage.keccak import keccak256
-from zevm.storage.primitives import Address
+from zevm.storage.primitives import Address, Hash32, TrieKey
 from zevm.storage.rlp import RlpError, decode, decode_int
 from zevm.storage.state_update import hashed, slot_hash
 
@@ -45,7 +45,7 @@ def proof_call(address: Address, slots: Sequence[int], number: int) -> Call:
     return Call("eth_getProof", (f"0x{address.hex()}", [f"0x{slot:064x}" for slot in slots], hex(number)))
 
 
-def proved(answer: Any, root: bytes, address: Address, slots: Sequence[int]) -> Proved:
+def proved(answer: Any, root: Hash32, address: Address, slots: Sequence[int]) -> Proved:
     """The account and slots that an answer proves. Raises ProofError.
 
     Values that the answer states in the clear are not looked at: what the nodes under the root say is what counts.
@@ -65,7 +65,7 @@ def proved(answer: Any, root: bytes, address: Address, slots: Sequence[int]) -> 
     return Proved(record, values, nodes)
 
 
-def _storage_proofs(answer: dict[str, Any], count: int, storage_root: bytes) -> list[Any]:
+def _storage_proofs(answer: dict[str, Any], count: int, storage_root: Hash32) -> list[Any]:
     if storage_root == EMPTY_ROOT:
         return [None] * count
     proofs = answer.get("storageProof")
@@ -74,12 +74,12 @@ def _storage_proofs(answer: dict[str, Any], count: int, storage_root: bytes) -> 
     return [item.get("proof") if isinstance(item, dict) else None for item in proofs]
 
 
-def _slot(nodes: dict[bytes, bytes], storage_root: bytes, slot: int, proof: Any) -> int:
+def _slot(nodes: dict[bytes, bytes], storage_root: Hash32, slot: int, proof: Any) -> int:
     value = _value(nodes, storage_root, slot_hash(slot), proof, f"storageProof of slot 0x{slot:x}")
     return 0 if value is None else decode_int(decode(value))
 
 
-def _value(nodes: dict[bytes, bytes], root: bytes, key: bytes, proof: Any, name: str) -> bytes | None:
+def _value(nodes: dict[bytes, bytes], root: Hash32, key: TrieKey, proof: Any, name: str) -> bytes | None:
     """The value at a key; the nodes that lead there go into `nodes`."""
     if root == EMPTY_ROOT:
         return None

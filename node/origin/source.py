@@ -26,7 +26,7 @@ from zevm.storage import schema
 from zevm.storage.account import StateReader
 from zevm.storage.errors import OriginError
 from zevm.storage.keccak import keccak256
-from zevm.storage.primitives import Address, Hash32
+from zevm.storage.primitives import Address, Hash32, TrieKey
 from zevm.storage.rlp import encode_int
 
 _ABSENT = object()
@@ -139,11 +139,11 @@ class RemoteOrigin:
         """See storage.origin.Origin."""
         self._states.has_code(address, self.header.number, code_hash)
 
-    def node(self, owner: bytes, path: str, node_hash: bytes) -> bytes | None:
+    def node(self, owner: TrieKey, path: str, node_hash: bytes) -> bytes | None:
         """See storage.origin.Origin."""
         return self._states.node(owner, path, node_hash, self.header.number, self.header.state_root)
 
-    def state(self, number: int, root: bytes) -> StateReader:
+    def state(self, number: int, root: Hash32) -> StateReader:
         """The state after an older block."""
         return self._states.at(number, root)
 

@@ -17,7 +17,7 @@ from zevm.storage import trie
 from zevm.storage.account import EMPTY_ROOT, Account, decode_account
 from zevm.storage.errors import MissingNodeError, OriginError
 from zevm.storage.keccak import EMPTY_KECCAK, keccak256
-from zevm.storage.primitives import Address
+from zevm.storage.primitives import Address, Hash32, TrieKey
 from zevm.storage.read_ahead import Wanted, check_trial
 from zevm.storage.rlp import decode, decode_int
 from zevm.storage.state_update import hashed, slot_hash
@@ -57,11 +57,11 @@ class OriginStates:
         """The same of accounts that the fork has changed: it has them itself, and reads them here no more."""
         self._lock = threading.Lock()
 
-    def at(self, number: int, root: bytes) -> "OriginState":
+    def at(self, number: int, root: Hash32) -> "OriginState":
         """The state after a block, which has this root."""
         return OriginState(self, number, root)
 
-    def record(self, number: int, root: bytes, address: Address) -> bytes | None:
+    def record(self, number: int, root: Hash32, address: Address) -> bytes | None:
         """An account's RLP; None where there is none."""
         known = self._accounts.get((root, address))
         if known is not None:
@@ -73,7 +73,7 @@ class OriginStates:
         self._keep(number, root, address, Proved(record, {}, {}))
         return record
 
-    def slot(self, number: int, root: bytes, address: Address, slot: int) -> int:
+    def slot(self, number: int, root: Hash32, address: Address, slot: int) -> int:
         """A slot's value."""
         record = self.record(number, root, address)
         if record is None or decode_account(record).storage_root == EMPTY_ROOT:
@@ -123,7 +123,7 @@ class OriginStates:
                 return address, number
         return None
 
-    def node(self, owner: bytes, path: str, node_hash: bytes, number: int, root: bytes) -> bytes | None:
+    def node(self, owner: TrieKey, path: str, node_hash: bytes, number: int, root: Hash32) -> bytes | None:
         """A node of the state with a root, or of another state that was read."""
         raw = self._node_at_hand(path, node_hash)
         if raw is not None:
@@ -143,7 +143,7 @@ class OriginStates:
                 self._nodes[node_hash] = raw
         return raw
 
-    def _fetch(self, number: int, root: bytes, address: Address, slot: int | None) -> Proved:
+    def _fetch(self, number: int, root: Hash32, address: Address, slot: int | None) -> Proved:
         """Have the proof of an account, or of one of its slots, and keep it."""
         check_trial(Wanted(number, root, address, slot), self._fetch_all)
         self._check(lambda: self._fetch(number, root, address, slot))
@@ -169,7 +169,7 @@ class OriginStates:
                 lambda number=number, slots=slots: f"{len(slots)} accounts at block {number}",  # type: ignore[misc]
             )
 
-    def _take_all(self, number: int, root: bytes, slots: Mapping[Address, Sequence[int]]) -> None:
+    def _take_all(self, number: int, root: Hash32, slots: Mapping[Address, Sequence[int]]) -> None:
         calls: list[Call] = []
         asked: list[tuple[Address, Sequence[int]]] = []
         for address, some in slots.items():
@@ -180,7 +180,7 @@ class OriginStates:
         for index, (address, some) in enumerate(asked):
             self._learn(number, root, address, some, answers[2 * index : 2 * index + 2])
 
-    def provide(self, number: int, root: bytes, addresses: Sequence[Address]) -> None:
+    def provide(self, number: int, root: Hash32, addresses: Sequence[Address]) -> None:
         """Have several accounts at once, with their code."""
         wanted = [address for address in addresses if not self._is_at_hand(root, address)]
         calls = [call for address in wanted for call in _account_calls(address, number)]
@@ -188,7 +188,7 @@ class OriginStates:
         for index, address in enumerate(wanted):
             self._learn(number, root, address, (), answers[2 * index : 2 * index + 2])
 
-    def _is_at_hand(self, root: bytes, address: Address) -> bool:
+    def _is_at_hand(self, root: Hash32, address: Address) -> bool:
         try:
             record = trie.get(self._node_at_hand, root, hashed(address))
         except MissingNodeError:
@@ -198,7 +198,7 @@ class OriginStates:
         code_hash = decode_account(record).code_hash
         return code_hash == EMPTY_KECCAK or code_hash in self._codes or self._kept.code(code_hash) is not None
 
-    def _take(self, number: int, root: bytes, address: Address, slot: int | None) -> Proved:
+    def _take(self, number: int, root: Hash32, address: Address, slot: int | None) -> Proved:
         if slot is None:
             return self._learn(number, root, address, (), self._answers(_account_calls(address, number)))
         return self._learn(number, root, address, (slot,), self._answers([proof_call(address, [slot], number)]))
@@ -212,7 +212,7 @@ class OriginStates:
             ) from None
 
     def _learn(
-        self, number: int, root: bytes, address: Address, slots: Sequence[int], answers: Sequence[Any]
+        self, number: int, root: Hash32, address: Address, slots: Sequence[int], answers: Sequence[Any]
     ) -> Proved:
         """Keep what a proof shows, and the code that may come with it."""
         try:
@@ -233,7 +233,7 @@ class OriginStates:
         self._keep(number, root, address, found)
         return found
 
-    def _keep(self, number: int, root: bytes, address: Address, found: Proved) -> None:
+    def _keep(self, number: int, root: Hash32, address: Address, found: Proved) -> None:
         # nodes first: who finds the record may look for them
         for node_hash, raw in found.nodes.items():
             self._nodes[node_hash] = raw
@@ -260,7 +260,7 @@ class OriginStates:
             )
         return code
 
-    def _leading(self, owner: bytes, path: str, root: bytes) -> Iterator[tuple[Address, int | None]]:
+    def _leading(self, owner: TrieKey, path: str, root: Hash32) -> Iterator[tuple[Address, int | None]]:
         """An account or slot whose proof leads to a path: one that was read, or one that is searched for."""
         accounts, slot_keys = self._accounts.keys(), self._slots.keys()
         if not owner:
@@ -307,7 +307,7 @@ class OriginState:
 
     __slots__ = ("_number", "_states", "root")
 
-    def __init__(self, states: OriginStates, number: int, root: bytes) -> None:
+    def __init__(self, states: OriginStates, number: int, root: Hash32) -> None:
         self.root = root
         self._states = states
         self._number = number

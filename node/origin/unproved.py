@@ -15,7 +15,7 @@ from zevm.rpc.errors import InvalidParamsError
 from zevm.storage.account import EMPTY_ROOT, Account, decode_account, encode_account
 from zevm.storage.errors import OriginError
 from zevm.storage.keccak import EMPTY_KECCAK, keccak256
-from zevm.storage.primitives import Address, Wei
+from zevm.storage.primitives import Address, Hash32, TrieKey, Wei
 from zevm.storage.state_update import hashed
 from zevm.storage.trie_nodes import encode_leaf
 
@@ -29,12 +29,12 @@ _ACCOUNT, _SLOT = b"account", b"slot"
 class UnprovedStates(OriginStates):
     """Accounts and slots are what the node says; code is found by its hash, which is made here."""
 
-    def record(self, number: int, root: bytes, address: Address) -> bytes | None:
+    def record(self, number: int, root: Hash32, address: Address) -> bytes | None:
         """See OriginStates."""
         found = self._known(number, root, address)
         return self._fetch(number, root, address, None).record if found is None else found or None
 
-    def _known(self, number: int, root: bytes, address: Address) -> bytes | None:
+    def _known(self, number: int, root: Hash32, address: Address) -> bytes | None:
         """An account that was read, b"" for one that is not there; None where it was not."""
         known: tuple[bytes | None, int] | None = self._accounts.get((root, address))
         if known is not None:
@@ -44,7 +44,7 @@ class UnprovedStates(OriginStates):
             self._keep(number, root, address, Proved(stored or None, {}, {}))
         return stored
 
-    def slot(self, number: int, root: bytes, address: Address, slot: int) -> int:
+    def slot(self, number: int, root: Hash32, address: Address, slot: int) -> int:
         """See OriginStates."""
         record = self.record(number, root, address)
         if record is None or decode_account(record).storage_root == EMPTY_ROOT:
@@ -58,7 +58,7 @@ class UnprovedStates(OriginStates):
         value = self._slots[root, address, slot] = int.from_bytes(stored, "big")
         return value
 
-    def node(self, owner: bytes, path: str, node_hash: bytes, number: int, root: bytes) -> bytes | None:  # noqa: ARG002
+    def node(self, owner: TrieKey, path: str, node_hash: bytes, number: int, root: Hash32) -> bytes | None:  # noqa: ARG002
         """See OriginStates: the leaf that a trie begins with."""
         if path:
             return None
@@ -67,12 +67,12 @@ class UnprovedStates(OriginStates):
         leaf = _leaf(owner)
         return leaf if keccak256(leaf) == node_hash else None
 
-    def provide(self, number: int, root: bytes, addresses: Sequence[Address]) -> None:
+    def provide(self, number: int, root: Hash32, addresses: Sequence[Address]) -> None:
         """See OriginStates."""
         missing = [address for address in addresses if self._known(number, root, address) is None]
         self._take_all(number, root, dict.fromkeys(missing, ()))
 
-    def _take_all(self, number: int, root: bytes, slots: Mapping[Address, Sequence[int]]) -> None:
+    def _take_all(self, number: int, root: Hash32, slots: Mapping[Address, Sequence[int]]) -> None:
         accounts = [address for address in slots if self._known(number, root, address) is None]
         asked = [(address, slot) for address, some in slots.items() for slot in some]
         calls = [call for address in accounts for call in _account_calls(address, number)]
@@ -82,14 +82,14 @@ class UnprovedStates(OriginStates):
         for address, slot in asked:
             self._learn_slot(number, root, address, slot, next(answers))
 
-    def _take(self, number: int, root: bytes, address: Address, slot: int | None) -> Proved:
+    def _take(self, number: int, root: Hash32, address: Address, slot: int | None) -> Proved:
         if slot is None:
             answers = iter(self._client.call_all(_account_calls(address, number)))
             return Proved(self._learn_account(number, root, address, answers), {}, {})
         answer = self._client.call_all([_slot_call(address, slot, number)])[0]
         return Proved(None, {slot: self._learn_slot(number, root, address, slot, answer)}, {})
 
-    def _learn_account(self, number: int, root: bytes, address: Address, answers: Iterator[object]) -> bytes | None:
+    def _learn_account(self, number: int, root: Hash32, address: Address, answers: Iterator[object]) -> bytes | None:
         """Keep an account out of the answers to its calls, and its code."""
         try:
             balance, nonce = scalars.quantity(next(answers)), scalars.uint64(next(answers))
@@ -105,7 +105,7 @@ class UnprovedStates(OriginStates):
         self._keep(number, root, address, Proved(record, {}, {}))
         return record
 
-    def _learn_slot(self, number: int, root: bytes, address: Address, slot: int, answer: object) -> int:
+    def _learn_slot(self, number: int, root: Hash32, address: Address, slot: int, answer: object) -> int:
         try:
             value: int = scalars.storage_slot(answer)
         except InvalidParamsError as error:
@@ -123,7 +123,7 @@ def _leaf(beneath: bytes) -> bytes:
     return encode_leaf(_PLACE, beneath)
 
 
-def _slot_key(root: bytes, address: Address, slot: int) -> bytes:
+def _slot_key(root: Hash32, address: Address, slot: int) -> bytes:
     return _SLOT + root + address + slot.to_bytes(32, "big")
 
 

@@ -51,7 +51,7 @@ class Position:
 
     number: int
     block_hash: Hash32
-    root: bytes
+    root: Hash32
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ class Want:
     def decode(cls, data: bytes) -> "Want":
         """Raises MessageError."""
         number, block_hash, root, synced, most = _fields(data, 5)
-        place = Position(_number(number), Hash32(_hash(block_hash)), _hash(root))
+        place = Position(_number(number), _hash(block_hash), _hash(root))
         return cls(place, _number(synced), _number(most))
 
 
@@ -143,7 +143,7 @@ class Want:
 class Patch:
     """A change of the latest state outside of blocks. root: of the state that it leads to."""
 
-    root: bytes
+    root: Hash32
     diff: StateDiff
 
     def encode(self) -> bytes:
@@ -172,7 +172,7 @@ class Patch:
         return cls(_hash(root), diff)
 
 
-def patch_root(data: bytes) -> bytes:
+def patch_root(data: bytes) -> Hash32:
     """The root that an encoded patch leads to. Raises MessageError."""
     return _hash(_fields(data, 4)[0])
 
@@ -271,7 +271,7 @@ def _account_change(item: bytes) -> tuple[Address, AccountChange | None]:
     if len(item) == _LEAST_ACCOUNT_BYTES:
         return _address(_fields(item, 1)[0]), None
     address, nonce, balance, code_hash = _fields(item, 4)
-    change = AccountChange(_number(nonce), Wei(_number(balance, 256)), Hash32(_hash(code_hash)))
+    change = AccountChange(_number(nonce), Wei(_number(balance, 256)), _hash(code_hash))
     return _address(address), change
 
 
@@ -312,11 +312,11 @@ def _of_size(item: bytes, size: int) -> bytes:
     return data
 
 
-def _hash(item: bytes) -> bytes:
-    return _of_size(item, 32)
+def _hash(item: bytes) -> Hash32:
+    return Hash32(_of_size(item, 32))
 
 
-def _hash_or_none(item: bytes) -> bytes | None:
+def _hash_or_none(item: bytes) -> Hash32 | None:
     return None if item == _EMPTY else _hash(item)
 
 

@@ -16,11 +16,10 @@ from zevm.rpc.limits import Limits
 from zevm.storage import rlp
 from zevm.storage.account import AccountChange, StateDiff, StateReader
 from zevm.storage.errors import CorruptionError, StorageProblem
-from zevm.storage.history import Version
 from zevm.storage.keccak import EMPTY_KECCAK
 from zevm.storage.ledger import Ledger
 from zevm.storage.primitives import Address, Hash32
-from zevm.storage.schema import SLOT, address_in, slot_in
+from zevm.storage.schema import SLOT, MetaName, Version, address_in, decode_number, slot_in
 from zevm.storage.state import StateStore
 from zevm.storage.store import Snapshot
 
@@ -43,7 +42,8 @@ class Source:
         self._differences = _Differences(limits.replica_difference_bytes)
 
     def after(self, want: Want, allowance: Allowance) -> Batch:
-        """The batch after a position, within the limits. Raises RefusedError for a step larger than they allow.
+        """The batch after a position, within the limits. Raises RefusedError for what was pruned, and for a step larger
+        than they allow.
 
         allowance: of comparisons, for the one that asks; a change that is kept costs none of it.
         """
@@ -52,6 +52,7 @@ class Source:
             comparing = _Comparing(view, self._chain.database.state, self._largest_entry, self._differences, allowance)
             reading = _Reading(Ledger.over(view), comparing, self._largest_entry)
             head = reading.head
+            reading.refuse_pruned(position.number)
             if reading.hash_at(position.number) != position.block_hash:
                 return Batch(head, unknown=UNKNOWN_BLOCK)
             if self._chain.database.state.version_of(view, position.number, position.root) is None:
@@ -90,6 +91,16 @@ class _Reading:
         self._comparing = comparing
         self._largest_entry = largest_entry
 
+    def refuse_pruned(self, number: int) -> None:
+        """Raise RefusedError where what follows a block was pruned."""
+        pruned = self._ledger.meta(MetaName.PRUNED)
+        kept = 0 if pruned is None else decode_number(pruned)
+        if number < kept:
+            raise RefusedError(
+                f"the leader has pruned what it had before block {kept}, and the follower is at block {number}: "
+                "follow a node that keeps all blocks"
+            )
+
     def hash_at(self, number: int) -> Hash32 | None:
         """The canonical block's hash at a height."""
         return self._ledger.canonical_hash(number) if number <= self.head else None
@@ -97,7 +108,7 @@ class _Reading:
     def entries_after(self, position: Position) -> Iterator[Entry]:
         """Every step after a position that this chain has."""
         _, root = self._header_and_root(position.block_hash)
-        patch = self._patch(position.number, position.root, root)
+        patch = self._patch(position.number, present=position.root, header_root=root)
         if patch:
             yield self._checked(Entry(b"", patch), position.number)
         for number in range(position.number + 1, self.head + 1):
@@ -107,19 +118,19 @@ class _Reading:
                 raise CorruptionError(f"block {number} is missing", StorageProblem.RECORD_DAMAGED)
             header, root = self._header_and_root(block_hash)
             block = rlp.wrap_list(header + b"".join(rlp.split_list(body)))
-            yield self._checked(Entry(block, self._patch(number, root, root)), number)
+            yield self._checked(Entry(block, self._patch(number, present=root, header_root=root)), number)
 
-    def _header_and_root(self, block_hash: Hash32) -> tuple[bytes, bytes]:
+    def _header_and_root(self, block_hash: Hash32) -> tuple[bytes, Hash32]:
         """The encoded header, and the root of the state that it names."""
         header = self._ledger.header(block_hash)
         if header is None:
             raise CorruptionError(f"header {block_hash.hex()} is missing", StorageProblem.RECORD_DAMAGED)
-        return header, rlp.split_list(header)[_STATE_ROOT][1:]
+        return header, Hash32(rlp.split_list(header)[_STATE_ROOT][1:])
 
-    def _patch(self, number: int, present: bytes, header_root: bytes) -> bytes:
+    def _patch(self, number: int, *, present: Hash32, header_root: Hash32) -> bytes:
         """The change that leads from a state to the one that the next block stands on; empty for none."""
         root = self._ledger.working_root(number) or header_root
-        return b"" if root == present else self._comparing.patch(number, present, root)
+        return b"" if root == present else self._comparing.patch(number, present=present, root=root)
 
     def _checked(self, entry: Entry, number: int) -> Entry:
         if entry.size > self._largest_entry:
@@ -170,21 +181,21 @@ class _Comparing:
         self._differences = differences
         self._allowance = allowance
 
-    def patch(self, number: int, present: bytes, root: bytes) -> bytes:
+    def patch(self, number: int, *, present: Hash32, root: Hash32) -> bytes:
         """The encoded change from one state to another. Raises RefusedError."""
         patch = self._differences.get((present, root))
         if patch is None:
             self._allowance.check()
             diff = StateDiff()
             try:
-                self._compare(number, present, root, diff)
+                self._compare(number, diff, present=present, root=root)
             finally:
                 self._allowance.count(len(diff.accounts) + sum(map(len, diff.storage.values())))
             patch = Patch(root, diff).encode()
             self._differences.put((present, root), patch)
         return patch
 
-    def _compare(self, number: int, present: bytes, root: bytes, diff: StateDiff) -> None:
+    def _compare(self, number: int, diff: StateDiff, *, present: Hash32, root: Hash32) -> None:
         """Note the difference of two states after the same block."""
         states, view, size = self._states, self._view, 0
         first, last = (states.version_of(view, number, state) for state in (present, root))

@@ -28,8 +28,8 @@ from zevm.rpc.methods.zvm.modules import get_contract
 from zevm.rpc.services import Services
 from zevm.storage.account import EMPTY_ROOT, Account
 from zevm.storage.errors import OriginError
-from zevm.storage.keccak import keccak256
-from zevm.storage.primitives import Address
+from zevm.storage.primitives import FIRST_KEY, Address, TrieKey
+from zevm.storage.state_update import hashed
 
 _DECIMAL_DIGITS = 30
 """A slot with a longer number is shown as hex alone: it is no amount."""
@@ -105,7 +105,7 @@ def transactions(request: PageRequest) -> Page:
     """Transactions that touch an address, the newest first, in whole blocks."""
     services, address = request.services, address_named(request.arguments[0])
     limits = services.limits
-    first = services.chain.canonical.first_number
+    first = services.chain.first_kept
     newest = min(services.chain.head.number, request.number("from", services.chain.head.number))
 
     def search(asked: TraceRequest) -> tuple[list[Match], bool]:
@@ -196,10 +196,10 @@ def _slots(
     if account.storage_root == EMPTY_ROOT:
         return [], None, None
     start = request.query.get("from", "")
-    begin = bytes.fromhex(start[2:]) if HASH.fullmatch(start) else b""
+    begin = TrieKey(bytes.fromhex(start[2:])) if HASH.fullmatch(start) else FIRST_KEY
     try:
         entries, following = history.slot_range(
-            request.services.chain, keccak256(address), account.storage_root, begin, request.rows, request.deadline
+            request.services.chain, hashed(address), account.storage_root, begin, request.rows, request.deadline
         )
     except OriginError as error:
         return [], None, text.of(str(error))

@@ -9,6 +9,7 @@ from wasmtime import wat2wasm
 from testing.contracts import CACHE, CONTRACTS, TOOLS, module_of
 from tests.chain.vm.support import CONTRACT, SENDER
 from tests.chain.zvm.contracts import accounts_of, executor, request_to, send, slots, word
+from tests.clients.tools import run_tool
 from zevm.chain.vm.executor import Executor
 from zevm.chain.zvm.errors import ModuleRefusedError
 from zevm.chain.zvm.inspection import inspect_module
@@ -16,6 +17,7 @@ from zevm.chain.zvm.module.binary import decode as decode_module
 from zevm.chain.zvm.precompiles import LIBRARY_ADDRESS
 from zevm.chain.zvm.price_table import ZVM
 from zevm.contracts import BuildError, BuildOptions, build
+from zevm.contracts.compilers.assemblyscript import one_compiler
 from zevm.contracts.start_function import with_start_moved
 from zevm.storage.keccak import keccak256
 
@@ -97,6 +99,19 @@ def test_a_module_that_is_refused_for_more_tells_the_reason() -> None:
 
 
 # AssemblyScript
+
+
+@pytest.mark.clients
+@pytest.mark.slow
+def test_node_options_of_the_caller_stay(tmp_path: Path) -> None:
+    folder = tmp_path / "a folder"
+    folder.mkdir()
+    options = BuildOptions(environment={"NODE_OPTIONS": "--stack-trace-limit=7"})
+    told = run_tool(
+        "node", "-p", "[Error.stackTraceLimit, ...Object.keys(require.cache)]", **one_compiler(folder, options)
+    )
+    assert "7" in told.stdout
+    assert str(folder / "one_compiler.cjs") in told.stdout
 
 
 @pytest.fixture(scope="module")

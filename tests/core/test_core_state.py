@@ -16,7 +16,7 @@ from zevm.storage.keccak import EMPTY_KECCAK, keccak256
 from zevm.storage.ledger import index_operations
 from zevm.storage.primitives import Address, Hash32, Wei
 from zevm.storage.rlp import item_at
-from zevm.storage.schema import slot_key, undo_key
+from zevm.storage.schema import Version, slot_key, undo_key
 from zevm.storage.state_update import StateUpdate, for_every_owner, state_after
 
 pytestmark = needs_core
@@ -184,7 +184,7 @@ def test_random_updates_give_the_same_operations_for_the_database() -> None:
         seen |= {(value is None, key in store) for key, value in operations}
         for key, value in operations:
             store.pop(key, None) if value is None else store.update({key: value})
-        way_back = agree("difference_operations", undo_key(number), rng.randbytes(32), EMPTY_ROOT, old_values)
+        way_back = agree("difference_operations", undo_key(Version(number)), rng.randbytes(32), EMPTY_ROOT, old_values)
         assert [item_at(way_back[0][1], int.from_bytes(offset, "big")) for _, offset in way_back[1:]] == [
             old for _, old in old_values
         ]
@@ -207,9 +207,13 @@ def test_random_updates_give_the_same_list_of_operations(seed: int) -> None:
         storage = {address: {number % 7: random_integer(rng, 256)} for address in rng.sample(addresses, 2)}
         slot_keys = sorted(flat_key for flat_key in store if flat_key[:1] == b"s")
         removed = rng.sample(slot_keys, min(len(slot_keys), rng.randrange(3)))
-        key, base, after = undo_key(number - rng.randrange(2), rng.randrange(2)), root, rng.randbytes(32)
+        key, base, after = (
+            undo_key(Version(number - rng.randrange(2), rng.randrange(2))),
+            root,
+            Hash32(rng.randbytes(32)),
+        )
         if rng.random() < 0.1:
-            base = rng.randbytes(32)
+            base = Hash32(rng.randbytes(32))
         found = agree("flat_operations", store.get, key, base, after, accounts, storage, removed)
         ends.add(found[1].split()[0] if isinstance(found, tuple) else len(found) > 8)
         if isinstance(found, list):
@@ -234,8 +238,8 @@ def test_random_blocks_have_the_same_indexes() -> None:
 
 def test_long_ways_back_have_the_same_index() -> None:
     old_values = [(slot_key(bytes(20), slot), bytes((slot % 256,)) * (slot % 90)) for slot in range(3_000)]
-    assert len(agree("difference_operations", undo_key(1, 2), bytes(32), bytes(32), old_values)) == 3_001
-    agree("difference_operations", undo_key(1), bytes(32), bytes(32), ())
+    assert len(agree("difference_operations", undo_key(Version(1, 2)), bytes(32), bytes(32), old_values)) == 3_001
+    agree("difference_operations", undo_key(Version(1)), bytes(32), bytes(32), ())
 
 
 def test_unusual_records_are_the_references() -> None:
@@ -255,5 +259,9 @@ def test_unusual_records_are_the_references() -> None:
         ({address: None}, {}, []),
     ):
         agree("flat_changes", {}.get, accounts, storage, removed)
-    for arguments in ((b"key", b"", b"", []), (undo_key(1), b"", b"", [(b"a",)]), (undo_key(1), 1, b"", [])):
+    for arguments in (
+        (b"key", b"", b"", []),
+        (undo_key(Version(1)), b"", b"", [(b"a",)]),
+        (undo_key(Version(1)), 1, b"", []),
+    ):
         agree("difference_operations", *arguments)

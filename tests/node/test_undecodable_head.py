@@ -12,7 +12,6 @@ from zevm.chain.blockchain import Chain
 from zevm.chain.canonical import rewinding
 from zevm.chain.canonical.chain import batch_version, stored_genesis
 from zevm.chain.canonical.integrity import deep_problems
-from zevm.chain.canonical.marks import Version
 from zevm.chain.rules.genesis import load_default_genesis
 from zevm.chain.types import Header
 from zevm.node.config import load_settings
@@ -24,7 +23,7 @@ from zevm.storage.database import Database
 from zevm.storage.errors import CorruptionError
 from zevm.storage.flat_state import FLAT_ROOT_KEY
 from zevm.storage.keccak import keccak256
-from zevm.storage.schema import undo_key
+from zevm.storage.schema import Version, undo_key
 from zevm.storage.store import Batch
 
 BLOCKS = 12
@@ -58,9 +57,9 @@ def build(path: Path, *, damaged: bool = True) -> None:
             ledger, block_hash = database.ledger, keccak256(header)
             ledger.put_block(batch, block_hash=block_hash, header=header, body=body, receipts=rlp.encode([]))
             ledger.append(batch, number=parent.number + 1, block_hash=block_hash, transaction_hashes=[], log_keys=[])
-            batch.put(undo_key(parent.number + 1), rlp.encode([root, root]))
+            batch.put(undo_key(Version(parent.number + 1)), rlp.encode([root, root]))
             batch.put(FLAT_ROOT_KEY, root)
-            batch_version(database, batch, Version(parent.number + 1))
+            batch_version(batch, Version(parent.number + 1))
             database.write(batch)
 
 

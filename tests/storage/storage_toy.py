@@ -8,6 +8,7 @@ from zevm.storage.database import Database
 from zevm.storage.history import put_difference
 from zevm.storage.keccak import keccak256
 from zevm.storage.ledger import log_key
+from zevm.storage.schema import Version
 from zevm.storage.store import Batch, Reader
 
 
@@ -49,7 +50,7 @@ def append_block(database: Database, block: ToyBlock) -> None:
     batch.put(schema.code_key(keccak256(code)), code)
     flat = {schema.account_key(block.hash[:20]): b"account", schema.slot_key(block.hash[:20], block.number): b"\x01"}
     batch.put_all(list(flat.items()))
-    put_difference(batch, (block.number, 0), bytes(32), block.hash, [(key, b"") for key in flat])
+    put_difference(batch, Version(block.number), [(key, b"") for key in flat], before=bytes(32), after=block.hash)
     database.write(batch)
 
 

@@ -10,7 +10,7 @@ from zevm.storage.database import Database
 from zevm.storage.errors import MissingNodeError, OriginError
 from zevm.storage.keccak import EMPTY_KECCAK, keccak256
 from zevm.storage.rlp import encode_int, encode_uint
-from zevm.storage.schema import ACCOUNT, SLOT, account_key, address_in, slot_in, slot_key
+from zevm.storage.schema import ACCOUNT, SLOT, Version, account_key, address_in, slot_in, slot_key
 from zevm.storage.state_update import hashed, prepare, slot_hash
 from zevm.storage.store import Batch
 
@@ -116,18 +116,18 @@ def _rooted(slots: dict[int, int]) -> bytes:
 def test_what_the_fork_has_not_comes_from_the_origin_and_what_it_removed_does_not(database: Database, toy: Toy) -> None:
     reader = database.state.latest(database.snapshot(), toy.update.root)
     assert (reader.account(BOB).balance, reader.storage(ALICE, 3), reader.storage(ALICE, 99)) == (20, 103, 0)
-    root = _apply(database, _change({3: 0, 4: 9}), (8, 0))
+    root = _apply(database, _change({3: 0, 4: 9}), Version(8))
     after = database.state.latest(database.snapshot(), root)
     assert [after.storage(ALICE, slot) for slot in (3, 4, 5)] == [0, 9, 105]
-    before = database.state.at(database.snapshot(), (7, 0), toy.update.root)
+    before = database.state.at(database.snapshot(), Version(7), toy.update.root)
     assert [before.storage(ALICE, slot) for slot in (3, 4, 5)] == [103, 104, 105]
     assert list(database.state.slots(database.snapshot(), ALICE)) == [(4, 9)]
 
 
 def test_a_rewind_gives_the_origins_values_again(database: Database, toy: Toy) -> None:
-    _apply(database, _change({3: 0, 4: 9, 1000: 1}), (8, 0))
+    _apply(database, _change({3: 0, 4: 9, 1000: 1}), Version(8))
     batch = Batch()
-    assert database.state.rewind(batch, (7, 0)) == toy.update.root
+    assert database.state.rewind(batch, Version(7)) == toy.update.root
     database.write(batch)
     reader = database.state.latest(database.snapshot(), toy.update.root)
     assert [reader.storage(ALICE, slot) for slot in (3, 4, 1000)] == [103, 104, 0]
@@ -138,12 +138,12 @@ def test_an_emptied_storage_hides_the_origins_slots_from_then_on(database: Datab
     diff.accounts[ALICE] = AccountChange(1, 10, EMPTY_KECCAK)
     diff.wiped.add(ALICE)
     diff.storage[ALICE] = {1: 5}
-    root = _apply(database, diff, (8, 0))
+    root = _apply(database, diff, Version(8))
     reader = database.state.latest(database.snapshot(), root)
     assert [reader.storage(ALICE, slot) for slot in (1, 2)] == [5, 0]
-    assert database.state.at(database.snapshot(), (7, 0), toy.update.root).storage(ALICE, 2) == 102
+    assert database.state.at(database.snapshot(), Version(7), toy.update.root).storage(ALICE, 2) == 102
     batch = Batch()
-    database.state.rewind(batch, (7, 0))
+    database.state.rewind(batch, Version(7))
     database.write(batch)
     assert database.state.latest(database.snapshot(), toy.update.root).storage(ALICE, 2) == 102
 
@@ -166,12 +166,12 @@ def test_what_no_proof_leads_to_is_not_listed(database: Database, toy: Toy) -> N
 
 
 def test_the_root_is_the_true_one_wherever_the_nodes_beside_it_are_known(database: Database, toy: Toy) -> None:
-    assert _apply(database, _change({3: 7, 40: 1}), (8, 0)) == _rooted({3: 7, 40: 1})
+    assert _apply(database, _change({3: 7, 40: 1}), Version(8)) == _rooted({3: 7, 40: 1})
     # every slot has been read: nothing lacks
     for slot in SLOTS:
         toy.record(slot_key(ALICE, slot))
     gone = dict.fromkeys(range(1, 20), 0)
-    assert _apply(database, _change(gone), (9, 0)) == _rooted({3: 7, 40: 1} | gone)
+    assert _apply(database, _change(gone), Version(9)) == _rooted({3: 7, 40: 1} | gone)
 
 
 def test_a_branch_beside_which_nothing_is_known_keeps_all_values_and_heals(
@@ -181,7 +181,7 @@ def test_a_branch_beside_which_nothing_is_known_keeps_all_values_and_heals(
     removed: dict[int, int] = {}
     for number, slot in enumerate(SLOTS, 8):
         removed[slot] = 0
-        root = _apply(database, _change({slot: 0}), (number, 0))
+        root = _apply(database, _change({slot: 0}), Version(number))
         if root != _rooted(removed):
             break
     else:
@@ -194,7 +194,7 @@ def test_a_branch_beside_which_nothing_is_known_keeps_all_values_and_heals(
         assert reader.storage(ALICE, slot) == want
         assert by_trie.storage(ALICE, slot) == want
     last = max(removed)
-    assert _apply(database, _change({last: SLOTS[last]}), (100, 0)) == _rooted(removed | {last: SLOTS[last]})
+    assert _apply(database, _change({last: SLOTS[last]}), Version(100)) == _rooted(removed | {last: SLOTS[last]})
 
 
 def test_a_tolerant_update_is_an_update_where_all_is_known() -> None:

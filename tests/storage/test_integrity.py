@@ -207,10 +207,10 @@ WRONG_KEYS = {
     "code: the value under": (schema.code_key(bytes(32)), b"code"),
     "past the head 9": (schema.canonical_key(10), bytes(32)),
     "log index: key": (schema.log_posting_key(bytes(8), 10), b""),
-    "reverse state diffs: key": (schema.undo_key(10), b""),
+    "reverse state diffs: key": (schema.undo_key(schema.Version(10)), b""),
     "has 3 bytes, want 21": (b"axx", b""),
     "history index: 21 entries are kept, the reverse state diffs have 20": (
-        schema.history_key(schema.account_key(bytes(20)), 3),
+        schema.history_key(schema.account_key(bytes(20)), schema.Version(3)),
         bytes(4),
     ),
     "belongs to no family": (b"z", b""),
@@ -229,7 +229,7 @@ def test_a_key_that_should_not_be_is_reported(database: Database, text: str) -> 
 @pytest.mark.parametrize("offset", [None, bytes(4)])
 def test_an_old_value_that_the_index_misses_is_reported(database: Database, offset: bytes | None) -> None:
     blocks = grow(database, 5)
-    posting = schema.history_key(schema.account_key(blocks[3].hash[:20]), 3)
+    posting = schema.history_key(schema.account_key(blocks[3].hash[:20]), schema.Version(3))
     assert database.store.get(posting) is not None
     batch = Batch()
     batch.operations.append((posting, offset))

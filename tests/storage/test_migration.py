@@ -12,7 +12,7 @@ from zevm.storage.database import Database
 from zevm.storage.errors import ForeignDatabaseError, StorageProblem
 from zevm.storage.keccak import keccak256
 from zevm.storage.migration import OLD_SCHEMA, migrate
-from zevm.storage.schema import HISTORY, NODE, STATE_NODE, MetaName, encode_number, range_of
+from zevm.storage.schema import HISTORY, NODE, STATE_NODE, MetaName, Version, encode_number, range_of
 from zevm.storage.store import Batch
 
 BLOCKS = 40
@@ -20,13 +20,14 @@ BLOCKS = 40
 
 def old_database(path: Path) -> list[tuple[bytes, Model]]:
     """A chain of states as schema 1 keeps it: every node under its hash, no index. Root and model of each state."""
-    states, root, model = [], EMPTY_ROOT, Model()
+    states: list[tuple[bytes, Model]] = []
+    root, model = EMPTY_ROOT, Model()
     with Database.open(path, node_limits=ALL) as database:
         for number in range(BLOCKS):
             diff = contract_diff() if number == 0 else account_diff(**{"abc"[number % 3]: number})
             batch = Batch()
             update = database.state.prepare(root, diff)
-            database.state.apply(batch, update, (number, 0))
+            database.state.apply(batch, update, Version(number))
             for key, value in [*batch.operations]:
                 if key.startswith(HISTORY.prefix):
                     batch.operations.remove((key, value))
@@ -43,10 +44,10 @@ def silent(_part: str, _done: int, _total: int) -> None:
 
 def check(path: Path, states: list[tuple[bytes, Model]]) -> None:
     with Database.open(path) as database:
-        database.state.recover((BLOCKS - 1, 0), states[-1][0])
+        database.state.recover(Version(BLOCKS - 1), states[-1][0])
         view = database.store.snapshot()
         for number, (root, model) in enumerate(states):
-            reader = database.state.at(view, (number, 0), root)
+            reader = database.state.at(view, Version(number), root)
             model.check(reader)
             assert reader.base == root
             model.check(database.state.by_trie(root))
@@ -71,7 +72,7 @@ def test_nodes_of_all_states_stay_where_they_are_asked_for(tmp_path: Path) -> No
     with Database.open_older(tmp_path / "data", OLD_SCHEMA) as database:
         migrate(database, silent, keep_nodes=True)
     with Database.open(tmp_path / "data", node_limits=ALL) as database:
-        assert database.state.recover((BLOCKS - 1, 0), states[-1][0]) is None
+        assert database.state.recover(Version(BLOCKS - 1), states[-1][0]) is None
         for root, model in states:
             assert database.state.holds(root)
             model.check(database.state.by_trie(root))
@@ -155,17 +156,17 @@ class Adopting:
                 database.state.keep(batch, update)
                 database.ledger.put_working_root(batch, number, update.root)
                 self.states.append((update.root, model))
-            database.state.apply_alone(batch, update, (2, 1))()
+            database.state.apply_alone(batch, update, Version(2, 1))()
             database.ledger.put_meta(batch, MetaName.ADOPTED, encode_number(2) + encode_number(0))
             database.write(batch)
         directory.write_format(path, OLD_SCHEMA)
 
     def check(self) -> None:
         with Database.open(self.path) as database:
-            database.state.recover((2, 1), self.states[-1][0])
+            database.state.recover(Version(2, 1), self.states[-1][0])
             view = database.store.snapshot()
             for number, (root, model) in enumerate(self.states):
-                reader = database.state.at(view, (number, int(number == 2)), root)
+                reader = database.state.at(view, Version(number, int(number == 2)), root)
                 model.check(reader)
                 assert reader.base == root
 
@@ -231,7 +232,7 @@ def test_a_migrated_database_is_not_migrated_again(tmp_path: Path) -> None:
 def test_the_first_state_of_an_empty_chain(tmp_path: Path) -> None:
     with Database.open(tmp_path / "data", node_limits=ALL) as database:
         update, batch = database.state.prepare(EMPTY_ROOT, StateDiff()), Batch()
-        database.state.apply(batch, update, (0, 0))
+        database.state.apply(batch, update, Version(0))
         database.write(batch)
     directory.write_format(tmp_path / "data", OLD_SCHEMA)
     with Database.open_older(tmp_path / "data", OLD_SCHEMA) as database:

@@ -11,7 +11,7 @@ from zevm.storage.directory import check_ownership, write_format
 from zevm.storage.errors import ForeignDatabaseError, StorageError
 from zevm.storage.keccak import EMPTY_KECCAK, keccak256
 from zevm.storage.preimage_fill import is_complete
-from zevm.storage.schema import META, OLDEST_OPENED_VERSION, PREIMAGE, SCHEMA_VERSION, preimage_key, range_of
+from zevm.storage.schema import META, OLDEST_OPENED_VERSION, PREIMAGE, SCHEMA_VERSION, Version, preimage_key, range_of
 from zevm.storage.store import Batch
 
 CHANGE = AccountChange(1, 1, EMPTY_KECCAK)
@@ -24,7 +24,7 @@ def diff_of(address: bytes, *slots: int, value: int = 1) -> StateDiff:
 
 def advance(database: Database, number: int, diff: StateDiff) -> None:
     batch = Batch()
-    database.state.apply(batch, database.state.prepare(database.state.root(), diff), (number, 0))
+    database.state.apply(batch, database.state.prepare(database.state.root(), diff), Version(number))
     database.write(batch)
 
 
@@ -68,7 +68,7 @@ def test_s6_preimages_are_written_with_the_records_they_name() -> None:
         assert all(known(database, plain))
         assert database.state.preimage(keccak256(ADDRESSES[2])) is None
         batch = Batch()
-        database.state.rewind(batch, (0, 0))
+        database.state.rewind(batch, Version(0))
         database.write(batch)
         assert all(known(database, plain)), "what was, is still known"
         assert is_complete(database.store)
@@ -177,7 +177,7 @@ def test_preimages_of_schema_2_stay_known(tmp_path: Path) -> None:
         with pytest.raises(ForeignDatabaseError, match=f"has schema {SCHEMA_VERSION}"):
             check_ownership(path, OLDEST_OPENED_VERSION)
         assert is_complete(database.store)
-        database.state.recover((0, 0), database.state.root())
+        database.state.recover(Version(0), database.state.root())
         advance(database, 1, diff_of(ADDRESSES[1], 3))
         assert all(known(database, [*plain, ADDRESSES[1], *words(3)]))
         assert not [problem for problem in database.scrub() if "preimages" in problem]

@@ -1,4 +1,4 @@
-"""Addresses, hashes, wei and gas are types: the type checker refuses a pair that was swapped."""
+"""Addresses, hashes, keys, wei and gas are types: the type checker refuses a pair that was swapped."""
 
 import tomllib
 from fnmatch import fnmatch

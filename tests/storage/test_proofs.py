@@ -8,6 +8,7 @@ from zevm.storage import trie
 from zevm.storage.account import EMPTY_ROOT, AccountChange, StateDiff
 from zevm.storage.database import Database
 from zevm.storage.keccak import EMPTY_KECCAK, keccak256
+from zevm.storage.schema import Version
 from zevm.storage.store import Batch
 
 ADDRESS = b"\x11" * 20
@@ -20,7 +21,7 @@ def test_s10_a_proof_reads_each_node_of_a_slot_once(monkeypatch: pytest.MonkeyPa
             {ADDRESS: AccountChange(1, 5, EMPTY_KECCAK)}, {ADDRESS: {slot: slot + 1 for slot in range(99)}}
         )
         update, batch = states.prepare(EMPTY_ROOT, diff), Batch()
-        states.apply(batch, update, (0, 0))
+        states.apply(batch, update, Version(0))
         database.write(batch)
         reads = Counter()
         nodes = states._nodes.of

@@ -17,8 +17,8 @@ from zevm.storage.errors import CorruptionError, MissingNodeError
 from zevm.storage.keccak import EMPTY_KECCAK, keccak256
 from zevm.storage.leveldb import LevelStore
 from zevm.storage.memory import MemoryStore
-from zevm.storage.primitives import Address
-from zevm.storage.schema import account_key, code_key, node_key, slot_key, undo_key
+from zevm.storage.primitives import Address, TrieKey
+from zevm.storage.schema import LAST_PATCH, Version, account_key, code_key, node_key, slot_key, undo_key
 from zevm.storage.state import StateStore
 from zevm.storage.state_nodes import NodeLimits
 from zevm.storage.store import Batch
@@ -113,9 +113,9 @@ class History:
 
     def next_version(self, is_patch: bool):
         if not self.versions:
-            return (0, 0)
+            return Version(0)
         number, patch = self.versions[-1][0]
-        return (number, patch + 1) if is_patch else (number + 1, 0)
+        return Version(number, patch + 1) if is_patch else Version(number + 1)
 
     def add(self, batch, diff, base=None, is_patch: bool = False):
         version = self.next_version(is_patch)
@@ -140,10 +140,10 @@ class History:
             slots = list(self.states.slots(view, address))
             assert slots == sorted(self.model.accounts[address][3].items())
             assert sorted(self.states.slots_at(keccak256(address), account.storage_root)) == sorted(
-                (keccak256(slot.to_bytes(32, "big")), value) for slot, value in slots
+                (TrieKey(keccak256(slot.to_bytes(32, "big"))), value) for slot, value in slots
             )
         assert list(self.states.accounts_at(self.root)) == sorted(
-            (keccak256(address), account) for address, account in accounts.items()
+            (TrieKey(keccak256(address)), account) for address, account in accounts.items()
         )
         assert self.states.verify(self.root, view) == []
 
@@ -283,10 +283,10 @@ def test_updates_that_do_not_stand_on_the_latest_state_are_refused() -> None:
     first_root = history.versions[0][1]
     stale = history.states.prepare(first_root, account_diff(b=1))
     with pytest.raises(ValueError, match="update stands on root"):
-        history.states.apply(Batch(), stale, (2, 0))
+        history.states.apply(Batch(), stale, Version(2))
     good = history.states.prepare(history.root, account_diff(b=1))
     with pytest.raises(ValueError, match="block 1, patch 0 is already written"):
-        history.states.apply(Batch(), good, (1, 0))
+        history.states.apply(Batch(), good, Version(1))
     with pytest.raises(ValueError, match="update stands on root"):
         history.states.reader_over(good, history.states.by_trie(first_root))
     with pytest.raises(ValueError, match="without an account change"):
@@ -312,16 +312,16 @@ def test_last_patch_counts_the_patches_of_one_block() -> None:
         history.store.write(batch)
     assert [history.states.last_patch(number) for number in (0, 1, 2)] == [0, 2, 0]
     batch = Batch()
-    assert history.states.rewind(batch, (1, 0xFFFFFFFF)) == history.root
+    assert history.states.rewind(batch, Version(1, LAST_PATCH)) == history.root
 
 
 def test_one_batch_may_rewind_twice() -> None:
     history = written(account_diff(a=1), account_diff(b=2), account_diff(a=3))
     batch = Batch()
-    assert history.states.rewind(batch, (1, 0)) == history.versions[1][1]
-    assert history.states.rewind(batch, (0, 0)) == history.versions[0][1]
+    assert history.states.rewind(batch, Version(1)) == history.versions[1][1]
+    assert history.states.rewind(batch, Version(0)) == history.versions[0][1]
     history.store.write(batch)
-    history.drop_after((0, 0))
+    history.drop_after(Version(0))
     history.check()
 
 
@@ -335,12 +335,12 @@ def test_a_broken_way_back_is_refused() -> None:
     ):
         broken = Batch()
         if record is None:
-            broken.delete(undo_key(2))
+            broken.delete(undo_key(Version(2)))
         else:
-            broken.put(undo_key(2), record)
+            broken.put(undo_key(Version(2)), record)
         history.store.write(broken)
         with pytest.raises(CorruptionError, match=message):
-            history.states.rewind(Batch(), (0, 0))
+            history.states.rewind(Batch(), Version(0))
 
 
 def test_proofs_of_accounts_and_slots_hold() -> None:
@@ -465,7 +465,7 @@ def test_the_state_survives_a_restart_on_disk(tmp_path: Path) -> None:
     assert history.states.verify(history.root, view) == []
     history.model.check(history.states.latest(view, history.root))
     batch = Batch()
-    assert history.states.rewind(batch, (0, 0)) == history.versions[0][1]
+    assert history.states.rewind(batch, Version(0)) == history.versions[0][1]
     history.store.write(batch)
     assert history.states.verify(history.versions[0][1], history.store.snapshot()) == []
     history.model.check(history.states.by_trie(history.root))
@@ -476,7 +476,7 @@ def test_the_state_survives_a_restart_on_disk(tmp_path: Path) -> None:
 def test_a_failed_write_leaves_no_state_behind() -> None:
     history = written(account_diff(a=1), limits=ALL)
     update = history.states.prepare(history.root, account_diff(a=2))
-    history.states.apply(Batch(), update, (1, 0))
+    history.states.apply(Batch(), update, Version(1))
     assert not history.states.holds(update.root)
     assert history.states.root() == history.root
     retried = Batch()

@@ -11,7 +11,7 @@ from tests.storage.test_state import ADDRESSES, CODES, SLOTS, History, Model, ac
 from zevm.storage import rebuilding, trie
 from zevm.storage.account import EMPTY_ROOT, AccountChange, StateDiff, decode_account
 from zevm.storage.errors import CorruptionError, NodesNotKeptError
-from zevm.storage.history import Version, value_at
+from zevm.storage.history import value_at
 from zevm.storage.keccak import keccak256
 from zevm.storage.memory import MemoryStore
 from zevm.storage.overlay import GroupedStore
@@ -21,6 +21,7 @@ from zevm.storage.schema import (
     SLOT_NODE,
     STATE_NODE,
     UNDO,
+    Version,
     account_key,
     history_key,
     range_of,
@@ -367,7 +368,7 @@ def test_many_small_blocks_are_read_at_each_height() -> None:
     history.check_written()
     view = history.store.snapshot()
     a = account_key(b"a".ljust(20, b"\x00"))
-    balances = [decode_account(value_at(view, a, (number, 0)) or b"").balance for number in range(60)]
+    balances = [decode_account(value_at(view, a, Version(number)) or b"").balance for number in range(60)]
     assert balances == [number - number % 3 + 1 for number in range(60)]
     assert sum(1 for _ in view.iterate(*range_of(HISTORY))) == 60
 
@@ -378,8 +379,8 @@ def test_states_before_the_first_have_nothing() -> None:
     history.add(batch, contract_diff())
     history.write(batch)
     view = history.store.snapshot()
-    assert value_at(view, account_key(ADDRESSES[2]), (0, 0)) is not None
-    assert next(iter(view.iterate(*range_of(UNDO))))[0] == undo_key(0)
+    assert value_at(view, account_key(ADDRESSES[2]), Version(0)) is not None
+    assert next(iter(view.iterate(*range_of(UNDO))))[0] == undo_key(Version(0))
 
 
 def test_a_start_that_finds_other_records_than_the_root_says_is_refused() -> None:
@@ -421,7 +422,7 @@ def test_a_trie_of_which_most_slots_have_changed_is_made_of_all_of_them(
     history.store.write(last)
     written()
     history.grow(with_slots(**changes))
-    since = values_since(history.store, (0, 0))
+    since = values_since(history.store, Version(0))
     assert since.whole == ({ADDRESSES[2]} if is_whole else set())
     history.restart()
     history.check()
@@ -449,9 +450,9 @@ def test_a_damaged_difference_is_told_where_a_read_meets_it(damage: bytes | None
         history.add(batch, account_diff(a=balance))
         history.write(batch)
     broken = Batch()
-    broken.operations.append((undo_key(2), damage))
+    broken.operations.append((undo_key(Version(2)), damage))
     history.store.write(broken)
-    reader = history.states.at(history.store.snapshot(), (1, 0), history.versions[1][1])
+    reader = history.states.at(history.store.snapshot(), Version(1), history.versions[1][1])
     with pytest.raises(CorruptionError, match=r"block 2, patch 0 is (missing|damaged)"):
         reader.account(b"a".ljust(20, b"\x00"))
 
@@ -464,19 +465,19 @@ def test_written_nodes_of_a_later_state_are_made_again_from_the_records() -> Non
         history.add(batch, account_diff(a=balance))
         history.write(batch)
     assert Written.read(history.store) is not None
-    for step in history.states.nodes_beyond((2, 0)):
+    for step in history.states.nodes_beyond(Version(2)):
         history.store.write(step.batch)
     assert Written.read(history.store) is None
     batch = Batch()
-    root = history.states.rewind_records(batch, (2, 0))
+    root = history.states.rewind_records(batch, Version(2))
     history.store.write(batch)
-    history.drop_after((2, 0))
+    history.drop_after(Version(2))
     history.restart()
     assert history.states.by_trie(root).account(b"a".ljust(20, b"\x00")).balance == 3
     history.check()
     history.check_past()
     assert history.states.root() != EMPTY_ROOT
-    assert history.store.get(history_key(account_key(b"a".ljust(20, b"\x00")), 3)) is None
+    assert history.store.get(history_key(account_key(b"a".ljust(20, b"\x00")), Version(3))) is None
 
 
 def asked_keys(history: Behind, monkeypatch: pytest.MonkeyPatch) -> list[bytes]:

@@ -8,6 +8,7 @@ from zevm.storage.account import EMPTY_ROOT, Account, AccountChange, StateDiff, 
 from zevm.storage.errors import CorruptionError
 from zevm.storage.keccak import EMPTY_KECCAK
 from zevm.storage.memory import MemoryStore
+from zevm.storage.schema import Version
 from zevm.storage.state import StateStore
 from zevm.storage.state_record import decode_update, encode_update
 from zevm.storage.state_update import StateUpdate
@@ -67,17 +68,17 @@ def test_updates_come_out_of_the_way_back() -> None:
                 diff.storage[key] = change[1]
         update = states.prepare(root, diff)
         batch = Batch()
-        states.apply(batch, update, (number, 0))
+        states.apply(batch, update, Version(number))
         store.write(batch)
         root = update.root
         written.append(update)
     found = dict(states.updates_after(1))
     assert sorted(found) == [(2, 0), (3, 0), (4, 0)]
     batch = Batch()
-    assert states.rewind(batch, (1, 0)) == written[0].root
+    assert states.rewind(batch, Version(1)) == written[0].root
     store.write(batch)
     for number in (2, 3, 4):
         batch = Batch()
-        states.apply(batch, found[number, 0], (number, 0))
+        states.apply(batch, found[number, 0], Version(number))
         store.write(batch)
         assert states.verify(written[number - 1].root, store.snapshot()) == []

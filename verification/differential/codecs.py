@@ -26,7 +26,7 @@ from zevm.chain.vm.validation import validate_static
 from zevm.storage import rlp, trie
 from zevm.storage.account import EMPTY_ROOT
 from zevm.storage.keccak import keccak256
-from zevm.storage.primitives import Address, Hash32
+from zevm.storage.primitives import Address, Hash32, TrieKey
 
 Answer = dict[str, Any]
 
@@ -147,9 +147,9 @@ def random_header(random: Random, fields: int) -> Header:
         parent_hash=Hash32(random.randbytes(32)),
         uncles_hash=random.randbytes(32),
         coinbase=Address(random.randbytes(20)),
-        state_root=random.randbytes(32),
-        transactions_root=random.randbytes(32),
-        receipts_root=random.randbytes(32),
+        state_root=Hash32(random.randbytes(32)),
+        transactions_root=Hash32(random.randbytes(32)),
+        receipts_root=Hash32(random.randbytes(32)),
         logs_bloom=random.randbytes(256),
         difficulty=_number(random, 80),
         number=_number(random, 64),
@@ -174,12 +174,12 @@ def _rlp_here(question: Answer) -> Answer:
 
 def _trie_here(question: Answer) -> Answer:
     """In two steps, the first of which puts in more than is left."""
-    entries = {bytes.fromhex(key): bytes.fromhex(value) for key, value in question["entries"].items()}
-    if question["secured"]:
-        entries = {keccak256(key): value for key, value in entries.items()}
-    first = {key: b"other" * (1 + key[0] % 9) for key in list(entries)[::2] if key} | {b"\x12\x34": b"gone"}
+    plain = {bytes.fromhex(key): bytes.fromhex(value) for key, value in question["entries"].items()}
+    entries = {TrieKey(keccak256(key) if question["secured"] else key): value for key, value in plain.items()}
+    fleeting = TrieKey(b"\x12\x34")
+    first = {key: b"other" * (1 + key[0] % 9) for key in list(entries)[::2] if key} | {fleeting: b"gone"}
     before = trie.update(lambda _path, _hash: None, EMPTY_ROOT, first)
-    after = trie.update(trie.by_hash(before.nodes), before.root, {b"\x12\x34": b""} | entries)
+    after = trie.update(trie.by_hash(before.nodes), before.root, {fleeting: b""} | entries)
     return {"root": after.root.hex()}
 
 

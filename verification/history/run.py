@@ -152,7 +152,8 @@ def wide_state(folder: Path, blocks: int, chance: random.Random, figures: Figure
     cost = measure(folder, wide, chance)
     print(
         f"{wide.accounts:,} accounts and {wide.slots:,} slots in {blocks} blocks: {cost.flat_bytes:,} bytes of flat "
-        f"records, {cost.disk_bytes:,} bytes of disk, {time.perf_counter() - began:.0f} s"
+        f"records, {cost.disk_bytes:,} bytes of disk ({cost.stopped_bytes:,} after the stop), "
+        f"{time.perf_counter() - began:.0f} s"
     )
     figures.tell("disk of a wide state, to its flat records", cost.disk_bytes / cost.flat_bytes)
 

@@ -100,7 +100,7 @@ class RecordingReader:
         self.codes: dict[bytes, bytes] = {}
 
     @property
-    def root(self) -> bytes:
+    def root(self) -> Hash32:
         """The root beneath."""
         return self._reader.root
 

@@ -1,14 +1,15 @@
 """The engine in Zig: an outermost message on a state of the core's own, which stands on the ExecutionState."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from eth.exceptions import VMError
 
-from zevm.chain.concurrency.deadline import BriefDeadline
+from zevm.chain.concurrency.deadline import BriefDeadline, Deadline
 from zevm.chain.types import Log
 from zevm.chain.vm.engines.ending import Ending
-from zevm.chain.vm.execution_state import Effects
+from zevm.chain.vm.execution_state import Codes, Effects
 from zevm.chain.vm.faults import MemoryWordsError, describe_fault
 from zevm.chain.vm.frame import UNLIMITED_GAS, UNLIMITED_WORDS, CoreWasm, Frame, Precompile, TransactionContext
 from zevm.chain.vm.interface import VmError, VmErrorKind
@@ -97,16 +98,66 @@ def precompile_entries(
     return b"".join([address + bytes((number(body),)) for address, body in callable_.items()])
 
 
-class Helper:
-    """The answers to the core's questions that the state has not (core/zig/host_objects.zig)."""
+class Answers(ABC):
+    """Answers to the core's questions that the state has not: of the deadline, and of WebAssembly."""
 
-    __slots__ = ("_context", "_evm_state", "_frames", "_wasm", "block_hash", "look")
+    __slots__ = ("_deadline", "_wasm")
+
+    def __init__(self, deadline: Deadline | None) -> None:
+        self._deadline = deadline
+        self._wasm: CoreWasm | None = None
+
+    @abstractmethod
+    def running(self) -> tuple[TransactionContext, Codes]:
+        """The context of what the core runs, and the code of accounts; asked for by WebAssembly alone."""
+
+    def look(self) -> None:
+        """Raise ExecutionTimeoutError when the deadline has passed."""
+        if self._deadline is not None:
+            self._deadline.check()
+
+    def bound(self, size: int, most: int) -> None:
+        """See Deadline.bound."""
+        if self._deadline is not None:
+            self._deadline.bound(size, most)
+
+    def wasm_terms(self) -> tuple[bytes, int, bool] | None:
+        """How WebAssembly runs, before its first program is asked for; None where Python has to run it."""
+        context, codes = self.running()
+        machine = context.wasm_machine
+        if machine is None or not machine.runs_in_core(context):
+            return None
+        self._wasm = machine.lend(context, codes)
+        return self._wasm.terms()
+
+    def wasm_program(self, address: Address) -> tuple[object, tuple[object, ...]] | None:
+        """The compiled WebAssembly code of an account; None where Python has to run it."""
+        return None if self._wasm is None else self._wasm.program(address)
+
+    def print(self, text: bytes) -> None:
+        """A line that a WebAssembly contract prints."""
+        if self._wasm is not None:
+            self._wasm.print(text)
+
+    def close(self) -> None:
+        """The run has ended, however it did."""
+        if self._wasm is not None:
+            self._wasm.close()
+
+
+class Helper(Answers):
+    """The answers for a run on frames' state and context (core/zig/host_objects.zig)."""
+
+    __slots__ = ("_context", "_evm_state", "_frames", "block_hash")
 
     def __init__(self, frames: type[Frame], evm_state: PyEvmState, context: TransactionContext) -> None:
+        super().__init__(context.deadline)
         self._frames, self._evm_state, self._context = frames, evm_state, context
-        self._wasm: CoreWasm | None = None
-        self.look = context.check_deadline
         self.block_hash = evm_state.get_ancestor_hash
+
+    def running(self) -> tuple[TransactionContext, Codes]:
+        """The given ones."""
+        return self._context, self._evm_state.block_state
 
     def precompile(self, address: Address, gas: int, data: bytes | memoryview) -> tuple[int, int, bytes, str]:
         """Call one: status, gas left, output, the text of a failure. data: a view only until the call ends."""
@@ -127,32 +178,14 @@ class Helper:
             return _STATUS_OF[error.kind], frame.gas_left, frame.output, error.message
         return 0, frame.gas_left, bytes(frame.output), ""
 
-    def wasm_terms(self) -> tuple[bytes, int, bool] | None:
-        """How WebAssembly runs, before its first program is asked for; None where Python has to run it."""
-        machine = self._context.wasm_machine
-        if machine is None or not machine.runs_in_core(self._context):
-            return None
-        self._wasm = machine.lend(self._context, self._evm_state.block_state)
-        return self._wasm.terms()
+    @property
+    def console(self) -> list[bytes]:
+        """The inputs of console calls so far."""
+        return self._context.console
 
-    def wasm_program(self, address: Address) -> tuple[object, tuple[object, ...]] | None:
-        """The compiled WebAssembly code of an account; None where Python has to run it."""
-        return None if self._wasm is None else self._wasm.program(address)
-
-    def print(self, text: bytes) -> None:
-        """A line that a WebAssembly contract prints."""
-        if self._wasm is not None:
-            self._wasm.print(text)
-
-    def close(self) -> None:
-        """The run has ended, however it did."""
-        if self._wasm is not None:
-            self._wasm.close()
-
-    def bound(self, size: int, most: int) -> None:
-        """See Deadline.bound."""
-        if self._context.deadline is not None:
-            self._context.deadline.bound(size, most)
+    def abandon(self) -> None:
+        """Let go of all after the run was given up."""
+        self._context.abandon()
 
 
 def run(frames: type[Frame], evm_state: PyEvmState, message: Message, context: TransactionContext) -> NativeRun | None:

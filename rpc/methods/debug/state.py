@@ -18,7 +18,7 @@ from zevm.rpc.methods.support.reading import encode_block
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
 from zevm.storage.account import EMPTY_ROOT
-from zevm.storage.primitives import Address, Hash32
+from zevm.storage.primitives import FIRST_KEY, Address, Hash32, TrieKey
 
 MAXIMUM_ACCOUNTS = 256
 """Accounts of one debug_accountRange, as in geth."""
@@ -26,7 +26,7 @@ MAXIMUM_SLOTS = 1_024
 """Slots of one debug_storageRangeAt; a higher count is lowered to it."""
 
 BLOCK = Param("block", scalars.block_reference)
-START = Param("start", scalars.data, default=b"")
+START = Param("start", scalars.data, default=FIRST_KEY)
 
 
 def _find(services: Services, reference: BlockReference) -> Block:
@@ -61,7 +61,7 @@ def storage_range_at(
     reference: BlockReference,
     index: int,
     address: Address,
-    start: bytes,
+    start: TrieKey,
     limit: int,
     *,
     deadline: Deadline,
@@ -96,7 +96,7 @@ def storage_range_at(
 def account_range(
     services: Services,
     reference: BlockReference,
-    start: bytes,
+    start: TrieKey,
     limit: int,
     without_code: bool,
     without_storage: bool,
@@ -118,7 +118,7 @@ def account_range(
         if not without_code and (code := chain.database.state.code(entry.account.code_hash)):
             shown["code"] = hexadecimal(code)
         if not without_storage and entry.address is not None and entry.account.storage_root != EMPTY_ROOT:
-            slots, _ = history.slot_range(chain, entry.key, entry.account.storage_root, b"", None, deadline)
+            slots, _ = history.slot_range(chain, entry.key, entry.account.storage_root, FIRST_KEY, None, deadline)
             shown["storage"] = {
                 hexadecimal(slot.slot): f"{slot.value:x}".zfill(2) for slot in slots if slot.slot is not None
             }
@@ -230,10 +230,10 @@ def _encode_bad_block(services: Services, block: Block) -> Json:
 
 
 @method("debug_preimage", cost=Cost.EXECUTION, params=(Param("hash", scalars.hash32),), result="bytes")
-def preimage(services: Services, digest: bytes, *, deadline: Deadline) -> str:
+def preimage(services: Services, digest: Hash32, *, deadline: Deadline) -> str:
     """The address or slot whose hash is a trie key."""
     del deadline
-    found = services.chain.database.state.preimage(digest)
+    found = services.chain.database.state.preimage(TrieKey(digest))
     if found is None:
         raise ServerError("unknown preimage")
     return hexadecimal(found)

@@ -19,7 +19,7 @@ from zevm.chain.rules.genesis import Genesis
 from zevm.chain.types.block_reference import BlockReference
 from zevm.storage import node_removal
 from zevm.storage.database import Database
-from zevm.storage.schema import NODE, SLOT_NODE, STATE_NODE, Family, range_of
+from zevm.storage.schema import NODE, SLOT_NODE, STATE_NODE, Family, Version, range_of
 from zevm.storage.state_nodes import NodeLimits
 
 ALL, FEW = NodeLimits(states=None), NodeLimits(states=2, entries=1, blocks=1)
@@ -191,7 +191,7 @@ def test_a_stop_between_the_removal_of_nodes_and_of_blocks_leaves_no_stray_ones(
     with opened(path, FEW) as chain:
         grow(chain, 4)
     with Database.open(path, node_limits=FEW) as database:
-        for step in islice(database.state.nodes_beyond((5, 0)), 1):
+        for step in islice(database.state.nodes_beyond(Version(5)), 1):
             database.write(step.batch)
         assert count(database, STATE_NODE, SLOT_NODE) > 0
         assert database.store.get(node_removal.NODES_KEY) is None
