@@ -1,9 +1,9 @@
 """Packets of a connection that has something to write, and a look at the streams that have it.
 
 aioquic looks at every open stream for each packet, and begins a packet to find out. But a server's streams mostly wait
-for their replies, and most packets of a client only acknowledge. Here the streams that rest are kept from aioquic's view
-while it writes, and a connection without anything to write makes no packet. The parts of aioquic 1.7 that this uses are
-not its public interface.
+for their replies, and most packets of a client only acknowledge. Here the streams that rest are kept from its view as
+it writes, and a connection without anything to write makes no packet. The parts of aioquic 1.7 that this uses are not
+its public interface.
 """
 
 from typing import Any, cast
