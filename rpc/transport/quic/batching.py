@@ -13,6 +13,7 @@ from aioquic import tls
 from aioquic.asyncio.protocol import QuicConnectionProtocol
 from aioquic.quic.connection import NetworkAddress, QuicConnection
 
+from zevm.rpc.transport.quic.outgoing import Outgoing
 from zevm.rpc.transport.quic.path_size import PathSize, forbid_fragments
 
 ACKNOWLEDGEMENT_SECONDS = 0.01
@@ -24,10 +25,11 @@ CLOCK_SECONDS = 0.001
 
 
 class BatchingProtocol(QuicConnectionProtocol):
-    """aioquic's protocol of a connection, with other times of sending."""
+    """aioquic's protocol of a connection, with other times of sending. outgoing: what there is to send."""
 
-    def __init__(self, quic: QuicConnection, largest_datagram_bytes: int) -> None:
+    def __init__(self, quic: QuicConnection, largest_datagram_bytes: int, outgoing: Outgoing) -> None:
         super().__init__(quic)
+        self._outgoing = outgoing
         self._largest_datagram_bytes = largest_datagram_bytes
         self.path_size = PathSize(quic, 0)
         self._private = cast(Any, quic)
@@ -65,14 +67,10 @@ class BatchingProtocol(QuicConnectionProtocol):
             self._transmit_task.cancel()
             self._transmit_task = None
         now = self._loop.time()
+        has_data = self._has_data
         self._release_acknowledgement(now)
-        transport, sizes = self._transport, self.path_size
-        assert transport is not None
-        sizes.look()
-        datagrams = self._quic.datagrams_to_send(now=now)
-        sizes.count(datagrams)
-        for data, address in (*datagrams, *sizes.trials(now)):
-            transport.sendto(data, address)
+        if has_data or self._outgoing.has_any(now):
+            self._send(now)
         self._arm(self._quic.get_timer())
 
     def forget_timers(self) -> None:
@@ -81,6 +79,15 @@ class BatchingProtocol(QuicConnectionProtocol):
             if handle is not None:
                 handle.cancel()
         self._timer = self._transmit_task = None
+
+    def _send(self, now: float) -> None:
+        transport, sizes = self._transport, self.path_size
+        assert transport is not None
+        sizes.look()
+        datagrams = self._quic.datagrams_to_send(now=now)
+        sizes.count(datagrams)
+        for data, address in (*datagrams, *sizes.trials(now)):
+            transport.sendto(data, address)
 
     def _release_acknowledgement(self, now: float) -> None:
         """Let an acknowledgement go now if data go, or enough packets wait for it."""

@@ -12,6 +12,7 @@ from aioquic.quic.packet import QuicErrorCode
 from zevm.rpc.transport.quic.batching import BatchingProtocol
 from zevm.rpc.transport.quic.codes import code_text
 from zevm.rpc.transport.quic.key_exchange import negotiated_group
+from zevm.rpc.transport.quic.outgoing import Outgoing
 from zevm.rpc.transport.quic.path_size import SIZES
 from zevm.rpc.transport.quic.streams import SendRoom, StreamResetError
 from zevm.rpc.transport.quic.windows import Windows
@@ -73,13 +74,13 @@ class Connection(BatchingProtocol):
     def __init__(
         self, quic: QuicConnection, protocols: Protocols, limits: ConnectionLimits, watcher: Watcher | None = None
     ) -> None:
-        super().__init__(quic, limits.largest_datagram_bytes)
-        self._protocols = protocols
-        self._watcher = watcher
-        self._receiver: EventReceiver | None = None
         self._windows = Windows(
             quic, connection_bytes=limits.connection_window_bytes, stream_bytes=limits.stream_window_bytes
         )
+        super().__init__(quic, limits.largest_datagram_bytes, Outgoing(quic, self._windows))
+        self._protocols = protocols
+        self._watcher = watcher
+        self._receiver: EventReceiver | None = None
         self._sending: dict[int, SendRoom] = {}
         for counter, value in (
             (self._private._local_max_streams_bidi, limits.streams),

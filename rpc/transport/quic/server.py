@@ -228,10 +228,16 @@ class _Endpoint(QuicServer):
     def datagram_received(self, data: bytes | str, addr: Any) -> None:
         """Handle a datagram (asyncio)."""
         datagram = cast(bytes, data)
-        if datagram and datagram[0] & _LONG_HEADER and not self._lets_in(datagram, addr):
+        if not datagram:
             return
-        self._source = (addr[0], addr[1])
-        super().datagram_received(datagram, addr)
+        if not datagram[0] & _LONG_HEADER:
+            # of a connection that is there, or of nobody
+            connection = self._protocols.get(datagram[1 : 1 + self._configuration.connection_id_length])
+            if connection is not None:
+                connection.datagram_received(datagram, addr)
+        elif self._lets_in(datagram, addr):
+            self._source = (addr[0], addr[1])
+            super().datagram_received(datagram, addr)
 
     def shut(self) -> None:
         """Close the socket."""

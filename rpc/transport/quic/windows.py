@@ -28,17 +28,30 @@ class Windows:
 
     def is_due(self, stream_id: int) -> bool:
         """Whether a stream's window or the connection's may be half used, and the peer be told of more space."""
-        limit = self._connection._local_max_data
-        if limit.value - limit.used < self._connection_bytes // 2:
+        if self._is_half_used():
             return True
         stream = self._connection._streams.get(stream_id)
-        if stream is None or stream.receiver.is_finished:
+        return stream is not None and not stream.receiver.is_finished and self._stream_is_half_used(stream)
+
+    def may_have_frames(self) -> bool:
+        """Whether a frame of the connection's own limits may be due."""
+        quic, limit = self._connection, self._connection._local_max_data
+        if self._is_half_used() or limit.value - limit.sent >= self._connection_bytes // 4:
+            return True
+        # aioquic tells of more streams once the peer has fewer left than there are more
+        counts = (quic._local_max_streams_bidi, quic._local_max_streams_uni)
+        return any(2 * count.sent < count.value + count.used for count in counts)
+
+    def stream_may_have_frames(self, stream: Any) -> bool:
+        """Whether a frame of the limit of one of aioquic's streams may be due."""
+        if stream.receiver.is_finished:
             return False
-        return bool(stream.max_stream_data_local - stream.receiver.highest_offset < self._stream_bytes // 2)
+        untold = stream.max_stream_data_local - stream.max_stream_data_local_sent
+        return self._stream_is_half_used(stream) or bool(untold >= self._stream_bytes // 4)
 
     def _write_connection_limits(self, builder: Any, space: Any) -> None:
         limit = self._connection._local_max_data
-        if limit.value - limit.used < self._connection_bytes // 2:
+        if self._is_half_used():
             limit.value = max(limit.value, limit.used - self._held_bytes() + self._connection_bytes)
         value, used = limit.value, limit.used
         # aioquic's own function writes the counts of streams; of the bytes it sees nothing to do
@@ -59,7 +72,7 @@ class Windows:
         receiver = stream.receiver
         if receiver.is_finished:
             return
-        if stream.max_stream_data_local - receiver.highest_offset < self._stream_bytes // 2:
+        if self._stream_is_half_used(stream):
             taken = receiver.starting_offset() - self.unread.get(stream.stream_id, 0)
             stream.max_stream_data_local = max(stream.max_stream_data_local, taken + self._stream_bytes)
         # 0 is what was sent once its packet was lost
@@ -73,6 +86,13 @@ class Windows:
             buffer.push_uint_var(stream.stream_id)
             buffer.push_uint_var(stream.max_stream_data_local)
             stream.max_stream_data_local_sent = stream.max_stream_data_local
+
+    def _is_half_used(self) -> bool:
+        limit = self._connection._local_max_data
+        return bool(limit.value - limit.used < self._connection_bytes // 2)
+
+    def _stream_is_half_used(self, stream: Any) -> bool:
+        return bool(stream.max_stream_data_local - stream.receiver.highest_offset < self._stream_bytes // 2)
 
     def _held_bytes(self) -> int:
         """Bytes that were received and not taken: unread ones, and those behind a gap."""

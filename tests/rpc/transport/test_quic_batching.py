@@ -89,6 +89,7 @@ async def test_a_connection_whose_packets_cannot_be_made_is_closed(
             raise RuntimeError("no packet")
 
         monkeypatch.setattr(connection.path_size, "look", fail)
+        connection.send_soon()
         connection.transmit()
         assert "its packets could not be made" in caplog.text
         assert cast(Any, connection.quic)._close_event is not None

@@ -76,9 +76,12 @@ class ZvmService:
         """Serve one stream: a request and its result."""
         with self._holding(stream) as hold:
             try:
-                async with asyncio.timeout(self._limits.quic_body_seconds):
-                    message = await self._read_frame(stream, hold, self._limits.quic_message_bytes, LEAST_REQUEST_BYTES)
-                    authentication = await self._read_authentication(stream, hold)
+                if stream.peer_ended:
+                    # whole: no read waits
+                    message, authentication = await self._read(stream, hold)
+                else:
+                    async with asyncio.timeout(self._limits.quic_body_seconds):
+                        message, authentication = await self._read(stream, hold)
                 reply = await self._reply(stream, message, authentication)
                 # no more is held while the client takes it
                 del message
@@ -124,6 +127,11 @@ class ZvmService:
             stream.connection.held_bytes -= hold.size
             self._held_bytes -= hold.size
             self._services.budgets.released.look()
+
+    async def _read(self, stream: Stream, hold: "_Hold") -> tuple[bytes, Authentication | None]:
+        """A request and what signs it. Raises _RefusedStreamError, IncompleteReadError."""
+        message = await self._read_frame(stream, hold, self._limits.quic_message_bytes, LEAST_REQUEST_BYTES)
+        return message, await self._read_authentication(stream, hold)
 
     async def _read_frame(self, stream: Stream, hold: "_Hold", most: int, least: int) -> bytes:
         """A length and as many bytes. Raises _RefusedStreamError at the length, before the rest is read."""
