@@ -4,7 +4,7 @@ python scripts/locked_index.py FOLDER    afterwards ZEVM_LOCKED_INDEX=FOLDER let
 
 pip reads every link on a project's page, 10,000 on the longest, to find the one version of the lock file: two thirds of
 what an installation computes. Its files still come from where the index has them, and are checked against the hashes.
-Whoever installs once gains nothing.
+A single installation gains nothing.
 """
 
 import json

@@ -19,7 +19,7 @@ Change = Callable[[Case], None]
 
 
 def changes_of(case: Case) -> Iterator[Change]:
-    """What makes the case smaller by one thing."""
+    """The changes that each make the case smaller by one thing."""
     for name in ("transactions", "withdrawals"):
         for index in range(len(case[name])):
             yield partial(_remove, path=(name,), key=index)
