@@ -36,6 +36,8 @@ class BatchingProtocol(QuicConnectionProtocol):
         self._private._ack_delay = ACKNOWLEDGEMENT_SECONDS
         self._due_at: float | None = None
         """When the connection's timer is due; the loop's may fire before."""
+        self._fires_at = 0.0
+        """When the loop's does, if there is one."""
         self._waiting_bytes = 0
         """Bytes that have come since the first packet that waits for its acknowledgement."""
         self._has_data = False
@@ -106,10 +108,14 @@ class BatchingProtocol(QuicConnectionProtocol):
         """Have `_handle_timer` called at a time of the loop's clock, or earlier."""
         self._due_at = due_at
         if self._timer is not None:
-            if due_at is not None and self._timer.when() <= due_at:
+            if due_at is not None and self._fires_at <= due_at:
                 return
             self._timer.cancel()
-        self._timer = None if due_at is None else self._loop.call_at(due_at, self._handle_timer)
+        if due_at is None:
+            self._timer = None
+        else:
+            # uvloop gives a handle that knows no time where the time has come already
+            self._timer, self._fires_at = self._loop.call_at(due_at, self._handle_timer), due_at
 
     def _handle_timer(self) -> None:
         self._timer = None

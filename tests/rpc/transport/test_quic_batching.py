@@ -4,6 +4,7 @@ import asyncio
 from typing import Any, cast
 
 import pytest
+import uvloop
 from aioquic import tls
 
 from testing.speed import PATIENCE_SECONDS
@@ -108,3 +109,18 @@ def test_the_library_has_the_parts_that_are_used() -> None:
     assert isinstance(quic._spaces[tls.Epoch.ONE_RTT], QuicPacketSpace)
     # within what aioquic promises to its peers
     assert batching.ACKNOWLEDGEMENT_SECONDS < quic._loss.max_ack_delay == 0.025
+
+
+def test_a_timer_whose_time_has_come_is_moved_like_any_other() -> None:
+    """uvloop makes a handle of another kind of it."""
+
+    async def arm() -> None:
+        async with quic_port() as port, dial(port) as client:
+            protocol = cast(Any, client._connection)
+            now = asyncio.get_running_loop().time()
+            for due_at in (now - 1, now - 1, now + 60, now - 2, None):
+                protocol._arm(due_at)
+            assert protocol._timer is None
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(arm())
