@@ -96,9 +96,9 @@ def are_whole(logs: Sequence[Path]) -> bool:
     logs: those that LevelDB reads at its next start, in their order. Reads no checksums. Raises StorageError.
     """
     sequence: int | None = None
-    for path in logs:
+    for index, path in enumerate(logs):
         data = read(path)
-        if not ends_whole(data):
+        if not ends_whole(data) or (index and sequence is None and _orphan_of(data, 0, checked=False)):
             return False
         end, sequence = _sound_end(data, after=sequence, checked=False)
         if end != len(data):
@@ -116,12 +116,14 @@ def find_torn_tail(logs: Sequence[Path], acknowledged: int) -> TornTail | None:
     sequence: int | None = None
     for index, path in enumerate(logs):
         data = read(path)
-        end, last = _sound_end(data, after=sequence)
+        orphan = _orphan_of(data, acknowledged) if index and sequence is None else None
+        end, last = (0, None) if orphan is not None else _sound_end(data, after=sequence)
         if end == len(data):
             sequence = last
             continue
         later = tuple(logs[index + 1 :])
         marks = [_mark_of(record) for record in _records_after(data, end, [read(log) for log in later])]
+        marks += [orphan] if orphan is not None else []
         synced = max((mark.synced for mark in marks), default=0)
         if synced > last if last is not None else any(mark.follows_synced(acknowledged) for mark in marks):
             raise CorruptionError(f"the file {path} is damaged at byte {end}", StorageProblem.FILES_DAMAGED)
@@ -226,6 +228,17 @@ class _Mark(NamedTuple):
     def follows_synced(self, acknowledged: int) -> bool:
         """Whether the write in front of this one was on the disk, wherever it is."""
         return self.synced == self.number - 1 or self.number <= acknowledged
+
+
+def _orphan_of(data: bytes, acknowledged: int, *, checked: bool = True) -> _Mark | None:
+    """The mark of a log's first record if it stands behind an unsynced write past `acknowledged`; None otherwise.
+
+    Where the logs in front have no record at all, that write is lost with all of theirs: LevelDB leaves a log for
+    another one once it is full, and a loss of power may take the whole of it.
+    """
+    first = next(records(data, checked=checked), None)
+    mark = None if first is None else _mark_of(first[1])
+    return mark if mark is not None and max(mark.synced, acknowledged) < mark.number - 1 else None
 
 
 def _mark_of(record: bytes) -> _Mark:

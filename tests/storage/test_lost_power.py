@@ -163,6 +163,26 @@ def test_a_log_that_lost_its_end_takes_the_next_one_with_it(lost: Path, missing:
         assert database.scrub() == []
 
 
+@pytest.mark.parametrize("syncs", [(False,) * 4, (False, False, True, False)], ids=["unsynced", "behind a sync"])
+def test_an_empty_log_takes_the_next_one_with_it(
+    syncs: tuple[bool, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A loss of power may take all of a log that LevelDB has left for another one: no write in it was synced."""
+    first_record_damaged(tmp_path / "data", tmp_path / "copy", syncs)
+    log, whole = log_of(tmp_path / "copy"), log_of(tmp_path / "data")
+    data, end = whole.read_bytes(), ends_of(whole)[0]
+    log.with_name("000099.log").write_bytes(rewritten(data[end:], end))
+    log.write_bytes(b"")
+    monkeypatch.setattr("zevm.storage.checksums.boot_id", lambda: "another")
+    if True in syncs:
+        with pytest.raises(CorruptionError, match=r"000099.log is damaged at byte 0$"):
+            Database.open(tmp_path / "copy")
+        return
+    with Database.open(tmp_path / "copy") as database:
+        assert head_number(database) == SYNCED - 1
+        assert database.scrub() == []
+
+
 def rewritten(data: bytes, offset: int) -> bytes:
     """Records of a log from `offset` on as a log of their own: one fragment for each part of a block."""
     padded = bytes(offset) + data
