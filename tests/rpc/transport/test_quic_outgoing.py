@@ -64,25 +64,6 @@ async def test_nothing_is_left_out_on_a_bad_path(monkeypatch: pytest.MonkeyPatch
     assert left.made == []
 
 
-async def test_a_packet_is_made_for_a_reply_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with quic_port() as port, dial(port) as client:
-        await exchange(client, b"warm")
-        (connection,) = port.connections()
-        made = []
-        make = connection.quic.datagrams_to_send
-
-        def counted(now: float) -> Any:
-            made.append(make(now=now))
-            return made[-1]
-
-        monkeypatch.setattr(connection.quic, "datagrams_to_send", counted)
-        for _ in range(50):
-            await exchange(client, b"hello")
-        assert sum(map(bool, made)) >= 50
-        # at times, a slow machine's timers have it look once more
-        assert len(made) - sum(map(bool, made)) < 25
-
-
 async def test_streams_that_wait_for_their_reply_cost_no_look(monkeypatch: pytest.MonkeyPatch) -> None:
     waiting = asyncio.Event()
 
