@@ -105,8 +105,8 @@ class Executor:
             tracer,
             machine,
             self.environment.engine,
-            self._entries,
-            self._warm_entries,
+            precompile_entries=self._entries,
+            warm_entries=self._warm_entries,
         )
 
     # Transactions and calls
@@ -253,7 +253,7 @@ class Executor:
             None,
             machine,
             self.environment.engine,
-            self._entries,
+            precompile_entries=self._entries,
         )
 
     def _system_calls(self, calls: Sequence[tuple[Address, bytes]]) -> Iterator[system.SystemCallResult]:
