@@ -7,7 +7,7 @@ program runs: an unknown code makes the catalogue look at its folders again.
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from threading import RLock
 from typing import Final
@@ -75,6 +75,13 @@ class Catalogue:
             if address is not None:
                 self._addresses[bytes(address)] = contract
         return contract
+
+    def replace(self, earlier: KnownContract | None, contract: KnownContract) -> None:
+        """Take a contract in place of one that was added before; None: of none."""
+        with self._lock:
+            if earlier is not None:
+                self._drop(earlier)
+            self._take(contract)
 
     def contracts(self) -> list[KnownContract]:
         """All known contracts, the newest of each name in a source and an artifact."""
@@ -162,13 +169,27 @@ class Catalogue:
         module = _module_of(contract.runtime) if contract.is_wasm else None
         if module is not None:
             self._modules.setdefault(keccak256(stripped(module)), contract)
-        for table, own in (
+        for table, own in self._tables(contract):
+            for key, entry in own.items():
+                table.setdefault(key, entry)
+
+    def _drop(self, contract: KnownContract) -> None:
+        self._runtime.remove(contract.runtime, contract)
+        self._creation.remove(contract.creation, contract)
+        key = contract.source, contract.name, contract.file
+        if self._contracts.get(key) is contract:
+            del self._contracts[key]
+        for table, own in self._tables(contract):
+            for name, entry in own.items():
+                if table.get(name) is entry:
+                    del table[name]
+
+    def _tables(self, contract: KnownContract) -> tuple[tuple[dict[bytes, Entry], Mapping[bytes, Entry]], ...]:
+        return (
             (self._functions, contract.functions),
             (self._errors, contract.errors),
             (self._events, contract.events),
-        ):
-            for key, entry in own.items():
-                table.setdefault(key, entry)
+        )
 
     def _rescan(self) -> bool:
         """Read new and changed artifacts, at most every two seconds; whether any was read."""

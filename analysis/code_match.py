@@ -104,6 +104,14 @@ class CodeIndex(Generic[Known]):
         else:
             self._runtime.setdefault(len(pattern.code), []).append((pattern, known))
 
+    def remove(self, code: bytes, known: Known) -> None:
+        """Let a code that was added for `known` lead to nothing."""
+        if not code or self._exact.get(keccak256(code)) is not known:
+            return
+        del self._exact[keccak256(code)]
+        for kept in (self._growing, *self._runtime.values()):
+            kept[:] = [pair for pair in kept if pair[1] is not known]
+
     def find(self, code: bytes) -> Known | None:
         """The entry of a code, filled in or not."""
         found = self._exact.get(keccak256(code))

@@ -118,7 +118,7 @@ class Chain(ChainView):
         if transaction.sidecar is not None:
             check_sidecar(transaction, self.spec.of(self.next_header()))
         if deadline is not None:
-            bound_send(transaction, self.pool, self.database.state, deadline)
+            bound_send(transaction, self.pool, self.database.state, deadline, is_mined=self.mining.automine)
         if self._instant.mine_alone(transaction, sender, deadline, local=local):
             return transaction.hash
         added = self.pool.add(transaction, sender, local=local)
@@ -429,10 +429,7 @@ class Chain(ChainView):
 
     @writes
     def mine_waiting(self) -> Steps[None]:
-        """Under instant mining, put what waits and fits into blocks now, as work that other writes may come between.
-
-        Raises StorageError, NodeFaultError.
-        """
+        """Under instant mining, put what waits and fits into blocks, in steps. Raises StorageError, NodeFaultError."""
         return self._instant.mine_in_steps()
 
     @writes

@@ -4,6 +4,7 @@ ChainError
 ├── TransactionError        a transaction that may not enter the pool or a block; carries its Reason
 ├── BlockError              a block that breaks a rule; carries its Reason, and names the field, what it has and wants
 ├── UnknownBlockError       no such block, or no state for it
+│   └── PrunedHistoryError      the block's content and state were pruned
 ├── ReplayError             a block cannot be executed once more, or not as far as was asked
 ├── ExecutionRevertedError  an off-chain execution ended in REVERT; carries the revert data
 ├── ExecutionFailedError    an off-chain execution halted, or could not begin
@@ -12,7 +13,7 @@ ChainError
 ├── FollowedChainError      a change that the leader alone may make, whose chain this node follows
 ├── InvalidRequestError     a development or search request with values that cannot be served
 │   ├── EqualTimestampsError    an interval between blocks of no seconds
-│   ├── StatesNotKeptError      the way back is closed, as a state file's states are not kept
+│   ├── StatesNotKeptError      the way back is closed, as the states there are not kept
 │   ├── BlockOverrideError      a call overrides a field of the block that no code sees
 │   └── MovedPrecompileError    a precompile is moved where that cannot be served
 └── GenesisError            a genesis or its fork schedule cannot be used; names the field
@@ -162,6 +163,13 @@ class UnknownBlockError(ChainError):
         super().__init__(message)
 
 
+class PrunedHistoryError(UnknownBlockError):
+    """A part of an old block that the chain no longer keeps is asked for; the text is geth's (core/history)."""
+
+    def __init__(self) -> None:
+        super().__init__("pruned history unavailable")
+
+
 class ReplayError(ChainError):
     """A block cannot be executed once more, or not as far as was asked; the message is geth's tracers'."""
 
@@ -210,7 +218,7 @@ class EqualTimestampsError(InvalidRequestError):
 
 
 class StatesNotKeptError(InvalidRequestError):
-    """The chain cannot go back to blocks whose states were not loaded with them."""
+    """The chain cannot go back to blocks whose states are not kept: they came from a state file, or were pruned."""
 
 
 class BlockOverrideError(InvalidRequestError):

@@ -28,6 +28,7 @@ class ChainOptions:
     equal_timestamps: let blocks of one second have one timestamp, which no other chain of Ethereum takes.
     external_consensus: a consensus client makes the chain through the Engine API, and nothing else may change it.
     leader: the address of the node whose chain this one follows; nothing else may change it then.
+    kept_blocks: number of newest blocks whose bodies, receipts and states are kept, at least 256; None for all.
     zvm_directory: where compiled WebAssembly is kept, None for nowhere. watcher: makes a tracer for each execution.
     engine: what messages run on.
     """
@@ -47,6 +48,7 @@ class ChainOptions:
     external_consensus: bool = False
     leader: str | None = None
     auto_impersonate: bool = False
+    kept_blocks: int | None = None
     zvm_directory: Path | None = None
     minimum_suggested_tip_wei: int = MIN_SUGGESTED_TIP_WEI
     pool: PoolLimits = field(default_factory=PoolLimits)

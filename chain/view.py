@@ -70,8 +70,9 @@ class Ground:
             transaction_gas_cap=_transaction_gas_cap(options),
             code_size_limit=options.code_size_limit,
         )
-        self.canonical = CanonicalChain(database, genesis)
-        self.logs = LogSearch(self.canonical.records, database.ledger, options.logs, database.origin)
+        self.canonical = CanonicalChain(database, genesis, options.kept_blocks)
+        horizon = self.canonical.horizon
+        self.logs = LogSearch(self.canonical.records, database.ledger, options.logs, database.origin, horizon)
 
     def begin_with(self, change: Callable[[ExecutionState], None]) -> None:
         """Change accounts of the first block's state for good, before a chain stands on it. Raises StorageError."""
@@ -156,6 +157,11 @@ class ChainView:
         return self.canonical.head
 
     @property
+    def first_kept(self) -> int:
+        """The number of the first block from which on all are kept with their content and states."""
+        return self.canonical.first_kept
+
+    @property
     def genesis(self) -> Genesis:
         """The chain's genesis."""
         return self.canonical.genesis
@@ -199,7 +205,7 @@ class ChainView:
         header = self.header_by_number(number) if depth >= 0 and number >= self.genesis.number else None
         if header is None:
             raise InvalidRequestError(f"rollback depth {depth} is greater than the head's height {self.head.number}")
-        self.canonical.refuse_before_adopted(number)
+        self.canonical.refuse_before_kept(number)
         return header
 
     def header_by_hash(self, block_hash: Hash32) -> Header | None:
@@ -239,7 +245,7 @@ class ChainView:
         """
         if reference.number is not None:
             return reference.number
-        tag, head, first = reference.tag, self.head.number, self.canonical.first_number
+        tag, head, first = reference.tag, self.head.number, self.canonical.first_kept
         if tag is BlockTag.EARLIEST:
             return first
         if tag is not BlockTag.SAFE and tag is not BlockTag.FINALIZED:

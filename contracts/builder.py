@@ -1,6 +1,5 @@
 """From a source to its artifacts, in whatever language it is."""
 
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from zevm.contracts.compilers.vyper import compile_vyper_file
 from zevm.contracts.compilers.zig import compile_zig_file
 from zevm.contracts.errors import BuildError
 from zevm.contracts.options import BuildOptions
+from zevm.contracts.scratch import scratch_folder
 from zevm.contracts.source_files import read_text
 
 
@@ -73,8 +73,8 @@ def compile_zig(text: str, name: str, options: BuildOptions | None = None) -> Ar
     if not name.isidentifier() or not name.isascii():
         raise BuildError(f"{name!r} is not a name for a contract; want letters, digits and _, as in Token")
     chosen = options or BuildOptions()
-    with tempfile.TemporaryDirectory(prefix="zevm-source-", dir=chosen.scratch) as folder:
-        root = Path(folder).resolve()
+    with scratch_folder("source", chosen.scratch) as folder:
+        root = folder.resolve()
         source = root / f"{name}.zig"
         source.write_text(text)
         return build(source, replace(chosen, root=root))

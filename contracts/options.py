@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 MIB = 1 << 20
+Guard = Callable[[Callable[[], None]], AbstractContextManager[object]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,5 +50,5 @@ class BuildOptions:
     launcher: tuple[str, ...] = ()
     environment: Mapping[str, str] | None = None
     on_wait: Callable[[str], None] | None = None
-    guard: Callable[[Callable[[], None]], AbstractContextManager[object]] = nullcontext
+    guard: Guard = nullcontext
     mapped_bytes: int | None = None

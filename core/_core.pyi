@@ -36,6 +36,9 @@ def rlp_decode(data: bytes, max_depth: int = 64, /) -> Any:
 def rlp_split(data: bytes, /) -> list[bytes]:
     """The still encoded items of the list that spans the data."""
 
+def items_replaced(data: bytes, table: Mapping[bytes, bytes], /) -> bytes:
+    """A list's RLP with items of a table, a dict of encoded items (storage/short_headers.py)."""
+
 def trie_get(nodes: Callable[[str, bytes], bytes | None], root: bytes, key: bytes, /) -> bytes | None:
     """The value at a key of 64 bytes at most, or None. nodes: path in hexadecimal digits and hash -> the node."""
 
@@ -194,6 +197,30 @@ def transaction_fields(data: bytes, /) -> dict[str, Any] | None:
 
     With `hash` and `signing_hash` where the transaction has 4,096 bytes at most. Blob transactions with their sidecar
     are refused.
+    """
+
+def plain_needs(
+    transaction: object, environment: object, limits: object, local: bool, /
+) -> tuple[int, int, int, int] | None:
+    """What a plain transaction needs that the pool may take (chain/pool/admission.py)."""
+
+def run_plain(
+    state: object,
+    helper: object,
+    block: tuple[Any, ...],
+    transaction: object,
+    gas: tuple[int, int, int],
+    base_fee: int | None,
+    gas_available: int,
+    warm: bytes,
+    is_shared: bool,
+    /,
+) -> tuple[Any, ...] | None:
+    """Take a Transaction without lists through all phases, as `run_transaction` does (chain/vm/engines/plain.py).
+
+    gas: GasNeeds. base_fee, gas_available: of the block, and what it has left. is_shared: see `transaction_fields` of
+    chain/vm/engines/native.py. Returns status, output, detail, gas used, gas used before refunds, spare gas, accounts,
+    slots, codes and logs; None where the core refuses, or the transaction may not be in the block.
     """
 
 def run_call(

@@ -35,6 +35,9 @@ def range_of(chain: Chain, first: int | None, last: int | None) -> range:
     """The blocks from `first` to `last`, by default the chain's own. Raises NodeError for those that it has not."""
     begin = chain.genesis.number if first is None else first
     end = chain.head.number if last is None else last
+    kept = chain.first_kept
+    if begin < kept and chain.genesis.number < kept:
+        raise NodeError(f"blocks before {kept} were pruned; --first {kept} exports those that are kept")
     if not chain.genesis.number <= begin <= end <= chain.head.number:
         held = f"{chain.genesis.number} to {chain.head.number}"
         raise NodeError(f"no blocks {begin} to {end} in this chain, which has {held}")

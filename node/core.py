@@ -17,6 +17,7 @@ from zevm.analysis.debug_log import DebugLog
 from zevm.chain.blockchain import Chain
 from zevm.chain.blocks.clock import Timeline
 from zevm.chain.canonical.old_nodes import remove_old_nodes
+from zevm.chain.canonical.pruning import prune_in_steps
 from zevm.chain.concurrency.deadline import Cancellation
 from zevm.chain.concurrency.threads import on_own_thread
 from zevm.chain.errors import ChainError
@@ -128,7 +129,8 @@ class Serving:
         give_up_replaced(self._settings)
         ending = Cancellation()
         removal = partial(remove_old_nodes, self._chain, ending)
-        deletions = [asyncio.create_task(on_own_thread(work)) for work in (self._forget_replaced, removal)]
+        pruning = partial(prune_in_steps, self._chain, ending)
+        deletions = [asyncio.create_task(on_own_thread(work)) for work in (self._forget_replaced, removal, pruning)]
         try:
             self._chain.start()
             await self._state_file.keep_until(stopping)

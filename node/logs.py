@@ -21,6 +21,7 @@ from zevm.chain import errors as refusals
 from zevm.chain.events import BlockAndReceipts, Event, HeadChanged, PayloadExecuted, TransactionReport
 from zevm.chain.types import Block, Receipt, Transaction
 from zevm.chain.vm.interface import VmErrorKind
+from zevm.core.records import quick_init
 from zevm.node.hints import HintFilter
 from zevm.rpc.errors import RefusedError
 
@@ -44,6 +45,7 @@ class Shown(str):
     __slots__ = ()
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class CallEvent:
     """An answered call. `error` is the message that was sent, None for a result; `hint`: what the log adds to it."""
@@ -57,6 +59,7 @@ class CallEvent:
     hint: str | None = None
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class BlockEvent:
     """A new head and what it replaced."""

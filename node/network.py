@@ -294,6 +294,7 @@ def chain_options(settings: NodeSettings) -> ChainOptions:
         external_consensus=settings.external_consensus,
         leader=settings.follow,
         auto_impersonate=settings.auto_impersonate,
+        kept_blocks=settings.prune,
         engine=engine_named(settings.evm),
         zvm_directory=None if settings.memory else settings.datadir / COMPILED_NAME,
         minimum_suggested_tip_wei=0 if settings.disable_min_priority_fee else MIN_SUGGESTED_TIP_WEI,

@@ -199,6 +199,10 @@ ABOUT_PROOFS = (
     "Newest states whose trie nodes are all at hand, for eth_getProof and similar methods. Nodes of an older state are "
     "made again from what changed since. `all` keeps the nodes of every state on the disk for good."
 )
+ABOUT_PRUNE = (
+    "Number of newest blocks whose bodies, receipts, logs and states are kept; older ones keep their headers. "
+    "(default: all)"
+)
 ABOUT_OTLP = "Send a span for each call to this OpenTelemetry collector (OTLP over HTTP); needs the extra telemetry."
 ABOUT_SOLC = (
     "Solidity compilers with which contracts are verified, before those that Foundry, Hardhat and the search path have."

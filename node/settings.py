@@ -19,6 +19,7 @@ from zevm.node.mnemonic import DEFAULT_DERIVATION_PATH, DEFAULT_MNEMONIC, check_
 from zevm.node.setting_kinds import (
     ABOUT_OTLP,
     ABOUT_PROOFS,
+    ABOUT_PRUNE,
     ABOUT_SOLC,
     ABOUT_VERIFIER,
     ACCOUNTS,
@@ -369,6 +370,7 @@ class NodeSettings(BaseSettings):
         5.0, "--proofs-seconds", panel=DATA, metavar="SECONDS", gt=0, le=10**6, allow_inf_nan=False,
         about="Time for the trie nodes of an older state to be made again from what changed since.",
     )  # fmt: skip
+    prune: int | None = setting(None, "--prune", panel=DATA, metavar="BLOCKS", ge=256, lt=2**63, about=ABOUT_PRUNE)
     preserve_historical_states: bool = setting(
         False, "--preserve-historical-states", panel=DATA,
         about="Accepted for compatibility with Anvil: every past state is always kept.",

@@ -29,6 +29,7 @@ EXCLUSIVE = (
     ("enable_tx_gas_limit", "disable_tx_gas_limit"),
     ("code_size_limit", "disable_code_size_limit"),
     ("memory", "fresh"),
+    ("prune", "preserve_historical_states"),
     ("fork_transaction_hash", "fork_block_number"),
     ("fork_bundle", "fork_url"),
     ("fork_bundle", "fork_cache"),
@@ -48,15 +49,14 @@ _NOT_OF_A_FORK = {
     "load_state": "the state is the forked chain's",
     "state": "the state is the forked chain's",
     "follow": "a follower's chain is its leader's",
+    "prune": "a fork keeps all of its blocks",
 }
 """Settings that contradict a fork, and why."""
 
 
 def check_together(values: Mapping[str, Any], given: Set[str], *, external_consensus: bool) -> None:
     """Raise ValueError where settings contradict each other. given: the names of those that are no defaults."""
-    for first, second in EXCLUSIVE:
-        if values[first] not in _NOT_GIVEN and values[second] not in _NOT_GIVEN:
-            raise ValueError(f"--{dashed(first)} cannot be used with --{dashed(second)}")
+    _check_exclusive(values)
     for name, needed in NEEDS:
         if values[name] not in (None, False) and all(values[item] in (None, ()) for item in needed):
             raise ValueError(f"--{dashed(name)} needs {' or '.join(f'--{dashed(item)}' for item in needed)}")
@@ -71,6 +71,14 @@ def check_together(values: Mapping[str, Any], given: Set[str], *, external_conse
     engine_named(values["evm"])
     if external_consensus and values["block_time"] is not None:
         raise ValueError("--block-time cannot be used with --authrpc: the consensus client makes the blocks")
+
+
+def _check_exclusive(values: Mapping[str, Any]) -> None:
+    for first, second in EXCLUSIVE:
+        if values[first] not in _NOT_GIVEN and values[second] not in _NOT_GIVEN:
+            raise ValueError(f"--{dashed(first)} cannot be used with --{dashed(second)}")
+    if values["prune"] is not None and values["proofs"] == "all":
+        raise ValueError("--prune cannot be used with --proofs all, which keeps the tries of all states")
 
 
 def _check_fork(values: Mapping[str, Any], given: Set[str], *, external_consensus: bool) -> None:

@@ -14,7 +14,8 @@ RpcError
 ├── TransactionFailedError  -32003  a sent transaction failed, where the node throws on that, as Hardhat's
 ├── LimitExceededError      -32005  too many executions, filters or subscriptions at once (clients retry it)
 ├── CompilationFailedError  -32050  a source does not compile; data has the compiler's text
-├── CodedError            any    what has a code of its own: of eth_simulateV1 -38010 to -38026, as geth's; a leader's
+├── CodedError            any    what has a code of its own: of eth_simulateV1 -38010 to -38026, as geth's; a leader's;
+│                                4444 for pruned history
 ├── RevertedError               3   REVERT; data is the revert data as a hex string
 ├── ReceiptTimeoutError         4   eth_sendRawTransactionSync gave up waiting; data is the hash
 └── EngineRpcError          -38001 to -38006, -32602: refusals of the Engine API; data is {"err": what was wrong}
@@ -35,6 +36,7 @@ from zevm.chain.errors import (
     BlockOverrideError,
     ChainError,
     ExecutionRevertedError,
+    PrunedHistoryError,
     Reason,
     RefusalError,
     SimulationError,
@@ -54,6 +56,9 @@ from zevm.storage.rlp import RlpError
 
 CLIENT_LIMIT_EXCEEDED = -38026
 """Geth's code for a request with more parts than one may have."""
+
+PRUNED_HISTORY = 4444
+"""Geth's code for what a pruned chain no longer has (core/history)."""
 
 MESSAGE_CHARACTERS = 4_096
 """Maximum length of an error's text; a longer one is cut."""
@@ -393,8 +398,8 @@ def translate(error: Exception, *, evm_timeout_seconds: float) -> RpcError | Non
         return RevertedError(error.output)
     if isinstance(error, EngineError):
         return EngineRpcError(error)
-    if isinstance(error, SimulationError):
-        return CodedError(SIMULATION_CODES[error.reason], error.message)
+    if isinstance(error, SimulationError | PrunedHistoryError):
+        return _coded(error)
     if isinstance(error, RefusalError):
         return RefusedError(error)
     if isinstance(error, ChainError | RlpError):
@@ -409,3 +414,8 @@ def translate(error: Exception, *, evm_timeout_seconds: float) -> RpcError | Non
     if isinstance(error, StorageError):
         return ServerError(f"database error: {told(error)}")
     return None
+
+
+def _coded(error: SimulationError | PrunedHistoryError) -> CodedError:
+    code = SIMULATION_CODES[error.reason] if isinstance(error, SimulationError) else PRUNED_HISTORY
+    return CodedError(code, error.message)

@@ -25,6 +25,7 @@ from zevm.storage.log_tail import SEQUENCE_KEY, SYNCED_KEY
 from zevm.storage.memory import MemoryStore
 from zevm.storage.origin import Origin, OriginStore
 from zevm.storage.overlay import GroupedStore
+from zevm.storage.schema import MetaName
 from zevm.storage.state import StateStore
 from zevm.storage.state_nodes import NodeLimits
 from zevm.storage.store import Batch, Snapshot, Store
@@ -43,9 +44,13 @@ class FamilyStats:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseStats:
-    """Figures of a database. `files` maps names of LevelDB's files to bytes; empty in memory."""
+    """Figures of a database. `files` maps names of LevelDB's files to bytes; empty in memory.
+
+    pruned_before: the first block that has not been pruned; 0 where none was.
+    """
 
     blocks: int
+    pruned_before: int
     sequence: int
     families: tuple[FamilyStats, ...]
     files: dict[str, int]
@@ -350,7 +355,9 @@ class Database:
             families.append(FamilyStats(family.name, keys, size))
         head = self.ledger.head()
         files = {} if self._files is None else self._files.sizes()
-        return DatabaseStats(0 if head is None else head[0] + 1, self._sequence, tuple(families), files)
+        blocks, pruned = 0 if head is None else head[0] + 1, self.ledger.meta(MetaName.PRUNED)
+        pruned_before = 0 if pruned is None else schema.decode_number(pruned)
+        return DatabaseStats(blocks, pruned_before, self._sequence, tuple(families), files)
 
     def __enter__(self) -> "Database":
         return self

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import NamedTuple
 
 from zevm.storage import preimages, rlp, schema
 from zevm.storage.errors import StorageError
@@ -27,6 +28,23 @@ TOLD_EVERY_BLOCKS = 1_000
 TOLD_EVERY_ENTRIES = 10_000
 
 
+class _Bounds(NamedTuple):
+    """Numbers of the first block, of the head, and of the first block that was not pruned, apart from the first."""
+
+    first: int
+    head: int
+    kept: int
+
+    @property
+    def pruned(self) -> int:
+        """Number of blocks without body and receipts."""
+        return max(0, min(self.kept, self.head + 1) - self.first - 1)
+
+    def is_pruned(self, number: int) -> bool:
+        """Whether a block has no body and no receipts."""
+        return self.first < number < self.kept
+
+
 class _Report:
     """Problems found so far, bounded."""
 
@@ -49,9 +67,9 @@ def recent_check(store: Store, count: int) -> list[str]:
     view = store.snapshot()
     report = _Report()
     try:
-        first, head = _bounds(view, report)
-        for number in range(head, max(first - 1, head - count), -1):
-            _check_block(view, number, first, report)
+        bounds = _bounds(view, report)
+        for number in range(bounds.head, max(bounds.first - 1, bounds.head - count), -1):
+            _check_block(view, number, bounds, report)
     except StorageError as error:
         report.add(str(error))
     finally:
@@ -64,26 +82,26 @@ def scrub(store: Store, progress: Progress | None = None) -> list[str]:
 
     Checked: values kept under their hash, key sizes and prefixes, canonical blocks from the first to the head without
     a gap, each with header, body, receipts and parent, positions of transactions in both directions, no index past the
-    head.
+    head; and of pruned blocks the headers and parents alone.
     """
     announce = progress or (lambda _, __, ___: None)
     view = store.snapshot()
     report = _Report()
     try:
         try:
-            first, head = _bounds(view, report)
+            bounds = _bounds(view, report)
         except StorageError as error:
             report.add(str(error))
-            first, head = 0, schema.MAX_NUMBER
+            bounds = _Bounds(0, schema.MAX_NUMBER, 0)
         counts = {}
         families = sorted(schema.FAMILIES, key=lambda family: family.prefix)
         sizes = store.approximate_sizes([schema.range_of(family) for family in families])
         for family, size in zip(families, sizes, strict=True):
-            counts[family] = _scan_family(view, family, head, report, partial(announce, family.name), size)
+            counts[family] = _scan_family(view, family, bounds, report, partial(announce, family.name), size)
         _check_prefixes(view, report)
         _check_history(view, counts[schema.HISTORY], report, partial(announce, "history index against state diffs"))
-        if head != schema.MAX_NUMBER:
-            _check_chain(view, first, head, counts, report, partial(announce, "canonical chain"))
+        if bounds.head != schema.MAX_NUMBER:
+            _check_chain(view, bounds, counts, report, partial(announce, "canonical chain"))
     finally:
         view.close()
     return report.finish()
@@ -100,7 +118,12 @@ def readable(store: Store) -> bool:
 
 
 def transaction_hashes(body: bytes) -> Iterator[bytes]:
-    """Hashes of the transactions in a stored body: [transactions, uncles, withdrawals?]. Raises RlpError.
+    """Hashes of the transactions in a stored body. Raises RlpError."""
+    return map(keccak256, stored_transactions(body))
+
+
+def stored_transactions(body: bytes) -> Iterator[bytes]:
+    """The transactions in a stored body, [transactions, uncles, withdrawals?], as they are hashed. Raises RlpError.
 
     A typed transaction stands in the list as a string, a legacy one as a list (EIP-2718); the string's content or the
     list's encoding is what is hashed.
@@ -108,26 +131,27 @@ def transaction_hashes(body: bytes) -> Iterator[bytes]:
     for item in rlp.split_list(rlp.split_list(body)[0]):
         content = item if item[0] >= 0xC0 else rlp.decode(item)
         assert isinstance(content, bytes)
-        yield keccak256(content)
+        yield content
 
 
-def _bounds(view: Reader, report: _Report) -> tuple[int, int]:
-    """Numbers of the first block, which a genesis may set, and of the head; 0 and -1 without any."""
+def _bounds(view: Reader, report: _Report) -> _Bounds:
+    """The chain's ends, of which a genesis may set the first; 0 and -1 without any block."""
     lowest = next(view.iterate(*schema.range_of(schema.CANONICAL)), None)
     first = 0 if lowest is None else schema.decode_number(lowest[0][1:])
     value = view.get(schema.meta_key(schema.MetaName.HEAD))
     if value is None:
         if lowest is not None:
             report.add("there are blocks, but no head pointer")
-        return 0, -1
+        return _Bounds(0, -1, 0)
     number, head_hash = schema.decode_number(value[: schema.NUMBER_SIZE]), value[schema.NUMBER_SIZE :]
     if view.get(schema.canonical_key(number)) != head_hash:
         report.add(f"the head pointer names block {number} {head_hash.hex()}, which is not the canonical one")
-    return first, number
+    pruned = view.get(schema.meta_key(schema.MetaName.PRUNED))
+    return _Bounds(first, number, 0 if pruned is None else schema.decode_number(pruned))
 
 
 def _scan_family(
-    view: Reader, family: Family, head: int, report: _Report, told: Callable[[int, int], None], size: int
+    view: Reader, family: Family, bounds: _Bounds, report: _Report, told: Callable[[int, int], None], size: int
 ) -> int:
     """Read all keys of a family; how many there are. told: of the bytes read, and of `size`, about as many in all."""
     count = read = 0
@@ -140,7 +164,7 @@ def _scan_family(
             if read >= next_told:
                 told(read, max(size, read))
                 next_told = read + TOLD_EVERY_BYTES
-            problem = _check_pair(family, key, value, head)
+            problem = _check_pair(family, key, value, bounds)
             if problem:
                 report.add(f"{family.name}: {problem}")
     except StorageError as error:
@@ -160,7 +184,7 @@ def count_keys(reader: Reader, family: Family, size: int, progress: Progress) ->
     return count
 
 
-def _check_pair(family: Family, key: bytes, value: bytes, head: int) -> str | None:
+def _check_pair(family: Family, key: bytes, value: bytes, bounds: _Bounds) -> str | None:
     if family.key_size is not None and len(key) != family.key_size:
         return f"key {key.hex()} has {len(key)} bytes, want {family.key_size}"
     if family in _KEYED_BY_HASH:
@@ -169,8 +193,12 @@ def _check_pair(family: Family, key: bytes, value: bytes, head: int) -> str | No
     if family is schema.PREIMAGE and not preimages.is_sound(key, value):
         return f"the record under {key[1:].hex()} has another hash"
     number = _number_in(family, key)
-    if number is not None and number > head:
-        return f"key {key.hex()} names block {number}, past the head {head}"
+    if number is not None and number > bounds.head:
+        return f"key {key.hex()} names block {number}, past the head {bounds.head}"
+    # the first kept block stands on the state after the block before it, of which the root may be one of patches
+    oldest = {schema.CANONICAL: 0, schema.OVERRIDE: bounds.kept - 1}.get(family, bounds.kept)
+    if number is not None and number < oldest:
+        return f"key {key.hex()} names block {number}, and blocks before {bounds.kept} were pruned"
     return None
 
 
@@ -219,18 +247,17 @@ def _check_prefixes(view: Reader, report: _Report) -> None:
 
 def _check_chain(
     view: Reader,
-    first: int,
-    head: int,
+    bounds: _Bounds,
     counts: dict[Family, int],
     report: _Report,
     told: Callable[[int, int], None],
 ) -> None:
-    placed = 0
+    placed, (first, head, _) = 0, bounds
     for number in range(first, head + 1):
         if (number - first) % TOLD_EVERY_BLOCKS == 0:
             told(number - first, head + 1 - first)
         try:
-            placed += _check_block(view, number, first, report)
+            placed += _check_block(view, number, bounds, report)
         except StorageError as error:
             report.add(f"block {number}: {error}")
     if report.problems:
@@ -241,13 +268,20 @@ def _check_chain(
         )
     blocks = head + 1 - first
     sides = counts[schema.SIDE]
-    for family, beside in ((schema.HEADER, sides), (schema.BODY, sides), (schema.RECEIPTS, sides), (schema.NUMBER, 0)):
+    whole_ones = sides - bounds.pruned
+    for family, beside in (
+        (schema.HEADER, sides),
+        (schema.BODY, whole_ones),
+        (schema.RECEIPTS, whole_ones),
+        (schema.NUMBER, 0),
+    ):
         if counts[family] != blocks + beside:
-            more = f", and there are {beside} side blocks" if beside else ""
+            more = f", {bounds.pruned} of them pruned" if bounds.pruned and beside == whole_ones else ""
+            more += f", and there are {sides} side blocks" if sides and beside else ""
             report.add(f"{family.name}: {counts[family]} are kept, the chain from {first} to {head} has {blocks}{more}")
 
 
-def _check_block(view: Reader, number: int, first: int, report: _Report) -> int:
+def _check_block(view: Reader, number: int, bounds: _Bounds, report: _Report) -> int:
     """Check one canonical block and what it links to; how many of its transactions have their position kept."""
     block_hash = view.get(schema.canonical_key(number))
     if block_hash is None:
@@ -259,15 +293,18 @@ def _check_block(view: Reader, number: int, first: int, report: _Report) -> int:
         "receipts": view.get(schema.receipts_key(block_hash)),
         "number": view.get(schema.number_key(block_hash)),
     }
+    content = ("body", "receipts") if bounds.is_pruned(number) else ()
     for name, value in parts.items():
-        if value is None:
+        if value is None and name not in content:
             report.add(f"block {number} {block_hash.hex()}: no {name}")
+        if value is not None and name in content:
+            report.add(f"block {number} {block_hash.hex()}: it has {name}, and blocks before {bounds.kept} were pruned")
     header, body, encoded_number = parts["header"], parts["body"], parts["number"]
     if encoded_number is not None and encoded_number != schema.encode_number(number):
         report.add(f"block {number} {block_hash.hex()}: its hash is filed under number {encoded_number.hex()}")
     try:
         if header is not None:
-            _check_header(view, number, first, block_hash, header, report)
+            _check_header(view, number, bounds.first, block_hash, header, report)
         return 0 if body is None else _check_positions(view, number, body, report)
     except rlp.RlpError as error:
         report.add(f"block {number} {block_hash.hex()}: {error}")

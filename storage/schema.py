@@ -32,13 +32,14 @@ from typing import NamedTuple
 
 from zevm.storage.primitives import Address, TrieKey
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """Raised by every change of this table that an older program would misread."""
 
 OLDEST_OPENED_VERSION = 2
 """Databases since this version are opened as they are, and are of the present one from then on.
 
 Version 2 kept a PREIMAGE as 'k' ‖ trie key -> plain key, and version 3 the whole HEADER; what they wrote stays so.
+Version 4 knew no PRUNED.
 """
 
 
@@ -89,6 +90,8 @@ class MetaName(Enum):
     PREIMAGES_ROOT   root (32) of the latest state of which no preimage is missing; absent while that is empty
     CHECKPOINTS      the blocks that a consensus client called safe and finalized
     ADOPTED          number (8) of the newest block from a state file ‖ number (8) of the first block before it
+    PRUNED           number (8) of the first block with its body, receipts and the difference to the state before it,
+                     apart from the chain's first block, whose body and receipts stay; absent while all have them
     INSTANCE_ID      32 bytes by which tools tell chains apart
     SEQUENCE         number (8) of the newest batch
     SYNCED           number (8) of the last synced batch when the newest one behind an unsynced one was written
@@ -110,6 +113,7 @@ class MetaName(Enum):
     PREIMAGES_ROOT = b"preimages root"
     CHECKPOINTS = b"checkpoints"
     ADOPTED = b"adopted"
+    PRUNED = b"pruned"
     INSTANCE_ID = b"instance-id"
     SEQUENCE = b"sequence"
     SYNCED = b"synced"

@@ -7,6 +7,7 @@ each of which LevelDB compresses several times over.
 
 from hashlib import sha256
 
+from zevm.core import replaced_by
 from zevm.storage.account import EMPTY_ROOT
 from zevm.storage.keccak import keccak256
 from zevm.storage.rlp import RlpError, encode_bytes, split_list, wrap_list
@@ -39,7 +40,9 @@ def whole(stored: bytes) -> bytes:
     return _replaced(stored, _WHOLE)
 
 
+@replaced_by("items_replaced")
 def _replaced(data: bytes, table: dict[bytes, bytes]) -> bytes:
+    """A list's RLP with items of a table, encoded, by what it has for them; what is no list stays as it is."""
     try:
         items = split_list(data)
     except RlpError:

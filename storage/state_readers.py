@@ -30,10 +30,10 @@ class StateBase(StateReader, Protocol):
 class LatestReader:
     """The newest state out of the flat records of one snapshot: one lookup per read.
 
-    is_in_memory: no read waits for a medium, or goes through more than a dict.
+    is_in_memory: no read waits for a medium, or goes through more than a dict. known: accounts that were read before.
     """
 
-    __slots__ = ("_accounts", "_code_of", "_get", "is_in_memory", "root")
+    __slots__ = ("_code_of", "_get", "is_in_memory", "known", "root")
 
     def __init__(
         self, view: Snapshot, root: Hash32, code_of: CodeOf, accounts: dict[bytes, Account | None] | None = None
@@ -42,13 +42,13 @@ class LatestReader:
         self.is_in_memory = isinstance(view, MemorySnapshot)
         self._get = view.get
         self._code_of = code_of
-        self._accounts: dict[bytes, Account | None] = accounts or {}
+        self.known: dict[bytes, Account | None] = accounts or {}
 
     def followed_by(self, update: StateUpdate, view: Snapshot) -> "LatestReader":
         """The reader of the state that an update has made of this one: what was decoded need not be again."""
         if update.base_root != self.root:
             raise ValueError(f"update stands on root {update.base_root.hex()}, the reader on {self.root.hex()}")
-        kept, changed = self._accounts, update.decoded
+        kept, changed = self.known, update.decoded
         known = dict(kept) if len(kept) + len(update.accounts) <= _ACCOUNTS_KEPT else {}
         if len(changed) < len(update.accounts):
             for address in update.accounts:
@@ -63,14 +63,14 @@ class LatestReader:
 
     def account(self, address: bytes) -> Account | None:
         """The account at `address`, or None."""
-        accounts = self._accounts
+        accounts = self.known
         if address in accounts:
             return accounts[address]
         record = self._get(account_key(address))
         account = None if record is None else decode_account(record)
         # A dict of its own once full, never cleared: another thread may stand between `in` and the read.
         if len(accounts) >= _ACCOUNTS_KEPT:
-            self._accounts = accounts = {}
+            self.known = accounts = {}
         accounts[address] = account
         return account
 

@@ -1,6 +1,7 @@
 """Plugin of pytest: which tests take the most processor time, their processes' included; wall time counts waiting too.
 
-A process counts once it was waited for; what a module's tests share counts for the first and the last of them.
+A process counts once it was waited for; what a module's tests share counts for the first and the last of them. What no
+test has is told beside: the start of workers, collection, reports, and what ends after the last test.
 """
 
 import os
@@ -46,6 +47,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for name, value in getattr(report, "user_properties", ())
         if name == _PROPERTY and report.when == "teardown"
     }
-    terminalreporter.section(f"processor time: {sum(seconds.values()):.0f} s, most of it")
+    # the workers were waited for by now
+    of_all = f"{sum(seconds.values()):.0f} s of the tests, {_seconds():.0f} s in all"
+    terminalreporter.section(f"processor time: {of_all}; most of it")
     for name, value in sorted(seconds.items(), key=lambda item: -item[1])[:SHOWN]:
         terminalreporter.write_line(f"{value:7.2f}s {name}")

@@ -1,7 +1,8 @@
 """Code of an account against code of a compiler: all of it must be equal but what a deployment fills in.
 
 The two kinds of match are Sourcify's (https://docs.sourcify.dev/docs/exact-match-vs-match/): exact where the hash of
-the sources in the metadata behind the code is equal too.
+the sources in the metadata behind the code is equal too. A source in Yul has no such hash, and
+any code can be written in it byte by byte: its match is never exact.
 """
 
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ _LIBRARY_START: Final = b"\x73" + bytes(20)
 """A library compares the address that it runs at with its own, which its creation writes here."""
 _LIBRARY_ADDRESS: Final = (1, 20)
 _SHOWN_BYTES: Final = 8
+YUL: Final = "Yul"
 
 
 class Match(StrEnum):
@@ -31,7 +33,7 @@ def compare(artifact: Artifact, code: bytes) -> Match:
     if not compiled:
         raise NoMatchError(f"{artifact.name} has no code: it is abstract, or an interface")
     if CodePattern(compiled, holes).matches(code):
-        return Match.EXACT
+        return Match.PARTIAL if artifact.language == YUL else Match.EXACT
     body, deployed = without_metadata(compiled), without_metadata(code)
     if len(body) < len(compiled) and CodePattern(body, holes).matches(deployed):
         return Match.PARTIAL

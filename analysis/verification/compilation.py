@@ -1,7 +1,6 @@
 """The compile of a submission, by solc in a process of its own and an empty folder."""
 
 import os
-import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -9,8 +8,8 @@ from zevm.analysis.verification.errors import NoMatchError
 from zevm.analysis.verification.submission import Submission
 from zevm.contracts.artifact import Artifact
 from zevm.contracts.compilers.solidity import compile_standard_json, outputs_of
-from zevm.contracts.options import BuildOptions, CompilerLimits
-from zevm.contracts.sandbox.compiler import Guard
+from zevm.contracts.options import BuildOptions, CompilerLimits, Guard
+from zevm.contracts.scratch import scratch_folder
 
 _KEPT_VARIABLES: Final = ("LANG", "LD_LIBRARY_PATH")
 _OF_SCRIPTS: Final = ("PATH",)
@@ -35,15 +34,15 @@ def compile_submission(solc: str, submission: Submission, limits: CompilerLimits
     """The contract that is meant. Raises BuildError, and NoMatchError where the sources have none of its name."""
     request = submission.standard_json()
     request["settings"] |= {"outputSelection": {submission.file or "*": outputs_of(submission.name)}}
-    with tempfile.TemporaryDirectory(prefix="zevm-solc-") as folder:
+    with scratch_folder("solc") as folder:
         options = BuildOptions(
             limits=limits,
-            scratch=Path(folder),
-            environment=environment_of(Path(solc)) | {"HOME": folder},
+            scratch=folder,
+            environment=environment_of(Path(solc)) | {"HOME": str(folder)},
             guard=guard,
             mapped_bytes=_MAPPED_BYTES,
         )
-        found = compile_standard_json(solc, request, submission.contract, options, folder=Path(folder))
+        found = compile_standard_json(solc, request, submission.contract, options, folder=folder)
     meant = [artifact for (_, name), artifact in found.items() if name == submission.name]
     if not meant:
         raise NoMatchError(f"the sources have no contract {submission.contract}")

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from zevm.analysis.verification.comparison import YUL
 from zevm.analysis.verification.errors import SubmissionError
 from zevm.contracts.compilers.installed_solc import SolcVersion
 
@@ -12,7 +13,7 @@ SOURCES_LIMIT: Final = 4_096
 """Files of one submission."""
 SETTINGS_LEVELS: Final = 16
 """Of objects and lists in each other; solc's own have six."""
-LANGUAGES: Final = ("Solidity", "Yul")
+LANGUAGES: Final = ("Solidity", YUL)
 _NOT_OF_THE_CODE: Final = frozenset({"outputSelection", "modelChecker", "stopAfter"})
 """Settings that do not change the code: what is put out, proofs by other programs, an early end."""
 _FLAT_FILE: Final = "contract.sol"

@@ -115,8 +115,7 @@ class Verifier:
 
     def is_exact(self, code_hash: bytes) -> bool:
         """Whether nothing can be known better of an account with this code."""
-        found = self.verified(code_hash)
-        return found is not None and found.match is Match.EXACT
+        return self._store.match_of(code_hash) is Match.EXACT
 
     def close(self) -> None:
         """End the running compiles, and drop the waiting ones."""
@@ -149,14 +148,14 @@ class Verifier:
         from zevm.contracts.sandbox.compiler import guarded_by
 
         try:
-            solc, version = self._compilers.find(job.submission.version)
+            guard = guarded_by(self._end)
+            solc, version = self._compilers.find(job.submission.version, guard)
             submission = replace(job.submission, version=version)
-            artifact = compile_submission(solc, submission, self._limits.compiler, guarded_by(self._end))
+            artifact = compile_submission(solc, submission, self._limits.compiler, guard)
             match = compare(artifact, job.code)
-            contract = self._store.add(keccak256(job.code), artifact, submission, match, job.arguments)
+            contract, earlier = self._store.add(keccak256(job.code), artifact, submission, match, job.arguments)
         except AsWellKnownError:
-            found = self.verified(keccak256(job.code))
-            return Outcome(job.address, match if found is None else found.match)
+            return Outcome(job.address, self._store.match_of(keccak256(job.code)) or match)
         except CompilerMissingError as error:
             return _failed(job, Failure.NO_COMPILER, error)
         except BuildError as error:
@@ -167,7 +166,7 @@ class Verifier:
             return _failed(job, Failure.STORE_FULL, error)
         except OSError as error:
             return _failed(job, Failure.NOT_KEPT, error)
-        self._catalogue.add(contract)
+        self._catalogue.replace(earlier, contract)
         LOGGER.info("%.200s is verified as 0x%s (%s)", job.submission.contract, job.address.hex(), match.value)
         return Outcome(job.address, match)
 

@@ -18,14 +18,24 @@ BRIEF_LOGS = 8
 """Most logs of a transaction: each costs its hashes in the bloom filter, and keys for searches."""
 
 
-def bound_send(transaction: Transaction, pool: Pool, states: StateStore, deadline: Deadline) -> None:
-    """Raise NotBriefError for a large transaction, where trie nodes may be written behind its block, and where others
-    wait: it may displace them, or be mined with them.
+BRIEF_WAITING = 2_048
+"""Most transactions that wait, for one that will only wait as well: each may have to be looked at."""
 
-    So to take out a transaction that turns out to be long leaves the pool as it was.
+
+def bound_send(
+    transaction: Transaction, pool: Pool, states: StateStore, deadline: Deadline, *, is_mined: bool
+) -> None:
+    """Raise NotBriefError for a large transaction.
+
+    is_mined: it goes into a block at once. Then also where trie nodes may be written behind that, and where others
+    wait: it may displace them, or be mined with them. So to take out a transaction that turns out to be long leaves the
+    pool as it was. One that waits is not taken out.
     """
-    deadline.bound(states.is_settling_near, 0)
-    deadline.bound(not pool.is_empty, 0)
+    if is_mined:
+        deadline.bound(states.is_settling_near, 0)
+        deadline.bound(not pool.is_empty, 0)
+    else:
+        deadline.bound(pool.size, BRIEF_WAITING)
     deadline.bound(len(transaction.blob_versioned_hashes) + len(transaction.authorization_list), 0)
     deadline.bound(len(transaction.encoded), BRIEF_BYTES)
 

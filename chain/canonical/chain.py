@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from zevm.chain.blocks.execution import SealedBlock
 from zevm.chain.canonical.appending import append_block
 from zevm.chain.canonical.log_search import log_keys
-from zevm.chain.canonical.marks import Adopted, Checkpoints
+from zevm.chain.canonical.marks import Adopted, Checkpoints, Horizon
 from zevm.chain.canonical.patches import prepare_patch
+from zevm.chain.canonical.pruning import Pruning
 from zevm.chain.canonical.records import Records
 from zevm.chain.errors import InvalidRequestError, UnknownBlockError
 from zevm.chain.events import BlockAndReceipts
@@ -48,12 +49,19 @@ class Head:
 
 
 class CanonicalChain:
-    """Owns the database. Moves are made on the writer thread; `head` and reads are for any thread."""
+    """Owns the database. Moves are made on the writer thread; `head` and reads are for any thread.
 
-    def __init__(self, database: Database, genesis: Genesis) -> None:
+    kept_blocks: number of newest blocks whose content and states stay; None for all, as of a fork.
+    """
+
+    def __init__(self, database: Database, genesis: Genesis, kept_blocks: int | None = None) -> None:
         self.database = database
         self.genesis = genesis
-        self.records = Records(database.ledger)
+        self.horizon = Horizon.of(database)
+        self.records = Records(database.ledger, self.horizon)
+        self._pruning: Pruning | None = None
+        if kept_blocks is not None and database.origin is None:
+            self._pruning = Pruning(database, self.records, self.horizon, kept_blocks)
         if database.ledger.head() is None:
             batch = Batch()
             self._begin(genesis, batch)
@@ -91,7 +99,7 @@ class CanonicalChain:
         return base
 
     def state_of(self, header: Header) -> StateBase:
-        """The state after a block. Raises UnknownBlockError for an adopted one before the newest."""
+        """The state after a block. Raises UnknownBlockError for adopted ones before the newest, PrunedHistoryError."""
         head = self.head
         if header.hash == head.header.hash:
             return head.state
@@ -107,6 +115,7 @@ class CanonicalChain:
         ledger = Ledger.over(view)
         if ledger.canonical_hash(header.number) != header.hash:
             return self._side_state(header)
+        self.horizon.refuse_state(header.number)
         root = ledger.working_root(header.number) or header.state_root
         return states.at(view, Version(header.number, LAST_PATCH), root)
 
@@ -131,8 +140,9 @@ class CanonicalChain:
         """The number of the first block that was made or verified here: those before came from a state file."""
         return max(self.genesis.number, self._adopted.last + 1)
 
-    def refuse_before_adopted(self, number: int) -> None:
+    def refuse_before_kept(self, number: int) -> None:
         """Raise InvalidRequestError where going back to block `number` would need a state that is not kept."""
+        self.horizon.refuse_going_back(number)
         self._adopted.refuse_before(number)
 
     def adopt(
@@ -162,36 +172,41 @@ class CanonicalChain:
             self.database.ledger.put_working_root(batch, number, kept.root)
         self.database.ledger.put_meta(batch, MetaName.GENESIS, genesis.encode())
         self.database.ledger.put_meta(batch, MetaName.ADOPTED, adopted.encode())
+        self.database.ledger.delete_meta(batch, MetaName.PRUNED)
         batch_version(self.database, batch, version)
         also(batch)
         self.database.write(batch)
         nodes_written()
-        self.genesis, self._adopted = genesis, adopted
+        self.genesis, self._adopted, self.horizon.number = genesis, adopted, 0
         self.records.clear()
         self._head = self._head_at(header, update.root, version)
 
     def restart(self, also: Addition) -> tuple[BlockAndReceipts, ...]:
-        """Go back to the genesis block; the removed blocks are returned, newest first, but for adopted ones."""
-        if self._adopted.last < 0:
+        """Go back to the genesis block; give the removed blocks, newest first, but for adopted and pruned ones."""
+        is_adopted = self._adopted.last >= 0
+        if not is_adopted and not self.horizon.number:
             return self.rewind(Version(self.genesis.number, self._first_patch), also)
         removed = tuple(self.own_blocks())
-        genesis, batch = self.genesis.with_changes(number=self._adopted.first), Batch()
+        first = self._adopted.first if is_adopted else self.genesis.number
+        genesis, batch = self.genesis.with_changes(number=first), Batch()
         self.database.ledger.forget_blocks(batch)
         self.database.state.forget_history(batch)
         self.database.state.forget(batch)
-        self.database.ledger.delete_meta(batch, MetaName.ADOPTED)
+        for mark in (MetaName.ADOPTED, MetaName.PRUNED):
+            self.database.ledger.delete_meta(batch, mark)
         self._begin(genesis, batch)
         also(batch, removed)
         self.database.write(batch)
         self.database.state.begin()
-        self.genesis, self._adopted = genesis, Adopted()
+        self.genesis, self._adopted, self.horizon.number = genesis, Adopted(), 0
         self.records.clear()
         self._head = self._load_head()
         return removed
 
     def own_blocks(self) -> Iterable[BlockAndReceipts]:
-        """The blocks that were made or verified here, newest first; neither the first one nor adopted ones."""
-        for number in range(self._head.number, max(self.genesis.number, self._adopted.last), -1):
+        """The blocks that were made or verified here, newest first; neither the first, adopted nor pruned ones."""
+        lowest = max(self.genesis.number + 1, self._adopted.last + 1, self.horizon.number)
+        for number in range(self._head.number, lowest - 1, -1):
             block_hash = self.records.canonical_hash(number)
             record = None if block_hash is None else self.records.record(block_hash)
             if record is not None:
@@ -291,7 +306,7 @@ class CanonicalChain:
         header = self.records.header_by_number(target.number)
         if header is None or target.number > self._head.number:
             raise InvalidRequestError(f"cannot rewind to block {target.number}: the head is {self._head.number}")
-        self.refuse_before_adopted(target.number)
+        self.refuse_before_kept(target.number)
         states, ledger = self.database.state, self.database.ledger
         version = reached = Version(target.number, min(target.patch, states.last_patch(target.number)))
         batch = Batch()
@@ -342,8 +357,13 @@ class CanonicalChain:
 
     @property
     def first_number(self) -> int:
-        """The number of the oldest block that can be read."""
+        """The number of the oldest block."""
         return self.genesis.number if self.database.origin is None else 0
+
+    @property
+    def first_kept(self) -> int:
+        """The number of the first block from which on all are kept with their content and states."""
+        return max(self.first_number, self.horizon.number)
 
     def _begin(self, genesis: Genesis, batch: Batch) -> None:
         if self.database.origin is not None:
@@ -415,6 +435,13 @@ class CanonicalChain:
             with suppress(StorageError):
                 self.database.write(batch, sync=False)
                 states.settled(head.version)
+        if self._pruning is not None and self._pruning.is_due(self.genesis.number, head.number):
+            self.prune()
+
+    def prune(self) -> bool:
+        """Remove what is not to be kept of some of the oldest blocks; whether there are more of them."""
+        head = self._head
+        return self._pruning is not None and self._pruning.step(self.genesis.number, head.version, head.state.root)
 
     def renew_view(self) -> None:
         """Read the head from a new snapshot."""

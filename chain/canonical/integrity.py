@@ -18,7 +18,7 @@ RECENT_BLOCKS = 16
 def recent_problems(canonical: CanonicalChain) -> Iterator[str]:
     """Problems of the newest blocks and the latest state's root node."""
     head = canonical.head
-    for number in range(max(canonical.first_own, head.number - RECENT_BLOCKS + 1), head.number + 1):
+    for number in range(max(_first_checked(canonical), head.number - RECENT_BLOCKS + 1), head.number + 1):
         yield from block_problems(canonical.records, number)
     origin = canonical.database.origin
     if origin is not None and not origin.is_proved:
@@ -31,7 +31,7 @@ def recent_problems(canonical: CanonicalChain) -> Iterator[str]:
 
 def deep_problems(canonical: CanonicalChain, progress: Progress = lambda _, __, ___: None) -> Iterator[str]:
     """Everything: each key, each block's roots, and the latest state's trie against its flat copy."""
-    database, head, first = canonical.database, canonical.head, canonical.first_own
+    database, head, first = canonical.database, canonical.head, _first_checked(canonical)
     yield from database.scrub(progress)
     for number in range(first, head.number + 1):
         if (number - first) % TOLD_EVERY_BLOCKS == 0:
@@ -39,6 +39,11 @@ def deep_problems(canonical: CanonicalChain, progress: Progress = lambda _, __, 
         yield from block_problems(canonical.records, number)
     progress("trie of the latest state", 0, 0)
     yield from database.state.verify(head.state.root, database.store.snapshot())
+
+
+def _first_checked(canonical: CanonicalChain) -> int:
+    """The first block whose content is there, and was made or verified here."""
+    return max(canonical.first_own, canonical.horizon.number)
 
 
 def block_problems(records: Records, number: int) -> Iterator[str]:

@@ -16,6 +16,7 @@ from zevm.chain.canonical.log_records import (
     RecentLogs,
     records_of,
 )
+from zevm.chain.canonical.marks import Horizon
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import InvalidRequestError, UnknownBlockError
 from zevm.chain.types import Log, Receipt, logs_bloom
@@ -126,10 +127,16 @@ class LogSearch:
     """Searches over one chain. Safe to use from any thread."""
 
     def __init__(
-        self, source: BlockSource, index: LogIndex, limits: LogLimits | None = None, origin: Origin | None = None
+        self,
+        source: BlockSource,
+        index: LogIndex,
+        limits: LogLimits | None = None,
+        origin: Origin | None = None,
+        horizon: Horizon | None = None,
     ) -> None:
-        """origin: knows the blocks before its number, which the index has not."""
+        """origin: knows the blocks before its number, which the index has not. horizon: of a chain that is pruned."""
         self._origin = origin
+        self._horizon = horizon or Horizon()
         self._source = source
         self._index = index
         self._recent = RecentLogs(source)
@@ -138,7 +145,7 @@ class LogSearch:
     def search(self, query: LogQuery, head_number: int, *, deadline: Deadline | None = None) -> list[LogRecord]:
         """Matching logs in the order of the chain.
 
-        Raises InvalidRequestError past a limit or for a wrong range,
+        Raises InvalidRequestError past a limit or for a wrong range, PrunedHistoryError,
         UnknownBlockError for an unknown block hash, ExecutionTimeoutError past the deadline.
         """
         self._check_criteria(query)
@@ -223,6 +230,7 @@ class LogSearch:
             raise InvalidRequestError("block range extends beyond current head block")
         if 0 < self.limits.max_block_range < last - first:
             raise InvalidRequestError(f"exceed maximum block range {self.limits.max_block_range}")
+        self._horizon.refuse(first)
         return first, last
 
     @staticmethod

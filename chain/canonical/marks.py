@@ -1,11 +1,13 @@
-"""Places in the chain that the database names: a consensus client's checkpoints, and adopted blocks."""
+"""Places in the chain that the database names: a consensus client's checkpoints, adopted blocks, the end of a pruned
+history.
+"""
 
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from zevm.chain.errors import StatesNotKeptError
+from zevm.chain.errors import PrunedHistoryError, StatesNotKeptError
 from zevm.storage.database import Database
-from zevm.storage.schema import MetaName
+from zevm.storage.schema import MetaName, decode_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +58,39 @@ class Adopted(NamedTuple):
     def decode(cls, data: bytes | None) -> "Adopted":
         """The inverse of `encode`."""
         return cls() if data is None else cls(int.from_bytes(data[:8], "big"), int.from_bytes(data[8:], "big"))
+
+
+class Horizon:
+    """The end of the history that a pruned chain keeps. Any thread reads it.
+
+    number: of the first block whose body and receipts are kept, and the state before and after it; 0 where nothing was
+    pruned. It moves before the batch that removes what lies below is written. So a reader takes its snapshot of the
+    database first, and looks here then.
+    """
+
+    __slots__ = ("number",)
+
+    def __init__(self, number: int = 0) -> None:
+        self.number = number
+
+    @classmethod
+    def of(cls, database: Database) -> "Horizon":
+        """That of the chain in a database."""
+        data = database.ledger.meta(MetaName.PRUNED)
+        return cls(0 if data is None else decode_number(data))
+
+    def refuse(self, number: int) -> None:
+        """Raise PrunedHistoryError for a block whose content may be gone."""
+        if number < self.number:
+            raise PrunedHistoryError
+
+    def refuse_state(self, number: int) -> None:
+        """Raise PrunedHistoryError for a block the state after which may be gone."""
+        self.refuse(number + 1)
+
+    def refuse_going_back(self, number: int) -> None:
+        """Raise StatesNotKeptError where block `number` cannot become the head any more."""
+        if number < self.number:
+            raise StatesNotKeptError(
+                f"cannot go back to block {number}: the states of blocks before {self.number} were pruned"
+            )

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from lru import LRU
 
+from zevm.chain.canonical.marks import Horizon
 from zevm.chain.events import BlockAndReceipts
 from zevm.chain.rules.fees import BlockTips, tips_of
 from zevm.chain.types import Block, Header, Receipt, Transaction
@@ -50,8 +51,9 @@ class Records:
     them before.
     """
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, horizon: Horizon) -> None:
         self._ledger = ledger
+        self._horizon = horizon
         self._headers: LRU[bytes, Header] = LRU(_CACHED_HEADERS)
         self._blocks: LRU[bytes, Block] = LRU(_CACHED_BLOCKS)
         self._receipts: LRU[bytes, tuple[Receipt, ...]] = LRU(_CACHED_BLOCKS)
@@ -98,6 +100,14 @@ class Records:
         for cache in self._caches:
             cache.pop(block_hash, None)
 
+    def forget_content(self, block_hash: bytes, transaction_hashes: Iterable[bytes]) -> None:
+        """Drop what a pruned block no longer has: all but its header."""
+        self._removals += 1
+        for transaction_hash in transaction_hashes:
+            self._positions.pop(transaction_hash, None)
+        for cache in (self._blocks, self._receipts, self._tips):
+            cache.pop(block_hash, None)
+
     def clear(self) -> None:
         """Drop everything: the chain is another one now."""
         self._removals += 1
@@ -140,7 +150,7 @@ class Records:
         return data is not None and data[_TRANSACTIONS_ROOT] == EMPTY_ROOT
 
     def block_by_hash(self, block_hash: Hash32) -> Block | None:
-        """The block with this hash."""
+        """The block with this hash. Raises PrunedHistoryError."""
         block, removals = self._blocks.get(block_hash), self._removals
         if block is None and (held := self._held_here(block_hash)) is not None:
             return held.block
@@ -154,33 +164,36 @@ class Records:
             # removed between the two reads
             return None
         if body is None:
+            self._horizon.refuse(header.number)
             raise CorruptionError(f"block {header.number} has no body", StorageProblem.RECORD_DAMAGED)
         block = _decoded("body", block_hash, partial(Block.decode_body, header), body)
         self._keep(self._blocks, block_hash, block, removals)
         return block
 
     def block_by_number(self, number: int) -> Block | None:
-        """The canonical block at a height."""
+        """The canonical block at a height. Raises PrunedHistoryError."""
         block_hash = self.canonical_hash(number)
         return None if block_hash is None else self.block_by_hash(block_hash)
 
     def receipts(self, block_hash: Hash32) -> tuple[Receipt, ...] | None:
-        """A block's receipts in transaction order; None for an unknown block."""
+        """A block's receipts in transaction order; None for an unknown block. Raises PrunedHistoryError."""
         receipts, removals = self._receipts.get(block_hash), self._removals
         if receipts is None and (held := self._held_here(block_hash)) is not None:
             return held.receipts
         if receipts is None and (data := self._ledger.receipts(block_hash)) is not None:
             receipts = _decoded("receipts", block_hash, decode_receipts, data)
             self._keep(self._receipts, block_hash, receipts, removals)
+        if receipts is None and (header := self.header_by_hash(block_hash)) is not None:
+            self._horizon.refuse(header.number)
         return receipts
 
     def tips(self, block_hash: Hash32) -> BlockTips | None:
-        """A block's lowest tips; None for an unknown block."""
+        """A block's lowest tips; None for an unknown or a pruned block."""
         tips, removals = self._tips.get(block_hash), self._removals
         if tips is None and (held := self._held_here(block_hash)) is not None:
             return tips_of(held.block.header, held.receipts)
         if tips is None and (header := self.header_by_hash(block_hash)) is not None:
-            receipts = self.receipts(block_hash)
+            receipts = None if header.number < self._horizon.number else self.receipts(block_hash)
             if receipts is not None:
                 tips = tips_of(header, receipts)
                 self._keep(self._tips, block_hash, tips, removals)
@@ -208,7 +221,7 @@ class Records:
         if position is None:
             return None
         number, index = position
-        block = self.block_by_number(number)
+        block = None if number < self._horizon.number else self.block_by_number(number)
         # a reorganisation between the two reads can leave the position pointing elsewhere
         if block is None or index >= len(block.transactions) or block.transactions[index].hash != transaction_hash:
             return None

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from zevm.chain.canonical.chain import batch_version
 from zevm.chain.canonical.log_search import log_keys
-from zevm.chain.canonical.marks import Adopted
+from zevm.chain.canonical.marks import Adopted, Horizon
 from zevm.chain.canonical.records import decode_receipts
 from zevm.chain.errors import InvalidRequestError
 from zevm.storage import schema
@@ -37,6 +37,7 @@ def rewind_ledger(database: Database, number: int, progress: Progress = _silent)
     if head is None or number > head[0] or database.ledger.canonical_hash(number) is None:
         newest = "none" if head is None else str(head[0])
         raise InvalidRequestError(f"cannot rewind to block {number}: the head is {newest}")
+    Horizon.of(database).refuse_going_back(number)
     Adopted.of(database).refuse_before(number)
     _forget_nodes(database, number, progress)
     first = height = head[0]

@@ -24,6 +24,25 @@ _SIGNALS = tuple([int(getattr(signal, name)) for name in _NAMES if hasattr(signa
 """Those that programs give handlers which raise."""
 
 
+class _Handlers:
+    """Those of the signals' handlers that are functions. Programs change them seldom: the last answer is kept."""
+
+    def __init__(self) -> None:
+        self._found: tuple[object, ...] = ()
+        self._callable: tuple[tuple[int, Handler], ...] = ()
+
+    def of(self, found: tuple[Any, ...]) -> tuple[tuple[int, Handler], ...]:
+        """Signals with their handlers, out of what each of _SIGNALS has."""
+        if found != self._found:
+            pairs = zip(_SIGNALS, found, strict=True)
+            self._callable = tuple([(number, handler) for number, handler in pairs if callable(handler)])
+            self._found = found
+        return self._callable
+
+
+_handlers = _Handlers()
+
+
 class DeferredSignals:
     """A context in which signals wait for its end; their handlers run then. Used once."""
 
@@ -36,12 +55,11 @@ class DeferredSignals:
     def __enter__(self) -> None:
         if threading.get_ident() != threading.main_thread().ident:
             return
+        handlers = _handlers.of(tuple(map(_plain.getsignal, _SIGNALS)))
         try:
-            for number in _SIGNALS:
-                handler = _plain.getsignal(number)
-                if callable(handler):
-                    self._handlers[number] = handler
-                    _plain.signal(number, self._note)
+            for number, handler in handlers:
+                self._handlers[number] = handler
+                _plain.signal(number, self._note)
         except BaseException:
             # a signal that was not deferred yet
             self._restore()

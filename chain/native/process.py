@@ -9,6 +9,8 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
+from concurrent.futures import Future
 from contextlib import suppress
 from multiprocessing.connection import Connection, Pipe
 from typing import Any
@@ -34,10 +36,12 @@ class NativeProcess:
     def __init__(self, prepared: str) -> None:
         self._pipe, far_end = Pipe()
         command = (sys.executable, "-P", "-m", "zevm.chain.native.host", str(far_end.fileno()), prepared)
+        begun: Future[subprocess.Popen[bytes]] = Future()
+        threading.Thread(
+            target=_keep, args=(command, far_end.fileno(), begun), name="native process", daemon=True
+        ).start()
         try:
-            self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, pass_fds=(far_end.fileno(),)
-            )
+            self._process = begun.result()
         except OSError as error:
             self._pipe.close()
             raise NodeFaultError(f"cannot start a process for long arithmetic: {error}") from error
@@ -93,6 +97,17 @@ class NativeProcess:
         self._process.kill()
         self._process.wait()
         self._pipe.close()
+
+
+def _keep(command: Sequence[str], descriptor: int, begun: "Future[subprocess.Popen[bytes]]") -> None:
+    """Start a process and wait for its end, on a thread of its own: Linux ends it with the thread that started it."""
+    try:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, pass_fds=(descriptor,))
+    except OSError as error:
+        begun.set_exception(error)
+        return
+    begun.set_result(process)
+    process.wait()
 
 
 class NativePool:

@@ -4,13 +4,15 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from zevm.chain.errors import Reason, TransactionError
-from zevm.chain.pool.account import PoolAccount, PooledTransaction
+from zevm.chain.pool.account import PoolAccount, PooledTransaction, pooled
 from zevm.chain.pool.limits import PoolLimits
-from zevm.chain.rules.forks import ForkRules
+from zevm.chain.rules.forks import Fork, ForkRules
 from zevm.chain.types import Transaction
 from zevm.chain.types.signatures import InvalidSignatureError
 from zevm.chain.vm.environment import BlockEnvironment
+from zevm.chain.vm.gas_needs import GasNeeds
 from zevm.chain.vm.validation import check_initcode, validate_static
+from zevm.core import replaced_by
 from zevm.storage.primitives import Address
 
 MIN_BLOB_FEE_WEI = 1
@@ -27,6 +29,49 @@ def sender_of(transaction: Transaction, *, takes_unsigned: bool) -> Address:
             Reason.INVALID_SENDER, "invalid sender: an unsigned transaction is valid only on its own chain"
         )
     return sender
+
+
+def checked(
+    transaction: Transaction,
+    sender: Address,
+    environment: BlockEnvironment,
+    limits: PoolLimits,
+    *,
+    local: bool,
+    arrival: int,
+) -> PooledTransaction:
+    """A transaction that could wait, as far as that needs no state. Raises TransactionError."""
+    rules = environment.rules
+    needs = plain_needs(transaction, environment, limits, local)
+    if needs is not None:
+        cost, slots, intrinsic, floor = needs
+        gas = GasNeeds(rules.fork, intrinsic, floor)
+        return PooledTransaction(transaction, sender, local, arrival, cost, slots, (), rules, gas)
+    entry = pooled(transaction, sender, rules, local=local, arrival=arrival, with_authorities=limits.limit_delegated)
+    check_basics(entry, environment, limits)
+    return entry
+
+
+@replaced_by("plain_needs")
+def plain_needs(
+    transaction: Transaction,
+    environment: BlockEnvironment,
+    limits: PoolLimits,
+    local: bool,
+) -> tuple[int, int, int, int] | None:
+    """Cost in wei, slots, intrinsic and floor gas of a transaction without lists that passes `check_basics`.
+
+    None where it does not, and of creations and forks before London: there the checks are made one by one.
+    """
+    lists = transaction.access_list or transaction.authorization_list or transaction.blob_versioned_hashes
+    if lists or transaction.to is None or environment.rules.fork < Fork.LONDON:
+        return None
+    entry = pooled(transaction, transaction.sender, environment.rules, local=local, arrival=0, with_authorities=False)
+    try:
+        check_basics(entry, environment, limits)
+    except TransactionError:
+        return None
+    return entry.cost_wei, entry.slots, entry.gas.intrinsic, entry.gas.floor
 
 
 def check_basics(entry: PooledTransaction, environment: BlockEnvironment, limits: PoolLimits) -> None:

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from zevm.chain.errors import Reason, TransactionError
-from zevm.chain.pool.account import PoolAccount, PooledTransaction, pooled
-from zevm.chain.pool.admission import check_account, check_basics, check_delegation, check_replacement
+from zevm.chain.pool.account import PoolAccount, PooledTransaction
+from zevm.chain.pool.admission import check_account, check_delegation, check_replacement, checked
 from zevm.chain.pool.content import PoolContent
 from zevm.chain.pool.eviction import executable_victims, queued_victims
 from zevm.chain.pool.held import HeldTransactions
@@ -98,6 +98,11 @@ class Pool(PoolContent):
     def is_empty(self) -> bool:
         """Whether no transaction waits."""
         return not self._by_hash
+
+    @property
+    def size(self) -> int:
+        """Number of transactions that wait."""
+        return len(self._by_hash)
 
     @property
     def executable_count(self) -> int:
@@ -350,17 +355,9 @@ class Pool(PoolContent):
 
     def _checked(self, transaction: Transaction, sender: Address, *, local: bool) -> PooledTransaction:
         """A transaction that could wait, as far as that needs no state. Raises TransactionError."""
-        environment = self._current_environment()
-        entry = pooled(
-            transaction,
-            sender,
-            environment.rules,
-            local=local,
-            arrival=self._arrivals,
-            with_authorities=self.limits.limit_delegated,
+        return checked(
+            transaction, sender, self._current_environment(), self.limits, local=local, arrival=self._arrivals
         )
-        check_basics(entry, environment, self.limits)
-        return entry
 
     def _check_entry(self, entry: PooledTransaction, account: PoolAccount) -> PooledTransaction | None:
         """Check against the account; the transaction to be replaced, if any."""

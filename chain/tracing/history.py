@@ -109,6 +109,7 @@ def modified_accounts(chain: ChainView, start: Header, end: Header, deadline: De
     first, last = Version(start.number), Version(end.number)
     changed: set[bytes] = set()
     with closing(chain.database.store.snapshot()) as view:
+        chain.canonical.horizon.refuse(start.number)
         for keys in chain.database.state.differences(first, last, view):
             deadline.check()
             changed.update(key for key in keys if key.startswith(ACCOUNT.prefix))

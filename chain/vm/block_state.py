@@ -7,12 +7,21 @@ and `discard` costs what it undoes. Checkpoints may span transactions.
 Reads cache what the reader answered. `diff` compares with that cache, so it is the net change.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from zevm.chain.types import Log
-from zevm.chain.vm.execution_state import Effects, ExecutionState, Fields, PlainCall, StateObserver, TransactionChanges
-from zevm.chain.vm.loaded_accounts import LoadedAccounts
+from zevm.chain.vm.execution_state import (
+    Effects,
+    ExecutionState,
+    Fields,
+    NewAccounts,
+    NewSlots,
+    PlainCall,
+    StateObserver,
+    TransactionChanges,
+)
+from zevm.chain.vm.loaded_accounts import LoadedAccounts, known_accounts
 from zevm.chain.vm.net_change import changed_since, changed_slots, changes_of, codes_set, net_change
 from zevm.chain.vm.overlay_reader import UNSETTLED_ROOT, OverlayReader
 from zevm.chain.vm.state_changes import StateParts, make_changes, make_plain_calls
@@ -31,28 +40,10 @@ class BlockState(ExecutionState):
     """The ExecutionState of one block over `reader`. observer: listens to changes; None for no listener."""
 
     __slots__ = (
-        "_accounts",
-        "_base",
-        "_base_slots",
-        "_codes",
-        "_created",
-        "_destroyed",
-        "_journal",
-        "_logs",
-        "_new_codes",
-        "_observer",
-        "_originals",
-        "_parts",
-        "_reader",
-        "_refund",
-        "_slots",
-        "_touched",
-        "_transaction_start",
-        "_transient",
-        "_warm_addresses",
-        "_warm_slots",
-        "_wiped",
-    )
+        "_accounts", "_base", "_base_slots", "_codes", "_created", "_destroyed", "_journal", "_logs",
+        "_new_codes", "_observer", "_originals", "_reader", "_refund", "_slots", "_touched",
+        "_transaction_start", "_transient", "_warm_addresses", "_warm_slots", "_wiped", "parts",
+    )  # fmt: skip
 
     def __init__(self, reader: StateReader, observer: StateObserver | None = None) -> None:
         self._reader = reader
@@ -65,8 +56,15 @@ class BlockState(ExecutionState):
         self._new_codes: dict[bytes, bytes] = {}
         self._wiped: dict[Address, bool] = {}
         self._journal: list[tuple[dict[Any, Any], Any, Any]] = []
-        self._parts = StateParts(
-            reader, self._base, self._accounts, self._slots, self._base_slots, self._wiped, self._journal
+        self.parts = StateParts(
+            reader,
+            known_accounts(reader),
+            self._base,
+            self._accounts,
+            self._slots,
+            self._base_slots,
+            self._wiped,
+            self._journal,
         )
         self._transaction_start = -1
         self.begin_transaction()
@@ -262,7 +260,7 @@ class BlockState(ExecutionState):
 
     def make_plain_calls(self, calls: Sequence[PlainCall]) -> int:
         """Make the effects of calls between two transactions, up to one whose effect is another; how many they were."""
-        done = make_plain_calls(self._parts, calls)
+        done = make_plain_calls(self.parts, calls)
         if done:
             self._transaction_start = len(self._journal)
         return done
@@ -458,14 +456,18 @@ class BlockState(ExecutionState):
             self._refund[None] - refund,
         )
 
+    def absorb_changes(self, accounts: NewAccounts, slots: NewSlots, codes: Mapping[bytes, bytes]) -> None:
+        """As `absorb_transaction`, where nothing listens."""
+        self._new_codes.update(codes)
+        make_changes(self.parts, self.delete_account, accounts, slots)
+        self.begin_transaction()
+
     def absorb_transaction(self, changes: TransactionChanges) -> None:
         """Make the changes of a whole transaction that stood on this state, and end it."""
-        self._new_codes.update(changes.codes)
-        make_changes(self._parts, self.delete_account, changes.accounts, changes.slots)
         if self._observer is not None:
             self._observer.on_accesses(changes.named_addresses, changes.named_slots)
             self._observer.on_logs(changes.log_ordinals, changes.logs_made)
-        self.begin_transaction()
+        self.absorb_changes(changes.accounts, changes.slots, changes.codes)
 
     def changes_since(self, checkpoint: int) -> TransactionChanges:
         """The net changes of a transaction that has ended, and that began at a checkpoint, without logs."""

@@ -17,6 +17,10 @@ from zevm.storage.primitives import Address, Hash32
 Fields = tuple[int, int, Hash32]
 """An account's nonce, balance in wei, and code hash."""
 
+NewAccounts = Mapping[Address, Fields | None]
+NewSlots = Mapping[tuple[Address, int], int]
+"""New values of accounts, None of one that is gone, and of slots."""
+
 
 class Effects(NamedTuple):
     """Changes since a checkpoint that nothing undid, even where they end at what was there before.
@@ -296,6 +300,10 @@ class ExecutionState(Protocol):
 
     def effects_since(self, checkpoint: int) -> Effects:
         """The changes of the running transaction since a checkpoint within it, as `absorb` takes them."""
+        ...
+
+    def absorb_changes(self, accounts: NewAccounts, slots: NewSlots, codes: Mapping[bytes, bytes]) -> None:
+        """As `absorb_transaction`, where nothing listens."""
         ...
 
     def absorb_transaction(self, changes: TransactionChanges) -> None:

@@ -1,6 +1,7 @@
 """Executes a block's transactions, its system calls and payments, and calls off chain."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from zevm.chain.concurrency.deadline import Deadline
@@ -10,10 +11,11 @@ from zevm.chain.rules.rewards import block_rewards
 from zevm.chain.rules.units import GWEI
 from zevm.chain.types import Header, Log, Transaction, Withdrawal
 from zevm.chain.vm import system, validation
-from zevm.chain.vm.engines.native import precompile_entries
+from zevm.chain.vm.engines.native import Helper, precompile_entries
+from zevm.chain.vm.engines.plain import PlainRuns, plain_runs
 from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.execution_state import ExecutionState
-from zevm.chain.vm.fork_table import FRAME_CLASSES, PRECOMPILES, precompile_address
+from zevm.chain.vm.fork_table import FRAME_CLASSES, PRECOMPILES, frames_of, precompile_address
 from zevm.chain.vm.frame import UNLIMITED_WORDS, TransactionContext
 from zevm.chain.vm.gas_needs import GasNeeds, gas_needs
 from zevm.chain.vm.interface import CallRequest, Outcome
@@ -68,7 +70,10 @@ class Executor:
             if target is not None and body is not None:
                 self._precompiles[target] = body
         self._entries, self._warm_entries = tables.entries, tables.warm_entries
-        if self._precompiles is not tables.callable:
+        self._plain: PlainRuns | None = None
+        if self._precompiles is tables.callable:
+            self._plain = plain_runs(environment, state, tables)
+        else:
             machine = environment.wasm_machine
             of_machine = {} if machine is None else machine.precompiles
             self._entries = precompile_entries(PRECOMPILES[environment.rules.fork], of_machine, self._precompiles)
@@ -132,15 +137,29 @@ class Executor:
         environment, rules = self.environment, self.environment.rules
         if gas is None or gas.fork is not rules.fork:
             gas = gas_needs(transaction, rules)
+        if checked_rules is rules and tracer is None and self._plain is not None:
+            make = partial(self._helper, transaction, gas, deadline)
+            outcome = self._plain.run(transaction, gas, gas_available, deadline, make)
+            if outcome is not None:
+                return outcome
         if checked_rules is rules:
             validation.validate_checked_in_block(
                 transaction, environment, self.state, gas_available, blob_gas_available
             )
         else:
             validation.validate_in_block(transaction, environment, self.state, gas_available, blob_gas_available, gas)
-        price = transaction.effective_gas_price(environment.base_fee_per_gas)
-        settled = settle(transaction, gas, environment, price_wei=price, blob_price_wei=environment.blob_base_fee or 0)
+        settled = self._settled(transaction, gas)
         return execute(settled, environment, self._evm_state, self._context(settled, deadline, tracer, transaction))
+
+    def _settled(self, transaction: Transaction, gas: GasNeeds) -> TransactionEnvironment:
+        environment = self.environment
+        price = transaction.effective_gas_price(environment.base_fee_per_gas)
+        return settle(transaction, gas, environment, price_wei=price, blob_price_wei=environment.blob_base_fee or 0)
+
+    def _helper(self, transaction: Transaction, gas: GasNeeds, deadline: Deadline | None) -> Helper:
+        """The helper of a transaction without a tracer."""
+        context = self._context(self._settled(transaction, gas), deadline, None, transaction)
+        return Helper(frames_of(self.environment.rules.fork, deadline), self._evm_state, context)
 
     def call(
         self,
@@ -256,16 +275,29 @@ class Executor:
             precompile_entries=self._entries,
         )
 
-    def _system_calls(self, calls: Sequence[tuple[Address, bytes]]) -> Iterator[system.SystemCallResult]:
+    def _made_plain(self, calls: Sequence[tuple[Address, bytes]]) -> int:
+        """The number of the block's calls, from the first on, whose effect is plain; it is made."""
+        return system.take_shortcuts(self.environment, self.state, calls) if self._shortcuts else 0
+
+    def _system_calls(self, calls: Sequence[tuple[Address, bytes]]) -> Iterable[system.SystemCallResult]:
         """Call contracts as the block does, each when its result is asked for, or at once where its effect is plain."""
+        return self._called(calls, self._made_plain(calls))
+
+    def _called(self, calls: Sequence[tuple[Address, bytes]], done: int) -> Iterable[system.SystemCallResult]:
+        """As `_system_calls`, where the effects of the first calls are made."""
+        if done == len(calls):
+            return (system.DONE,) * done
+        return self._called_in_turn(calls, done)
+
+    def _called_in_turn(self, calls: Sequence[tuple[Address, bytes]], done: int) -> Iterator[system.SystemCallResult]:
         while calls:
-            done = system.take_shortcuts(self.environment, self.state, calls) if self._shortcuts else 0
             for _ in range(done):
                 yield system.DONE
             calls = calls[done:]
             if calls:
                 yield self._system_call(*calls[0])
                 calls = calls[1:]
+                done = self._made_plain(calls)
 
     def _system_call(self, target: Address, data: bytes) -> system.SystemCallResult:
         if self._deadline is not None:
@@ -296,7 +328,9 @@ class Executor:
         if rules.fork < Fork.PRAGUE:
             return None
         requests = [system.DEPOSIT_REQUEST + system.deposits(receipts_logs, rules.deposit_contract)]
-        results = self._system_calls(system.REQUEST_CALLS)
-        for (kind, address), result in zip(system.REQUEST_CONTRACTS, results, strict=True):
-            requests.append(kind + system.require_success(address, result))
+        done = self._made_plain(system.REQUEST_CALLS)
+        if done < len(system.REQUEST_CALLS):
+            results = self._called(system.REQUEST_CALLS, done)
+            for (kind, address), result in zip(system.REQUEST_CONTRACTS, results, strict=True):
+                requests.append(kind + system.require_success(address, result))
         return [request for request in requests if len(request) > 1]

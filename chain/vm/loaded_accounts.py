@@ -3,6 +3,7 @@
 from zevm.chain.vm.execution_state import Fields
 from zevm.storage.account import Account, StateReader
 from zevm.storage.primitives import Address
+from zevm.storage.state_readers import LatestReader
 
 
 class LoadedAccounts(dict[Address, Fields | None]):
@@ -25,3 +26,8 @@ class LoadedAccounts(dict[Address, Fields | None]):
             fields = nonce, balance, code_hash
         self[address] = fields
         return fields
+
+
+def known_accounts(reader: StateReader) -> dict[bytes, Account | None]:
+    """Accounts that a reader has at hand, some or none: what it would answer, without asking it."""
+    return reader.known if type(reader) is LatestReader else {}

@@ -13,9 +13,13 @@ QUEUE_SLOTS = (0, 1, 2, 3)
 
 
 class StateParts(NamedTuple):
-    """The parts of a BlockState: its reader and what that has answered, the present values, and its journal."""
+    """The parts of a BlockState: its reader and what that has answered, the present values, and its journal.
+
+    known: accounts that the reader has at hand.
+    """
 
     reader: StateReader
+    known: Mapping[bytes, Account | None]
     base: dict[Address, Account | None]
     accounts: dict[Address, Fields | None]
     slots: dict[Address, dict[int, int]]

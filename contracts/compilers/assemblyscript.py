@@ -2,7 +2,6 @@
 
 import json
 import os
-import tempfile
 from pathlib import Path
 
 from zevm.chain.zvm.errors import ModuleRefusedError
@@ -13,6 +12,7 @@ from zevm.contracts.compilers.plain import plain_artifact
 from zevm.contracts.errors import BuildError
 from zevm.contracts.options import BuildOptions
 from zevm.contracts.process import run_compiler
+from zevm.contracts.scratch import scratch_folder
 from zevm.contracts.start_function import with_start_moved
 from zevm.contracts.toolchain import node_tool
 
@@ -31,8 +31,8 @@ def compile_assemblyscript_file(source: Source, options: BuildOptions) -> Artifa
     """The artifact of a source in AssemblyScript. Raises BuildError."""
     compiler = find_asc(source.path.parent, options.tools)
     checks = () if options.checked else ("--noAssert",)
-    with tempfile.TemporaryDirectory(prefix="zevm-asc-", dir=options.scratch) as folder:
-        target = Path(folder).resolve() / "contract.wasm"
+    with scratch_folder("asc", options.scratch) as folder:
+        target = folder.resolve() / "contract.wasm"
         command = [compiler, source.name, *_FLAGS, *checks, "--outFile", os.path.relpath(target, source.root)]
         run_compiler(command, source.name, options, cwd=source.root, environment=one_compiler(Path(folder), options))
         compiled = target.read_bytes()

@@ -1,8 +1,5 @@
 """C: Clang as Zig brings it, without a C library."""
 
-import tempfile
-from pathlib import Path
-
 from zevm.chain.zvm.module.creation import stripped
 from zevm.contracts.artifact import Artifact
 from zevm.contracts.compilers.common import Source
@@ -10,6 +7,7 @@ from zevm.contracts.compilers.plain import plain_artifact
 from zevm.contracts.compilers.zig import STACK_BYTES, WHY_SLOW, zig_version
 from zevm.contracts.options import BuildOptions
 from zevm.contracts.process import run_compiler
+from zevm.contracts.scratch import scratch_folder
 from zevm.contracts.toolchain import C_HEADERS, zig, zig_environment
 
 _FLAGS = ("--target=wasm32-freestanding", "-std=c23", "-Wall", "-Wextra", "-Werror", "-Os", "-nostdlib", "-g")
@@ -23,8 +21,8 @@ def compile_c_file(source: Source, options: BuildOptions) -> Artifact:
     checks = ("-fsanitize=undefined", "-fsanitize-trap=undefined") if options.checked else ("-fno-sanitize=all",)
     headers = source.root / "lib" / "zvm"
     include = headers if headers.is_dir() else C_HEADERS
-    with tempfile.TemporaryDirectory(prefix="zevm-c-", dir=options.scratch) as folder:
-        target = Path(folder).resolve() / "contract.wasm"
+    with scratch_folder("c", options.scratch) as folder:
+        target = folder.resolve() / "contract.wasm"
         command = [
             zig(), "cc", *_FLAGS, *checks, f"-I{include}", f"-ffile-prefix-map={source.root}=.",
             "-Wl,--no-entry", f"-Wl,-z,stack-size={STACK_BYTES}", "-o", str(target), source.name,

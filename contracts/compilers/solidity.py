@@ -51,8 +51,9 @@ def compile_standard_json(
     texts = {unit: SourceText(unit, item["content"].encode()) for unit, item in request["sources"].items()}
     numbered = {item["id"]: texts[unit] for unit, item in answer.get("sources", {}).items() if unit in texts}
     contracts: dict[str, dict[str, dict[str, Any]]] = answer.get("contracts", {})
+    language = request.get("language", "Solidity")
     return {
-        (file, name): _artifact(name, file, contract, numbered, options.mapped_bytes)
+        (file, name): _artifact(name, file, language, contract, numbered, options.mapped_bytes)
         for file, declared in contracts.items()
         for name, contract in declared.items()
     }
@@ -96,9 +97,15 @@ def _answer(solc: str, request: Mapping[str, Any], title: str, options: BuildOpt
 
 
 def _artifact(
-    name: str, file: str, contract: dict[str, Any], sources: Mapping[int, SourceText], mapped_bytes: int | None
+    name: str,
+    file: str,
+    language: str,
+    contract: dict[str, Any],
+    sources: Mapping[int, SourceText],
+    mapped_bytes: int | None,
 ) -> Artifact:
-    metadata = contract["metadata"]
+    # an object of Yul has neither metadata nor an ABI
+    metadata = contract.get("metadata", "")
     codes = {member: contract["evm"][member] for member in ("bytecode", "deployedBytecode")}
     if any(code["linkReferences"] for code in codes.values()):
         raise BuildError(f"{file}: {name} calls libraries that are deployed apart; build it with forge, which links")
@@ -117,7 +124,7 @@ def _artifact(
     creation_map = mapped(creation, "bytecode")
     maps = {} if creation_map is None else {CREATION_MEMBER: creation_map}
     return Artifact(
-        name, file, "Solidity", contract["abi"],
+        name, file, language, contract.get("abi", []),
         bytecode=creation,
         deployed_bytecode=deployed,
         source_map=mapped(deployed, "deployedBytecode"),

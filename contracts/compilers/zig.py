@@ -1,6 +1,5 @@
 """Zig: a contract against the library `covenant`, and what the library describes of it."""
 
-import tempfile
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -13,6 +12,7 @@ from zevm.contracts.compilers.plain import plain_artifact
 from zevm.contracts.description import Description, read_description
 from zevm.contracts.options import BuildOptions
 from zevm.contracts.process import run_compiler
+from zevm.contracts.scratch import scratch_folder
 from zevm.contracts.source_files import files_of
 from zevm.contracts.toolchain import library_of, zig, zig_environment
 
@@ -86,12 +86,12 @@ def _contract_modules(library: Path, path: Path, options: BuildOptions) -> list[
 
 
 def _describe(source: Source, library: Path, options: BuildOptions) -> Description | None:
-    with tempfile.TemporaryDirectory(prefix="zevm-zig-", dir=options.scratch) as folder:
+    with scratch_folder("zig", options.scratch) as folder:
         modules = [
             *_WITHOUT_CODE, "-O", "ReleaseSmall", "-fstrip",
             "--dep", "covenant", "--dep", "contract", "--dep", "files", f"-Mroot={library / 'describe.zig'}",
             "--dep", "covenant", f"-Mcontract={source.path}",
-            *_other_files(source.path, library, Path(folder).resolve() / "files.zig"),
+            *_other_files(source.path, library, folder.resolve() / "files.zig"),
             f"-Mcovenant={library / 'covenant.zig'}",
         ]  # fmt: skip
         return read_description(_run(source, options, modules))
@@ -114,8 +114,8 @@ def _other_files(path: Path, library: Path, list_file: Path) -> list[str]:
 
 def _run(source: Source, options: BuildOptions, modules: list[str]) -> bytes:
     """The module that Zig makes of these modules."""
-    with tempfile.TemporaryDirectory(prefix="zevm-zig-", dir=options.scratch) as folder:
-        target = Path(folder).resolve() / "contract.wasm"
+    with scratch_folder("zig", options.scratch) as folder:
+        target = folder.resolve() / "contract.wasm"
         command = [zig(), *_TARGET, *modules, f"-femit-bin={target}"]
         caches = zig_environment(options.cache)
         run_compiler(command, source.name, options, cwd=source.root, environment=caches, why_slow=WHY_SLOW)

@@ -8,10 +8,9 @@ import json
 import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,11 +19,10 @@ from zevm.contracts.artifact import Artifact
 from zevm.contracts.builder import compile_zig
 from zevm.contracts.errors import BuildError, CompilerFailedError, SandboxError
 from zevm.contracts.guide_source import complete
-from zevm.contracts.options import MIB, BuildOptions, CompilerLimits
+from zevm.contracts.options import MIB, BuildOptions, CompilerLimits, Guard
 from zevm.contracts.sandbox.system_calls import REFUSED, REFUSED_CODE
+from zevm.contracts.scratch import scratch_folder
 from zevm.contracts.toolchain import ZIG_LIBRARY, zig
-
-Guard = Callable[[Callable[[], None]], AbstractContextManager[object]]
 
 _LAUNCHER = Path(__file__).with_name("launch.py")
 _PROCESSES = 64
@@ -78,14 +76,15 @@ class SandboxedZig:
     def __init__(self, limits: SandboxLimits) -> None:
         self.limits = limits
         self._lock = threading.Lock()
-        self._folder = tempfile.TemporaryDirectory(prefix="zevm-zig-cache-")
+        self._ending = ExitStack()
+        self._folder = self._ending.enter_context(scratch_folder("zig-cache"))
         self._is_warm = False
         self._end = Cancellation()
 
     def check(self) -> None:
         """Run the compiler in the sandbox once. Raises SandboxError, CompilerMissingError."""
-        with tempfile.TemporaryDirectory(prefix="zevm-sandbox-") as folder:
-            command = [*self._launcher(Path(folder), self.limits.seconds), zig(), "version"]
+        with scratch_folder("sandbox") as folder:
+            command = [*self._launcher(folder, self.limits.seconds), zig(), "version"]
             try:
                 finished = subprocess.run(
                     command, capture_output=True, text=True, env={}, timeout=_CHECK_SECONDS, check=False
@@ -102,8 +101,8 @@ class SandboxedZig:
         """
         whole = complete(name, source)
         cache = self._warm_cache()
-        with tempfile.TemporaryDirectory(prefix="zevm-sandbox-") as folder:
-            scratch = Path(folder).resolve()
+        with scratch_folder("sandbox") as folder:
+            scratch = folder.resolve()
             shutil.copytree(cache, scratch / "cache")
             return self._build(scratch, name, whole, self.limits.seconds, guard)
 
@@ -117,11 +116,11 @@ class SandboxedZig:
 
     def close(self) -> None:
         """Delete the cache."""
-        self._folder.cleanup()
+        self._ending.close()
 
     def _warm_cache(self) -> Path:
         """The cache that every compile begins with; filled by the first caller, while others wait."""
-        scratch = Path(self._folder.name).resolve()
+        scratch = self._folder.resolve()
         with self._lock:
             if not self._is_warm:
                 (scratch / "cache").mkdir(exist_ok=True)

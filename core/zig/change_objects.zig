@@ -7,16 +7,19 @@ const python = @import("python.zig");
 
 const Object = python.Object;
 
-/// The name of the reader's method.
+/// The names of the reader's methods.
+var account: *Object = undefined;
 var storage: *Object = undefined;
 
 pub fn start() Error!void {
+    account = try python.made(python.PyUnicode_InternFromString("account"));
     storage = try python.made(python.PyUnicode_InternFromString("storage"));
 }
 
 /// A StateParts: dicts, but for the reader and the journal, which is a list.
-const Parts = struct {
+pub const Parts = struct {
     reader: *Object,
+    known: *Object,
     base: *Object,
     accounts: *Object,
     slots: *Object,
@@ -24,16 +27,43 @@ const Parts = struct {
     wiped: *Object,
     journal: *Object,
 
-    fn of(object: *Object) Error!Parts {
+    pub fn of(object: *Object) Error!Parts {
         const items = try python.sequence(object);
         const names = @typeInfo(Parts).@"struct".field_names;
         if (items.size != names.len) return error.Refused;
         var parts: Parts = undefined;
         inline for (names, 0..) |name, index| @field(parts, name) = try items.at(index);
-        inline for (.{ "base", "accounts", "slots", "base_slots", "wiped" }) |name| {
+        inline for (.{ "known", "base", "accounts", "slots", "base_slots", "wiped" }) |name| {
             if (!python.is(@field(parts, name), .dict)) return error.Refused;
         }
         return if (python.is(parts.journal, .list)) parts else error.Refused;
+    }
+
+    /// Nonce, balance and code hash of an account, or None, borrowed; it is read if it was not yet.
+    pub fn fields_of(self: *const Parts, address: *Object) Error!*Object {
+        if (try python.value_in(self.accounts, address)) |fields| return fields;
+        const known = try python.value_in(self.known, address);
+        const read = if (known) |found|
+            python.keep(found)
+        else
+            try python.call_method(self.reader, account, [_]*Object{python.keep(address)});
+        defer python.drop(read);
+        const fields = try fields_in(read);
+        defer python.drop(fields);
+        try python.put(self.base, address, python.keep(read));
+        try python.put(self.accounts, address, python.keep(fields));
+        return (try python.value_in(self.accounts, address)) orelse error.Refused;
+    }
+
+    /// A new reference.
+    fn fields_in(read: *Object) Error!*Object {
+        if (python.is_none(read)) return python.none();
+        const parts = try python.sequence(read);
+        if (parts.size != 4) return error.Refused;
+        var fields: [3]*Object = undefined;
+        inline for (.{ 0, 1, 3 }, &fields) |place, *field| field.* = try parts.at(place);
+        for (fields) |field| _ = python.keep(field);
+        return python.tuple(&fields);
     }
 
     /// Note the value that a dict has under a key.
@@ -77,12 +107,11 @@ pub fn make_plain_calls(arguments: []const *Object) Error!*Object {
 
 /// Whether its effect was the plain one, and is made.
 fn make_plain_call(parts: *const Parts, address: *Object, code_hash: *Object, writes: *Object) Error!bool {
-    const fields = try python.made(python.PyObject_GetItem(parts.accounts, address));
-    defer python.drop(fields);
+    const fields = try parts.fields_of(address);
     if (python.is_none(fields)) return false;
-    const account = try python.sequence(fields);
-    if (account.size != 3) return error.Refused;
-    if (!std.mem.eql(u8, try python.contents(try account.at(2)), try python.contents(code_hash))) return false;
+    const held = try python.sequence(fields);
+    if (held.size != 3) return error.Refused;
+    if (!std.mem.eql(u8, try python.contents(try held.at(2)), try python.contents(code_hash))) return false;
     if (python.is_none(writes)) return !try is_in_use(parts, address);
     if (!python.is(writes, .dict)) return error.Refused;
     var pairs: python.Pairs = .{ .dict = writes };
@@ -118,7 +147,7 @@ fn set_account(parts: *const Parts, delete: *Object, address: *Object, fields: *
         python.drop(try python.made(python.PyObject_CallFunctionObjArgs(delete, address, end)));
         return;
     }
-    const before = try python.made(python.PyObject_GetItem(parts.accounts, address));
+    const before = python.keep(try parts.fields_of(address));
     defer python.drop(before);
     try parts.note(parts.accounts, address, before);
     try python.put(parts.accounts, address, python.keep(fields));
@@ -158,12 +187,10 @@ fn value_before(parts: *const Parts, own: *Object, address: *Object, slot: *Obje
 /// Whether the reader may have slots of an account.
 fn may_be_read(parts: *const Parts, address: *Object) Error!bool {
     if (try python.value_in(parts.wiped, address) != null) return false;
-    if (try python.value_in(parts.base, address) == null) {
-        python.drop(try python.made(python.PyObject_GetItem(parts.accounts, address)));
-    }
-    const account = try python.value_in(parts.base, address) orelse return error.Refused;
-    if (python.is_none(account)) return false;
-    const fields = try python.sequence(account);
+    if (try python.value_in(parts.base, address) == null) _ = try parts.fields_of(address);
+    const read = try python.value_in(parts.base, address) orelse return error.Refused;
+    if (python.is_none(read)) return false;
+    const fields = try python.sequence(read);
     if (fields.size != 4) return error.Refused;
     return !std.mem.eql(u8, try python.contents(try fields.at(2)), &ordered.empty_root);
 }

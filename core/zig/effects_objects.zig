@@ -42,7 +42,7 @@ pub fn net_of(arena: std.mem.Allocator, state: *State, wants_named: bool) Error!
 }
 
 /// What has a change that was not undone, even if it is what it was before; and what is not, if no change says so.
-const Changed = struct {
+pub const Changed = struct {
     accounts: std.DynamicBitSetUnmanaged,
     slots: std.DynamicBitSetUnmanaged,
 
@@ -61,7 +61,7 @@ const Changed = struct {
     }
 
     /// What is not as it was; no slots of accounts that are gone.
-    fn net(arena: std.mem.Allocator, state: *const State) Error!Changed {
+    pub fn net(arena: std.mem.Allocator, state: *const State) Error!Changed {
         var result: Changed = .{
             .accounts = try .initEmpty(arena, state.accounts.items.len),
             .slots = try .initEmpty(arena, state.slots.items.len),
@@ -84,7 +84,7 @@ const Changed = struct {
 };
 
 /// Address -> (nonce, balance, code hash), or None
-fn accounts_of(state: *State, changed: *const Changed) Error!*Object {
+pub fn accounts_of(state: *State, changed: *const Changed) Error!*Object {
     const dict = try python.made(python.PyDict_New());
     errdefer python.drop(dict);
     var places = changed.accounts.iterator(.{});
@@ -107,7 +107,7 @@ fn fields_of(entry: *const state_of.Entry) Error!*Object {
 }
 
 /// (address, slot) -> value
-fn slots_of(state: *State, changed: *const Changed) Error!*Object {
+pub fn slots_of(state: *State, changed: *const Changed) Error!*Object {
     const dict = try python.made(python.PyDict_New());
     errdefer python.drop(dict);
     var places = changed.slots.iterator(.{});
@@ -122,7 +122,7 @@ fn slots_of(state: *State, changed: *const Changed) Error!*Object {
 }
 
 /// Code hash -> code, of accounts whose code was set.
-fn codes_of(state: *State, changed: *const Changed) Error!*Object {
+pub fn codes_of(state: *State, changed: *const Changed) Error!*Object {
     const dict = try python.made(python.PyDict_New());
     errdefer python.drop(dict);
     var places = changed.accounts.iterator(.{});

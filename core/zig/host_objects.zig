@@ -1,6 +1,7 @@
 //! The host of a run in Python: its `state` (chain/vm/execution_state.py) and its `helper` (chain/vm/engines/native.py).
 
 const std = @import("std");
+const change_objects = @import("change_objects.zig");
 const Error = @import("errors.zig").Error;
 const Lock = @import("lock.zig").Lock;
 const host_of = @import("host.zig");
@@ -50,6 +51,8 @@ pub const Context = struct {
     /// Of a whole transaction: the precompiles that are warm from its start, and all else is cold.
     warm: ?host_of.Precompiles = null,
     wants_kept_code: bool = true,
+    /// Those of a BlockState, to be read without a call of its methods.
+    parts: ?change_objects.Parts = null,
     held: std.ArrayList(*Object) = .empty,
     /// What the last precompile gave.
     answer: ?*Object = null,
@@ -120,8 +123,18 @@ fn word(answer: *Object) Error!Word {
 }
 
 fn account(context: *anyopaque, address: *const Address) Error!?host_of.Fields {
-    const answer = try call_with_address(Context.asking(context).state, .account_fields, address);
+    const self = Context.asking(context);
+    if (self.parts) |*parts| {
+        const key = try python.bytes(address);
+        defer python.drop(key);
+        return fields_of(try parts.fields_of(key));
+    }
+    const answer = try call_with_address(self.state, .account_fields, address);
     defer python.drop(answer);
+    return fields_of(answer);
+}
+
+fn fields_of(answer: *Object) Error!?host_of.Fields {
     if (python.is_none(answer)) return null;
     // as a BlockState has it, or as storage/account.py's Account, with the storage root before the code hash
     const fields = try python.sequence(answer);

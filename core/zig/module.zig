@@ -18,6 +18,7 @@ const keccak = @import("keccak.zig");
 const ledger_objects = @import("ledger_objects.zig");
 const net_objects = @import("net_objects.zig");
 const places = @import("places.zig");
+const plain_objects = @import("plain_objects.zig");
 const precompile_objects = @import("precompile_objects.zig");
 const python = @import("python.zig");
 const rlp_objects = @import("rlp_objects.zig");
@@ -59,6 +60,7 @@ const rows = [_]Row{
     row("rlp_encode", rlp_objects.encode, 1, 1),
     row("rlp_decode", rlp_objects.decode, 1, 2),
     row("rlp_split", rlp_objects.split, 1, 1),
+    row("items_replaced", rlp_objects.replaced, 2, 2),
     row("trie_get", trie_objects.get, 3, 3),
     row("trie_get_with_proof", trie_objects.get_with_proof, 3, 3),
     row("trie_update", trie_objects.update, 3, 3),
@@ -86,6 +88,8 @@ const rows = [_]Row{
     row("recover_address", signatures.recover_address, 4, 4),
     row("run_message", run_objects.run_message, 5, 5),
     row("run_transaction", transition_objects.run_transaction, 8, 8),
+    row("run_plain", plain_objects.run_plain, 9, 9),
+    row("plain_needs", plain_objects.needs, 4, 4),
     row("run_call", transition_objects.run_call, 6, 6),
     row("hex_json", json_objects.hex_json, 1, 1),
     row("evm_operations", evm_objects.operations, 1, 1),
@@ -266,6 +270,7 @@ fn initialize() Error!*Object {
     keccak.start();
     try transaction_objects.start();
     try host_objects.start();
+    try plain_objects.start();
     try block_objects.start();
     try change_objects.start();
     try wasm_objects.start();

@@ -1,8 +1,10 @@
 //! RLP of Python's objects: bytes, and lists or tuples of such.
 
+const std = @import("std");
 const Error = @import("errors.zig").Error;
 const python = @import("python.zig");
 const rlp = @import("rlp.zig");
+const memory = &@import("memory.zig").core;
 
 /// Nesting beyond which Python decides.
 const deepest = 256;
@@ -97,4 +99,24 @@ pub fn split(arguments: []const *python.Object) Error!*python.Object {
         try python.done(python.PyList_Append(list, object));
     }
     return list;
+}
+
+/// items_replaced(data, table): the list that spans the data, with items of the table, encoded, by what it has for them
+pub fn replaced(arguments: []const *python.Object) Error!*python.Object {
+    const data, const table = arguments[0..2].*;
+    var items: rlp.Items = .{ .payload = try rlp.spanning(try python.contents(data), true) };
+    if (!python.is(table, .dict)) return error.Refused;
+    var payload: std.ArrayList(u8) = .empty;
+    defer payload.deinit(memory.allocator());
+    while (try items.next()) |encoded| {
+        const item = try python.bytes(encoded);
+        defer python.drop(item);
+        const other = try python.value_in(table, item);
+        try payload.appendSlice(memory.allocator(), if (other) |object| try python.contents(object) else encoded);
+    }
+    const size = rlp.list_size(payload.items.len);
+    const result, const out = try python.blank(size);
+    const start = rlp.write_list_header(out, payload.items.len);
+    @memcpy(out[start..], payload.items);
+    return result;
 }

@@ -58,9 +58,10 @@ def stats(
 
     with open_database(settings_of(datadir, config), create=False) as database:
         figures = database.stats(count_keys=count, progress=WorkProgress("counting"))
-    table = Table(
-        "kind", title=f"{figures.blocks:,} blocks, {figures.size_bytes:,} bytes in {len(figures.files)} files"
-    )
+    blocks = f"{figures.blocks:,} blocks"
+    if figures.pruned_before:
+        blocks += f" (pruned before {figures.pruned_before:,})"
+    table = Table("kind", title=f"{blocks}, {figures.size_bytes:,} bytes in {len(figures.files)} files")
     table.add_column("bytes, about", justify="right")
     if count:
         table.add_column("keys", justify="right")

@@ -19,7 +19,7 @@ from zevm.storage.errors import CorruptionError, StorageProblem
 from zevm.storage.keccak import EMPTY_KECCAK
 from zevm.storage.ledger import Ledger
 from zevm.storage.primitives import Address, Hash32
-from zevm.storage.schema import SLOT, Version, address_in, slot_in
+from zevm.storage.schema import SLOT, MetaName, Version, address_in, decode_number, slot_in
 from zevm.storage.state import StateStore
 from zevm.storage.store import Snapshot
 
@@ -42,7 +42,8 @@ class Source:
         self._differences = _Differences(limits.replica_difference_bytes)
 
     def after(self, want: Want, allowance: Allowance) -> Batch:
-        """The batch after a position, within the limits. Raises RefusedError for a step larger than they allow.
+        """The batch after a position, within the limits. Raises RefusedError for what was pruned, and for a step larger
+        than they allow.
 
         allowance: of comparisons, for the one that asks; a change that is kept costs none of it.
         """
@@ -51,6 +52,7 @@ class Source:
             comparing = _Comparing(view, self._chain.database.state, self._largest_entry, self._differences, allowance)
             reading = _Reading(Ledger.over(view), comparing, self._largest_entry)
             head = reading.head
+            reading.refuse_pruned(position.number)
             if reading.hash_at(position.number) != position.block_hash:
                 return Batch(head, unknown=UNKNOWN_BLOCK)
             if self._chain.database.state.version_of(view, position.number, position.root) is None:
@@ -88,6 +90,16 @@ class _Reading:
         self._ledger = ledger
         self._comparing = comparing
         self._largest_entry = largest_entry
+
+    def refuse_pruned(self, number: int) -> None:
+        """Raise RefusedError where what follows a block was pruned."""
+        pruned = self._ledger.meta(MetaName.PRUNED)
+        kept = 0 if pruned is None else decode_number(pruned)
+        if number < kept:
+            raise RefusedError(
+                f"the leader has pruned what it had before block {kept}, and the follower is at block {number}: "
+                "follow a node that keeps all blocks"
+            )
 
     def hash_at(self, number: int) -> Hash32 | None:
         """The canonical block's hash at a height."""

@@ -105,7 +105,7 @@ def transactions(request: PageRequest) -> Page:
     """Transactions that touch an address, the newest first, in whole blocks."""
     services, address = request.services, address_named(request.arguments[0])
     limits = services.limits
-    first = services.chain.canonical.first_number
+    first = services.chain.first_kept
     newest = min(services.chain.head.number, request.number("from", services.chain.head.number))
 
     def search(asked: TraceRequest) -> tuple[list[Match], bool]:

@@ -49,7 +49,7 @@ def home(request: PageRequest) -> Page:
 def blocks(request: PageRequest) -> Page:
     """Blocks down from `?from=`, or from the head."""
     chain = request.services.chain
-    head, first = chain.head.number, chain.canonical.first_number
+    head, first = chain.head.number, chain.first_kept
     top = min(head, max(first, request.number("from", head)))
     last = max(first, top - request.rows + 1)
     newer = min(head, top + request.rows)
@@ -77,7 +77,7 @@ def block(request: PageRequest) -> Page:
         "header": header,
         "is_canonical": is_canonical,
         "next": header.number + 1 if is_canonical and header.number < chain.head.number else None,
-        "previous": header.number - 1 if header.number > chain.canonical.first_number else None,
+        "previous": header.number - 1 if header.number > chain.first_kept else None,
         "transactions": [row_of(found, receipts, index, labels) for index in chosen],
         "extra_data": text.data(header.extra_data),
         "withdrawals": (found.withdrawals or ())[: request.rows],
@@ -104,7 +104,7 @@ def pool(request: PageRequest) -> Page:
 
 
 def _blocks_down(chain: ChainView, top: int, count: int) -> Iterator[Block]:
-    for number in range(top, max(chain.canonical.first_number, top - count + 1) - 1, -1):
+    for number in range(top, max(chain.first_kept, top - count + 1) - 1, -1):
         found = chain.block_by_number(number)
         if found is not None:
             yield found

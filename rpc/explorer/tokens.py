@@ -103,7 +103,7 @@ def transfers(services: Services, token: Address, most: int, deadline: Deadline)
     """The newest Transfer logs of a token, at least `most` where there are as many, as far as the time goes."""
     chain = services.chain
     accounts: dict[Address, None] = {}
-    count, last, span, first = 0, chain.head.number, FIRST_SPAN, chain.canonical.first_number
+    count, last, span, first = 0, chain.head.number, FIRST_SPAN, chain.first_kept
     while last >= first and count < most and not deadline.expired():
         begin = max(first, last - span + 1)
         try:

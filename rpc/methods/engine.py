@@ -1,7 +1,7 @@
 """engine_: a consensus client drives the chain. Served only on the authenticated port (rpc.transport.engine_port)."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from zevm.chain.calls.payload import PayloadAttributes
 from zevm.chain.concurrency.deadline import Deadline
@@ -9,14 +9,18 @@ from zevm.chain.engine.driver import Engine, Forkchoice
 from zevm.chain.engine.errors import InvalidParametersError, TooLargeRequestError, UnsupportedForkError
 from zevm.chain.engine.payload import ExecutionPayload, PayloadCall
 from zevm.chain.engine.transition import TransitionConfiguration
+from zevm.chain.errors import PrunedHistoryError
 from zevm.chain.rules.blobs import cell_proofs
 from zevm.chain.rules.forks import Fork
+from zevm.chain.types import Block
 from zevm.rpc.codec import engine, scalars
 from zevm.rpc.codec.results import Json, hexadecimal
 from zevm.rpc.errors import ServerError
 from zevm.rpc.registry import REGISTRY, Cost, Param, method
 from zevm.rpc.services import Services
 from zevm.storage.primitives import Hash32
+
+_Name = TypeVar("_Name", int, Hash32)
 
 EXCHANGE = "engine_exchangeCapabilities"
 CLIENT_CODE = "ZE"
@@ -106,7 +110,7 @@ def get_payload_bodies_by_hash(
 ) -> list[Json | None]:
     """Transactions and withdrawals of blocks by hash."""
     _check_count(len(hashes), services.limits.engine_payload_bodies)
-    return [engine.encode_body(services.chain.block_by_hash(block_hash)) for block_hash in hashes]
+    return [_body(services.chain.block_by_hash, block_hash) for block_hash in hashes]
 
 
 @method(
@@ -128,7 +132,15 @@ def get_payload_bodies_by_range(
     _check_count(count, services.limits.engine_payload_bodies)
     chain = services.chain
     last = min(start + count - 1, chain.head.number)
-    return [engine.encode_body(chain.block_by_number(number)) for number in range(start, last + 1)]
+    return [_body(chain.block_by_number, number) for number in range(start, last + 1)]
+
+
+def _body(read: Callable[[_Name], Block | None], name: _Name) -> Json | None:
+    """The body of a block by its hash or number; None for an unknown or a pruned one."""
+    try:
+        return engine.encode_body(read(name))
+    except PrunedHistoryError:
+        return None
 
 
 def _check_count(count: int, limit: int) -> None:

@@ -7,6 +7,7 @@ where they run for every transport; calls that a thread waits for go there witho
 import asyncio
 import logging
 import threading
+from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from concurrent.futures import Future
 from contextlib import suppress
@@ -35,6 +36,9 @@ class DoorClosedError(ConnectionError):
         super().__init__(message)
 
 
+_Submitted = tuple[Callable[[Any], Reply | Pending], object, "Future[Reply]"]
+
+
 class InProcess:
     """The door for callers in this process. Made and closed on the loop that the dispatcher is used on."""
 
@@ -49,11 +53,15 @@ class InProcess:
         self._thread = threading.current_thread()
         self._tasks: set[asyncio.Future[Any]] = set()
         self._connections: set[InProcessConnection] = set()
+        self._held: deque[_Submitted] | None = None
         self._lock = threading.Lock()
         self._closed = False
 
     def submit(self, body: bytes) -> "Future[Reply]":
-        """The answer to a body; cancelling gives it up. Raises DoorClosedError, as does the future."""
+        """The answer to a body; cancelling gives it up. Raises DoorClosedError, as does the future.
+
+        What one thread submits begins in its order, but behind a body of over LOOP_BODY_BYTES, which is read apart.
+        """
         return self._submit(self._dispatcher.begin, body)
 
     def answer(self, body: bytes) -> Reply:
@@ -99,6 +107,9 @@ class InProcess:
         # what was submitted before has begun after one turn of the loop, and a task of it after two
         for _ in range(2):
             await asyncio.sleep(0)
+        held, self._held = self._held or (), None
+        for _, _, future in held:
+            _settle(future, self.closed_error())
         for connection in tuple(self._connections):
             connection.cut()
         for task in self._tasks:
@@ -132,6 +143,9 @@ class InProcess:
 
     def _begin(self, begin: "Callable[[Any], Reply | Pending]", received: object, future: "Future[Reply]") -> None:
         """Answer a body on the loop; a task is made only for what cannot be answered at once, and is no write."""
+        if self._held is not None:
+            self._held.append((begin, received, future))
+            return
         try:
             reply = begin(received)
         except Exception as error:
@@ -144,6 +158,18 @@ class InProcess:
         self._tasks.add(pending)
         pending.add_done_callback(partial(self._end, future))
         future.add_done_callback(partial(self._give_up, pending))
+        if pending is not reply:
+            # a coroutine gives its work to the chain's writer in its task's first turn, a write behind it at once
+            self._held = deque()
+            self._loop.call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        """Begin what was submitted behind a coroutine, up to the next one."""
+        held, self._held = self._held or deque(), None
+        while held and self._held is None:
+            self._begin(*held.popleft())
+        if self._held is not None:
+            self._held.extend(held)
 
     def _end(self, future: "Future[Reply]", pending: "asyncio.Future[Reply]") -> None:
         self._tasks.discard(pending)

@@ -5,6 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -14,12 +15,14 @@ import pytest
 
 from testing.solc_double import VERSION, solc_double
 from zevm.analysis.catalogue import Catalogue
+from zevm.analysis.verification import store
 from zevm.analysis.verification.comparison import Match
 from zevm.analysis.verification.compilation import environment_of
 from zevm.analysis.verification.errors import Failure, SubmissionError
 from zevm.analysis.verification.store import VerifiedStore
 from zevm.analysis.verification.submission import Submission, flat_submission, standard_submission
 from zevm.analysis.verification.verifier import Job, Outcome, Verifier, VerifierLimits
+from zevm.contracts.compilers import installed_solc
 from zevm.contracts.compilers.installed_solc import InstalledSolc, SolcVersion
 from zevm.contracts.compilers.solidity import compile_standard_json
 from zevm.contracts.errors import CompilerBusyError, CompilerMissingError
@@ -53,8 +56,8 @@ def make(tmp_path: Path) -> Iterator[Make]:
         verifier.close()
 
 
-def submission(*lines: str, contract: str = "a.sol:A") -> Submission:
-    document = {"language": "Solidity", "sources": {"a.sol": {"content": "\n".join(lines)}}, "settings": {}}
+def submission(*lines: str, contract: str = "a.sol:A", language: str = "Solidity") -> Submission:
+    document = {"language": language, "sources": {"a.sol": {"content": "\n".join(lines)}}, "settings": {}}
     return standard_submission(document, contract, f"v{VERSION}")
 
 
@@ -62,8 +65,9 @@ def source(code: bytes, *immutables: str, name: str = "A") -> str:
     return " ".join(["contract", name, code.hex() or "-", *immutables])
 
 
-def verified(verifier: Verifier, code: bytes, *lines: str, contract: str = "a.sol:A") -> Outcome:
-    name = verifier.submit(Job(submission(*lines, contract=contract), b"\x01" * 20, code))
+def verified(verifier: Verifier, code: bytes, *lines: str, **chosen: str) -> Outcome:
+    """The outcome of sources. chosen: the submission's contract and language."""
+    name = verifier.submit(Job(submission(*lines, **chosen), b"\x01" * 20, code))
     running = verifier.running(name)
     if running is not None:
         running.result(60)
@@ -184,6 +188,92 @@ def test_a_match_is_replaced_by_a_better_one_alone(make: Make, tmp_path: Path, i
         found = each.verified(keccak256(BODY + METADATA))
         assert found is not None
         assert (found.match, found.sources) == (Match.EXACT, {"a.sol": exact})
+
+
+def test_what_anybody_can_write_in_yul_makes_room_for_the_source(make: Make, tmp_path: Path) -> None:
+    """Yul takes any bytes as code, under any name: it is a match without metadata, and the worst of them."""
+    folder, code = tmp_path / "verified", BODY + METADATA
+    code_hash = keccak256(code)
+    verifier = make(folder=folder)
+    assert verified(verifier, code, source(code, name="Fake"), contract="Fake", language="Yul").match is Match.PARTIAL
+    found = verifier.verified(code_hash)
+    assert found is not None
+    assert (found.name, found.abi, verifier.is_exact(code_hash)) == ("Fake", [], False)
+    again = make(folder=folder)
+    again.begin()
+    for each in (verifier, again):
+        partial = verified(each, code, source(BODY + OTHER_METADATA, name="Own"), contract="Own")
+        assert partial.match is Match.PARTIAL
+        found = each.verified(code_hash)
+        assert found is not None
+        known = each._catalogue.identify(code)
+        assert known is not None
+        assert (found.name, known.name) == ("Own", "Own")
+        assert [contract.name for contract in each._catalogue.contracts()] == ["Own"]
+    assert verified(verifier, code, source(code, name="Fake"), contract="Fake", language="Yul").match is Match.PARTIAL
+    assert verified(verifier, code, source(code, name="Own"), contract="Own").match is Match.EXACT
+    assert verifier.is_exact(code_hash)
+
+
+def test_creation_code_names_what_it_deploys_alone(make: Make, tmp_path: Path) -> None:
+    """A stranger's that is the beginning of many contracts' would name them all."""
+    folder, code = tmp_path / "verified", BODY + METADATA
+    verifier = make(folder=folder)
+    beginning = "60806040523480156100" * 10
+    assert verified(verifier, code, f"creation {beginning}", source(code)).match is Match.EXACT
+    assert verified(verifier, BODY, source(BODY)).match is Match.EXACT
+    library = LIBRARY + METADATA
+    whole = b"\x60\x01" * 20 + library
+    lines = f"creation {whole.hex()}", source(library, name="Whole")
+    assert verified(verifier, library, *lines, contract="Whole").match is Match.EXACT
+    again = make(folder=folder)
+    again.begin()
+    verified(again, b"\1", "wrong")
+    for each in (verifier, again):
+        of_creation = each._catalogue.of_creation
+        assert of_creation(bytes.fromhex(beginning) + bytes(100)) is None
+        assert of_creation(BODY + bytes(100)) is None
+        found = of_creation(whole + bytes(32))
+        assert found is not None
+        assert (found[0].name, found[1]) == ("Whole", bytes(32))
+
+
+def test_a_document_is_parsed_once(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for folder in (None, tmp_path / "verified"):
+        verifier = make(folder=folder)
+        codes = [bytes((number,)) * 80 for number in range(3)]
+        for code in codes:
+            assert verified(verifier, code, source(code)).match is Match.EXACT
+        first, second, third = map(keccak256, codes)
+        kept = verifier.verified(first)
+        assert kept is not None
+        assert verifier.verified(first) is kept
+        size = verifier._store._records[first].size_bytes
+        with monkeypatch.context() as patch:
+            patch.setattr(store, "PARSED_BYTES", 2 * size + size // 2)
+            assert verifier.verified(second)
+            assert verifier.verified(first) is kept, "it was asked for last"
+            assert verifier.verified(third)
+            assert verifier.verified(first) is kept
+            assert list(verifier._store._parsed) == [third, first]
+            patch.setattr(store, "PARSED_BYTES", 0)
+            assert verifier.verified(second)
+        assert verifier._store._parsed == {}
+
+
+def test_sources_can_be_sent_again_for_a_document_that_is_lost(make: Make, tmp_path: Path) -> None:
+    folder, code_hash = tmp_path / "verified", keccak256(BODY)
+    verifier = make(folder=folder)
+    file = folder / f"0x{code_hash.hex()}.json"
+    for is_damaged in (False, True):
+        assert verified(verifier, BODY, source(BODY)).match is Match.EXACT
+        file.unlink()
+        if is_damaged:
+            file.write_text("[")
+        assert verifier.verified(code_hash) is None
+        assert not verifier.is_exact(code_hash)
+    assert verified(verifier, BODY, source(BODY)).match is Match.EXACT
+    assert verifier.verified(code_hash)
 
 
 def test_a_compiler_finds_no_other_programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -323,3 +413,40 @@ def test_compilers_are_found_where_other_tools_have_them(tmp_path: Path, monkeyp
     assert InstalledSolc([named]).find(wanted)[0] == str(named), "the operator's comes first"
     named.write_text("#!/bin/sh\nexit 1\n")
     assert InstalledSolc([named]).find(wanted)[0] == str(right)
+
+
+def test_a_compiler_that_hangs_is_waited_for_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others are found meanwhile; the end of the node ends it, its children too."""
+    hanging = tmp_path / "hanging" / "solc"
+    hanging.parent.mkdir()
+    hanging.write_text("#!/bin/sh\necho x >> $0.asked\nsleep 1000 & echo $! > $0.child\nwait\n")
+    hanging.chmod(0o755)
+    working = solc_double(tmp_path / "working")
+    monkeypatch.setattr(installed_solc, "_VERSION_LIMITS", replace(installed_solc._VERSION_LIMITS, seconds=1.0))
+    compilers = InstalledSolc([hanging, working])
+    wanted = SolcVersion.parse(VERSION)
+    assert wanted is not None
+    with ThreadPoolExecutor(2) as threads:
+        found = [threads.submit(compilers.find, wanted) for _ in range(2)]
+        assert [future.result()[0] for future in found] == [str(working)] * 2
+    assert Path(f"{hanging}.asked").read_text() == "x\n"
+    child = int(Path(f"{hanging}.child").read_text())
+    assert not Path(f"/proc/{child}").exists() or "Z" in Path(f"/proc/{child}/stat").read_text().split()[2]
+    with pytest.raises(CompilerMissingError, match=r"hanging/solc told no version within"):
+        compilers.find(SolcVersion("0.8.98"))
+
+
+def test_the_end_of_the_node_ends_a_question_for_a_version(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verifier = make()
+    hanging = tmp_path / "hanging"
+    os.mkfifo(tmp_path / "asked")
+    hanging.write_text(f"#!/bin/sh\necho x > {tmp_path}/asked\nsleep 1000\n")
+    hanging.chmod(0o755)
+    monkeypatch.setattr(verifier, "_compilers", InstalledSolc([hanging]))
+    verifier.submit(Job(submission(source(BODY)), b"", BODY))
+    assert (tmp_path / "asked").read_text() == "x\n"
+    begun = time.monotonic()
+    verifier.close()
+    assert time.monotonic() - begun < 20

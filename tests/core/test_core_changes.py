@@ -13,6 +13,7 @@ from zevm.storage.account import EMPTY_ROOT
 from zevm.storage.errors import MissingNodeError
 from zevm.storage.keccak import keccak256
 from zevm.storage.node_changes import trie_changes
+from zevm.storage.primitives import Hash32
 from zevm.storage.schema import path_key
 
 pytestmark = needs_core
@@ -20,7 +21,7 @@ pytestmark = needs_core
 OWNERS = [b"", keccak256(b"owner")]
 
 
-def states(rng: random.Random, shape: tuple[int, int], steps: int) -> tuple[dict[bytes, bytes], list[bytes]]:
+def states(rng: random.Random, shape: tuple[int, int], steps: int) -> tuple[dict[bytes, bytes], list[Hash32]]:
     """Nodes by hash of some states, and their roots."""
     held: dict[bytes, bytes] = {}
     roots, known = [EMPTY_ROOT], []

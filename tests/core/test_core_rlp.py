@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.core.support import agree, needs_core
 from zevm.core import CORE, references
-from zevm.storage.rlp import RlpError
+from zevm.storage.rlp import RlpError, wrap_list
 
 pytestmark = needs_core
 
@@ -104,3 +104,17 @@ def test_random_bytes_are_read_alike() -> None:
     rng = random.Random(7)
     for _ in range(8_000):
         malformed(bytes((rng.choice((0xC1, 0xC4, 0xC9, 0xF8, 0xB8, 0x84)),)) + rng.randbytes(rng.randint(0, 12)))
+
+
+def test_items_of_a_table_are_replaced_alike() -> None:
+    rng, changed = random.Random(3), 0
+    items = [b"\x80", b"\x05", b"\xc0", b"\xc1\x01", b"\xa0" + bytes(32), b"\xb8\x40" + bytes(64)]
+    for _ in range(500):
+        table = {item: rng.choice((b"\xc1\x07", b"", bytes(70))) for item in rng.sample(items, 3)}
+        data = references["rlp_encode"]([]) if rng.random() < 0.1 else wrap_list(b"".join(rng.choices(items, k=6)))
+        changed += agree("items_replaced", data, table) != data
+        agree("items_replaced", data + b"\0", table)
+        agree("items_replaced", data[:-1], table)
+    assert changed > 300
+    for unusual in ((b"", {}), (b"\x80", {}), (None, {}), (b"\xc1\x80", {b"\x80": 3}), (b"\xc1\x80", ())):
+        agree("items_replaced", *unusual)

@@ -207,9 +207,13 @@ def test_random_updates_give_the_same_list_of_operations(seed: int) -> None:
         storage = {address: {number % 7: random_integer(rng, 256)} for address in rng.sample(addresses, 2)}
         slot_keys = sorted(flat_key for flat_key in store if flat_key[:1] == b"s")
         removed = rng.sample(slot_keys, min(len(slot_keys), rng.randrange(3)))
-        key, base, after = undo_key(Version(number - rng.randrange(2), rng.randrange(2))), root, rng.randbytes(32)
+        key, base, after = (
+            undo_key(Version(number - rng.randrange(2), rng.randrange(2))),
+            root,
+            Hash32(rng.randbytes(32)),
+        )
         if rng.random() < 0.1:
-            base = rng.randbytes(32)
+            base = Hash32(rng.randbytes(32))
         found = agree("flat_operations", store.get, key, base, after, accounts, storage, removed)
         ends.add(found[1].split()[0] if isinstance(found, tuple) else len(found) > 8)
         if isinstance(found, list):

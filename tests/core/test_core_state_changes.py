@@ -44,9 +44,9 @@ class Reader:
 
 
 class Case:
-    """The arguments of `make_changes`, the same for a seed."""
+    """The arguments of `make_changes`, the same for a seed. knows: the reader has some accounts at hand."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, knows: bool = False) -> None:
         rng = random.Random(seed)
         self.reader = Reader(rng)
         base: dict[bytes, Account | None] = {}
@@ -58,7 +58,8 @@ class Case:
         base_slots = {address: dict.fromkeys(values, 1) for address, values in slots.items() if rng.random() < 0.7}
         wiped = dict.fromkeys(rng.sample(ADDRESSES, rng.randrange(2)), True)
         journal: list[Any] = [({}, 1, 2)]
-        self.parts = StateParts(self.reader, base, self.accounts, slots, base_slots, wiped, journal)  # type: ignore[arg-type]
+        at_hand = {address: self.reader.accounts[address] for address in ADDRESSES[::2]} if knows else {}
+        self.parts = StateParts(self.reader, at_hand, base, self.accounts, slots, base_slots, wiped, journal)  # type: ignore[arg-type]
         self.deleted: list[bytes] = []
         fields = (3, 4, bytes(32))
         self.new_accounts = {address: rng.choice((None, fields)) for address in rng.sample(ADDRESSES, rng.randrange(4))}
@@ -80,7 +81,7 @@ def test_random_changes_leave_the_same_state() -> None:
         result = found.run(make_changes)
         assert result == wanted.run(references["make_changes"])
         assert found.parts[1:] == wanted.parts[1:]
-        assert [list(part) for part in found.parts[1:6]] == [list(part) for part in wanted.parts[1:6]]
+        assert [list(part) for part in found.parts[1:7]] == [list(part) for part in wanted.parts[1:7]]
         assert (found.reader.asked, found.deleted) == (wanted.reader.asked, wanted.deleted)
         owners = [found.accounts, *found.parts.slots.values()]
         assert all(any(mapping is owner for owner in owners) for mapping, _, _ in found.parts.journal[1:])
@@ -90,7 +91,7 @@ def test_random_changes_leave_the_same_state() -> None:
     assert len(results) == 2
 
 
-@pytest.mark.parametrize("place", range(1, 7))
+@pytest.mark.parametrize("place", range(1, 8))
 def test_unusual_parts_are_the_references(place: int) -> None:
     for unusual in (None, (), 3):
         found, wanted = Case(9), Case(9)
@@ -137,3 +138,15 @@ def test_random_plain_calls_leave_the_same_state() -> None:
         assert outcome(make_plain_calls, found.parts, unusual) == outcome(
             references["make_plain_calls"], wanted.parts, unusual
         )
+
+
+def test_accounts_at_hand_are_not_asked_for() -> None:
+    spared = 0
+    for seed in range(500):
+        found, wanted = Case(seed, knows=True), Case(seed)
+        assert found.run(make_changes) == wanted.run(references["make_changes"])
+        calls = plain_calls(seed)
+        assert outcome(make_plain_calls, found.parts, calls) == outcome(make_plain_calls, wanted.parts, calls)
+        assert found.parts[2:] == wanted.parts[2:]
+        spared += len(wanted.reader.asked) - len(found.reader.asked)
+    assert spared > 100

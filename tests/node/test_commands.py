@@ -341,3 +341,44 @@ def test_b8_a_killed_database_without_its_marks_is_refused_until_it_is_accepted(
     assert zevm("db", "check", "--accept").stdout.endswith("sound\n")
     with start().connect() as client:
         assert client.call("eth_blockNumber") == "0x3"
+
+
+def test_commands_on_a_pruned_chain(zevm: Command, start: Start) -> None:
+    """Checks find nothing missing, sizes say it, and neither rewinds nor exports reach what is gone."""
+    node = start("--prune", "256")
+    _call(node, "anvil_mine", hex(400))
+    kept = int(_call(node, "eth_getBlockByNumber", "earliest", False)["number"], 16)
+    assert kept > 64
+    assert node.stop() == 0
+    checked = zevm("db", "check", "--deep")
+    assert (checked.returncode, checked.stdout) == (0, "sound\n")
+    assert f"401 blocks (pruned before {kept})" in " ".join(zevm("db", "stats").stdout.split())
+    for refused, told in (
+        (zevm("db", "rewind", str(kept - 1)), f"cannot go back to block {kept - 1}"),
+        (zevm("export", "blocks.rlp"), f"blocks before {kept} were pruned; --first {kept} exports those that are kept"),
+        (zevm("run", "--port", "0", "--prune", "255"), "want at least 256"),
+        (zevm("run", "--port", "0", "--prune", "256", "--proofs", "all"), "--proofs all"),
+        (zevm("run", "--port", "0", "--prune", "256", "--fork-url", "http://127.0.0.1:1"), "a fork keeps all"),
+    ):
+        assert refused.returncode != 0
+        assert told in refused.stderr, refused.stderr
+    assert zevm("export", "blocks.rlp", "--first", str(kept)).stdout == f"blocks.rlp: blocks {kept} to 400\n"
+    assert zevm("db", "rewind", str(kept)).stdout == f"the head was block 400, and is block {kept} now\n"
+    assert zevm("db", "check", "--deep").returncode == 0
+    assert _call(start(), "eth_blockNumber") == hex(kept)
+
+
+def test_a_start_prunes_a_chain_that_has_kept_everything(zevm: Command, start: Start) -> None:
+    node = start()
+    _call(node, "anvil_mine", hex(700))
+    assert node.stop() == 0
+    node = start("--prune", "256")
+    for _ in range(1_000):
+        # a write, which has its turn between two steps
+        _call(node, "evm_snapshot")
+        earliest = _call(node, "eth_getBlockByNumber", "earliest", False)["number"]
+        if earliest == hex(700 - 256 + 1):
+            break
+    assert earliest == hex(700 - 256 + 1)
+    assert node.stop() == 0
+    assert zevm("db", "check", "--deep").returncode == 0

@@ -32,3 +32,5 @@ def test_a_process_of_a_test_counts_and_waiting_does_not(tmp_path: Path) -> None
     # the clocks count whole ticks
     assert seconds["test_computes_in_a_process"] >= 0.5
     assert seconds["test_waits"] < 0.3
+    of_tests, of_all = map(int, re.findall(r"processor time: (\d+) s of the tests, (\d+) s in all", finished.stdout)[0])
+    assert of_all > of_tests > 0, "the workers' start counts"

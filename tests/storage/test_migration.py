@@ -20,7 +20,8 @@ BLOCKS = 40
 
 def old_database(path: Path) -> list[tuple[bytes, Model]]:
     """A chain of states as schema 1 keeps it: every node under its hash, no index. Root and model of each state."""
-    states, root, model = [], EMPTY_ROOT, Model()
+    states: list[tuple[bytes, Model]] = []
+    root, model = EMPTY_ROOT, Model()
     with Database.open(path, node_limits=ALL) as database:
         for number in range(BLOCKS):
             diff = contract_diff() if number == 0 else account_diff(**{"abc"[number % 3]: number})

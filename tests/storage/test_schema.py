@@ -29,7 +29,8 @@ def test_no_two_families_share_a_prefix() -> None:
 
 
 def test_every_key_has_the_prefix_and_the_size_of_a_family() -> None:
-    values = {"number": 7, "slot": 7, "patch": 1, "address": bytes(20), "log_key": bytes(8), "path": "0a"}
+    values = {"number": 7, "slot": 7, "version": schema.Version(7, 1), "address": bytes(20), "path": "0a"}
+    values["log_key"] = bytes(8)
     values["flat_key"] = schema.account_key(bytes(20))
     families = {family.prefix: family for family in schema.FAMILIES}
     keys = {name: function for name, function in vars(schema).items() if name.endswith("_key")}

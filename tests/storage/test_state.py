@@ -17,7 +17,7 @@ from zevm.storage.errors import CorruptionError, MissingNodeError
 from zevm.storage.keccak import EMPTY_KECCAK, keccak256
 from zevm.storage.leveldb import LevelStore
 from zevm.storage.memory import MemoryStore
-from zevm.storage.primitives import Address
+from zevm.storage.primitives import Address, TrieKey
 from zevm.storage.schema import LAST_PATCH, Version, account_key, code_key, node_key, slot_key, undo_key
 from zevm.storage.state import StateStore
 from zevm.storage.state_nodes import NodeLimits
@@ -140,10 +140,10 @@ class History:
             slots = list(self.states.slots(view, address))
             assert slots == sorted(self.model.accounts[address][3].items())
             assert sorted(self.states.slots_at(keccak256(address), account.storage_root)) == sorted(
-                (keccak256(slot.to_bytes(32, "big")), value) for slot, value in slots
+                (TrieKey(keccak256(slot.to_bytes(32, "big"))), value) for slot, value in slots
             )
         assert list(self.states.accounts_at(self.root)) == sorted(
-            (keccak256(address), account) for address, account in accounts.items()
+            (TrieKey(keccak256(address)), account) for address, account in accounts.items()
         )
         assert self.states.verify(self.root, view) == []
 

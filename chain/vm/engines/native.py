@@ -178,6 +178,15 @@ class Helper(Answers):
             return _STATUS_OF[error.kind], frame.gas_left, frame.output, error.message
         return 0, frame.gas_left, bytes(frame.output), ""
 
+    @property
+    def console(self) -> list[bytes]:
+        """The inputs of console calls so far."""
+        return self._context.console
+
+    def abandon(self) -> None:
+        """Let go of all after the run was given up."""
+        self._context.abandon()
+
 
 def run(frames: type[Frame], evm_state: PyEvmState, message: Message, context: TransactionContext) -> NativeRun | None:
     """Run an outermost message without a change of the state; None where the core refuses it.

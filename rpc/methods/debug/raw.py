@@ -1,11 +1,11 @@
 """debug_getRaw*: blocks, headers, receipts and transactions as encoded bytes."""
 
-from zevm.chain.types.block_reference import BlockReference
+from zevm.chain.types.block_reference import BlockReference, BlockTag
 from zevm.rpc.codec import scalars
 from zevm.rpc.codec.later import Later
 from zevm.rpc.codec.results import hexadecimal
 from zevm.rpc.errors import ServerError
-from zevm.rpc.methods.support.reading import header_at, of_block, of_record, of_transaction
+from zevm.rpc.methods.support.reading import header_at, of_block, of_record, of_transaction, on_writer
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
 from zevm.storage.primitives import Hash32
@@ -29,10 +29,13 @@ async def get_raw_block(services: Services, reference: BlockReference) -> str | 
 
 
 @method("debug_getRawHeader", cost=Cost.ASYNC, params=(BLOCK,), result="RLP")
-async def get_raw_header(services: Services, reference: BlockReference) -> str | Later:
+async def get_raw_header(services: Services, reference: BlockReference) -> str:
     """A header's RLP."""
     _check_known(services, reference, "header")
-    return await of_block(services, reference, lambda block: hexadecimal(block.header.encode())) or NOTHING
+    if reference.tag is BlockTag.PENDING:
+        return hexadecimal((await on_writer(services, services.chain.pending)).header.encode())
+    header = header_at(services, reference)
+    return NOTHING if header is None else hexadecimal(header.encode())
 
 
 @method("debug_getRawReceipts", cost=Cost.ASYNC, params=(BLOCK,), result="[EIP-2718 bytes] or null")

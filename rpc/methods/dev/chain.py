@@ -306,7 +306,8 @@ def _blobs_of(services: Services, transaction_hash: Hash32) -> list[str] | None:
 def get_blob_by_hash(services: Services, versioned_hash: Hash32, *, deadline: Deadline) -> str | None:
     """A blob by its versioned hash, of a mined transaction."""
     chain = services.chain
-    for number in range(chain.head.number, chain.genesis.number, -1):
+    lowest = max(chain.genesis.number + 1, chain.first_kept)
+    for number in range(chain.head.number, lowest - 1, -1):
         deadline.check()
         header = chain.resolve(BlockReference(number=number))
         if not header.blob_gas_used:

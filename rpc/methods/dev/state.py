@@ -84,7 +84,8 @@ def state_texts(services: Services) -> Iterator[bytes]:
     """The state file's JSON in pieces; it shows the chain at the time of the first piece."""
     chain = services.chain
     head, view = chain.head, chain.database.store.snapshot()
-    hashes = [chain.records.canonical_hash(number) for number in range(chain.genesis.number, head.number + 1)]
+    first = max(chain.genesis.number, chain.first_kept)
+    hashes = [chain.records.canonical_hash(number) for number in range(first, head.number + 1)]
     document = {"block": _block_environment(services, head.header), "best_block_number": head.number}
     yield _dumps(document)[:-1].encode() + b',"historical_states":null,"blocks":['
     yield from _separated(_dumps(block_json(record)) for record in _records(services, hashes))

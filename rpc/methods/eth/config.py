@@ -83,9 +83,9 @@ def _system_contracts(schedule: ForkSchedule, fork: Fork) -> dict[str, str]:
 
 @method("eth_capabilities", cost=Cost.LIGHT, result="{head, state, tx, logs, receipts, blocks, stateproofs}")
 def capabilities(services: Services) -> Json:
-    """The first block with each kind of data: always the first of the chain, since the node never prunes."""
+    """The first block with each kind of data: the first of the chain, or of what --prune keeps."""
     head = services.chain.head.header
-    oldest = hex(services.chain.canonical.first_number)
+    oldest = hex(services.chain.first_kept)
     answer: Json = {"head": {"number": hex(head.number), "hash": hexadecimal(head.hash)}}
     return answer | {name: {"disabled": False, "oldestBlock": oldest} for name in _RESOURCES}
 

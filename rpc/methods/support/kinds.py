@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from functools import lru_cache
 
+from zevm.chain.blocks.brief_sends import BRIEF_WAITING
 from zevm.chain.calls.overrides import NO_OVERRIDES, BlockOverrides, StateOverrides
 from zevm.chain.types import Transaction
 from zevm.chain.types.block_reference import LATEST, BlockReference, BlockTag
@@ -58,6 +59,8 @@ def _kind_of_code(services: Services, message: TransactionArguments | Transactio
 
 def kind_of_sending(services: Services, arguments: TransactionArguments) -> Kind | None:
     """Transactions to the same code with the same selector; one without a gas limit has to be estimated as well."""
+    if _waits(services):
+        return None if arguments.gas is None or arguments.blobs else _kind_of_waiting(arguments)
     if arguments.blobs or not _mines_alone(services):
         return None
     kind = _kind_of_code(services, arguments)
@@ -66,9 +69,26 @@ def kind_of_sending(services: Services, arguments: TransactionArguments) -> Kind
 
 def kind_of_raw_sending(services: Services, raw: bytes) -> Kind | None:
     """Signed transactions to the same code with the same selector."""
-    if len(raw) > BRIEF_DATA_BYTES or not _mines_alone(services):
+    if len(raw) > BRIEF_DATA_BYTES:
+        return None
+    if _waits(services):
+        return _kind_of_waiting(decode_once(raw))
+    if not _mines_alone(services):
         return None
     return _kind_of_code(services, decode_once(raw))
+
+
+def _waits(services: Services) -> bool:
+    """Whether a transaction stays in the pool, of which few wait there, and the writer lends its role for that."""
+    chain = services.chain
+    return chain.writer.lends and not chain.mining.automine and chain.pool.size <= BRIEF_WAITING
+
+
+def _kind_of_waiting(message: TransactionArguments | Transaction) -> Kind | None:
+    """Transactions that execute nothing now."""
+    if len(message.data) > BRIEF_DATA_BYTES or message.authorization_list or message.blob_versioned_hashes:
+        return None
+    return ("waits",)
 
 
 def _mines_alone(services: Services) -> bool:

@@ -178,6 +178,27 @@ def test_b2_processes_end_with_a_killed_node() -> None:
     os.close(descriptor)
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells a process of a thread's end")
+def test_b2_a_process_outlives_the_thread_that_began_it() -> None:
+    """Else the nodes of a program lose KZG's setup with the node that was opened first."""
+    pool = NativePool(most=1)
+    try:
+        thread = threading.Thread(target=pool.call, args=("modexp", b"\3", b"\5", b"\7"))
+        thread.start()
+        place = Path(f"/proc/self/task/{thread.native_id}")
+        thread.join()
+        latest = time.monotonic() + PATIENCE_SECONDS
+        while place.exists():
+            assert time.monotonic() < latest
+            time.sleep(0.01)
+        begun = pool.processes()
+        assert pool.call("modexp", b"\3", b"\5", b"\7") == b"\5"
+        assert len(begun) == 1
+        assert pool.processes() == begun
+    finally:
+        pool.close()
+
+
 def test_a_pool_prepares_one_process() -> None:
     pool = NativePool(most=1, prepared="trusted_setup")
     try:

@@ -98,7 +98,9 @@ def test_a_shortcut_reads_no_code(address: Address) -> None:
     reader = Codeless({address: FakeAccount(nonce=1, code=CONTRACTS[address])})
     assert shortcut(environment_of(), BlockState(reader), address, bytes(32)) == (True, b"", None)
     with pytest.raises(LookupError):
-        next(Executor(environment_of(), BlockState(reader), shortcuts=False)._system_calls([(address, bytes(32))]))
+        next(
+            iter(Executor(environment_of(), BlockState(reader), shortcuts=False)._system_calls([(address, bytes(32))]))
+        )
 
 
 def test_other_code_is_called() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import zevm
-from tests.node.replication.conftest import Open, Pair, caught_up
+from tests.node.replication.conftest import Open, Pair, caught_up, refusal_of
 from zevm.node.client import CallFailedError
 
 ALICE = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
@@ -210,3 +210,23 @@ def test_the_liberties_of_a_development_node_are_followed(
         for node in (leader, follower)
     ]
     assert chain[0] == chain[1]
+
+
+@pytest.mark.lengthy
+def test_a_pruned_leader_refuses_a_follower_from_before_and_serves_others(opened: Open) -> None:
+    leading = Pair(opened(prune=256))
+    leader = leading.node
+    leader.request("anvil_mine", "0x64")
+    address = leading.lead()
+    follower = opened(follow=address, prune=256)
+    caught_up(follower, leader)
+    leader.request("anvil_mine", "0x190")
+    caught_up(follower, leader)
+    kept = leader.chain.first_kept
+    assert kept > 100
+    assert abs(follower.chain.first_kept - kept) <= 64
+    with pytest.raises(CallFailedError, match="pruned history unavailable") as gone:
+        follower.request("eth_getBlockByNumber", "0x1", False)
+    assert gone.value.code == 4444
+    refusal_of(opened(follow=address), f"pruned what it had before block {kept}, and the follower is at block 0")
+    leading.shut()

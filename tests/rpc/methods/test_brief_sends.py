@@ -27,6 +27,7 @@ from tests.rpc.methods.test_brief_executions import (
     running,
 )
 from tests.rpc.methods.wasm_contracts import wasm_contract
+from zevm.chain.blocks import brief_sends
 from zevm.chain.blocks.brief_sends import BRIEF_CHANGES, BRIEF_LOGS
 from zevm.chain.concurrency.writer import NOT_LENT
 from zevm.chain.rules.predeploys import HISTORY_STORAGE_ADDRESS
@@ -35,6 +36,7 @@ from zevm.core import CORE
 from zevm.rpc.dispatch.calls import Call
 from zevm.rpc.dispatch.dispatcher import Dispatcher
 from zevm.rpc.execution.brief import SEND_BUDGETS
+from zevm.rpc.methods.support import kinds
 from zevm.storage import state
 from zevm.storage.account import EMPTY_ROOT
 from zevm.storage.state_nodes import NodeLimits, PathNodes
@@ -362,3 +364,54 @@ async def test_trie_nodes_are_written_behind_blocks_by_the_writers_thread(monkey
         assert tried(node.server.dispatcher) == (12 - len(turns), len(turns))
     assert len(turns) == 3
     assert set(turns) == {"chain-writer"}
+
+
+async def test_transactions_that_only_wait_do_so_at_once_and_as_on_the_writers_thread() -> None:
+    async with running(brief_execution_us=PATIENT_US) as here, running(brief_execution_us=0) as apart:
+        for node in (here, apart):
+            await node.call("evm_setAutomine", False)
+        calls = [
+            ("eth_sendRawTransaction", signed(here, 1, 0)),
+            ("eth_sendRawTransaction", signed(here, 1, 3)),
+            ("eth_sendRawTransaction", signed(here, 1, 0)),
+            ("eth_sendRawTransaction", signed(here, 1, 0, max_fee_per_gas=10**11, max_priority_fee_per_gas=10**10)),
+            ("eth_sendRawTransaction", signed(here, 1, 1, chain_id=5)),
+            ("eth_sendRawTransaction", signed(here, 1, 1, to=None, data=bytes(3), gas_limit=90_000)),
+            ("eth_sendTransaction", {**PAYMENT, "gas": "0x5208"}),
+            ("eth_sendTransaction", {**PAYMENT, "gas": "0x5208", "value": hex(2**100)}),
+            ("eth_sendTransaction", PAYMENT),
+        ]
+        await here.ask(*calls[0])
+        await apart.ask(*calls[0])
+        await idle(here)
+        began = here.server.dispatcher.brief_sends.here
+        for call in calls[1:]:
+            assert await here.ask(*call) == await apart.ask(*call), call
+            await idle(here)
+            assert here.chain.pool.hashes() == apart.chain.pool.hashes(), call
+        # but for the first one of a method, and the one whose gas is to be estimated
+        assert here.server.dispatcher.brief_sends.here == began + 6
+        assert len(here.chain.pool.hashes()) == 5
+        assert [*here.chain.database.ledger.pooled()] == [*apart.chain.database.ledger.pooled()]
+        for node in (here, apart):
+            await fixed(node, 1, "evm_mine")
+        assert here.chain.head.header == apart.chain.head.header
+        assert len(here.chain.head.state.root) == 32
+        assert here.chain.pool.stats().queued == 1
+
+
+async def test_in_a_full_pool_transactions_wait_by_the_writer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kinds, "BRIEF_WAITING", 2)
+    monkeypatch.setattr(brief_sends, "BRIEF_WAITING", 1)
+    async with running(brief_execution_us=PATIENT_US) as node:
+        await node.call("evm_setAutomine", False)
+        ways = []
+        for nonce in range(6):
+            before = tried(node.server.dispatcher)
+            assert await node.call("eth_sendRawTransaction", signed(node, 1, nonce))
+            here, overran = tried(node.server.dispatcher)
+            ways.append((here - before[0], overran - before[1]))
+            await idle(node)
+        # the first one is not known; at the third, the bound of the work; from the fourth on, that of the kind
+        assert ways == [(0, 0), (1, 0), (0, 1), (0, 0), (0, 0), (0, 0)]
+        assert len(node.chain.pool.hashes()) == 6

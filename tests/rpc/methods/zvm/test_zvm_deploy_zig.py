@@ -16,8 +16,9 @@ from testing.sandbox import what_the_sandbox_lacks
 from tests.rpc.methods.memory_node import ALICE, BOB, Node, hexadecimal
 from zevm.contracts.artifact import Artifact
 from zevm.contracts.errors import SandboxError
+from zevm.contracts.options import Guard
 from zevm.contracts.sandbox import compiler as sandbox
-from zevm.contracts.sandbox.compiler import Guard, SandboxedZig, SandboxLimits
+from zevm.contracts.sandbox.compiler import SandboxedZig, SandboxLimits
 from zevm.contracts.sandbox.service import CompileService
 from zevm.node.errors import NodeError
 from zevm.node.settings import Settings

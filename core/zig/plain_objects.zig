@@ -1,0 +1,236 @@
+//! plain_needs and run_plain: transactions without lists that create nothing. What such a one needs, if the pool may
+//! take it (chain/pool/admission.py); and it in a block, held against its sender's account (chain/vm/engines/plain.py).
+
+const std = @import("std");
+const change_objects = @import("change_objects.zig");
+const Error = @import("errors.zig").Error;
+const effects = @import("effects_objects.zig");
+const forks = @import("forks.zig");
+const host_of = @import("host.zig");
+const host_objects = @import("host_objects.zig");
+const machine_of = @import("machine.zig");
+const memory_of = @import("memory.zig");
+const python = @import("python.zig");
+const run_objects = @import("run_objects.zig");
+const state_of = @import("state.zig");
+const transition = @import("transition.zig");
+const trie_objects = @import("trie_objects.zig");
+
+const Object = python.Object;
+const Word = host_of.Word;
+
+/// Attributes: of a BlockState its parts; of a transaction; of a block's environment and its rules; of a pool's limits.
+const Name = enum {
+    parts,
+    type,
+    chain_id,
+    encoded,
+    s,
+    sender,
+    to,
+    value,
+    data,
+    nonce,
+    gas_limit,
+    max_fee_per_gas,
+    max_priority_fee_per_gas,
+    access_list,
+    authorization_list,
+    blob_versioned_hashes,
+    rules,
+    fork,
+    transaction_gas_cap,
+    minimum_tip_wei,
+    max_transaction_bytes,
+};
+var interned: std.EnumArray(Name, *Object) = .initUndefined();
+
+/// Make the names of the attributes.
+pub fn start() Error!void {
+    for (std.enums.values(Name)) |name| {
+        interned.set(name, try python.made(python.PyUnicode_InternFromString(@tagName(name))));
+    }
+}
+
+/// The attributes of an object, which lives as long as this is used.
+const Reader = struct {
+    object: *Object,
+    held: *trie_objects.Held,
+
+    /// Borrowed.
+    fn at(self: Reader, name: Name) Error!*Object {
+        const value = try python.attribute(self.object, interned.get(name));
+        try self.held.add(value);
+        return value;
+    }
+
+    fn word(self: Reader, name: Name) Error!Word {
+        return python.word_of(try self.at(name));
+    }
+
+    fn size(self: Reader, name: Name) Error!usize {
+        return python.size_of(try self.at(name));
+    }
+
+    fn of(self: Reader, object: *Object) Reader {
+        return .{ .object = object, .held = self.held };
+    }
+
+    /// Refused of a transaction with lists.
+    fn refuse_lists(self: Reader) Error!void {
+        inline for (.{ .access_list, .authorization_list, .blob_versioned_hashes }) |name| {
+            if ((try python.sequence(try self.at(name))).size != 0) return error.Refused;
+        }
+    }
+};
+
+const half_order = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0;
+/// Transactions of these types, from `first_fork` on.
+const last_type = 2;
+const first_fork: forks.Fork = .london;
+/// Prices of a transaction's data (EIP-2028, EIP-7623), in gas.
+const transaction_gas = 21_000;
+const zero_byte_gas = 4;
+const nonzero_byte_gas = 16;
+const floor_token_gas = 10;
+/// SLOT_BYTES of chain/pool/account.py.
+const slot_bytes = 32 * 1024;
+
+/// plain_needs(transaction, environment, limits, local) -> (cost in wei, slots, intrinsic gas, floor gas)
+pub fn needs(arguments: []const *Object) Error!*Object {
+    var held: trie_objects.Held = .{};
+    defer held.release();
+    const transaction: Reader = .{ .object = arguments[0], .held = &held };
+    const environment = transaction.of(arguments[1]);
+    const rules = transaction.of(try environment.at(.rules));
+    const limits = transaction.of(arguments[2]);
+    const is_local = try python.is_true(arguments[3]);
+    const fork_index = std.math.cast(u8, try rules.size(.fork)) orelse return error.Refused;
+    if (fork_index >= forks.count or try transaction.size(.type) > last_type) return error.Refused;
+    const fork: forks.Fork = @enumFromInt(fork_index);
+    const bytes = (try python.contents(try transaction.at(.encoded))).len;
+    const most_bytes = try limits.size(.max_transaction_bytes);
+    if (!fork.from(first_fork) or (most_bytes != 0 and bytes > most_bytes)) return error.Refused;
+    try transaction.refuse_lists();
+    const chain_id = try transaction.at(.chain_id);
+    if (!python.is_none(chain_id) and try python.size_of(chain_id) != try rules.size(.chain_id)) return error.Refused;
+    if (try transaction.word(.s) > half_order) return error.Refused;
+    _ = try run_objects.bytes_of(20, try transaction.at(.to));
+    _ = try run_objects.bytes_of(20, try transaction.at(.sender));
+    _ = try transaction.size(.nonce);
+    const cap, const tip = .{ try transaction.word(.max_fee_per_gas), try transaction.word(.max_priority_fee_per_gas) };
+    if (tip > cap or (!is_local and tip < try limits.word(.minimum_tip_wei))) return error.Refused;
+    const gas_limit = try transaction.size(.gas_limit);
+    const gas_cap = try rules.at(.transaction_gas_cap);
+    if (gas_limit > try environment.size(.gas_limit)) return error.Refused;
+    if (!python.is_none(gas_cap) and gas_limit > try python.size_of(gas_cap)) return error.Refused;
+    const data = try python.contents(try transaction.at(.data));
+    const zeros = std.mem.countScalar(u8, data, 0);
+    const others = data.len - zeros;
+    const intrinsic = transaction_gas + zero_byte_gas * zeros + nonzero_byte_gas * others;
+    const floor = if (fork.from(.prague)) transaction_gas + floor_token_gas * (zeros + 4 * others) else 0;
+    if (gas_limit < intrinsic or gas_limit < floor) return error.Refused;
+    const most = std.math.mul(Word, cap, gas_limit) catch return error.Refused;
+    const cost = std.math.add(Word, most, try transaction.word(.value)) catch return error.Refused;
+    return python.gathered(4, .{
+        python.integer_of_word(cost),
+        python.integer((bytes + slot_bytes - 1) / slot_bytes),
+        python.integer(intrinsic),
+        python.integer(floor),
+    });
+}
+
+/// What the sender's account must hold before the transaction.
+const Demand = struct { nonce: u64, funds: Word };
+
+/// run_plain(state, helper, block, transaction, gas, base_fee, gas_available, warm, is_shared)
+pub fn run_plain(arguments: []const *Object) Error!*Object {
+    return run(arguments) catch |failure| switch (failure) {
+        error.Raised => error.Raised,
+        error.Refused, error.OutOfMemory => python.none(),
+    };
+}
+
+fn run(arguments: []const *Object) Error!*Object {
+    var counted: memory_of.Counted = .{ .child = memory_of.core.allocator(), .limit = .init(run_objects.most_memory) };
+    var arena_state: std.heap.ArenaAllocator = .init(counted.allocator());
+    defer arena_state.deinit();
+    var held: trie_objects.Held = .{};
+    defer held.release();
+    var context: host_objects.Context = .{ .state = arguments[0], .helper = arguments[1], .has_warm_slots = false };
+    defer context.release();
+    const parts = try python.attribute(arguments[0], interned.get(.parts));
+    try held.add(parts);
+    context.parts = try .of(parts);
+    const block = try run_objects.block_of(arguments[2]);
+    var demand: Demand = undefined;
+    const environment = try environment_of(.{ .object = arguments[3], .held = &held }, arguments[4..7], &demand);
+    context.warm = try .of(try python.contents(arguments[7]));
+    context.lock.is_shared = try python.is_true(arguments[8]);
+    var state: state_of.State = .{ .memory = arena_state.allocator(), .host = context.host() };
+    defer state.deinit();
+    try check_sender(&state, &environment.sender, &demand);
+    var machine: machine_of.Machine = .init(counted.allocator());
+    defer machine.deinit();
+    // before all that is declared above ends
+    defer context.lock.take();
+    const transaction: host_of.Transaction = .{ .origin = environment.sender, .gas_price = environment.gas_price, .blob_hashes = &.{} };
+    const outcome = try transition.execute(&machine, &state, &block, &transaction, &environment);
+    context.lock.take();
+    return answer(arena_state.allocator(), &state, &outcome);
+}
+
+/// terms: gas (fork, intrinsic, floor), base fee or None, gas that the block has left. Refused of a transaction that is
+/// not plain, or that the block may not have.
+fn environment_of(transaction: Reader, terms: []const *Object, demand: *Demand) Error!transition.TransactionEnvironment {
+    try transaction.refuse_lists();
+    const gas = try python.sequence(terms[0]);
+    if (gas.size != 3) return error.Refused;
+    const base_fee: ?Word = if (python.is_none(terms[1])) null else try python.word_of(terms[1]);
+    const cap = try transaction.word(.max_fee_per_gas);
+    const price = if (base_fee) |fee| @min(cap, fee +| try transaction.word(.max_priority_fee_per_gas)) else cap;
+    const gas_limit = try transaction.size(.gas_limit);
+    const value = try transaction.word(.value);
+    if (cap < base_fee orelse 0 or gas_limit > try python.size_of(terms[2])) return error.Refused;
+    const most = std.math.mul(Word, cap, gas_limit) catch return error.Refused;
+    demand.* = .{
+        .nonce = try transaction.size(.nonce),
+        .funds = std.math.add(Word, most, value) catch return error.Refused,
+    };
+    return .{
+        .sender = try run_objects.bytes_of(20, try transaction.at(.sender)),
+        .to = try run_objects.bytes_of(20, try transaction.at(.to)),
+        .value = value,
+        .data = try python.contents(try transaction.at(.data)),
+        .gas_limit = gas_limit,
+        .intrinsic_gas = try python.size_of(try gas.at(1)),
+        .floor_gas = try python.size_of(try gas.at(2)),
+        .gas_price = price,
+        .tip = price - (base_fee orelse 0),
+        .advance = price * gas_limit,
+    };
+}
+
+/// Refuse what validation words: another nonce, code of the sender, and lack of funds.
+fn check_sender(state: *state_of.State, address: *const host_of.Address, demand: *const Demand) Error!void {
+    const sender = try state.at(address);
+    if (try state.nonce(sender) != demand.nonce or try state.balance(sender) < demand.funds) return error.Refused;
+    if (!std.mem.eql(u8, &try state.code_hash(sender), &state_of.empty_hash)) return error.Refused;
+}
+
+/// (status, output, detail, gas used, before refunds, spare gas, accounts, slots, codes, logs)
+fn answer(arena: std.mem.Allocator, state: *state_of.State, outcome: *const transition.Outcome) Error!*Object {
+    const changed: effects.Changed = try .net(arena, state);
+    return python.gathered(10, .{
+        python.integer(@intFromEnum(outcome.result.status)),
+        python.bytes(outcome.result.output),
+        run_objects.detail_of(&outcome.result.detail),
+        python.integer(outcome.gas_used),
+        python.integer(outcome.gas_used_before_refund),
+        python.integer(outcome.spare_gas),
+        effects.accounts_of(state, &changed),
+        effects.slots_of(state, &changed),
+        effects.codes_of(state, &changed),
+        effects.logs_of(state),
+    });
+}
