@@ -22,9 +22,7 @@ BRIEF_WAITING = 2_048
 """Most transactions that wait, for one that will only wait as well: each may have to be looked at."""
 
 
-def bound_send(
-    transaction: Transaction, pool: Pool, states: StateStore, deadline: Deadline, *, is_mined: bool
-) -> None:
+def bound_send(transaction: Transaction, pool: Pool, states: StateStore, deadline: Deadline, *, is_mined: bool) -> None:
     """Raise NotBriefError for a large transaction.
 
     is_mined: it goes into a block at once. Then also where trie nodes may be written behind that, and where others
