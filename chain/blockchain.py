@@ -481,8 +481,8 @@ class Chain(ChainView):
         if not execution.transactions and not allow_empty:
             return None, refused
         sealed = execution.seal(context.header)
-        self._commit(sealed, sync=sync)
-        self.clock.take(head.header.timestamp)
+        self._commit(sealed, sync=sync, lone=lone)
+        self.clock.pass_block(head.header.timestamp)
         self.settings = self.settings.after_block()
         if lone is None:
             self._waiting.committed((sealed.block,), changed=changed_by(sealed))
@@ -492,7 +492,7 @@ class Chain(ChainView):
         self._memory.remember()
         return sealed.record, refused
 
-    def _commit(self, sealed: SealedBlock, *, sync: bool) -> None:
+    def _commit(self, sealed: SealedBlock, *, sync: bool, lone: PooledTransaction | None = None) -> None:
         """Write a block and what goes with it, in one batch. The pool is to be told after it."""
-        self.canonical.commit(sealed, lambda batch: self._waiting.commit(batch, (sealed.block,)), sync=sync)
+        self.canonical.commit(sealed, lambda batch: self._waiting.commit(batch, (sealed.block,), lone=lone), sync=sync)
         self._pending.drop()

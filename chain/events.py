@@ -72,24 +72,27 @@ class StatePatched:
 
 Event = HeadChanged | StatePatched | PayloadExecuted | TransactionAdded | TransactionsDropped
 Listener = Callable[[Event], None]
+KINDS: tuple[type[Event], ...] = (HeadChanged, StatePatched, PayloadExecuted, TransactionAdded, TransactionsDropped)
 
 
 class Events:
     """A list of listeners; and another one of those who hear of an event before it is on the medium."""
 
     def __init__(self) -> None:
-        self._listeners: tuple[Listener, ...] = ()
+        self._subscribed: tuple[tuple[Listener, tuple[type[Event], ...]], ...] = ()
+        self._listeners: dict[type[Event], tuple[Listener, ...]] = dict.fromkeys(KINDS, ())
         self._early: tuple[Listener, ...] = ()
         self._held: list[Event] | None = None
 
-    def subscribe(self, listener: Listener) -> Callable[[], None]:
-        """Call `listener` with every later event; the returned function ends that."""
-        self._listeners = (*self._listeners, listener)
+    def subscribe(self, listener: Listener, *kinds: type[Event]) -> Callable[[], None]:
+        """Call `listener` with every later event, or those of some kinds; the returned function ends that."""
+        entry = (listener, kinds or KINDS)
+        self._change((*self._subscribed, entry))
+        return lambda: self._change(tuple(item for item in self._subscribed if item is not entry))
 
-        def cancel() -> None:
-            self._listeners = tuple(item for item in self._listeners if item is not listener)
-
-        return cancel
+    def _change(self, subscribed: tuple[tuple[Listener, tuple[type[Event], ...]], ...]) -> None:
+        self._subscribed = subscribed
+        self._listeners = {kind: tuple(listener for listener, kinds in subscribed if kind in kinds) for kind in KINDS}
 
     def subscribe_early(self, listener: Listener) -> Callable[[], None]:
         """As `subscribe`, but call it as soon as an event has happened in memory.
@@ -105,9 +108,10 @@ class Events:
 
     def publish(self, event: Event) -> None:
         """Tell every listener, in the order of subscription. A listener's error is logged: the event has happened."""
-        _tell(self._early, event)
+        if self._early:
+            _tell(self._early, event)
         if self._held is None:
-            _tell(self._listeners, event)
+            _tell(self._listeners[type(event)], event)
         else:
             self._held.append(event)
 
@@ -119,7 +123,7 @@ class Events:
         """Tell the listeners of the held events."""
         held, self._held = self._held or (), None
         for event in held:
-            _tell(self._listeners, event)
+            _tell(self._listeners[type(event)], event)
 
     def forget_held(self) -> None:
         """Drop the held events: they were undone."""

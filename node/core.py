@@ -21,7 +21,7 @@ from zevm.chain.canonical.pruning import prune_in_steps
 from zevm.chain.concurrency.deadline import Cancellation
 from zevm.chain.concurrency.threads import on_own_thread
 from zevm.chain.errors import ChainError
-from zevm.chain.events import Event
+from zevm.chain.events import Event, HeadChanged, PayloadExecuted, TransactionAdded, TransactionsDropped
 from zevm.chain.vm.engines.engine import engine_named
 from zevm.chain.vm.tracer import Watcher
 from zevm.contracts.revert_reasons import Decoder
@@ -222,7 +222,7 @@ class NodeCore:
             if self._log is not None:
                 self._log.start()
                 stack.callback(self._log.close)
-                stack.callback(self._chain.events.subscribe(self._log.on_event))
+                stack.callback(self._chain.events.subscribe(self._log.on_event, HeadChanged, PayloadExecuted))
             yield
 
     @asynccontextmanager
@@ -236,7 +236,7 @@ class NodeCore:
         async with AsyncExitStack() as stack:
             if spans is not None:
                 stack.push_async_callback(on_own_thread, spans.close)
-                self.chain.events.subscribe(spans.on_event)
+                self.chain.events.subscribe(spans.on_event, PayloadExecuted)
             stack.callback(self._forwarder().close)
             if self.settings.zig_compiler:
                 services.compiler = compiler = stack.enter_context(closing(compile_service(services.limits)))
@@ -258,7 +258,7 @@ class NodeCore:
 
     def _forwarder(self) -> Forwarder:
         forwarder = Forwarder(self.chain, self.settings.forward_transactions, self.settings.limits)
-        self.chain.events.subscribe(forwarder.on_event)
+        self.chain.events.subscribe(forwarder.on_event, TransactionAdded)
         forwarder.start()
         return forwarder
 
@@ -313,7 +313,7 @@ class NodeCore:
             metrics.watch_quic(server.quic_figures)
         metrics.watch_replication(replication)
         server.app.add_route("/metrics", metrics.endpoint())
-        self.chain.events.subscribe(metrics.on_event)
+        self.chain.events.subscribe(metrics.on_event, HeadChanged, TransactionsDropped)
         return services, server
 
     def _engine_port(self) -> EnginePortOptions | None:

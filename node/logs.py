@@ -122,12 +122,14 @@ class NodeLog:
 
     def called(self, method: str, params: object, seconds: float, error: Exception | None) -> None:
         """An answered call (rpc.services.CallLog)."""
-        code, message = (None, None) if error is None else (getattr(error, "code", None), str(error))
+        if error is None:
+            self._put(CallEvent(self._clock() - seconds, method, None, seconds, None, None))
+            return
+        code, message = getattr(error, "code", None), str(error)
         # only a failed call's parameters are shown; others would be kept until the log is written
-        shown = params if error is not None else None
-        if shown is not None and len(self._queue) >= WHOLE_EVENTS:
-            shown = Shown(shown_parameters(method, shown))
-        self._put(CallEvent(self._clock() - seconds, method, shown, seconds, code, message, hint_for(error)))
+        if params is not None and len(self._queue) >= WHOLE_EVENTS:
+            params = Shown(shown_parameters(method, params))
+        self._put(CallEvent(self._clock() - seconds, method, params, seconds, code, message, hint_for(error)))
 
     def executed(self, lines: Sequence[str]) -> None:
         """An execution under --debug (analysis.debug_log.Sink)."""

@@ -116,6 +116,11 @@ class Clock:
             return parent_timestamp + max(state.interval, self.least_step)
         return max(int(self._now()) + state.offset, earliest)
 
+    def pass_block(self, parent_timestamp: int) -> None:
+        """Use up a fixed next timestamp, which the block after the one with `parent_timestamp` has taken."""
+        if self._state.next_timestamp is not None:
+            self.take(parent_timestamp)
+
     def take(self, parent_timestamp: int) -> int:
         """As `peek`, and use up a fixed next timestamp: later blocks follow it."""
         timestamp = self.peek(parent_timestamp)

@@ -24,13 +24,16 @@ from zevm.storage.errors import CorruptionError, ForeignDatabaseError, OriginErr
 from zevm.storage.ledger import Ledger
 from zevm.storage.origin import Origin
 from zevm.storage.primitives import ZERO_ADDRESS, Hash32
-from zevm.storage.schema import LAST_PATCH, MetaName, Version
+from zevm.storage.schema import LAST_PATCH, MetaName, Version, meta_key
 from zevm.storage.state import StateBase, StateUpdate
 from zevm.storage.state_record import decode_update
 from zevm.storage.store import Batch
 
 Addition = Callable[[Batch, tuple[BlockAndReceipts, ...]], None]
 """Puts more into a rewind's batch, knowing the blocks that it removes."""
+
+
+_VERSION_KEY = meta_key(MetaName.STATE_VERSION)
 
 
 @quick_init
@@ -173,7 +176,7 @@ class CanonicalChain:
         self.database.ledger.put_meta(batch, MetaName.GENESIS, genesis.encode())
         self.database.ledger.put_meta(batch, MetaName.ADOPTED, adopted.encode())
         self.database.ledger.delete_meta(batch, MetaName.PRUNED)
-        batch_version(self.database, batch, version)
+        batch_version(batch, version)
         also(batch)
         self.database.write(batch)
         nodes_written()
@@ -224,7 +227,7 @@ class CanonicalChain:
         append_block(self.database.ledger, batch, sealed.record, header=sealed.header)
         if also is not None:
             also(batch)
-        batch_version(self.database, batch, version)
+        batch_version(batch, version)
         self.database.write(batch, sync=sync)
         head = self._head_after(block.header, sealed.update, version)
         self._move_to(head, BlockAndReceipts(block, receipts))
@@ -246,7 +249,7 @@ class CanonicalChain:
         batch = Batch()
         self.database.state.apply(batch, update, version)
         self.database.ledger.put_working_root(batch, head.number, update.root)
-        batch_version(self.database, batch, version)
+        batch_version(batch, version)
         self.database.write(batch)
         self._move_to(self._head_after(head.header, update, version))
 
@@ -320,7 +323,7 @@ class CanonicalChain:
             header, root, version = sealed.block.header, sealed.update.root, Version(sealed.block.number)
             states.apply(batch, sealed.update, version)
             append_block(ledger, batch, sealed.record, is_stored=sealed.is_stored, header=sealed.header)
-        batch_version(self.database, batch, version)
+        batch_version(batch, version)
         nodes_written = states.put_nodes_behind(batch, reached, version, root)
         if also is not None:
             also(batch, removed)
@@ -377,7 +380,7 @@ class CanonicalChain:
         state.apply(batch, update, version)
         append_block(self.database.ledger, batch, BlockAndReceipts(Block(header, withdrawals=withdrawals), ()))
         self.database.ledger.put_meta(batch, MetaName.GENESIS, genesis.encode())
-        batch_version(self.database, batch, version)
+        batch_version(batch, version)
 
     def _begin_on(self, origin: Origin, genesis: Genesis, batch: Batch) -> None:
         """Put the forked block of another chain into `batch`, as this chain's first. Raises OriginError."""
@@ -393,7 +396,7 @@ class CanonicalChain:
         state.begin_at(batch, header.state_root)
         append_block(self.database.ledger, batch, record)
         self.database.ledger.put_meta(batch, MetaName.GENESIS, genesis.encode())
-        batch_version(self.database, batch, Version(header.number))
+        batch_version(batch, Version(header.number))
 
     def _check_genesis(self) -> None:
         stored = self.database.ledger.meta(MetaName.GENESIS)
@@ -469,9 +472,9 @@ def put_record(ledger: Ledger, batch: Batch, record: BlockAndReceipts) -> None:
     )
 
 
-def batch_version(database: Database, batch: Batch, version: Version) -> None:
+def batch_version(batch: Batch, version: Version) -> None:
     """Record which state the flat state is."""
-    database.ledger.put_meta(batch, MetaName.STATE_VERSION, version.encode())
+    batch.put(_VERSION_KEY, version.encode())
 
 
 def stored_genesis(database: Database) -> Genesis | None:

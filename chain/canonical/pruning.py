@@ -1,4 +1,4 @@
-"""Old blocks of which a chain does not keep everything (`--prune`): what is not kept goes behind the head, in steps.
+"""Old blocks of which a chain does not keep everything: what is not kept goes behind the head, in steps.
 
 kept of every block        header, canonical hash, number
 removed of an old one      body, receipts, positions of its transactions, its entries of the log index, its blobs,

@@ -70,7 +70,7 @@ def _step(database: Database, height: int, number: int) -> int:
         ledger.put_working_root(batch, height, root)
     else:
         ledger.delete_working_root(batch, height)
-    batch_version(database, batch, version)
+    batch_version(batch, version)
     database.write(batch, sync=height == number)
     return height
 

@@ -104,11 +104,22 @@ class DurablePool:
         """Put into a batch that these transactions wait, and no others; `take_over` follows it."""
         self._journal.replace_all(batch, transactions)
 
-    def commit(self, batch: Batch, blocks: Iterable[Block], removed: Iterable[BlockAndReceipts] = ()) -> None:
+    def commit(
+        self,
+        batch: Batch,
+        blocks: Iterable[Block],
+        removed: Iterable[BlockAndReceipts] = (),
+        *,
+        lone: PooledTransaction | None = None,
+    ) -> None:
         """Put into a batch with new blocks that their transactions wait no more, and with which blobs they came.
 
         removed: blocks that leave the chain with it. Their transactions wait again, but for those that are mined again.
+        lone: all that a single block has, without blobs (Pool.lone).
         """
+        if lone is not None:
+            self._journal.remove(batch, (lone.transaction.hash,))
+            return
         blocks = list(blocks)
         mined = _hashes_of(blocks)
         self._journal.remove(batch, mined)

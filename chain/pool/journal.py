@@ -35,7 +35,7 @@ class PoolJournal:
 
     def remove(self, batch: Batch, hashes: Iterable[bytes]) -> None:
         """Forget transactions, those that are kept."""
-        for transaction_hash in self.kept.intersection(hashes):
+        for transaction_hash in self.kept.intersection(hashes) if self.kept else ():
             self._database.ledger.delete_pooled(batch, transaction_hash)
             self.kept.discard(transaction_hash)
 

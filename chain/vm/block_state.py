@@ -41,8 +41,8 @@ class BlockState(ExecutionState):
 
     __slots__ = (
         "_accounts", "_base", "_base_slots", "_codes", "_created", "_destroyed", "_journal", "_logs",
-        "_new_codes", "_observer", "_originals", "_reader", "_refund", "_slots", "_touched",
-        "_transaction_start", "_transient", "_warm_addresses", "_warm_slots", "_wiped", "parts",
+        "_new_codes", "_observer", "_originals", "_parts", "_reader", "_refund", "_slots", "_touched",
+        "_transaction_start", "_transient", "_warm_addresses", "_warm_slots", "_wiped",
     )  # fmt: skip
 
     def __init__(self, reader: StateReader, observer: StateObserver | None = None) -> None:
@@ -56,7 +56,7 @@ class BlockState(ExecutionState):
         self._new_codes: dict[bytes, bytes] = {}
         self._wiped: dict[Address, bool] = {}
         self._journal: list[tuple[dict[Any, Any], Any, Any]] = []
-        self.parts = StateParts(
+        self._parts = StateParts(
             reader,
             known_accounts(reader),
             self._base,
@@ -260,7 +260,7 @@ class BlockState(ExecutionState):
 
     def make_plain_calls(self, calls: Sequence[PlainCall]) -> int:
         """Make the effects of calls between two transactions, up to one whose effect is another; how many they were."""
-        done = make_plain_calls(self.parts, calls)
+        done = make_plain_calls(self._parts, calls)
         if done:
             self._transaction_start = len(self._journal)
         return done
@@ -459,7 +459,7 @@ class BlockState(ExecutionState):
     def absorb_changes(self, accounts: NewAccounts, slots: NewSlots, codes: Mapping[bytes, bytes]) -> None:
         """As `absorb_transaction`, where nothing listens."""
         self._new_codes.update(codes)
-        make_changes(self.parts, self.delete_account, accounts, slots)
+        make_changes(self._parts, self.delete_account, accounts, slots)
         self.begin_transaction()
 
     def absorb_transaction(self, changes: TransactionChanges) -> None:

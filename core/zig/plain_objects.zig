@@ -21,7 +21,7 @@ const Word = host_of.Word;
 
 /// Attributes: of a BlockState its parts; of a transaction; of a block's environment and its rules; of a pool's limits.
 const Name = enum {
-    parts,
+    _parts,
     type,
     chain_id,
     encoded,
@@ -159,7 +159,7 @@ fn run(arguments: []const *Object) Error!*Object {
     defer held.release();
     var context: host_objects.Context = .{ .state = arguments[0], .helper = arguments[1], .has_warm_slots = false };
     defer context.release();
-    const parts = try python.attribute(arguments[0], interned.get(.parts));
+    const parts = try python.attribute(arguments[0], interned.get(._parts));
     try held.add(parts);
     context.parts = try .of(parts);
     const block = try run_objects.block_of(arguments[2]);

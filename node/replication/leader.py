@@ -84,7 +84,7 @@ class Leader:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._synced: dict[object, int] = {}
         self._sessions: set[asyncio.Task[Any]] = set()
-        self._cancel = chain.events.subscribe(self._on_event)
+        self._cancel = chain.events.subscribe(self._on_event, HeadChanged, StatePatched)
 
     @property
     def followers(self) -> list[int]:
@@ -223,9 +223,9 @@ class Leader:
             self._changed = self._loop.create_future()
         return self._changed
 
-    def _on_event(self, event: Event) -> None:
+    def _on_event(self, _: Event) -> None:
         """On the writer's thread; wakes the event loop only if a session waits."""
-        if self._changed is not None and isinstance(event, HeadChanged | StatePatched):
+        if self._changed is not None:
             with suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._wake)
 

@@ -59,7 +59,7 @@ def build(path: Path, *, damaged: bool = True) -> None:
             ledger.append(batch, number=parent.number + 1, block_hash=block_hash, transaction_hashes=[], log_keys=[])
             batch.put(undo_key(Version(parent.number + 1)), rlp.encode([root, root]))
             batch.put(FLAT_ROOT_KEY, root)
-            batch_version(database, batch, Version(parent.number + 1))
+            batch_version(batch, Version(parent.number + 1))
             database.write(batch)
 
 
