@@ -28,7 +28,7 @@ def timed(action: Callable[[], object]) -> float:
 
 
 def show(text: str) -> None:
-    """Tell progress beside the table."""
+    """Print progress to standard error, apart from the table."""
     print(text, file=sys.stderr, flush=True)
 
 
@@ -50,7 +50,7 @@ def table(rows: Rows, names: Sequence[str]) -> str:
 
 
 def ratio(title: str, values: Mapping[str, float], other: str, own: str) -> float | None:
-    """How many times this node's time the other one needs for a row; None where one of them has no figure."""
+    """The other node's time for a row as a multiple of this one's; None where one of them has no figure."""
     if title.endswith(PER_SECOND):
         own, other = other, own
     value, base = values.get(other), values.get(own)
