@@ -5,7 +5,7 @@ removed of an old one      body, receipts, positions of its transactions, its en
                            the differences by which states before the one before it are read
 
 A step is one batch: it moves the horizon (META's PRUNED) and removes what lies below. So a stop at any time leaves a
-whole chain. The chain's first block keeps its body and receipts, as tools ask for it.
+whole chain. The chain's first block, which tools ask for, keeps its body, receipts and positions.
 """
 
 import logging
@@ -121,7 +121,9 @@ class Pruning:
         """The removal of the blocks from `start` on, up to `stop` or to the size of a step."""
         step, last = _Step(start), min(stop, start + STEP_BLOCKS)
         while step.reached < last and len(step.batch.operations) < STEP_OPERATIONS:
-            if step.reached != first:
+            if step.reached == first:
+                self._remove_from_index(step.batch, first)
+            else:
                 self._remove_content(step, step.reached)
                 self._remove_root(step.batch, step.reached - 1)
             self._remove_differences(step.batch, step.reached)
@@ -130,20 +132,29 @@ class Pruning:
         return step
 
     def _remove_content(self, step: _Step, number: int) -> None:
+        """Remove a block's body, receipts and indexes."""
+        block_hash, body = self._remove_from_index(step.batch, number)
+        step.batch.delete(schema.body_key(block_hash))
+        step.batch.delete(schema.receipts_key(block_hash))
+        try:
+            step.blocks[block_hash] = list(self._remove_transactions(step.batch, number, body))
+        except RlpError as error:
+            raise _damaged(number, error) from error
+
+    def _remove_from_index(self, batch: Batch, number: int) -> tuple[Hash32, bytes]:
+        """Remove a block's entries of the log index; its hash and its body."""
         ledger = self._database.ledger
         block_hash = ledger.canonical_hash(number)
         body = None if block_hash is None else ledger.body(block_hash)
         receipts = None if block_hash is None else ledger.receipts(block_hash)
         if block_hash is None or body is None or receipts is None:
             raise CorruptionError(f"block {number} is incomplete", StorageProblem.RECORD_DAMAGED)
-        step.batch.delete(schema.body_key(block_hash))
-        step.batch.delete(schema.receipts_key(block_hash))
         try:
-            step.blocks[block_hash] = list(self._remove_transactions(step.batch, number, body))
             for key in log_keys(decode_receipts(receipts)):
-                step.batch.delete(schema.log_posting_key(key, number))
+                batch.delete(schema.log_posting_key(key, number))
         except RlpError as error:
-            raise CorruptionError(f"block {number} is damaged: {error}", StorageProblem.RECORD_DAMAGED) from error
+            raise _damaged(number, error) from error
+        return block_hash, body
 
     def _remove_transactions(self, batch: Batch, number: int, body: bytes) -> Iterator[bytes]:
         """The hashes of a block's transactions; their indexes go, unless a later block holds the transaction again."""
@@ -167,6 +178,10 @@ class Pruning:
         """The root after a block's patches, of a state that no kept block stands on."""
         if self._database.ledger.working_root(number) is not None:
             self._database.ledger.delete_working_root(batch, number)
+
+
+def _damaged(number: int, error: RlpError) -> CorruptionError:
+    return CorruptionError(f"block {number} is damaged: {error}", StorageProblem.RECORD_DAMAGED)
 
 
 class Prunable(Protocol):

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,8 +12,8 @@ from zevm.chain.blockchain import Chain
 from zevm.chain.blocks.mining import MiningMode
 from zevm.chain.canonical import pruning
 from zevm.chain.canonical.integrity import deep_problems
-from zevm.chain.canonical.log_search import LogQuery
-from zevm.chain.canonical.pruning import prune_in_steps
+from zevm.chain.canonical.log_search import LogQuery, LogSearch
+from zevm.chain.canonical.pruning import Pruning, prune_in_steps
 from zevm.chain.canonical.rewinding import rewind_ledger
 from zevm.chain.concurrency.deadline import Cancellation, Deadline
 from zevm.chain.concurrency.writer import Turn
@@ -23,6 +24,7 @@ from zevm.chain.tracing.history import intermediate_roots
 from zevm.chain.types.block_reference import EARLIEST, BlockReference
 from zevm.storage.database import Database
 from zevm.storage.errors import StorageError
+from zevm.storage.ledger import Ledger
 from zevm.storage.schema import (
     BODY,
     HEADER,
@@ -389,3 +391,60 @@ def test_blocks_before_the_genesis_number_are_none() -> None:
         assert chain.block_by_number(1_000).number == 1_000
         assert list(deep_problems(chain.canonical)) == []
         chain.close()
+
+
+def test_the_first_block_may_have_transactions_and_logs() -> None:
+    """That of a state file: it keeps what tools ask it for, and no log of it is searched for."""
+    with opened(None, KEEPING) as other:
+        contract, sent = grow(other, 6)
+        first = other.find_transaction(sent[2]).block
+        history = [other.records.record(other.header_by_number(number).hash) for number in range(first.number, 8)]
+    with opened(None) as chain:
+        chain.writer.run(chain.adopt, history, lambda _: None)
+        chain.writer.run(chain.mine, 20)
+        assert chain.canonical.first_kept > first.number
+        assert list(deep_problems(chain.canonical)) == []
+        chain.records.clear()
+        assert chain.block_by_number(first.number) == first
+        assert chain.find_transaction(sent[2]).block == first
+        assert chain.find_transaction(sent[3]) is None
+        with pytest.raises(PrunedHistoryError):
+            chain.logs(LogQuery(first=first.number, addresses=(contract,)))
+
+
+def test_logs_that_are_pruned_during_their_search_are_not_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    with opened(None, KEEPING) as chain:
+        contract, _ = grow(chain)
+        monkeypatch.setattr(LogSearch, "_recent_blocks", lambda *_: [])
+        query, log_blocks = LogQuery(first=5, addresses=(contract,)), Ledger.log_blocks
+        assert [log.block_number for log in chain.logs(query)] == list(range(5, chain.head.number + 1))
+        chain.canonical._pruning = Pruning(chain.database, chain.records, chain.canonical.horizon, KEPT)
+
+        def late(*arguments: Any) -> Iterator[int]:
+            chain.writer.run(chain.canonical.prune)
+            return log_blocks(*arguments)
+
+        monkeypatch.setattr(Ledger, "log_blocks", late)
+        with pytest.raises(PrunedHistoryError):
+            chain.logs(query)
+        assert chain.canonical.first_kept > 5
+
+
+IN_VAIN: dict[str, Callable[[Chain, int], object]] = {
+    "revert": lambda chain, old: chain.writer.run(chain.revert, old),
+    "setting the head": lambda chain, _: chain.writer.run(chain.rewind_to, 1),
+    "another branch": lambda chain, _: chain.writer.run(chain.switch_to, chain.header_by_number(1), ()),
+}
+
+
+@pytest.mark.parametrize("name", IN_VAIN)
+def test_going_back_behind_the_horizon_in_vain_uses_up_no_snapshot(name: str) -> None:
+    with opened(None) as chain:
+        old = chain.writer.run(chain.snapshot)
+        contract, _ = grow(chain)
+        new, head = chain.writer.run(chain.snapshot), chain.head.header
+        call(chain, contract, 1)
+        with pytest.raises(StatesNotKeptError):
+            IN_VAIN[name](chain, old)
+        assert chain.writer.run(chain.revert, new)
+        assert chain.head.header == head
