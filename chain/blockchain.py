@@ -350,8 +350,7 @@ class Chain(ChainView):
     @writes
     def rewind_to(self, number: int, patch: int = LAST_PATCH) -> None:
         """Make block `number` the head, with that many of its patches, and drop the pool's stale transactions."""
-        target = Version(number, patch)
-        removed = self.canonical.rewind(target)
+        removed = self.canonical.rewind(target := Version(number, patch))
         self.snapshots.drop_after(target)
         self._waiting.follow_head()
         self.events.publish(HeadChanged((), removed))
