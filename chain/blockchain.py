@@ -118,7 +118,7 @@ class Chain(ChainView):
         if transaction.sidecar is not None:
             check_sidecar(transaction, self.spec.of(self.next_header()))
         if deadline is not None:
-            bound_send(transaction, self.pool, self.database.state, deadline, is_mined=self.mining.automine)
+            bound_send(transaction, self.pool, self.canonical, deadline, is_mined=self.mining.automine)
         if self._instant.mine_alone(transaction, sender, deadline, local=local):
             return transaction.hash
         added = self.pool.add(transaction, sender, local=local)

@@ -72,8 +72,15 @@ class Pruning:
         self._is_stuck = False
 
     def is_due(self, first: int, head: int) -> bool:
-        """Whether enough blocks are too old for a step. first, head: numbers of the chain's ends."""
-        return self._wanted(head) - max(self._horizon.number, first) >= LAG_BLOCKS and not self._is_stuck
+        """Whether enough blocks are too old for a step, and can go. first, head: numbers of the chain's ends."""
+        wanted, start = self._wanted(head), max(self._horizon.number, first)
+        if self._is_stuck or wanted - start < LAG_BLOCKS:
+            return False
+        try:
+            return self._reachable(wanted) > start
+        except StorageError:
+            # the step tells
+            return True
 
     def _wanted(self, head: int) -> int:
         """The horizon as it should be."""
@@ -87,9 +94,10 @@ class Pruning:
         """
         before, start = self._horizon.number, max(self._horizon.number, first)
         try:
-            stop = start if self._is_stuck else self._possible(self._wanted(head.number), head, root)
+            stop = start if self._is_stuck else self._reachable(self._wanted(head.number))
             if stop <= start:
                 return False
+            self._write_nodes(stop, head, root)
             step = self._removal(start, stop, first)
             self._horizon.number = step.reached
             self._database.write(step.batch, sync=False)
@@ -103,19 +111,23 @@ class Pruning:
             self._records.forget_content(block_hash, transaction_hashes)
         return step.reached < stop
 
-    def _possible(self, wanted: int, head: Version, root: Hash32) -> int:
+    def _reachable(self, wanted: int) -> int:
         """The horizon to go to: a start needs the differences since the state whose trie nodes are written."""
+        written = Written.read(self._database.store)
+        if written is not None and 0 < wanted - written.version[0] < NODES_LAG_BLOCKS:
+            return written.version[0]
+        return wanted
+
+    def _write_nodes(self, stop: int, head: Version, root: Hash32) -> None:
+        """Write the trie nodes of the latest state, where those that are written are of one before block `stop`."""
         database = self._database
         written = Written.read(database.store)
-        if written is None or written.version[0] >= wanted:
-            return wanted
-        if wanted - written.version[0] < NODES_LAG_BLOCKS:
-            return written.version[0]
+        if written is None or written.version[0] >= stop:
+            return
         batch = Batch()
         nodes_written = database.state.put_nodes_behind(batch, BEFORE_ALL, head, root)
         database.write(batch, sync=False)
         nodes_written()
-        return wanted
 
     def _removal(self, start: int, stop: int, first: int) -> _Step:
         """The removal of the blocks from `start` on, up to `stop` or to the size of a step."""

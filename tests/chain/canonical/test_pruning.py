@@ -1,7 +1,9 @@
 """A pruned chain: what goes, what stays, that a stop at any time leaves a whole chain, and what is refused then."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from zevm.chain.canonical.integrity import deep_problems
 from zevm.chain.canonical.log_search import LogQuery, LogSearch
 from zevm.chain.canonical.pruning import Pruning, prune_in_steps
 from zevm.chain.canonical.rewinding import rewind_ledger
-from zevm.chain.concurrency.deadline import Cancellation, Deadline
+from zevm.chain.concurrency.deadline import BriefDeadline, Cancellation, Deadline, NotBriefError
 from zevm.chain.concurrency.writer import Turn
 from zevm.chain.errors import ChainError, PrunedHistoryError, StatesNotKeptError
 from zevm.chain.options import ChainOptions
@@ -448,3 +450,42 @@ def test_going_back_behind_the_horizon_in_vain_uses_up_no_snapshot(name: str) ->
             IN_VAIN[name](chain, old)
         assert chain.writer.run(chain.revert, new)
         assert chain.head.header == head
+
+
+def test_pruning_is_left_to_the_writers_thread() -> None:
+    """A step takes longer than a transaction that others wait for may."""
+    with opened(None, limits=NodeLimits()) as chain:
+        patient = BriefDeadline(time.monotonic() + 60, Cancellation())
+        pruned = []
+        for nonce in range(30):
+            before = chain.canonical.first_kept
+            try:
+                chain.writer.run(partial(chain.send_transaction, transfer(nonce), deadline=patient))
+                assert chain.canonical.first_kept == before
+            except NotBriefError:
+                chain.writer.run(chain.send_transaction, transfer(nonce))
+                pruned.append(chain.canonical.first_kept - before)
+        assert sum(pruned) == chain.canonical.first_kept
+        assert len(pruned) < 10
+        assert min(pruned) >= 1
+
+
+def test_no_step_is_tried_where_none_is_possible(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trie nodes that are not written hold it up for up to NODES_LAG_BLOCKS, of which each makes a block."""
+    monkeypatch.setattr(pruning, "NODES_LAG_BLOCKS", 40)
+    limits, tried = NodeLimits(states=4, entries=10**6, blocks=50), list[bool]()
+    step = Pruning.step
+
+    def noted(*arguments: Any) -> bool:
+        before = chain.canonical.first_kept
+        more = step(*arguments)
+        tried.append(chain.canonical.first_kept > before)
+        return more
+
+    monkeypatch.setattr(Pruning, "step", noted)
+    with opened(tmp_path, limits=limits) as chain:
+        for _ in range(120):
+            chain.writer.run(chain.mine)
+        assert all(tried)
+        assert len(tried) > 10
+        check_whole(chain)
