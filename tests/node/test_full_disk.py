@@ -208,19 +208,21 @@ def test_b7_a_start_on_a_full_disk_is_one_sentence(medium: Medium, zevm: Any, ex
 def test_a_node_writes_no_bytecode_from_when_it_may_fill_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     """Python before 3.14 keeps a file of bytecode that the full disk has cut off, and no later start can read it."""
     seen = []
+    importing = [sys.executable, "-c", "import sys; sys.exit(sys.dont_write_bytecode)"]
 
     @contextmanager
     def opened(_: NodeCore) -> Iterator[None]:
-        seen.append(sys.dont_write_bytecode)
+        seen.append((sys.dont_write_bytecode, subprocess.run(importing, check=False).returncode))
         raise NodeError("enough")
         yield
 
     monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "")
     monkeypatch.setattr(app, "configure_logging", lambda **_: None)
     monkeypatch.setattr(NodeCore, "opened", opened)
     with pytest.raises(NodeError, match="enough"):
         app.run_nodes([NamedChain("", NodeSettings(memory=True))])
-    assert seen == [True]
+    assert seen == [(True, 1)]
 
 
 @pytest.mark.parametrize(("free_blocks", "writes"), [(2**13, False), (2**14, True)])
@@ -231,6 +233,7 @@ def test_a_command_writes_no_bytecode_where_it_may_not_fit(
         f_bavail, f_frsize = free_blocks, 4096
 
     monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "")
     monkeypatch.setattr(os, "statvfs", lambda _: Found)
     monkeypatch.setattr(cli, "main", lambda: None)
     main()
