@@ -32,6 +32,7 @@ from zevm.chain.canonical.integrity import deep_problems
 from zevm.chain.rules.genesis import load_default_genesis
 from zevm.storage.database import Database
 from zevm.storage.errors import StorageError
+from zevm.storage.schema import MetaName
 
 ROOT = Path(__file__).resolve().parents[2]
 OPERATIONS = 60
@@ -102,6 +103,7 @@ def judge(data: Path, promises: Promises, counts: Counter[str]) -> None:
             for fault in promises.faults(found, sequence):
                 raise LossError(fault)
             counts["repaired"] += bool(database.warnings)
+            counts["of pruned chains"] += database.ledger.meta(MetaName.PRUNED) is not None
             counts["without a write that was begun"] += sequence < promises.begun
             head = _go_on(database)
         with Database.open(data, node_limits=NODE_LIMITS) as database:
