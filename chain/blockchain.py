@@ -348,7 +348,7 @@ class Chain(ChainView):
         self.events.publish(HeadChanged(tuple(sealed.record for sealed in branch), removed))
 
     @writes
-    def rewind_to(self, number: int, patch: int = LAST_PATCH) -> None:
+    def rewind_to(self, number: int, *, patch: int = LAST_PATCH) -> None:
         """Make block `number` the head, with that many of its patches, and drop the pool's stale transactions."""
         removed = self.canonical.rewind(target := Version(number, patch))
         self.snapshots.drop_after(target)
