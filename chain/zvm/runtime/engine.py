@@ -121,7 +121,7 @@ class Program:
     code_bytes: of its image in memory. is_of_chain: whether a block's transaction has deployed or run its code.
     heat: how much it has run, see `chain.zvm.runtime.program_cache`; threads add to it unlocked, it need not be exact.
     heat_address: where the core adds to it, 64 bits with a sign. core_facts: the facts that the core receives of it.
-    is_apart: whether no brief run may be of it (chain.zvm.brief_runs); None as long as nobody asked.
+    is_apart: whether no brief run may be of it (chain.zvm.brief_runs); None before the first.
     Two programs of the same code differ in `optimised` alone.
     """
 
