@@ -147,6 +147,7 @@ class Writes:
         loop = answer.get_loop()
 
         def settle(done: Future[bytes]) -> None:
+            self._count(is_short, -1)
             made, failure = None, None
             try:
                 made = done.result()
@@ -155,7 +156,6 @@ class Writes:
             reply = finish(made, failure)
             if not answer.done():
                 answer.set_result(reply)
-            self._count(is_short, -1)
 
         def wake(done: Future[bytes]) -> None:
             # after the loop's end there is nobody left to answer
