@@ -10,15 +10,14 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from zevm.chain.concurrency.deadline import Cancellation
-from zevm.chain.concurrency.writer import Writer, WriterStoppedError
+from zevm.chain.concurrency.writer import Work, Writer, WriterStoppedError
 from zevm.rpc.execution.pending import ClientsAnswer
 from zevm.rpc.execution.turns import Turns
 
 Reply = bytes | None
-Job = tuple[Callable[..., Any], *tuple[Any, ...]]
 Finish = Callable[[bytes | None, Exception | None], Reply]
 """Makes the answer of what the writer has made, or of its error."""
 
@@ -57,7 +56,8 @@ class Writes:
         if self._long:
             return apart()
         if not (self._line or self._short) and self._turns.is_free:
-            return self._turns.run(here)
+            outcome: Reply | asyncio.Future[Reply] = self._turns.run(here)
+            return outcome
         waiting = _InLine(here, apart, asyncio.get_running_loop().create_future())
         self._line.append(waiting)
         if not self._short:
@@ -65,7 +65,7 @@ class Writes:
         return waiting.answer
 
     def begin(
-        self, job: Job, finish: Finish, *, is_long: bool, shares: bool, is_short: bool = False
+        self, job: Work, finish: Finish, *, is_long: bool, shares: bool, is_short: bool = False
     ) -> asyncio.Future[Reply]:
         """Submit one piece of work; its answer. Without an awaiter, long work ends after the current part.
 
@@ -91,7 +91,7 @@ class Writes:
             self._answer_when(done, finish, answer, is_short=is_short)
         return answer
 
-    def begin_together(self, works: Sequence[tuple[Job, Finish]]) -> list[asyncio.Future[Reply]]:
+    def begin_together(self, works: Sequence[tuple[Work, Finish]]) -> list[asyncio.Future[Reply]]:
         """Submit work that shares one sync."""
         self._submit_line()
         loop = asyncio.get_running_loop()
