@@ -82,7 +82,7 @@ class GroupedStore:
         self._owner = 0
         self._changes: dict[bytes, bytes | None] | None = None
         self._below: Snapshot | None = None
-        """The store as the group found it, once somebody wants a view: nobody writes meanwhile."""
+        """The store as the group found it, once a view is wanted: no other thread writes meanwhile."""
         self._sync = False
         self.size_bytes = 0
 

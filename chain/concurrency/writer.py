@@ -285,7 +285,7 @@ class Writer:
     def _next(self) -> tuple[_Job, ...] | None:
         """The next work; others may have the role until it is there, and a borrower is waited for.
 
-        Before that the last result is delivered: whoever has it, and nothing else to wait for, can have the role.
+        Its last result is delivered once it has given the role back, so that a thread that has waited for it can borrow it.
         """
         if self._looked_at:
             self._deliver()
