@@ -285,7 +285,7 @@ class Writer:
     def _next(self) -> tuple[_Job, ...] | None:
         """The next work; others may have the role until it is there, and a borrower is waited for.
 
-        Its last result is delivered once it has given the role back, so that a thread that has waited for it can borrow it.
+        Its last result is delivered once it has given the role back: a thread that waited for it can borrow the role.
         """
         if self._looked_at:
             self._deliver()
