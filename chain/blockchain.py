@@ -346,7 +346,7 @@ class Chain(ChainView):
         self.events.publish(HeadChanged(tuple(sealed.record for sealed in branch), removed))
 
     @writes
-    def rewind_to(self, number: int, patch: int = LAST_PATCH) -> None:
+    def rewind_to(self, number: int, *, patch: int = LAST_PATCH) -> None:
         """Make block `number` the head, with that many of its patches, and drop the pool's stale transactions."""
         self.snapshots.drop_after(Version(number, patch))
         removed = self.canonical.rewind(Version(number, patch))

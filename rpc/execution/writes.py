@@ -4,14 +4,12 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from typing import Any
 
 from zevm.chain.concurrency.deadline import Cancellation
-from zevm.chain.concurrency.writer import Writer, WriterStoppedError
+from zevm.chain.concurrency.writer import Work, Writer, WriterStoppedError
 from zevm.rpc.execution.pending import ClientsAnswer
 
 Reply = bytes | None
-Job = tuple[Callable[..., Any], *tuple[Any, ...]]
 Finish = Callable[[bytes | None, Exception | None], Reply]
 """Makes the answer of what the writer has made, or of its error."""
 
@@ -22,7 +20,7 @@ class Writes:
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
 
-    def begin(self, job: Job, finish: Finish, *, is_long: bool, shares: bool) -> asyncio.Future[Reply]:
+    def begin(self, job: Work, finish: Finish, *, is_long: bool, shares: bool) -> asyncio.Future[Reply]:
         """Submit one piece of work; its answer. Without an awaiter, long work ends after the current part."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Reply] = ClientsAnswer(loop=loop) if is_long else loop.create_future()
@@ -41,7 +39,7 @@ class Writes:
             _answer_when(done, finish, answer)
         return answer
 
-    def begin_together(self, works: Sequence[tuple[Job, Finish]]) -> list[asyncio.Future[Reply]]:
+    def begin_together(self, works: Sequence[tuple[Work, Finish]]) -> list[asyncio.Future[Reply]]:
         """Submit work that shares one sync."""
         loop = asyncio.get_running_loop()
         answers: list[asyncio.Future[Reply]] = [loop.create_future() for _ in works]
