@@ -27,6 +27,7 @@ from zevm.node.banner import (
     quic_listening,
     write_config,
 )
+from zevm.node.bytecode import write_none
 from zevm.node.chains import NamedChain
 from zevm.node.colours import painter
 from zevm.node.core import NodeCore, told_as_node_errors
@@ -67,6 +68,7 @@ def run_nodes(chains: Sequence[NamedChain]) -> int:
     with told_as_node_errors(), ExitStack() as stack:
         for node in nodes:
             check_start(node.settings)
+        write_none()
         for node in nodes:
             stack.enter_context(node.core.opened())
         runner = stack.enter_context(asyncio.Runner(loop_factory=uvloop.new_event_loop))
