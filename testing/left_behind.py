@@ -64,7 +64,7 @@ def process_state() -> ProcessState:
 
 
 _OF_A_COMMAND = {"PYTHONDONTWRITEBYTECODE"}
-"""What `zevm run` sets for its process and those that it starts."""
+"""Variables that `zevm run` sets for its process and those that it starts."""
 
 _AS_MADE = LoggerState()
 
