@@ -12,6 +12,7 @@ from zevm.chain.events import BlockAndReceipts, TransactionReport
 from zevm.chain.rules.forks import Fork, ForkRules
 from zevm.chain.types import Block, Header, Receipt, Transaction, Withdrawal, logs_bloom
 from zevm.chain.types.header import EMPTY_BLOOM
+from zevm.chain.types.transaction import recover_senders
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.brief import watched
 from zevm.chain.vm.engines.plain import PlainEnd
@@ -290,6 +291,7 @@ def body_roots(transactions: Iterable[Transaction], withdrawals: Sequence[Withdr
 def execute_all(execution: BlockExecution, transactions: Iterable[Transaction]) -> None:
     """Add transactions that must all fit, as an import's. Raises TransactionError naming the index."""
     listed, unchecked = list(transactions), (None,) * AT_ONCE
+    recover_senders(listed)
     index = 0
     while index < len(listed):
         chunk = listed[index : index + AT_ONCE] if execution.runs_plain else []

@@ -6,6 +6,7 @@ from zevm.chain.blocks.execution import AT_ONCE
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import ReplayError, TransactionError
 from zevm.chain.types import Block
+from zevm.chain.types.transaction import recover_senders
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.executor import Executor
@@ -39,6 +40,7 @@ class Replay:
         while self.next_index < index:
             deadline.check("execution timeout")
             chunk = self.block.transactions[self.next_index : min(index, self.next_index + AT_ONCE)]
+            recover_senders(chunk)
             ends = self._executor.apply_plain(chunk, (None,) * len(chunk), self._gas_left, deadline)
             self.next_index += len(ends)
             self.log_count += sum([len(end.logs) for end in ends])

@@ -87,6 +87,7 @@ const rows = [_]Row{
     row("transaction_fields", transaction_objects.decode, 1, 1),
     row("secp256k1_start", signatures.use, 1, 1),
     row("recover_address", signatures.recover_address, 4, 4),
+    row("recover_addresses", signatures.recover_addresses, 1, 1),
     row("run_message", run_objects.run_message, 5, 5),
     row("run_transaction", transition_objects.run_transaction, 8, 8),
     row("run_plain", plain_objects.run_plain, 9, 9),

@@ -206,7 +206,13 @@ pub fn gas_of(needs_object: *Object) Error!Gas {
 
 /// Run a transaction, and return what `taker.take` makes of its end. Refused, with nothing done, of one that is not plain
 /// or that the block may not have.
-pub fn run_on(ground: *const Ground, object: *Object, gas: Gas, gas_available: usize, taker: anytype) Error!@TypeOf(taker).Made {
+pub fn run_on(
+    ground: *const Ground,
+    object: *Object,
+    gas: Gas,
+    gas_available: usize,
+    taker: anytype,
+) Error!@TypeOf(taker).Made {
     var counted: memory_of.Counted = .{ .child = memory_of.core.allocator(), .limit = .init(run_objects.most_memory) };
     var arena_state: std.heap.ArenaAllocator = .init(counted.allocator());
     defer arena_state.deinit();
@@ -237,7 +243,13 @@ pub fn run_on(ground: *const Ground, object: *Object, gas: Gas, gas_available: u
 }
 
 /// Refused of a transaction that is not plain, or that the block may not have.
-fn environment_of(transaction: Reader, gas: Gas, base_fee: ?Word, gas_available: usize, demand: *Demand) Error!transition.TransactionEnvironment {
+fn environment_of(
+    transaction: Reader,
+    gas: Gas,
+    base_fee: ?Word,
+    gas_available: usize,
+    demand: *Demand,
+) Error!transition.TransactionEnvironment {
     try transaction.refuse_lists();
     const cap = try transaction.word(.max_fee_per_gas);
     const price = if (base_fee) |fee| @min(cap, fee +| try transaction.word(.max_priority_fee_per_gas)) else cap;
@@ -275,7 +287,13 @@ const Single = struct {
     const Made = *Object;
 
     /// (status, output, detail, gas used, before refunds, spare gas, accounts, slots, codes, logs)
-    fn take(_: Single, arena: std.mem.Allocator, state: *state_of.State, outcome: *const transition.Outcome, _: Word) Error!*Object {
+    fn take(
+        _: Single,
+        arena: std.mem.Allocator,
+        state: *state_of.State,
+        outcome: *const transition.Outcome,
+        _: Word,
+    ) Error!*Object {
         const changed: effects.Changed = try .net(arena, state);
         return python.gathered(10, .{
             python.integer(@intFromEnum(outcome.result.status)),
