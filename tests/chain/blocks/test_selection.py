@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import chain as chained
+from typing import Any
 
 import pytest
 
@@ -13,18 +14,22 @@ from zevm.chain.blockchain import Chain
 from zevm.chain.blocks import selection
 from zevm.chain.blocks.execution import BlockExecution
 from zevm.chain.types import Transaction
+from zevm.chain.vm.engines.engine import Engine, default_engine
+from zevm.chain.vm.execution_state import ExecutionState
+from zevm.core import CORE
 
 SENDERS = tuple(bytes((number,)) * 32 for number in range(1, 6))
+ENGINE = Engine.NATIVE if CORE.library is not None else default_engine()
 STORING = bytes(19) + b"\x99"
 
 
 @contextmanager
 def chain_with_senders(max_transactions: int | None) -> Iterator[Chain]:
-    chain = open_chain(options=replace(MANUAL, max_transactions=max_transactions))
+    chain = open_chain(options=replace(MANUAL, max_transactions=max_transactions, engine=ENGINE))
     try:
         chain.writer.run(lambda: chain.change_settings(gas_limit=250_000))
 
-        def change(state) -> None:
+        def change(state: ExecutionState) -> None:
             state.set_code(STORING, STORE_AND_LOG)
             for key in SENDERS:
                 state.set_balance(address_of(key), ETHER)
@@ -64,13 +69,13 @@ def mined(
         add_plain = BlockExecution.add_plain
         fill_block = selection.fill_block
 
-        def counted(execution, transactions, gas) -> int:
+        def counted(execution: BlockExecution, *arguments: Any) -> int:
             nonlocal together
-            done = add_plain(execution, transactions, gas)
+            done = add_plain(execution, *arguments)
             together += done if done > 1 else 0
             return done
 
-        def noted(*arguments, **options):
+        def noted(*arguments: Any, **options: Any) -> selection.Refusals:
             found = fill_block(*arguments, **options)
             refused.extend(f"{key.hex()} {error}" for key, error in found.items())
             return found
@@ -81,9 +86,13 @@ def mined(
             chain.writer.run(chain.send_transaction, transaction)
         while not chain.pool.is_empty and chain.head.number < 40:
             chain.writer.run(chain.mine)
-        numbers = range(1, chain.head.number + 1)
-        blocks = [[item.hash for item in chain.block_by_number(number).transactions] for number in numbers]
-        return blocks, refused, together
+        return [hashes_in(chain, number) for number in range(1, chain.head.number + 1)], refused, together
+
+
+def hashes_in(chain: Chain, number: int) -> list[bytes]:
+    block = chain.block_by_number(number)
+    assert block is not None
+    return [item.hash for item in block.transactions]
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -97,6 +106,7 @@ def test_the_blocks_do_not_depend_on_how_many_offers_are_taken(seed: int) -> Non
         assert again[:2] == (blocks, refused)
 
 
+@pytest.mark.skipif(CORE.library is None, reason="no core")
 def test_what_the_transactions_are_meant_to_reach_is_reached() -> None:
     found = [mined(random_transactions(seed), 64) for seed in range(6)]
     assert sum(together for _, _, together in found) > 50
@@ -105,7 +115,9 @@ def test_what_the_transactions_are_meant_to_reach_is_reached() -> None:
 
 
 @pytest.mark.parametrize("at_once", [1, 64])
-def test_a_block_has_at_most_as_many_bytes_and_transactions_as_it_may(at_once: int, monkeypatch) -> None:
+def test_a_block_has_at_most_as_many_bytes_and_transactions_as_it_may(
+    at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     transactions = [transfer(nonce, 1, to=STORING, data=b"\1" * 32, gas_limit=60_000) for nonce in range(7)]
     size = len(transactions[0].encoded) + selection._LENGTH_BYTES
     with monkeypatch.context() as patch:
