@@ -47,7 +47,7 @@ def fill_block(execution: BlockExecution, offers: Offers, *, max_transactions: i
 def fill_alone(execution: BlockExecution, entry: PooledTransaction, *, max_transactions: int | None) -> Refusals:
     """As `fill_block`, of one transaction."""
     filling = _Filling(execution, None, max_transactions)
-    if filling.has_room_for(entry):
+    if filling.has_space_for(entry):
         filling.add_first([entry])
     return filling.refused
 
@@ -76,8 +76,8 @@ class _Filling:
             waiting = self.add_first(waiting)
         return True
 
-    def has_room_for(self, entry: PooledTransaction) -> bool:
-        """Whether the block's size, count and gas leave room for a transaction."""
+    def has_space_for(self, entry: PooledTransaction) -> bool:
+        """Whether the block's size, count and gas leave space for a transaction."""
         return bool(self._fitting([entry])) and self._execution.gas_left >= TRANSACTION_GAS
 
     def add_first(self, waiting: list[PooledTransaction]) -> list[PooledTransaction]:
@@ -91,7 +91,7 @@ class _Filling:
             if self._offers is not None:
                 self._offers.skip_sender(entry.sender)
             return [other for other in waiting if other.sender != entry.sender]
-        self._take_room(waiting[:1])
+        self._take_space(waiting[:1])
         return waiting[1:]
 
     def _add_plain(self, entries: list[PooledTransaction]) -> int:
@@ -100,11 +100,11 @@ class _Filling:
         rules = self._execution.environment.rules
         gas = [entry.gas if entry.rules is rules else None for entry in entries]
         done = self._execution.add_plain([entry.transaction for entry in entries], gas)
-        self._take_room(entries[:done])
+        self._take_space(entries[:done])
         return done
 
     def _fitting(self, entries: list[PooledTransaction]) -> list[PooledTransaction]:
-        """The first ones that the block's size and count leave room for, if all of them are added."""
+        """The first ones that the block's size and count leave space for, if all of them are added."""
         if self._max_transactions is not None:
             entries = entries[: max(0, self._max_transactions - len(self._execution.transactions))]
         bytes_left = self._bytes_left
@@ -116,7 +116,7 @@ class _Filling:
                 return entries[:index]
         return entries
 
-    def _take_room(self, entries: list[PooledTransaction]) -> None:
+    def _take_space(self, entries: list[PooledTransaction]) -> None:
         if self._bytes_left is not None:
             self._bytes_left -= sum(map(_size, entries))
 

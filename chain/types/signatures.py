@@ -51,7 +51,7 @@ def recover_address(digest: bytes, y_parity: int, r: int, s: int) -> Address:
 
 
 Signature = tuple[bytes, int, int, int]
-"""What was signed (32 bytes), the parity of y, r, s."""
+"""The digest that was signed (32 bytes), the parity of y, r, s."""
 
 
 @replaced_by("recover_addresses")
