@@ -187,11 +187,18 @@ class Executor:
         if self._plain is None or not self.runs_plain:
             return []
 
-        def helper(index: int) -> Helper:
-            needs = gas[index] or gas_needs(transactions[index], self.environment.rules)
-            return self._helper(transactions[index], needs, deadline)
+        def needs_of(index: int) -> GasNeeds:
+            return gas[index] or gas_needs(transactions[index], self.environment.rules)
 
-        return self._plain.run_all(transactions, gas, gas_available, deadline, helper)
+        def helper(index: int) -> Helper:
+            return self._helper(transactions[index], needs_of(index), deadline)
+
+        def around(index: int, gas_left: int) -> Outcome:
+            is_checked = gas[index] is not None
+            needs = needs_of(index)
+            return self._apply(transactions[index], gas_left, None, needs, deadline, None, is_checked=is_checked)
+
+        return self._plain.run_all(transactions, gas, gas_available, deadline, helper, around)
 
     def _settled(self, transaction: Transaction, gas: GasNeeds) -> TransactionEnvironment:
         environment = self.environment

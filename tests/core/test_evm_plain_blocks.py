@@ -4,15 +4,17 @@ import random
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from testing.memory_state import MemoryAccount, MemoryReader
-from tests.chain.vm.support import SENDER, assemble, environment_of
+from tests.chain.vm.support import CONTRACT, SENDER, assemble, environment_of
 from tests.core.support import needs_core
 from tests.core.test_evm_plain import sent, world
-from zevm.chain.errors import NodeFaultError, TransactionError
+from zevm.chain.errors import EngineDifferenceError, NodeFaultError, TransactionError
 from zevm.chain.rules.forks import Fork
+from zevm.chain.tracing.tracer import QuietTracer
 from zevm.chain.types import Transaction, TransactionType
 from zevm.chain.types.signatures import InvalidSignatureError
 from zevm.chain.vm.block_state import BlockState
@@ -22,6 +24,8 @@ from zevm.chain.vm.engines.engine import Engine
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.gas_needs import GasNeeds, gas_needs
 from zevm.chain.vm.interface import Outcome
+from zevm.core import CORE
+from zevm.storage.account import StateDiff
 from zevm.storage.primitives import Address
 
 pytestmark = needs_core
@@ -73,10 +77,15 @@ def one_after_another(state: BlockState, fork: Fork, wanted: Sequence[str]) -> t
 
 
 def together(
-    state: BlockState, fork: Fork, transactions: Sequence[Transaction], *, checked: bool
+    state: BlockState,
+    fork: Fork,
+    transactions: Sequence[Transaction],
+    *,
+    checked: bool,
+    engine: Engine = Engine.NATIVE,
 ) -> tuple[list[End], list[int]]:
     """The ends and refusals of transactions, as many in a call as run in one, and their places in the calls."""
-    environment = environment_of(fork, engine=Engine.NATIVE)
+    environment = environment_of(fork, engine=engine)
     executor = Executor(environment, state)
     gas: list[GasNeeds | None] = [
         gas_needs(item, environment.rules) if checked and item.to is not None else None for item in transactions
@@ -134,6 +143,10 @@ def test_a_block_of_them_ends_as_one_after_another(fork: Fork) -> None:
         found, places = together(at_once, fork, transactions, checked=seed % 2 == 0)
         assert found == ends, wanted
         assert at_once.diff() == slowly.diff(), wanted
+        if seed < 4:
+            on_both = state_of()
+            assert together(on_both, fork, transactions, checked=seed % 2 == 0, engine=Engine.CHECK)[0] == ends
+            assert on_both.diff() == slowly.diff()
         ran.update(wanted[place] for place in places)
     assert set(ran) <= PLAIN
     assert len(ran) > 10
@@ -232,13 +245,80 @@ def test_a_fault_of_the_state_says_where(monkeypatch: pytest.MonkeyPatch) -> Non
     assert caught.value.__notes__ == [f"in transaction 0x{second.hash.hex()} of block 1"]
 
 
-def test_other_engines_and_who_counts_reads_run_none() -> None:
+def test_py_evm_and_who_asks_what_is_read_run_none() -> None:
     first = sent()["transfer"]
     before = choice.messages["native"]
-    for engine in (Engine.PY_EVM, Engine.CHECK):
-        assert Executor(environment_of(engine=engine), state_of()).apply_plain([first], [None], GAS) == []
-    environment = environment_of(engine=Engine.NATIVE)
-    assert Executor(environment, state_of(), shortcuts=False).apply_plain([first], [None], GAS) == []
+    slowly = Executor(environment_of(engine=Engine.PY_EVM), state_of())
+    witness = Executor(environment_of(engine=Engine.NATIVE), state_of(), shortcuts=False)
+    watched = Executor(environment_of(engine=Engine.NATIVE, watcher=lambda _: QuietTracer()), state_of())
+    for executor in (slowly, witness, watched):
+        assert not executor.runs_plain
+        assert executor.apply_plain([first], [None], GAS) == []
     assert choice.messages["native"] == before
-    assert len(Executor(environment, state_of()).apply_plain([first], [None], GAS)) == 1
+    executor = Executor(environment_of(engine=Engine.NATIVE), state_of())
+    assert len(executor.apply_plain([first], [None], GAS)) == 1
     assert choice.messages["native"] == before + 1
+
+
+def first_with(**changes: object) -> Callable[[BlockState, list[Any]], None]:
+    """Another first end."""
+    names = ("status", "output", "detail", "gas_used", "price", "logs")
+
+    def alter(_: BlockState, ends: list[Any]) -> None:
+        ends[0] = tuple((dict(zip(names, ends[0], strict=True)) | changes).values())
+
+    return alter
+
+
+def one_more(state: BlockState, _: list[Any]) -> None:
+    state.add_balance(Address(CONTRACT), 1)
+
+
+def another_slot(state: BlockState, _: list[Any]) -> None:
+    state.set_storage(Address(CONTRACT), 77, 1)
+
+
+FAULTS: dict[str, Callable[[BlockState, list[Any]], None]] = {
+    "gas": first_with(gas_used=21_001),
+    "price": first_with(price=1),
+    "output": first_with(output=b"\0"),
+    "status": first_with(status=1, detail=None),
+    "logs": first_with(logs=[(bytes(20), (), b"")]),
+    "accounts": one_more,
+    "slots": another_slot,
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_the_check_mode_finds_a_fault_of_a_call_for_many(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    library: Any = CORE.library
+    run = library.run_plain_block
+
+    def wrong(*arguments: Any) -> None:
+        run(*arguments)
+        FAULTS[name](arguments[0], arguments[-1])
+
+    monkeypatch.setattr(library, "run_plain_block", wrong)
+    first = sent()["transfer"]
+    transactions = [first, replace(sent()["call with a refund and a log"], nonce=1)]
+    state = state_of()
+    executor = Executor(environment_of(engine=Engine.CHECK), state)
+    with pytest.raises(EngineDifferenceError, match="do not agree on plain transactions"):
+        executor.apply_plain(transactions, (None, None), GAS)
+    assert state.diff() == StateDiff()
+    monkeypatch.undo()
+    assert len(executor.apply_plain(transactions, (None, None), GAS)) == 2
+
+
+def test_the_check_mode_finds_that_a_call_takes_what_may_not_be_in_the_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    library: Any = CORE.library
+
+    def twice(*arguments: Any) -> None:
+        run(*arguments)
+        arguments[-1].append(arguments[-1][0])
+
+    run = library.run_plain_block
+    monkeypatch.setattr(library, "run_plain_block", twice)
+    executor = Executor(environment_of(engine=Engine.CHECK), state_of())
+    with pytest.raises(EngineDifferenceError, match="may not be in the block: nonce too low"):
+        executor.apply_plain([sent()["transfer"]] * 2, (None, None), GAS)

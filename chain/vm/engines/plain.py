@@ -286,9 +286,15 @@ def _checked_all(
     changes = state.changes_since(checkpoint)
     state.discard(checkpoint)
     state.begin_transaction()
+    try:
+        outcomes = in_turn(len(ends))
+    except EngineDifferenceError:
+        state.discard(checkpoint)
+        state.begin_transaction()
+        raise
     wanted = [
         PlainEnd(item.gas_used, price_wei, item.output, item.logs, item.error, tuple(item.console))
-        for item, price_wei in zip(in_turn(len(ends)), prices_wei, strict=True)
+        for item, price_wei in zip(outcomes, prices_wei, strict=True)
     ]
     differences = [
         f"transaction {index} ends with {end} and {other}"
