@@ -45,23 +45,27 @@ def fill_block(execution: BlockExecution, offers: Offers, *, max_transactions: i
 
 
 def fill_alone(execution: BlockExecution, entry: PooledTransaction, *, max_transactions: int | None) -> Refusals:
-    """As `fill_block`, of one transaction."""
-    filling = _Filling(execution, None, max_transactions)
-    if filling.has_space_for(entry):
-        filling.add_first([entry])
-    return filling.refused
+    """As `fill_block`, of one transaction for an empty block."""
+    is_sized = execution.environment.rules.fork >= Fork.OSAKA
+    if max_transactions == 0 or execution.gas_left < TRANSACTION_GAS or (is_sized and _size(entry) > _most_bytes()):
+        return {}
+    try:
+        execution.add(entry.transaction, gas=entry.gas, checked_rules=entry.rules)
+    except TransactionError as error:
+        return {entry.transaction.hash: error}
+    return {}
 
 
 class _Filling:
-    """Of one block. offers: None where there is one transaction alone."""
+    """Of one block."""
 
     __slots__ = ("_bytes_left", "_execution", "_max_transactions", "_offers", "refused")
 
-    def __init__(self, execution: BlockExecution, offers: Offers | None, max_transactions: int | None) -> None:
+    def __init__(self, execution: BlockExecution, offers: Offers, max_transactions: int | None) -> None:
         self.refused: Refusals = {}
         self._execution, self._offers, self._max_transactions = execution, offers, max_transactions
         is_sized = execution.environment.rules.fork >= Fork.OSAKA
-        self._bytes_left = MAX_BLOCK_BYTES - _HEAD_AND_WITHDRAWAL_BYTES if is_sized else None
+        self._bytes_left = _most_bytes() if is_sized else None
 
     def add(self, waiting: list[PooledTransaction]) -> bool:
         """Add what fits of them, in order, plain ones together; whether more may fit."""
@@ -73,14 +77,10 @@ class _Filling:
                 continue
             if not fitting or self._execution.gas_left < TRANSACTION_GAS:
                 return False
-            waiting = self.add_first(waiting)
+            waiting = self._add_first(waiting)
         return True
 
-    def has_space_for(self, entry: PooledTransaction) -> bool:
-        """Whether the block's size, count and gas leave space for a transaction."""
-        return bool(self._fitting([entry])) and self._execution.gas_left >= TRANSACTION_GAS
-
-    def add_first(self, waiting: list[PooledTransaction]) -> list[PooledTransaction]:
+    def _add_first(self, waiting: list[PooledTransaction]) -> list[PooledTransaction]:
         """Add the first of them where it executes; those that may come after it."""
         entry = waiting[0]
         transaction = entry.transaction
@@ -88,8 +88,7 @@ class _Filling:
             self._execution.add(transaction, gas=entry.gas, checked_rules=entry.rules)
         except TransactionError as error:
             self.refused[transaction.hash] = error
-            if self._offers is not None:
-                self._offers.skip_sender(entry.sender)
+            self._offers.skip_sender(entry.sender)
             return [other for other in waiting if other.sender != entry.sender]
         self._take_space(waiting[:1])
         return waiting[1:]
@@ -119,6 +118,11 @@ class _Filling:
     def _take_space(self, entries: list[PooledTransaction]) -> None:
         if self._bytes_left is not None:
             self._bytes_left -= sum(map(_size, entries))
+
+
+def _most_bytes() -> int:
+    """Of a block's transactions."""
+    return MAX_BLOCK_BYTES - _HEAD_AND_WITHDRAWAL_BYTES
 
 
 def _size(entry: PooledTransaction) -> int:
