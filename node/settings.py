@@ -218,7 +218,8 @@ class NodeSettings(BaseSettings):
 
     fork_url: ForkUrls = setting(
         (), "--fork-url", "-f", "--rpc-url", panel=FORK, metavar="URL[@BLOCK],...",
-        about="Begin on top of a block of another chain, which nodes at these URLs have. The chain is kept in memory.",
+        about="Begin on top of a block of another chain, which nodes at these URLs (http, ws) or sockets (/PATH) have. "
+        "The chain is kept in memory.",
     )  # fmt: skip
     fork_block_number: ForkBlock | None = setting(
         None, "--fork-block-number", panel=FORK, metavar="NUMBER|TAG",

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from enum import Enum
 from functools import partial
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 from verification.crash.journal import Event, Kind
@@ -23,7 +24,7 @@ NODE_LIMITS = NodeLimits(entries=200, blocks=12)
 CHAIN_OPTIONS = ChainOptions(), ChainOptions(kept_blocks=24)
 """Of a start: the same chain is pruned by some, and by others not."""
 
-SOON_PRUNED = {"MINIMUM_KEPT_BLOCKS": 24, "LAG_BLOCKS": 4, "STEP_BLOCKS": 16, "NODES_LAG_BLOCKS": 16}
+SOON_PRUNED: dict[str, Any] = {"MINIMUM_KEPT_BLOCKS": 24, "LAG_BLOCKS": 4, "STEP_BLOCKS": 16, "NODES_LAG_BLOCKS": 16}
 """In the place of hundreds, so that blocks are often pruned, and trie nodes before their turn for that."""
 
 WRITE_BUFFER_BYTES = 64 * 1024
