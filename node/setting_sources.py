@@ -34,7 +34,8 @@ class SourcedSettings(BaseSettings):
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        **_: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> Sources:
         """Called by pydantic-settings for each load."""
         return _chosen.get()(settings_cls, init_settings, env_settings)

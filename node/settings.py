@@ -56,7 +56,6 @@ from zevm.node.setting_sources import SourcedSettings
 from zevm.node.settings_together import check_together
 from zevm.rpc.limits import Limits
 
-UNLIMITED_GAS = 2**63 - 1
 UNLIMITED_BYTES = 2**31
 
 

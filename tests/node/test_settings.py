@@ -239,7 +239,7 @@ def test_a_variable_is_read_alone_as_among_others(variable: str, monkeypatch: py
     assert load_settings({}).balance == 7
     monkeypatch.setenv("ZEVM_PORT", "")
     settings = load_settings({})
-    assert (settings.balance, settings.port) == (7, 8545)
+    assert (settings.balance, settings.port) == (Decimal(7), 8545)
     assert load_settings({"balance": "8"}).balance == 8
 
 
