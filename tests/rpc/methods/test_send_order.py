@@ -160,6 +160,8 @@ async def test_a_coroutines_write_comes_behind_the_sends_that_wait_for_their_tur
         patch.setattr(turns, "TURN_SECONDS", 0.0)
         dispatcher.brief.turns._left_seconds = 0.0
         first, second = [dispatcher.begin(json.dumps(body_of(0, call)).encode()) for call in calls]
+        assert first is not None
+        assert second is not None
         assert not isinstance(second, bytes)
         receipt = orjson.loads(await second or b"")["result"]
     assert not isinstance(first, bytes)
