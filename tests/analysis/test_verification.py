@@ -133,6 +133,7 @@ def test_a_name_that_several_files_or_none_have(make: Make) -> None:
     assert "no code" in verified(verifier, BODY, source(b"")).reason
 
 
+@pytest.mark.lengthy
 def test_a_compiler_is_bounded_in_time_and_in_what_it_writes(make: Make) -> None:
     slow = replace(LIMITS, compiler=replace(LIMITS.compiler, seconds=0.5))
     begun = time.monotonic()

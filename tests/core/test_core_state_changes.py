@@ -73,6 +73,7 @@ class Case:
         return outcome(function, self.parts, self.deleted.append, self.new_accounts, self.new_slots)
 
 
+@pytest.mark.lengthy
 def test_random_changes_leave_the_same_state() -> None:
     assert make_changes is not references["make_changes"]
     entries, results = set(), set()
@@ -121,6 +122,7 @@ def plain_calls(seed: int) -> list[Any]:
     ]
 
 
+@pytest.mark.lengthy
 def test_random_plain_calls_leave_the_same_state() -> None:
     assert make_plain_calls is not references["make_plain_calls"]
     results = set()

@@ -75,6 +75,7 @@ def test_a_call_ends_as_it_does_on_a_state(kind: str) -> None:
         assert Counter(choice.messages) - before == Counter({"native": 1} if is_taken else {})
 
 
+@pytest.mark.lengthy
 def test_random_programs_end_as_they_do_on_a_state() -> None:
     kinds: Counter[str] = Counter()
     for seed in range(PROGRAMS):

@@ -231,6 +231,7 @@ def test_gas_is_reported_by_function(pytester: pytest.Pytester, box: Artifact) -
     result.stdout.fnmatch_lines(["*zEVM: gas of transactions*", "function *calls", f"Box.keep *{low:,} *2"])
 
 
+@pytest.mark.lengthy
 def test_lines_of_vyper_that_ran(pytester: pytest.Pytester, box: Artifact) -> None:
     box.write(pytester.path / "out")
     (pytester.path / box.source).write_text(SOURCE)

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from testing.solc_double import VERSION
 from tests.rpc.explorer.explored import HOSTILE, HTML, Reader
 from tests.rpc.explorer.test_verification_api import ADDRESS, CODE, EMPTY, SOURCE, Verified, verifying
@@ -46,6 +48,7 @@ async def test_sources_a_file_at_a_time(tmp_path: Path) -> None:
         assert "named()" in overview.text, "its interface"
 
 
+@pytest.mark.lengthy
 async def test_no_source_makes_the_page_large(tmp_path: Path) -> None:
     async with verifying(tmp_path) as there:
         for number, text in enumerate(("\n" * 100_000, "&" * 300_000, "a\n" * 50_000)):

@@ -68,6 +68,7 @@ async def test_few_connections_go_on_in_one_turn() -> None:
     assert went_on == [0, *range(2, count)]
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("direct", BOTH)
 async def test_requests_sent_ahead_wait_unparsed(direct: bool) -> None:
     """Parsed ones would be kept with all that belongs to a request, as many as one read holds."""
