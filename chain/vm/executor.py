@@ -134,20 +134,35 @@ class Executor:
         Raises TransactionError, with the state unchanged, when the transaction may not be in this block, and
         ExecutionTimeoutError at the deadline.
         """
-        environment, rules = self.environment, self.environment.rules
+        rules = self.environment.rules
         if gas is None or gas.fork is not rules.fork:
             gas = gas_needs(transaction, rules)
-        if checked_rules is rules and tracer is None and self._plain is not None:
-            make = partial(self._helper, transaction, gas, deadline)
-            outcome = self._plain.run(transaction, gas, gas_available, deadline, make)
-            if outcome is not None:
-                return outcome
-        if checked_rules is rules:
-            validation.validate_checked_in_block(
-                transaction, environment, self.state, gas_available, blob_gas_available
-            )
+        is_checked = checked_rules is rules
+        around = partial(
+            self._apply, transaction, gas_available, blob_gas_available, gas, deadline, tracer, is_checked=is_checked
+        )
+        if not is_checked or tracer is not None or self._plain is None:
+            return around()
+        make = partial(self._helper, transaction, gas, deadline)
+        return self._plain.run(transaction, gas, gas_available, deadline, make, around)
+
+    def _apply(
+        self,
+        transaction: Transaction,
+        gas_available: int,
+        blob_gas_available: int | None,
+        gas: GasNeeds,
+        deadline: Deadline | None,
+        tracer: Tracer | None,
+        *,
+        is_checked: bool,
+    ) -> Outcome:
+        """As `apply`. is_checked: validate_static has passed the transaction under the block's rules."""
+        environment, state = self.environment, self.state
+        if is_checked:
+            validation.validate_checked_in_block(transaction, environment, state, gas_available, blob_gas_available)
         else:
-            validation.validate_in_block(transaction, environment, self.state, gas_available, blob_gas_available, gas)
+            validation.validate_in_block(transaction, environment, state, gas_available, blob_gas_available, gas)
         settled = self._settled(transaction, gas)
         return execute(settled, environment, self._evm_state, self._context(settled, deadline, tracer, transaction))
 

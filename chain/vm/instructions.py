@@ -232,7 +232,7 @@ def keccak(frame: Frame, stack: Stack, operand: Any) -> None:
 
 
 def _paid_copy(frame: Frame, stack: Stack) -> tuple[int, int, int]:
-    """Where to, where from and how much, once paid."""
+    """Pay for a copy: where to, where from and how much."""
     target, start, size = stack.pop(), stack.pop(), stack.pop()
     frame.extend_memory(target, size)
     frame.consume_gas(GAS_COPY_WORD * ((size + 31) >> 5))

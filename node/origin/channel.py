@@ -166,7 +166,7 @@ class SocketChannel:
 
 
 def _is_whole(text: bytearray) -> bool:
-    if text.rstrip()[-1:] not in (b"}", b"]"):
+    if not text.rstrip().endswith((b"}", b"]")):
         return False
     with suppress(orjson.JSONDecodeError):
         orjson.loads(text)

@@ -1,8 +1,9 @@
 """Plain transactions in one call of the core: the same outcomes, changes and refusals as the way around them."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
@@ -11,7 +12,7 @@ from tests.chain.vm.support import COINBASE, CONTRACT, ETHER, GWEI, SENDER, asse
 from tests.core.support import needs_core
 from tests.core.test_evm_transactions import KINDS, accounts
 from zevm.chain.concurrency.deadline import BriefDeadline, Cancellation, NotBriefError
-from zevm.chain.errors import TransactionError
+from zevm.chain.errors import EngineDifferenceError, TransactionError
 from zevm.chain.rules.forks import Fork
 from zevm.chain.tracing.tracer import QuietTracer
 from zevm.chain.types import AccessListEntry, Transaction, TransactionType
@@ -23,6 +24,7 @@ from zevm.chain.vm.engines.plain import LateHelper, PlainRuns
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.interface import Outcome
 from zevm.chain.vm.precompiles import CONSOLE_ADDRESS
+from zevm.core import CORE
 from zevm.storage.account import StateDiff
 from zevm.storage.primitives import Address
 
@@ -81,6 +83,17 @@ def sent() -> dict[str, Transaction]:
     }
 
 
+Answer = tuple[Any, ...] | None
+"""Of the core's run_plain."""
+
+
+def altering_answers(monkeypatch: pytest.MonkeyPatch, change: Callable[[Answer], Answer]) -> None:
+    """Change what the core's run_plain gives back."""
+    library: Any = CORE.library
+    run = library.run_plain
+    monkeypatch.setattr(library, "run_plain", lambda *arguments: change(run(*arguments)))
+
+
 @pytest.mark.parametrize("kind", sent())
 def test_a_plain_transaction_ends_as_on_the_way_around(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     transaction = sent()[kind]
@@ -89,34 +102,34 @@ def test_a_plain_transaction_ends_as_on_the_way_around(kind: str, monkeypatch: p
             continue
         for coinbase in (COINBASE, SENDER):
             found = apply(transaction, fork, Engine.NATIVE, coinbase=coinbase)
-            assert found == apply(transaction, fork, Engine.PY_EVM, coinbase=coinbase), fork
+            for engine in (Engine.PY_EVM, Engine.CHECK):
+                assert found == apply(transaction, fork, engine, coinbase=coinbase), (fork, engine)
             with monkeypatch.context() as patch:
                 patch.setattr(executor, "plain_runs", lambda *_: None)
                 assert found == apply(transaction, fork, Engine.NATIVE, coinbase=coinbase), fork
 
 
-def test_what_the_transactions_are_meant_to_reach_is_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("engine", [Engine.NATIVE, Engine.CHECK])
+def test_what_the_transactions_are_meant_to_reach_is_reached(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether the core ran a transaction by itself, and whether it asked."""
     ran: dict[str, bool] = {}
     asked: set[str] = set()
-    run = PlainRuns.run
     now = ""
 
-    def noted(self: PlainRuns, *arguments: object) -> Outcome | None:
-        found = run(self, *arguments)  # type: ignore[arg-type]
-        ran[now] = found is not None
-        return found
+    def noted(answer: Answer) -> Answer:
+        ran[now] = answer is not None
+        return answer
 
     class Late(LateHelper):
         def __getattr__(self, name: str) -> object:
             asked.add(now)
             return super().__getattr__(name)
 
-    monkeypatch.setattr(PlainRuns, "run", noted)
+    altering_answers(monkeypatch, noted)
     monkeypatch.setattr(plain, "LateHelper", Late)
     outcomes = {}
     for now, transaction in sent().items():
-        outcomes[now], _ = apply(transaction, Fork.OSAKA, Engine.NATIVE)
+        outcomes[now], _ = apply(transaction, Fork.OSAKA, engine)
     creations = {kind for kind in ran if kind.startswith("creation")}
     refused = {"another nonce", "no funds", "fee below", "over the block", "overflow", "sender with code"}
     assert {kind for kind, did in ran.items() if not did} == {*creations, "access list", *refused}
@@ -125,6 +138,58 @@ def test_what_the_transactions_are_meant_to_reach_is_reached(monkeypatch: pytest
     console = outcomes["console"]
     assert isinstance(console, Outcome)
     assert console.console
+
+
+NAMES = ["status", "output", "detail", "gas_used", "before_refund", "spare_gas", "accounts", "slots", "codes", "logs"]
+FAULTS: dict[str, Callable[[Any], Any]] = {
+    "output": lambda output: output + b"\x00",
+    "status": lambda _: 0,
+    "gas_used": lambda gas: gas + 1,
+    "before_refund": lambda gas: gas + 1,
+    "spare_gas": lambda gas: gas + 1,
+    "accounts": lambda accounts: {address: fields for address, fields in accounts.items() if address != COINBASE},
+    "slots": lambda slots: {key: value + 1 for key, value in slots.items()},
+    "logs": lambda logs: logs[:-1],
+}
+"""What is changed in an answer."""
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_the_check_mode_finds_a_fault_of_the_one_call(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(answer: Answer) -> Answer:
+        assert answer is not None
+        items = dict(zip(NAMES, answer, strict=True))
+        changed = FAULTS[name](items[name])
+        assert changed != items[name], "the transaction cannot show the fault"
+        return tuple((items | {name: changed}).values())
+
+    altering_answers(monkeypatch, wrong)
+    transaction = sent()["call that fails" if name == "status" else "call with a refund and a log"]
+    state = BlockState(MemoryReader(world()))
+    environment = environment_of(engine=Engine.CHECK)
+    with pytest.raises(EngineDifferenceError, match="do not agree on a plain transaction"):
+        Executor(environment, state).apply(transaction, 60_000_000, checked_rules=environment.rules)
+    assert state.diff() == StateDiff()
+
+
+def test_the_check_mode_finds_that_the_one_call_takes_what_may_not_be_in_the_block(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answers: list[Answer] = []
+
+    def first_again(answer: Answer) -> Answer:
+        answers.append(answer)
+        return answers[0]
+
+    altering_answers(monkeypatch, first_again)
+    environment = environment_of(engine=Engine.CHECK)
+    state = BlockState(MemoryReader(world()))
+    executor = Executor(environment, state)
+    executor.apply(sent()["transfer"], 60_000_000, checked_rules=environment.rules)
+    before = state.diff()
+    with pytest.raises(EngineDifferenceError, match="may not be in the block: nonce too"):
+        executor.apply(sent()["another nonce"], 60_000_000, checked_rules=environment.rules)
+    assert state.diff() == before
 
 
 def test_what_is_not_checked_or_is_watched_goes_around(monkeypatch: pytest.MonkeyPatch) -> None:
