@@ -96,7 +96,7 @@ class TestN9FlagsOfOtherNodes:
             kept = with_default_command(arguments)
             ours = [] if flag.renamed is None else [flag.renamed, *values]
             assert kept == ["run", *ours, "--memory"]
-            assert capsys.readouterr().err.startswith(f"zevm: {name}, a flag of {flag.owner}'s, ")
+            assert capsys.readouterr().err.startswith(f"zevm: Warning: {name}, a flag of {flag.owner}'s, ")
 
     def test_the_table_is_sound(self) -> None:
         names = [name for flag in FOREIGN_FLAGS for name in flag.names]

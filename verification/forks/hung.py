@@ -1,9 +1,9 @@
-"""The time of eth_blockNumber on a fork while calls wait for an origin that hangs, beside that of an idle fork.
+"""The time of eth_blockNumber on a fork while calls wait for an origin that hangs, next to that of an idle fork.
 
     python -m verification.forks.hung --calls 20000
 
 In turns: calls alone, then calls while WAITING executions wait for accounts that no proof has shown yet. The run fails
-where the median of the 99th percentiles beside them is above LIMIT times that of the calls alone.
+where the median of the 99th percentiles next to them is above LIMIT times that of the calls alone.
 """
 
 import argparse
@@ -54,7 +54,7 @@ def run(calls: int, turns: int) -> Iterator[Turn]:
 
 
 def ask(fork: NodeProcess, stack: ExitStack, turn: int) -> list[RpcConnection]:
-    """Begin calls of accounts that nobody has read, each on a connection of its own."""
+    """Begin calls of accounts that were not read, each on a connection of its own."""
     connections = []
     for number in range(WAITING):
         connection = stack.enter_context(fork.connect())
@@ -75,7 +75,7 @@ def percentile(rpc: RpcConnection, calls: int) -> float:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Measure, and print each turn; 1 where calls take longer beside those that wait."""
+    """Measure, and print each turn; 1 where calls take longer next to those that wait."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--calls", type=int, default=20_000, help="of each part of a turn (default: %(default)s)")
     parser.add_argument("--turns", type=int, default=5, help="default: %(default)s")
@@ -83,10 +83,10 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     found = []
     for turn in run(options.calls, options.turns):
-        print(f"p99 {turn.alone:.3f} ms alone, {turn.beside:.3f} ms beside {WAITING} calls that wait", flush=True)
+        print(f"p99 {turn.alone:.3f} ms alone, {turn.beside:.3f} ms next to {WAITING} calls that wait", flush=True)
         found.append(turn)
     alone, beside = (median(each) for each in zip(*found, strict=True))
-    print(f"eth_blockNumber, p99: {alone:.3f} ms, {beside:.3f} ms beside a hung origin ({beside / alone:.2f} times)")
+    print(f"eth_blockNumber, p99: {alone:.3f} ms, {beside:.3f} ms next to a hung origin ({beside / alone:.2f} times)")
     return 1 if beside > options.limit * alone else 0
 
 

@@ -7,10 +7,10 @@ from verification.forks import hung
 pytestmark = pytest.mark.slow
 
 
-def test_calls_are_measured_beside_those_that_wait(capsys: pytest.CaptureFixture[str]) -> None:
+def test_calls_are_measured_next_to_those_that_wait(capsys: pytest.CaptureFixture[str]) -> None:
     """Their times are the campaign's own matter, as other tests run beside this one."""
     assert hung.main(["--calls", "200", "--turns", "2", "--limit", "1e9"]) == 0
-    assert capsys.readouterr().out.count("beside 24 calls that wait") == 2
+    assert capsys.readouterr().out.count("next to 24 calls that wait") == 2
 
 
 def test_a_longer_time_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
