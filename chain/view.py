@@ -10,7 +10,7 @@ from zevm.chain.blocks.clock import Clock
 from zevm.chain.blocks.context import BlockSettings, CallFrame, ChainSpec, NextContext
 from zevm.chain.blocks.execution import BlockExecution
 from zevm.chain.blocks.pending import PendingBlock, PendingCache
-from zevm.chain.blocks.selection import Refusals, fill_block
+from zevm.chain.blocks.selection import Refusals, fill_alone, fill_block
 from zevm.chain.canonical.chain import CanonicalChain, Head
 from zevm.chain.canonical.log_records import LogRecord
 from zevm.chain.canonical.log_search import LogQuery, LogSearch
@@ -21,7 +21,6 @@ from zevm.chain.concurrency.waiting import must_not_wait
 from zevm.chain.errors import ExternalConsensusError, FollowedChainError, InvalidRequestError, UnknownBlockError
 from zevm.chain.options import ChainOptions
 from zevm.chain.pool.account import PooledTransaction
-from zevm.chain.pool.ordering import LoneOffer
 from zevm.chain.pool.pool import Pool
 from zevm.chain.rules import fees
 from zevm.chain.rules.genesis import Genesis
@@ -367,13 +366,12 @@ class ChainView:
 
         lone: this one instead, which never waited.
         """
-        environment = execution.environment
-        offers = (
-            self.pool.select(environment.base_fee_per_gas, environment.blob_base_fee, self.settings.minimum_gas_price)
-            if lone is None
-            else LoneOffer(lone)
-        )
-        return fill_block(execution, offers, max_transactions=self.options.max_transactions)
+        environment, most = execution.environment, self.options.max_transactions
+        if lone is not None:
+            return fill_alone(execution, lone, max_transactions=most)
+        minimum = self.settings.minimum_gas_price
+        offers = self.pool.select(environment.base_fee_per_gas, environment.blob_base_fee, minimum)
+        return fill_block(execution, offers, max_transactions=most)
 
     def pending(self) -> PendingBlock:
         """The block that would be made now."""

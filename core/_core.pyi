@@ -223,6 +223,27 @@ def run_plain(
     slots, codes and logs; None where the core refuses, or the transaction may not be in the block.
     """
 
+def run_plain_block(
+    state: object,
+    helper: object,
+    block: tuple[Any, ...],
+    transactions: Sequence[object],
+    gas: Sequence[tuple[int, int, int] | None],
+    base_fee: int | None,
+    gas_available: int,
+    warm: bytes,
+    is_shared: bool,
+    rules: object,
+    ends: list[tuple[int, bytes, Any, int, int, list[tuple[bytes, tuple[bytes, ...], bytes]]]],
+    /,
+) -> None:
+    """Run Transactions of a block one after another, each as `run_plain`, and make their changes in the state.
+
+    gas: None of one that validate_static has not seen, which is checked by the rules. ends: gets status, output,
+    detail, gas used, price and logs of each. It ends before a transaction that `run_plain` would give None of, or that
+    is not valid, and behind one that has asked the helper.
+    """
+
 def run_call(
     state: object,
     helper: object,
@@ -252,6 +273,12 @@ def secp256k1_start(addresses: tuple[int, ...], /) -> None:
 
 def recover_address(digest: bytes, y_parity: int, r: int, s: int, /) -> bytes:
     """The address whose key signed a digest (chain/types/signatures.py). After `secp256k1_start`."""
+
+def recover_addresses(signatures: Sequence[tuple[bytes, int, int, int]], /) -> list[bytes | None]:
+    """The addresses whose keys signed, None where no key fits (chain/types/signatures.py).
+
+    signatures: digest, y_parity, r and s each. Works on threads of its own, without the interpreter's lock.
+    """
 
 def run_message(
     state: object,

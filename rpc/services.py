@@ -1,7 +1,7 @@
 """The services of a method: the chain, the wallet, limits, filters, subscriptions."""
 
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from copy import copy
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -41,6 +41,14 @@ class Executions(Protocol):
 
     async def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """The result of `function(*arguments, deadline=...)`. Raises LimitExceededError where too many run."""
+        ...
+
+
+class Writes(Protocol):
+    """The way of all of a port's work to the chain's writer (rpc.execution.writes.Writes)."""
+
+    def submit(self, function: Callable[..., Any], *arguments: Any, shares: bool = False) -> Awaitable[Any]:
+        """The result of work of the writer that is begun behind all that came before."""
         ...
 
 
@@ -145,8 +153,8 @@ class Services:
     instance_id: 32 bytes, stable across restarts, new after a reset (rpc.methods.support.instance). announced_version:
     the answer of web3_clientVersion; None for `client_version`. signs_as_geth: eth_signTransaction answers {raw, tx}
     instead of the bytes. throws_on_failure: sending a transaction that fails is an error, as with Hardhat's node.
-    compiler: None if the node compiles no sources of clients. executions: of methods that execute and write; set by the
-    dispatcher. catalogue: contracts that the node has the names of. verifier: None where no contracts are verified.
+    compiler: None if the node compiles no sources of clients. executions, writes: of methods that execute and write;
+    set by the dispatcher. catalogue: contracts that the node has the names of. verifier: None where none are verified.
     leader: the node that this one follows, if it follows one. forking: None where a chain stays what it is.
     serve_replica: serves a follower's stream.
     """
@@ -163,6 +171,7 @@ class Services:
     decoder: ErrorDecoder | None = None
     compiler: SourceCompiler | None = None
     executions: Executions | None = None
+    writes: Writes | None = None
     leader: LeaderLink | None = None
     forking: Forking | None = None
     serve_replica: Callable[[Any], Coroutine[Any, Any, None]] | None = None

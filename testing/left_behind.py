@@ -64,7 +64,7 @@ def process_state() -> ProcessState:
 
 
 _OF_A_COMMAND = {"PYTHONDONTWRITEBYTECODE"}
-"""What `zevm run` sets for its process and those that it starts."""
+"""Variables that `zevm run` sets for its process and those that it starts."""
 
 _AS_MADE = LoggerState()
 
@@ -117,7 +117,8 @@ def _differences(before: Mapping[Key, object], after: Mapping[Key, object]) -> I
 def restore(before: ProcessState) -> None:
     """Make the process what it was; handlers that are gone for good, and filters, stay away."""
     logging.disable(before.silenced_level)
-    for name, state in before.loggers.items():
+    new = [name for name in process_state().loggers if name.partition(".")[0] in _OUR_LOGGERS]
+    for name, state in (dict.fromkeys(new, _AS_MADE) | before.loggers).items():
         logger = logging.getLogger(None if name == "root" else name)
         logger.setLevel(state.level)
         logger.propagate, logger.disabled = state.propagates, state.is_disabled

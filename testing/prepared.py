@@ -2,9 +2,11 @@
 
 Workers collect the same files at the same time, so that none finds what another has just kept. In a fresh clone pytest
 takes 20 seconds of processor time for the assertions that it rewrites, and Hypothesis 10 for the constants that it
-looks for in the sources.
+looks for in the sources, and 6 to encode every character for its first text.
 """
 
+import gzip
+import json
 from collections.abc import Iterable
 from hashlib import sha1
 from pathlib import Path
@@ -51,6 +53,22 @@ def keep_constants(files: Iterable[Path]) -> None:
         constants_from_module(module)
 
     on_all_cores(keep, _largest_first(filter(is_missing, files)))
+
+
+ENCODABLE = ((0, 0xD7FF), (0xE000, 0x10FFFF))
+"""The code points that UTF-8 can encode: all but surrogates."""
+
+
+def keep_characters() -> None:
+    """Write what Hypothesis needs of UTF-8 for `text()`, and of the categories of characters, where it is not there."""
+    from hypothesis.internal.charmap import charmap, charmap_file
+
+    charmap()
+    # as Hypothesis names and writes it: what can be encoded, and what of it is decoded to another character
+    encodable = charmap_file("codec-v2-utf-8")
+    if not encodable.exists():
+        encodable.parent.mkdir(parents=True, exist_ok=True)
+        encodable.write_bytes(gzip.compress(json.dumps([ENCODABLE, ()]).encode(), mtime=1))
 
 
 def _largest_first(files: Iterable[Path]) -> list[Path]:

@@ -14,7 +14,7 @@ import pytest
 from scripts.check_sizes import files_of
 from scripts.syntax import PRODUCT
 from testing.left_behind import left_behind, process_state, restore
-from testing.prepared import keep_constants, keep_rewritten
+from testing.prepared import keep_characters, keep_constants, keep_rewritten
 
 HERE = Path(__file__).parent
 UNIT_FOLDERS = tuple(HERE / name for name in ("core", "storage", "chain", "contracts", "analysis", "covenant", "rpc"))
@@ -101,6 +101,7 @@ def pytest_xdist_setupnodes(config: pytest.Config) -> None:
     keep_rewritten(_test_files(config), config)
     folders = (*PRODUCT, "testing", "verification", "tests")
     keep_constants(file for folder in folders for file in files_of(folder, ".py"))
+    keep_characters()
 
 
 def _test_files(config: pytest.Config) -> Iterator[Path]:

@@ -12,8 +12,10 @@ from zevm.chain.events import BlockAndReceipts, TransactionReport
 from zevm.chain.rules.forks import Fork, ForkRules
 from zevm.chain.types import Block, Header, Receipt, Transaction, Withdrawal, logs_bloom
 from zevm.chain.types.header import EMPTY_BLOOM
+from zevm.chain.types.transaction import recover_senders
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.brief import watched
+from zevm.chain.vm.engines.plain import PlainEnd
 from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.executor import Executor, requests_hash
 from zevm.chain.vm.gas_needs import GasNeeds
@@ -25,6 +27,11 @@ from zevm.storage.account import EMPTY_ROOT, StateDiff
 from zevm.storage.errors import OriginError
 from zevm.storage.primitives import Hash32
 from zevm.storage.state import StateBase, StateUpdate
+
+AT_ONCE = 64
+"""Most transactions of a call of the core, which other threads wait for."""
+
+_SILENT = TransactionReport((), b"")
 
 
 class StatePreparer(Protocol):
@@ -143,6 +150,41 @@ class BlockExecution:
         self.include(transaction, outcome)
         return outcome
 
+    @property
+    def runs_plain(self) -> bool:
+        """Whether `add_plain` may execute any."""
+        # a brief block bounds each outcome; over a forked chain each one is tried before
+        return self._executor.runs_plain and self._deadline is None and not is_over_origin(self._parent_state)
+
+    def add_plain(self, transactions: Sequence[Transaction], gas: Sequence[GasNeeds | None]) -> int:
+        """Execute transactions from the first one on, as far as they are plain, in one call; how many they were.
+
+        Where it is none, the first one is for `add`. Only where `runs_plain`. gas: see Executor.apply_plain.
+        """
+        ends = self._executor.apply_plain(transactions, gas, self.gas_left)
+        for transaction, end in zip(transactions, ends, strict=False):
+            self._include_plain(transaction, end)
+        return len(ends)
+
+    def _include_plain(self, transaction: Transaction, end: PlainEnd) -> None:
+        self.gas_used += end.gas_used
+        self.transactions.append(transaction)
+        self.receipts.append(
+            Receipt(
+                type=transaction.type,
+                status=int(end.error is None),
+                cumulative_gas_used=self.gas_used,
+                logs=end.logs,
+                bloom=logs_bloom(end.logs) if end.logs else EMPTY_BLOOM,
+                sender=transaction.sender,
+                gas_used=end.gas_used,
+                effective_gas_price=end.price_wei,
+            )
+        )
+        self.reports.append(
+            TransactionReport(end.console, end.output, end.error) if end.output or end.console or end.error else _SILENT
+        )
+
     def _try_ahead(self, transaction: Transaction, deadline: Deadline | None) -> None:
         """Have what a transaction reads of a forked chain, by executing it on a copy of the state."""
         with suppress(TransactionError, NodeFaultError, OriginError):
@@ -248,10 +290,21 @@ def body_roots(transactions: Iterable[Transaction], withdrawals: Sequence[Withdr
 
 def execute_all(execution: BlockExecution, transactions: Iterable[Transaction]) -> None:
     """Add transactions that must all fit, as an import's. Raises TransactionError naming the index."""
-    for index, transaction in enumerate(transactions):
-        try:
-            execution.add(transaction)
-        except TransactionError as error:
-            raise TransactionError(
-                error.reason, f"could not apply tx {index} [0x{transaction.hash.hex()}]: {error.message}"
-            ) from error
+    listed, unchecked = list(transactions), (None,) * AT_ONCE
+    recover_senders(listed)
+    index = 0
+    while index < len(listed):
+        chunk = listed[index : index + AT_ONCE] if execution.runs_plain else []
+        done = execution.add_plain(chunk, unchecked[: len(chunk)]) if chunk else 0
+        if not done:
+            _add(execution, index, listed[index])
+        index += done or 1
+
+
+def _add(execution: BlockExecution, index: int, transaction: Transaction) -> None:
+    try:
+        execution.add(transaction)
+    except TransactionError as error:
+        raise TransactionError(
+            error.reason, f"could not apply tx {index} [0x{transaction.hash.hex()}]: {error.message}"
+        ) from error

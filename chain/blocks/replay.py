@@ -2,9 +2,11 @@
 
 from dataclasses import replace
 
+from zevm.chain.blocks.execution import AT_ONCE
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import ReplayError, TransactionError
 from zevm.chain.types import Block
+from zevm.chain.types.transaction import recover_senders
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.executor import Executor
@@ -36,16 +38,27 @@ class Replay:
     def skip_to(self, index: int, deadline: Deadline) -> None:
         """Execute the transactions before `index` unwatched. Raises as `run`."""
         while self.next_index < index:
-            self.run(None, deadline)
+            deadline.check("execution timeout")
+            chunk = self.block.transactions[self.next_index : min(index, self.next_index + AT_ONCE)]
+            recover_senders(chunk)
+            ends = self._executor.apply_plain(chunk, (None,) * len(chunk), self._gas_left, deadline)
+            self.next_index += len(ends)
+            self.log_count += sum([len(end.logs) for end in ends])
+            self._gas_used += sum([end.gas_used for end in ends])
+            if not ends:
+                self.run(None, deadline)
+
+    @property
+    def _gas_left(self) -> int:
+        return self.environment.gas_limit - self._gas_used
 
     def run(self, tracer: Tracer | None, deadline: Deadline) -> Outcome:
         """Execute the next transaction. Raises ReplayError where it cannot be executed, ExecutionTimeoutError."""
         deadline.check("execution timeout")
         transaction, blob = self.block.transactions[self.next_index], self.environment.rules.blob
         blob_gas = 0 if blob is None else blob.maximum_gas - self._blob_gas_used
-        gas = self.environment.gas_limit - self._gas_used
         try:
-            outcome = self._executor.apply(transaction, gas, blob_gas, deadline=deadline, tracer=tracer)
+            outcome = self._executor.apply(transaction, self._gas_left, blob_gas, deadline=deadline, tracer=tracer)
         except TransactionError as error:
             raise ReplayError(f"tracing failed: {error.message}") from error
         self.next_index += 1

@@ -1,9 +1,12 @@
 """Which waiting transactions go into a block: the pool's order, as far as each still executes."""
 
+from itertools import islice
+
 from zevm.chain.blocks.context import BlockSettings
-from zevm.chain.blocks.execution import BlockExecution, SealedBlock
+from zevm.chain.blocks.execution import AT_ONCE, BlockExecution, SealedBlock
 from zevm.chain.blocks.importer import MAX_BLOCK_BYTES
 from zevm.chain.errors import Reason, TransactionError
+from zevm.chain.pool.account import PooledTransaction
 from zevm.chain.pool.ordering import Offers
 from zevm.chain.pool.pool import Changed
 from zevm.chain.rules.forks import Fork
@@ -34,24 +37,96 @@ def fill_block(execution: BlockExecution, offers: Offers, *, max_transactions: i
 
     The senders' later transactions are skipped where one did not fit.
     """
-    environment = execution.environment
-    refused: Refusals = {}
-    bytes_left = MAX_BLOCK_BYTES - _HEAD_AND_WITHDRAWAL_BYTES
-    is_sized = environment.rules.fork >= Fork.OSAKA
-    for entry in offers:
+    filling, waiting = _Filling(execution, offers, max_transactions), iter(offers)
+    while chunk := list(islice(waiting, AT_ONCE)):
+        if not filling.add(chunk):
+            break
+    return filling.refused
+
+
+def fill_alone(execution: BlockExecution, entry: PooledTransaction, *, max_transactions: int | None) -> Refusals:
+    """As `fill_block`, of one transaction for an empty block."""
+    is_sized = execution.environment.rules.fork >= Fork.OSAKA
+    if max_transactions == 0 or execution.gas_left < TRANSACTION_GAS or (is_sized and _size(entry) > _most_bytes()):
+        return {}
+    try:
+        execution.add(entry.transaction, gas=entry.gas, checked_rules=entry.rules)
+    except TransactionError as error:
+        return {entry.transaction.hash: error}
+    return {}
+
+
+class _Filling:
+    """Of one block."""
+
+    __slots__ = ("_bytes_left", "_execution", "_max_transactions", "_offers", "refused")
+
+    def __init__(self, execution: BlockExecution, offers: Offers, max_transactions: int | None) -> None:
+        self.refused: Refusals = {}
+        self._execution, self._offers, self._max_transactions = execution, offers, max_transactions
+        is_sized = execution.environment.rules.fork >= Fork.OSAKA
+        self._bytes_left = _most_bytes() if is_sized else None
+
+    def add(self, waiting: list[PooledTransaction]) -> bool:
+        """Add what fits of them, in order, plain ones together; whether more may fit."""
+        while waiting:
+            fitting = self._fitting(waiting)
+            done = self._add_plain(fitting)
+            if done:
+                waiting = waiting[done:]
+                continue
+            if not fitting or self._execution.gas_left < TRANSACTION_GAS:
+                return False
+            waiting = self._add_first(waiting)
+        return True
+
+    def _add_first(self, waiting: list[PooledTransaction]) -> list[PooledTransaction]:
+        """Add the first of them where it executes; those that may come after it."""
+        entry = waiting[0]
         transaction = entry.transaction
-        if is_sized and len(transaction.encoded) + _LENGTH_BYTES > bytes_left:
-            break
-        if len(execution.transactions) == max_transactions or execution.gas_left < TRANSACTION_GAS:
-            break
         try:
-            execution.add(transaction, gas=entry.gas, checked_rules=entry.rules)
+            self._execution.add(transaction, gas=entry.gas, checked_rules=entry.rules)
         except TransactionError as error:
-            refused[transaction.hash] = error
-            offers.skip_sender(entry.sender)
-        else:
-            bytes_left -= len(transaction.encoded) + _LENGTH_BYTES
-    return refused
+            self.refused[transaction.hash] = error
+            self._offers.skip_sender(entry.sender)
+            return [other for other in waiting if other.sender != entry.sender]
+        self._take_space(waiting[:1])
+        return waiting[1:]
+
+    def _add_plain(self, entries: list[PooledTransaction]) -> int:
+        if not self._execution.runs_plain:
+            return 0
+        rules = self._execution.environment.rules
+        gas = [entry.gas if entry.rules is rules else None for entry in entries]
+        done = self._execution.add_plain([entry.transaction for entry in entries], gas)
+        self._take_space(entries[:done])
+        return done
+
+    def _fitting(self, entries: list[PooledTransaction]) -> list[PooledTransaction]:
+        """The first ones that the block's size and count leave space for, if all of them are added."""
+        if self._max_transactions is not None:
+            entries = entries[: max(0, self._max_transactions - len(self._execution.transactions))]
+        bytes_left = self._bytes_left
+        if bytes_left is None:
+            return entries
+        for index, entry in enumerate(entries):
+            bytes_left -= _size(entry)
+            if bytes_left < 0:
+                return entries[:index]
+        return entries
+
+    def _take_space(self, entries: list[PooledTransaction]) -> None:
+        if self._bytes_left is not None:
+            self._bytes_left -= sum(map(_size, entries))
+
+
+def _most_bytes() -> int:
+    """Of a block's transactions."""
+    return MAX_BLOCK_BYTES - _HEAD_AND_WITHDRAWAL_BYTES
+
+
+def _size(entry: PooledTransaction) -> int:
+    return len(entry.transaction.encoded) + _LENGTH_BYTES
 
 
 def changed_by(first: SealedBlock, *others: SealedBlock) -> Changed:

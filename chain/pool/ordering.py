@@ -48,21 +48,8 @@ class Offers(Iterable[PooledTransaction], Protocol):
     """Transactions for a block, in the order in which it tries them."""
 
     def skip_sender(self, sender: Address) -> None:
-        """Offer no more transactions of the sender of the transaction just returned."""
+        """Offer no more transactions of the sender of one that was offered."""
         ...
-
-
-class LoneOffer(Offers):
-    """A transaction that comes while no other one waits."""
-
-    def __init__(self, entry: PooledTransaction) -> None:
-        self._entry = entry
-
-    def __iter__(self) -> Iterator[PooledTransaction]:
-        return iter((self._entry,))
-
-    def skip_sender(self, sender: Address) -> None:
-        """Nothing follows."""
 
 
 class Selection(Iterator[PooledTransaction]):
@@ -103,20 +90,23 @@ class Selection(Iterator[PooledTransaction]):
     def __next__(self) -> PooledTransaction:
         """The best transaction left. Raises StopIteration."""
         with self._lock:
-            entry = self._take() if self._rest is None else next(self._rest, None)
-        while entry is not None and entry.sender in self._skipped:
-            entry = None if self._rest is None else next(self._rest, None)
+            entry = self._take_next()
+            while entry is not None and entry.sender in self._skipped:
+                entry = self._take_next()
         if entry is None:
             raise StopIteration
         return entry
 
     def skip_sender(self, sender: Address) -> None:
-        """Offer no more transactions of the sender of the transaction just returned."""
+        """Offer no more transactions of a sender."""
         self._skipped.add(sender)
 
     def detach(self) -> None:
         """Read the remaining transactions now: the pool is going to change."""
         self._rest = iter(list(iter(self._take, None)))
+
+    def _take_next(self) -> PooledTransaction | None:
+        return self._take() if self._rest is None else next(self._rest, None)
 
     def _take(self) -> PooledTransaction | None:
         if self._last is not None:

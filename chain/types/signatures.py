@@ -1,5 +1,7 @@
 """Signatures on secp256k1, and the addresses of those who made them (Yellow Paper, appendix F)."""
 
+from collections.abc import Sequence
+
 from coincurve import PublicKey
 from coincurve._libsecp256k1 import ffi, lib
 from coincurve.context import GLOBAL_CONTEXT
@@ -46,3 +48,19 @@ def recover_address(digest: bytes, y_parity: int, r: int, s: int) -> Address:
     except Exception as error:  # coincurve raises bare Exception for an unrecoverable point
         raise InvalidSignatureError from error
     return Address(keccak256(key.format(compressed=False)[1:])[12:])
+
+
+Signature = tuple[bytes, int, int, int]
+"""The digest that was signed (32 bytes), the parity of y, r, s."""
+
+
+@replaced_by("recover_addresses")
+def recover_addresses(signatures: Sequence[Signature]) -> list[Address | None]:
+    """The addresses whose keys signed, None where no key fits. The core works on several cores."""
+    found: list[Address | None] = []
+    for signature in signatures:
+        try:
+            found.append(recover_address(*signature))
+        except InvalidSignatureError:
+            found.append(None)
+    return found

@@ -5,13 +5,13 @@ has no valid signature: its `s` is 0 and its `r` the sender's address, or 2**160
 unsigned transaction. No ECDSA signature is like that, so the hash stays unique and the sender is never guessed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from functools import cached_property
 from typing import Any
 
-from zevm.chain.types.signatures import SECP256K1_HALF_ORDER, InvalidSignatureError, recover_address
+from zevm.chain.types.signatures import SECP256K1_HALF_ORDER, InvalidSignatureError, recover_address, recover_addresses
 from zevm.core import replaced_by
 from zevm.storage import rlp
 from zevm.storage.keccak import keccak256
@@ -458,3 +458,12 @@ _TYPED_DECODERS: dict[int, Callable[[bytes], Transaction]] = {
     TransactionType.BLOB: _decode_blob,
     TransactionType.SET_CODE: _decode_set_code,
 }
+
+
+def recover_senders(transactions: Iterable[Transaction]) -> None:
+    """Recover the senders that are not known yet, together. `sender` raises of a signature that no key fits."""
+    unknown = [item for item in transactions if "sender" not in item.__dict__ and not item.is_impersonated]
+    addresses = recover_addresses([(item.signing_hash, item.y_parity, item.r, item.s) for item in unknown])
+    for transaction, address in zip(unknown, addresses, strict=True):
+        if address is not None:
+            transaction.__dict__["sender"] = address

@@ -12,7 +12,7 @@ from zevm.chain.rules.units import GWEI
 from zevm.chain.types import Header, Log, Transaction, Withdrawal
 from zevm.chain.vm import system, validation
 from zevm.chain.vm.engines.native import Helper, precompile_entries
-from zevm.chain.vm.engines.plain import PlainRuns, plain_runs
+from zevm.chain.vm.engines.plain import PlainEnd, PlainRuns, plain_runs
 from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.execution_state import ExecutionState
 from zevm.chain.vm.fork_table import FRAME_CLASSES, PRECOMPILES, frames_of, precompile_address
@@ -165,6 +165,40 @@ class Executor:
             validation.validate_in_block(transaction, environment, state, gas_available, blob_gas_available, gas)
         settled = self._settled(transaction, gas)
         return execute(settled, environment, self._evm_state, self._context(settled, deadline, tracer, transaction))
+
+    @property
+    def runs_plain(self) -> bool:
+        """Whether `apply_plain` may execute any."""
+        # who asks what is read hears of each transaction by itself
+        return self._plain is not None and self._shortcuts
+
+    def apply_plain(
+        self,
+        transactions: Sequence[Transaction],
+        gas: Sequence[GasNeeds | None],
+        gas_available: int,
+        deadline: Deadline | None = None,
+    ) -> list[PlainEnd]:
+        """Validate and execute transactions of the block, as far as they are plain; how they ended, from the first on.
+
+        gas: what each must buy, where validate_static has passed it under the block's rules. Where none has an end, the
+        first one is for `apply`, which refuses it where it may not be in the block. Raises ExecutionTimeoutError.
+        """
+        if self._plain is None or not self.runs_plain:
+            return []
+
+        def needs_of(index: int) -> GasNeeds:
+            return gas[index] or gas_needs(transactions[index], self.environment.rules)
+
+        def helper(index: int) -> Helper:
+            return self._helper(transactions[index], needs_of(index), deadline)
+
+        def around(index: int, gas_left: int) -> Outcome:
+            is_checked = gas[index] is not None
+            needs = needs_of(index)
+            return self._apply(transactions[index], gas_left, None, needs, deadline, None, is_checked=is_checked)
+
+        return self._plain.run_all(transactions, gas, gas_available, deadline, helper, around)
 
     def _settled(self, transaction: Transaction, gas: GasNeeds) -> TransactionEnvironment:
         environment = self.environment

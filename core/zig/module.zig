@@ -18,6 +18,7 @@ const keccak = @import("keccak.zig");
 const ledger_objects = @import("ledger_objects.zig");
 const net_objects = @import("net_objects.zig");
 const places = @import("places.zig");
+const plain_block_objects = @import("plain_block_objects.zig");
 const plain_objects = @import("plain_objects.zig");
 const precompile_objects = @import("precompile_objects.zig");
 const python = @import("python.zig");
@@ -86,9 +87,11 @@ const rows = [_]Row{
     row("transaction_fields", transaction_objects.decode, 1, 1),
     row("secp256k1_start", signatures.use, 1, 1),
     row("recover_address", signatures.recover_address, 4, 4),
+    row("recover_addresses", signatures.recover_addresses, 1, 1),
     row("run_message", run_objects.run_message, 5, 5),
     row("run_transaction", transition_objects.run_transaction, 8, 8),
     row("run_plain", plain_objects.run_plain, 9, 9),
+    row("run_plain_block", plain_block_objects.run, 11, 11),
     row("plain_needs", plain_objects.needs, 4, 4),
     row("run_call", transition_objects.run_call, 6, 6),
     row("hex_json", json_objects.hex_json, 1, 1),
@@ -271,6 +274,7 @@ fn initialize() Error!*Object {
     try transaction_objects.start();
     try host_objects.start();
     try plain_objects.start();
+    try plain_block_objects.start();
     try block_objects.start();
     try change_objects.start();
     try wasm_objects.start();

@@ -1,5 +1,6 @@
 //! plain_needs and run_plain: transactions without lists that create nothing. What such a one needs, if the pool may
 //! take it (chain/pool/admission.py); and it in a block, held against its sender's account (chain/vm/engines/plain.py).
+//! Many of them in one call are plain_block_objects.zig's.
 
 const std = @import("std");
 const change_objects = @import("change_objects.zig");
@@ -53,12 +54,12 @@ pub fn start() Error!void {
 }
 
 /// The attributes of an object, which lives as long as this is used.
-const Reader = struct {
+pub const Reader = struct {
     object: *Object,
     held: *trie_objects.Held,
 
     /// Borrowed.
-    fn at(self: Reader, name: Name) Error!*Object {
+    pub fn at(self: Reader, name: Name) Error!*Object {
         const value = try python.attribute(self.object, interned.get(name));
         try self.held.add(value);
         return value;
@@ -72,7 +73,7 @@ const Reader = struct {
         return python.size_of(try self.at(name));
     }
 
-    fn of(self: Reader, object: *Object) Reader {
+    pub fn of(self: Reader, object: *Object) Reader {
         return .{ .object = object, .held = self.held };
     }
 
@@ -105,39 +106,51 @@ pub fn needs(arguments: []const *Object) Error!*Object {
     const rules = transaction.of(try environment.at(.rules));
     const limits = transaction.of(arguments[2]);
     const is_local = try python.is_true(arguments[3]);
+    const bytes = (try python.contents(try transaction.at(.encoded))).len;
+    const most_bytes = try limits.size(.max_transaction_bytes);
+    if (most_bytes != 0 and bytes > most_bytes) return error.Refused;
+    const gas = try static_gas(transaction, rules);
+    const cap, const tip = .{ try transaction.word(.max_fee_per_gas), try transaction.word(.max_priority_fee_per_gas) };
+    if (!is_local and tip < try limits.word(.minimum_tip_wei)) return error.Refused;
+    const gas_limit = try transaction.size(.gas_limit);
+    if (gas_limit > try environment.size(.gas_limit)) return error.Refused;
+    const most = std.math.mul(Word, cap, gas_limit) catch return error.Refused;
+    const cost = std.math.add(Word, most, try transaction.word(.value)) catch return error.Refused;
+    return python.gathered(4, .{
+        python.integer_of_word(cost),
+        python.integer((bytes + slot_bytes - 1) / slot_bytes),
+        python.integer(gas.intrinsic),
+        python.integer(gas.floor),
+    });
+}
+
+/// What a transaction costs before it runs, and the least for its data.
+pub const Gas = struct { intrinsic: usize, floor: usize };
+
+/// The gas of a plain transaction that needs no list. Refused of what validate_static of chain/vm/validation.py refuses.
+pub fn static_gas(transaction: Reader, rules: Reader) Error!Gas {
     const fork_index = std.math.cast(u8, try rules.size(.fork)) orelse return error.Refused;
     if (fork_index >= forks.count or try transaction.size(.type) > last_type) return error.Refused;
     const fork: forks.Fork = @enumFromInt(fork_index);
-    const bytes = (try python.contents(try transaction.at(.encoded))).len;
-    const most_bytes = try limits.size(.max_transaction_bytes);
-    if (!fork.from(first_fork) or (most_bytes != 0 and bytes > most_bytes)) return error.Refused;
+    if (!fork.from(first_fork)) return error.Refused;
     try transaction.refuse_lists();
     const chain_id = try transaction.at(.chain_id);
     if (!python.is_none(chain_id) and try python.size_of(chain_id) != try rules.size(.chain_id)) return error.Refused;
     if (try transaction.word(.s) > half_order) return error.Refused;
     _ = try run_objects.bytes_of(20, try transaction.at(.to));
     _ = try run_objects.bytes_of(20, try transaction.at(.sender));
-    _ = try transaction.size(.nonce);
+    // the last nonce of all is no transaction's (EIP-2681)
+    if (try transaction.size(.nonce) == std.math.maxInt(u64)) return error.Refused;
     const cap, const tip = .{ try transaction.word(.max_fee_per_gas), try transaction.word(.max_priority_fee_per_gas) };
-    if (tip > cap or (!is_local and tip < try limits.word(.minimum_tip_wei))) return error.Refused;
     const gas_limit = try transaction.size(.gas_limit);
     const gas_cap = try rules.at(.transaction_gas_cap);
-    if (gas_limit > try environment.size(.gas_limit)) return error.Refused;
-    if (!python.is_none(gas_cap) and gas_limit > try python.size_of(gas_cap)) return error.Refused;
+    if (tip > cap or (!python.is_none(gas_cap) and gas_limit > try python.size_of(gas_cap))) return error.Refused;
     const data = try python.contents(try transaction.at(.data));
     const zeros = std.mem.countScalar(u8, data, 0);
     const others = data.len - zeros;
     const intrinsic = transaction_gas + zero_byte_gas * zeros + nonzero_byte_gas * others;
     const floor = if (fork.from(.prague)) transaction_gas + floor_token_gas * (zeros + 4 * others) else 0;
-    if (gas_limit < intrinsic or gas_limit < floor) return error.Refused;
-    const most = std.math.mul(Word, cap, gas_limit) catch return error.Refused;
-    const cost = std.math.add(Word, most, try transaction.word(.value)) catch return error.Refused;
-    return python.gathered(4, .{
-        python.integer_of_word(cost),
-        python.integer((bytes + slot_bytes - 1) / slot_bytes),
-        python.integer(intrinsic),
-        python.integer(floor),
-    });
+    return if (gas_limit < @max(intrinsic, floor)) error.Refused else .{ .intrinsic = intrinsic, .floor = floor };
 }
 
 /// What the sender's account must hold before the transaction.
@@ -152,21 +165,70 @@ pub fn run_plain(arguments: []const *Object) Error!*Object {
 }
 
 fn run(arguments: []const *Object) Error!*Object {
+    var held: trie_objects.Held = .{};
+    defer held.release();
+    const parts = try python.attribute(arguments[0], interned.get(._parts));
+    try held.add(parts);
+    const ground: Ground = try .of(arguments[0..3], parts, arguments[5], arguments[7..9]);
+    return run_on(&ground, arguments[3], try gas_of(arguments[4]), try python.size_of(arguments[6]), Single{});
+}
+
+/// What the plain transactions of a block run on.
+pub const Ground = struct {
+    state: *Object,
+    helper: *Object,
+    block: host_of.Block,
+    parts: change_objects.Parts,
+    base_fee: ?Word,
+    warm: host_of.Precompiles,
+    is_shared: bool,
+
+    /// first: state, helper, block. parts: of the state, its StateParts. base_fee: or None. last: warm, is_shared.
+    pub fn of(first: *const [3]*Object, parts: *Object, base_fee: *Object, last: *const [2]*Object) Error!Ground {
+        return .{
+            .state = first[0],
+            .helper = first[1],
+            .block = try run_objects.block_of(first[2]),
+            .parts = try .of(parts),
+            .base_fee = if (python.is_none(base_fee)) null else try python.word_of(base_fee),
+            .warm = try .of(try python.contents(last[0])),
+            .is_shared = try python.is_true(last[1]),
+        };
+    }
+};
+
+/// Of a GasNeeds: fork, intrinsic, floor.
+pub fn gas_of(needs_object: *Object) Error!Gas {
+    const gas = try python.sequence(needs_object);
+    if (gas.size != 3) return error.Refused;
+    return .{ .intrinsic = try python.size_of(try gas.at(1)), .floor = try python.size_of(try gas.at(2)) };
+}
+
+/// Run a transaction, and return what `taker.take` makes of its end. Refused, with nothing done, of one that is not plain
+/// or that the block may not have.
+pub fn run_on(
+    ground: *const Ground,
+    object: *Object,
+    gas: Gas,
+    gas_available: usize,
+    taker: anytype,
+) Error!@TypeOf(taker).Made {
     var counted: memory_of.Counted = .{ .child = memory_of.core.allocator(), .limit = .init(run_objects.most_memory) };
     var arena_state: std.heap.ArenaAllocator = .init(counted.allocator());
     defer arena_state.deinit();
     var held: trie_objects.Held = .{};
     defer held.release();
-    var context: host_objects.Context = .{ .state = arguments[0], .helper = arguments[1], .has_warm_slots = false };
+    var context: host_objects.Context = .{
+        .state = ground.state,
+        .helper = ground.helper,
+        .has_warm_slots = false,
+        .parts = ground.parts,
+        .warm = ground.warm,
+        .lock = .{ .is_shared = ground.is_shared },
+    };
     defer context.release();
-    const parts = try python.attribute(arguments[0], interned.get(._parts));
-    try held.add(parts);
-    context.parts = try .of(parts);
-    const block = try run_objects.block_of(arguments[2]);
     var demand: Demand = undefined;
-    const environment = try environment_of(.{ .object = arguments[3], .held = &held }, arguments[4..7], &demand);
-    context.warm = try .of(try python.contents(arguments[7]));
-    context.lock.is_shared = try python.is_true(arguments[8]);
+    const environment = try environment_of(.{ .object = object, .held = &held }, gas, ground.base_fee, gas_available, &demand);
     var state: state_of.State = .{ .memory = arena_state.allocator(), .host = context.host() };
     defer state.deinit();
     try check_sender(&state, &environment.sender, &demand);
@@ -175,23 +237,25 @@ fn run(arguments: []const *Object) Error!*Object {
     // before all that is declared above ends
     defer context.lock.take();
     const transaction: host_of.Transaction = .{ .origin = environment.sender, .gas_price = environment.gas_price, .blob_hashes = &.{} };
-    const outcome = try transition.execute(&machine, &state, &block, &transaction, &environment);
+    const outcome = try transition.execute(&machine, &state, &ground.block, &transaction, &environment);
     context.lock.take();
-    return answer(arena_state.allocator(), &state, &outcome);
+    return taker.take(arena_state.allocator(), &state, &outcome, environment.gas_price);
 }
 
-/// terms: gas (fork, intrinsic, floor), base fee or None, gas that the block has left. Refused of a transaction that is
-/// not plain, or that the block may not have.
-fn environment_of(transaction: Reader, terms: []const *Object, demand: *Demand) Error!transition.TransactionEnvironment {
+/// Refused of a transaction that is not plain, or that the block may not have.
+fn environment_of(
+    transaction: Reader,
+    gas: Gas,
+    base_fee: ?Word,
+    gas_available: usize,
+    demand: *Demand,
+) Error!transition.TransactionEnvironment {
     try transaction.refuse_lists();
-    const gas = try python.sequence(terms[0]);
-    if (gas.size != 3) return error.Refused;
-    const base_fee: ?Word = if (python.is_none(terms[1])) null else try python.word_of(terms[1]);
     const cap = try transaction.word(.max_fee_per_gas);
     const price = if (base_fee) |fee| @min(cap, fee +| try transaction.word(.max_priority_fee_per_gas)) else cap;
     const gas_limit = try transaction.size(.gas_limit);
     const value = try transaction.word(.value);
-    if (cap < base_fee orelse 0 or gas_limit > try python.size_of(terms[2])) return error.Refused;
+    if (cap < base_fee orelse 0 or gas_limit > gas_available) return error.Refused;
     const most = std.math.mul(Word, cap, gas_limit) catch return error.Refused;
     demand.* = .{
         .nonce = try transaction.size(.nonce),
@@ -203,8 +267,8 @@ fn environment_of(transaction: Reader, terms: []const *Object, demand: *Demand) 
         .value = value,
         .data = try python.contents(try transaction.at(.data)),
         .gas_limit = gas_limit,
-        .intrinsic_gas = try python.size_of(try gas.at(1)),
-        .floor_gas = try python.size_of(try gas.at(2)),
+        .intrinsic_gas = gas.intrinsic,
+        .floor_gas = gas.floor,
         .gas_price = price,
         .tip = price - (base_fee orelse 0),
         .advance = price * gas_limit,
@@ -218,19 +282,30 @@ fn check_sender(state: *state_of.State, address: *const host_of.Address, demand:
     if (!std.mem.eql(u8, &try state.code_hash(sender), &state_of.empty_hash)) return error.Refused;
 }
 
-/// (status, output, detail, gas used, before refunds, spare gas, accounts, slots, codes, logs)
-fn answer(arena: std.mem.Allocator, state: *state_of.State, outcome: *const transition.Outcome) Error!*Object {
-    const changed: effects.Changed = try .net(arena, state);
-    return python.gathered(10, .{
-        python.integer(@intFromEnum(outcome.result.status)),
-        python.bytes(outcome.result.output),
-        run_objects.detail_of(&outcome.result.detail),
-        python.integer(outcome.gas_used),
-        python.integer(outcome.gas_used_before_refund),
-        python.integer(outcome.spare_gas),
-        effects.accounts_of(state, &changed),
-        effects.slots_of(state, &changed),
-        effects.codes_of(state, &changed),
-        effects.logs_of(state),
-    });
-}
+/// A transaction by itself: Python makes its changes.
+const Single = struct {
+    const Made = *Object;
+
+    /// (status, output, detail, gas used, before refunds, spare gas, accounts, slots, codes, logs)
+    fn take(
+        _: Single,
+        arena: std.mem.Allocator,
+        state: *state_of.State,
+        outcome: *const transition.Outcome,
+        _: Word,
+    ) Error!*Object {
+        const changed: effects.Changed = try .net(arena, state);
+        return python.gathered(10, .{
+            python.integer(@intFromEnum(outcome.result.status)),
+            python.bytes(outcome.result.output),
+            run_objects.detail_of(&outcome.result.detail),
+            python.integer(outcome.gas_used),
+            python.integer(outcome.gas_used_before_refund),
+            python.integer(outcome.spare_gas),
+            effects.accounts_of(state, &changed),
+            effects.slots_of(state, &changed),
+            effects.codes_of(state, &changed),
+            effects.logs_of(state),
+        });
+    }
+};

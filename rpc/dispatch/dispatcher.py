@@ -74,7 +74,7 @@ class Dispatcher:
         self.workers = services.executions = workers
         budget, kinds = self._limits.brief_execution_us / 1e6, self._limits.brief_kinds
         self.brief = BriefExecutions(budget, kinds)
-        self._writes = Writes(services.chain.writer, self.brief.turns)
+        self._writes = services.writes = Writes(services.chain.writer, self.brief.turns)
         self.brief_sends = BriefExecutions(SEND_BUDGETS * budget, kinds, whole=WHOLE_SENDS, of_processor=True)
 
     def begin(self, body: bytes, caller: Caller | None = None) -> Reply | Pending:

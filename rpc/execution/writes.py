@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from zevm.chain.concurrency.deadline import Cancellation
 from zevm.chain.concurrency.writer import Work, Writer, WriterStoppedError
@@ -107,6 +107,18 @@ class Writes:
                 self._answer_when(done, finish, answer, is_short=False)
         return answers
 
+    def submit(self, function: Callable[..., Any], *arguments: Any, shares: bool = False) -> asyncio.Future[Any]:
+        """Submit work whose result a coroutine awaits, and with it all that waits in line.
+
+        Raises WriterStoppedError.
+        """
+        self._submit_line()
+        loop = asyncio.get_running_loop()
+        done = self._writer.submit(function, *arguments, shares=shares)
+        self._count(False, 1)
+        done.add_done_callback(lambda _: _call_soon(loop, self._count, False, -1))
+        return asyncio.wrap_future(done)
+
     def _take_turn(self) -> None:
         """Do the work that is first in line, unless what it waits for has come between."""
         if not self._line or self._short or self._long:
@@ -157,12 +169,14 @@ class Writes:
             if not answer.done():
                 answer.set_result(reply)
 
-        def wake(done: Future[bytes]) -> None:
-            # after the loop's end there is nobody left to answer
-            with suppress(RuntimeError):
-                loop.call_soon_threadsafe(settle, done)
+        write.add_done_callback(lambda done: _call_soon(loop, settle, done))
 
-        write.add_done_callback(wake)
+
+def _call_soon(loop: asyncio.AbstractEventLoop, function: Callable[..., object], *arguments: object) -> None:
+    """Call a function on the event loop, from any thread."""
+    # after the loop's end there is nobody left to answer
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(function, *arguments)
 
 
 def _pass_on(outcome: Reply | asyncio.Future[Reply], answer: asyncio.Future[Reply]) -> None:

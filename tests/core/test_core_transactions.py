@@ -1,6 +1,7 @@
 """Transactions as the core reads them: the same fields and hashes, and for bytes that are none the same errors."""
 
 import random
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
 from typing import Any
 
@@ -10,7 +11,7 @@ from coincurve import PrivateKey
 from tests.core.support import agree, needs_core, outcome
 from zevm.chain.errors import EngineDifferenceError
 from zevm.chain.types import Transaction
-from zevm.chain.types.signatures import SECP256K1_ORDER, InvalidSignatureError, recover_address
+from zevm.chain.types.signatures import SECP256K1_ORDER, InvalidSignatureError, recover_address, recover_addresses
 from zevm.chain.types.transaction import (
     AccessListEntry,
     Authorization,
@@ -18,11 +19,13 @@ from zevm.chain.types.transaction import (
     TransactionType,
     decode_in_python,
     encode_network_form,
+    recover_senders,
 )
 from zevm.chain.vm.engines.engine import FUNCTION_CHECKS, Engine
 from zevm.core import CORE, references
 from zevm.storage import rlp
 from zevm.storage.keccak import keccak256
+from zevm.storage.primitives import Address
 from zevm.storage.rlp import encode_bytes
 
 pytestmark = needs_core
@@ -170,3 +173,67 @@ def test_a_signature_that_is_none_is_the_references() -> None:
         agree("recover_address", digest, *signature)
     for unusual in (b"", digest[1:], digest * 2, bytearray(digest), "text", None):
         agree("recover_address", unusual, 0, 1, 1)
+
+
+def signatures_of(count: int, seed: int) -> list[tuple[bytes, int, int, int]]:
+    """Of random keys; of some no key is found."""
+    rng, made = random.Random(seed), []
+    for _ in range(count):
+        digest = rng.randbytes(32)
+        compact = PrivateKey(rng.randbytes(32)).sign_recoverable(digest, hasher=None)
+        r, s = int.from_bytes(compact[:32], "big"), int.from_bytes(compact[32:64], "big")
+        made.append((digest, compact[64] & 1, r if rng.random() < 0.8 else rng.randrange(1, SECP256K1_ORDER), s))
+    return made
+
+
+@pytest.mark.parametrize("count", [0, 1, 7, 8, 16, 100])
+def test_signatures_together_have_the_addresses_that_each_one_has(count: int) -> None:
+    assert recover_addresses is not references["recover_addresses"]
+    signatures = signatures_of(count, count)
+    found = agree("recover_addresses", signatures)
+    assert len(found) == count
+    assert count < 16 or None in found
+    for signature, address in zip(signatures, found, strict=True):
+        if address is not None:
+            assert recover_address(*signature) == address
+
+
+def test_of_signatures_together_an_unusual_one_is_the_references() -> None:
+    usual = signatures_of(20, 1)
+    digest, order = bytes(range(32)), SECP256K1_ORDER
+    for unusual in (
+        (digest, 0, 0, 1),
+        (digest, 2, 1, 1),
+        (digest, 0, order, 1),
+        (digest, 0, 1, 1 << 256),
+        (b"", 0, 1, 1),
+    ):
+        agree("recover_addresses", [*usual, unusual, *usual])
+    for wrong in ([digest], [(digest, 0, 1)], [None], None, 5):
+        agree("recover_addresses", wrong)
+
+
+def test_several_threads_recover_together() -> None:
+    signatures = signatures_of(60, 2)
+    expected = recover_addresses(signatures)
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(recover_addresses, [signatures] * 12)) == [expected] * 12
+
+
+def test_senders_are_recovered_together_where_they_are_not_known() -> None:
+    keys = [PrivateKey(bytes([number]) * 32) for number in range(1, 21)]
+    unsigned = Transaction(type=TransactionType.DYNAMIC_FEE, chain_id=1, gas_limit=21_000, to=Address(bytes(20)))
+    signed = []
+    for key in keys:
+        compact = key.sign_recoverable(unsigned.signing_hash, hasher=None)
+        r, s = int.from_bytes(compact[:32], "big"), int.from_bytes(compact[32:64], "big")
+        signed.append(Transaction.decode(unsigned.with_signature(compact[64], r, s).encoded))
+    known = unsigned.with_signature(0, 1, 1, sender=Address(b"\x77" * 20))
+    node_signed, nobody = unsigned.impersonating(Address(b"\x66" * 20)), unsigned.with_signature(0, 0, 5)
+    recover_senders([known, *signed, node_signed, nobody])
+    for key, transaction in zip(keys, signed, strict=True):
+        assert transaction.__dict__["sender"] == keccak256(key.public_key.format(compressed=False)[1:])[12:]
+    assert known.sender == b"\x77" * 20
+    assert node_signed.sender == b"\x66" * 20
+    with pytest.raises(InvalidSignatureError):
+        _ = nobody.sender

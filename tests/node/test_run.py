@@ -242,7 +242,7 @@ def test_a_data_directory_of_another_chain(start: Start, zevm: Command) -> None:
 
 def test_a_data_directory_that_cannot_be_made(zevm: Command, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    refused = zevm("run", "--datadir", "file/below")
+    refused = zevm("run", "--port", "0", "--datadir", "file/below")
     assert refused.returncode == 1
     assert "file/below" in _one_line(refused.stderr)
 
@@ -255,7 +255,7 @@ def test_a_data_directory_that_cannot_be_made(zevm: Command, tmp_path: Path) -> 
         (["--prot", "1"], "No such option: --prot"),
         (["rnu"], "No such command"),
         (["run", "--config", "absent.toml"], "absent.toml: cannot be read"),
-        (["run", "--init", "absent.json"], "absent.json"),
+        (["run", "--port", "0", "--init", "absent.json"], "absent.json"),
         (["db", "rewind", "x"], "'NUMBER': want a whole number"),
     ],
 )
@@ -267,7 +267,7 @@ def test_a_wrong_command_line(zevm: Command, arguments: list[str], words: str) -
 
 def test_a_genesis_that_is_none(zevm: Command, tmp_path: Path) -> None:
     (tmp_path / "genesis.json").write_text('{"config": {}}')
-    refused = zevm("run", "--init", "genesis.json")
+    refused = zevm("run", "--port", "0", "--init", "genesis.json")
     assert refused.returncode == 1
     assert "genesis.json" in _one_line(refused.stderr)
 
@@ -346,7 +346,7 @@ def test_a_wrong_password_prevents_the_start(zevm: Command, tmp_path: Path) -> N
     (tmp_path / "password").write_text("secret\n")
     (tmp_path / "guess").write_text("guess\n")
     made = zevm("account", "new", "--password-file", "password").stdout.split()[0]
-    refused = zevm("run", "--unlock", made, "--password-file", "guess")
+    refused = zevm("run", "--port", "0", "--unlock", made, "--password-file", "guess")
     assert refused.returncode == 1
     assert "wrong password" in _one_line(refused.stderr)
 

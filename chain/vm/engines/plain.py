@@ -1,15 +1,17 @@
-"""A plain transaction of a block in one call of the core, which holds it against its sender's account and runs it.
+"""Plain transactions of a block in one call of the core, which holds each against its sender's account and runs it.
 
 A plain transaction has no lists, is no creation, and runs without a tracer. What may not be in the block, or is not
 plain, goes the way of chain/vm/executor.py, which words the refusals. The check mode goes both ways.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from zevm.chain.concurrency.deadline import BriefDeadline, Deadline
-from zevm.chain.errors import EngineDifferenceError, TransactionError
-from zevm.chain.types import Transaction
+from zevm.chain.errors import EngineDifferenceError, NodeFaultError, TransactionError
+from zevm.chain.types import Log, Transaction
+from zevm.chain.types.signatures import InvalidSignatureError
 from zevm.chain.vm.console import decode_console
 from zevm.chain.vm.engines import choice, native
 from zevm.chain.vm.engines.comparison import outcome_differences
@@ -18,7 +20,7 @@ from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.execution_state import ExecutionState, TransactionChanges
 from zevm.chain.vm.fork_table import frames_of
 from zevm.chain.vm.gas_needs import GasNeeds
-from zevm.chain.vm.interface import Outcome
+from zevm.chain.vm.interface import Outcome, VmError
 from zevm.chain.vm.precompile_tables import PrecompileTables
 from zevm.core import CORE
 
@@ -27,6 +29,21 @@ MakeHelper = Callable[[], native.Helper]
 
 Around = Callable[[], Outcome]
 """The way of all other transactions for the same one. Raises TransactionError where it may not be in the block."""
+
+
+AroundAt = Callable[[int, int], Outcome]
+"""As `Around`, of one of several by its index, with the gas that the block has left."""
+
+
+class PlainEnd(NamedTuple):
+    """How a plain transaction ended. price_wei: of its gas."""
+
+    gas_used: int
+    price_wei: int
+    output: bytes
+    logs: tuple[Log, ...]
+    error: VmError | None
+    console: tuple[str, ...]
 
 
 class _Ran(NamedTuple):
@@ -144,6 +161,88 @@ class PlainRuns:
             outcome.console = [decode_console(data) for data in helper.made.console]
         return _Ran(outcome, TransactionChanges(accounts, slots, codes))
 
+    def run_all(
+        self,
+        transactions: Sequence[Transaction],
+        gas: Sequence[GasNeeds | None],
+        gas_available: int,
+        deadline: Deadline | None,
+        make_helper: Callable[[int], native.Helper],
+        around: AroundAt,
+    ) -> list[PlainEnd]:
+        """Run transactions from the first one on, without a return to Python between them; the ends of those that ran.
+
+        gas: None of one that validate_static has not passed. make_helper: takes the index. around: for the check mode,
+        which runs them again, one by one. Where none ran, the first is one that `run` sends the way around. Raises what
+        the state and the deadline raise, and EngineDifferenceError.
+        """
+        state = self._state
+        if state.observer is not None:
+            return []
+        checkpoint = state.record()
+        ends = self._run_all(transactions, gas, gas_available, deadline, make_helper)
+        if self._environment.engine is Engine.CHECK:
+            base_fee = self._environment.base_fee_per_gas
+            prices = [item.effective_gas_price(base_fee) for item in transactions[: len(ends)]]
+            return _checked_all(ends, prices, state, checkpoint, partial(_in_turn, gas_available, around))
+        choice.messages["native"] += len(ends)
+        return ends
+
+    def _run_all(
+        self,
+        transactions: Sequence[Transaction],
+        gas: Sequence[GasNeeds | None],
+        gas_available: int,
+        deadline: Deadline | None,
+        make_helper: Callable[[int], native.Helper],
+    ) -> list[PlainEnd]:
+        assert CORE.library is not None
+        found: list[Any] = []
+        asked_in = -1
+
+        def make() -> native.Helper:
+            nonlocal asked_in
+            asked_in = len(found)
+            return make_helper(asked_in)
+
+        helper, environment = LateHelper(make), self._environment
+        try:
+            CORE.library.run_plain_block(
+                self._state,
+                helper,
+                self._block,
+                transactions,
+                gas,
+                environment.base_fee_per_gas,
+                gas_available,
+                self._warm,
+                not isinstance(deadline, BriefDeadline),
+                environment.rules,
+                found,
+            )
+        except InvalidSignatureError:
+            # of the transaction behind the last end, which validation refuses
+            pass
+        except BaseException as error:
+            if helper.made is not None:
+                helper.made.abandon()
+            if isinstance(error, NodeFaultError):
+                error.add_note(f"in transaction 0x{transactions[len(found)].hash.hex()} of block {environment.number}")
+            raise
+        finally:
+            if helper.made is not None:
+                helper.made.close()
+            self._state.begin_transaction()
+        ends = [self._end_of(each, deadline) for each in found]
+        if helper.made is not None and asked_in < len(ends):
+            ends[-1] = ends[-1]._replace(console=tuple(map(decode_console, helper.made.console)))
+        return ends
+
+    def _end_of(self, found: Any, deadline: Deadline | None) -> PlainEnd:
+        status, output, detail, gas_used, price_wei, logs = found
+        error = native.error_of(frames_of(self._environment.rules.fork, deadline), status, detail) if status else None
+        return PlainEnd(gas_used, price_wei, output, native.logs_of(logs) if logs else (), error, ())
+
 
 def _checked(ran: _Ran, state: ExecutionState, around: Around) -> Outcome:
     """The outcome of the way around, where it is the same. Raises EngineDifferenceError, with the state as it was."""
@@ -158,6 +257,57 @@ def _checked(ran: _Ran, state: ExecutionState, around: Around) -> Outcome:
         raise EngineDifferenceError(
             f"the engines do not agree on a plain transaction: {'; '.join(differences)[:1_000]}"
         )
+    return wanted
+
+
+def _in_turn(gas_available: int, around: AroundAt, count: int) -> list[Outcome]:
+    """The outcomes of the first transactions on the way around. Raises EngineDifferenceError where one is refused."""
+    outcomes: list[Outcome] = []
+    for index in range(count):
+        try:
+            outcome = around(index, gas_available)
+        except TransactionError as error:
+            raise EngineDifferenceError(f"the core runs a transaction that may not be in the block: {error}") from error
+        gas_available -= outcome.gas_used
+        outcomes.append(outcome)
+    return outcomes
+
+
+def _checked_all(
+    ends: list[PlainEnd],
+    prices_wei: list[int],
+    state: ExecutionState,
+    checkpoint: int,
+    in_turn: Callable[[int], list[Outcome]],
+) -> list[PlainEnd]:
+    """The ends of the way around, where they and the changes are the same. Raises EngineDifferenceError, with the state
+    as it was.
+    """
+    changes = state.changes_since(checkpoint)
+    state.discard(checkpoint)
+    state.begin_transaction()
+    try:
+        outcomes = in_turn(len(ends))
+    except EngineDifferenceError:
+        state.discard(checkpoint)
+        state.begin_transaction()
+        raise
+    wanted = [
+        PlainEnd(item.gas_used, price_wei, item.output, item.logs, item.error, tuple(item.console))
+        for item, price_wei in zip(outcomes, prices_wei, strict=True)
+    ]
+    differences = [
+        f"transaction {index} ends with {end} and {other}"
+        for index, (end, other) in enumerate(zip(ends, wanted, strict=True))
+        if end != other
+    ]
+    changes_around = state.changes_since(checkpoint)
+    if changes != changes_around:
+        differences.append(f"the changes are {changes} and {changes_around}")
+    if differences:
+        state.discard(checkpoint)
+        state.begin_transaction()
+        raise EngineDifferenceError(f"the engines do not agree on plain transactions: {'; '.join(differences)[:1_000]}")
     return wanted
 
 

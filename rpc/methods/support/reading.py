@@ -33,7 +33,10 @@ async def on_writer(
 
     shares: see Writer.submit.
     """
-    return await asyncio.wrap_future(services.chain.writer.submit(function, *arguments, shares=shares))
+    if services.writes is None:
+        return await asyncio.wrap_future(services.chain.writer.submit(function, *arguments, shares=shares))
+    result: Result = await services.writes.submit(function, *arguments, shares=shares)
+    return result
 
 
 async def state_at(services: Services, block: BlockReference) -> StateReader:

@@ -117,7 +117,8 @@ def test_it_waits_where_the_node_cannot_make_its_block(chain: Chain, monkeypatch
 
     transaction = transfer(0)
     with monkeypatch.context() as patch:
-        patch.setattr("zevm.chain.blocks.execution.BlockExecution.add", fails)
+        for way in ("add", "add_plain"):
+            patch.setattr(f"zevm.chain.blocks.execution.BlockExecution.{way}", fails)
         with pytest.raises(NodeFaultError, match="no memory"):
             chain.writer.run(chain.send_transaction, transaction)
     assert chain.pool.hashes() == {transaction.hash} == {stored for stored, _ in chain.database.ledger.pooled()}
