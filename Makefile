@@ -6,7 +6,7 @@
 # make coverage  run unit and lengthy tests, and fail where less of the code is covered than pyproject.toml says
 # make lint   style, types, import rules, sizes, generated documents
 # make conformance  run the official fixtures, chain and recorded answers (needs CONFORMANCE_DIR)
-# make crash, power-loss, history, replication, consensus, differential, engines, codecs, core-fuzz, wasm-fuzz, wasm-hosts, wasm-replay, wasm-compile, twins, audit, fork-lies, fork-kills, explorer-pages, plugins, memory, malformed-bodies, malformed-frames, quic-abuse, quic-memory, walk-gas, answers
+# make crash, power-loss, history, replication, consensus, differential, engines, codecs, core-fuzz, wasm-fuzz, wasm-hosts, wasm-replay, wasm-compile, twins, audit, fork-lies, fork-kills, fork-starts, fork-hung, explorer-pages, plugins, foreign, memory, malformed-bodies, malformed-frames, quic-abuse, quic-memory, walk-gas, answers
 #             look for faults: verification/README.md says how (ARGS="--seconds 600")
 # make consensus-network  run a private proof-of-stake network (ARGS="--nodes 4"): docs/consensus.md
 # make bench  measure against Anvil and Hardhat
@@ -38,7 +38,7 @@ test every-test unit coverage check lint lint-others: export PYTHONDONTWRITEBYTE
 .PHONY: help install install-dev run tools test every-test unit coverage check lint format bench guide docs lock package wheels clean
 .PHONY: lint-types lint-others $(OTHER_LINTS)
 .PHONY: consensus-network
-.PHONY: conformance answers crash power-loss history replication consensus differential engines codecs core-fuzz wasm-fuzz wasm-hosts wasm-replay wasm-compile twins audit fork-lies fork-kills explorer-pages plugins memory malformed-bodies malformed-frames quic-abuse quic-memory walk-gas
+.PHONY: conformance answers crash power-loss history replication consensus differential engines codecs core-fuzz wasm-fuzz wasm-hosts wasm-replay wasm-compile twins audit fork-lies fork-kills fork-starts fork-hung explorer-pages plugins foreign memory malformed-bodies malformed-frames quic-abuse quic-memory walk-gas
 
 help:
 	@sed -n '/^#/!q; s/^# //p' Makefile
@@ -178,6 +178,12 @@ fork-lies: install-dev
 fork-kills: install-dev
 	@$(BIN)/python -m verification.forks.kills $(ARGS)
 
+fork-starts: install-dev
+	@$(BIN)/python -m verification.forks.starts $(ARGS)
+
+fork-hung: install-dev
+	@$(BIN)/python -m verification.forks.hung $(ARGS)
+
 explorer-pages: install-dev
 	@$(BIN)/python -m verification.explorer.pages $(ARGS)
 
@@ -186,6 +192,9 @@ audit: install-dev
 
 plugins: install-dev
 	@$(BIN)/python -m verification.plugins.run $(ARGS)
+
+foreign: install-dev
+	@$(BIN)/python -m verification.foreign.run $(ARGS)
 
 memory: install-dev
 	@$(BIN)/python -m verification.abuse.memory $(ARGS)

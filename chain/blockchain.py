@@ -270,7 +270,7 @@ class Chain(ChainView):
 
     @writes
     def revert(self, number: int) -> bool:
-        """Return to a snapshot, which is used up with all later ones; False where it is unknown."""
+        """Return to a snapshot, which is used up; False where it is unknown. See Snapshots."""
         self.require_own_chain()
         snapshot = self.snapshots.taken.get(number)
         if snapshot is None:

@@ -7,6 +7,8 @@ from testing.node_process import RpcConnection, zevm_command
 
 RUNTIME = bytes.fromhex("36604014601357600035546000526020" + "6000f35b602035600035556000356000" + "6000a100")
 """64 bytes of input: store the second word under the first and log the first; else: the word under the first."""
+SUM = "0x600060005b8060003501548201915060010180603c1160045750600052602060" + "00f3"
+"""Code: the sum of 60 slots, from the one in the calldata on."""
 INITCODE = bytes((0x60, len(RUNTIME), 0x80, 0x60, 0x0B, 0x60, 0x00, 0x39, 0x60, 0x00, 0xF3)) + RUNTIME
 KEY = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"
 SENDER = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"

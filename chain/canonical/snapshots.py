@@ -65,7 +65,9 @@ class ChainSnapshot:
 
 @dataclass(slots=True)
 class Snapshots:
-    """Snapshots by number, in the order taken. Reverting to one uses up it and every later one.
+    """Snapshots by number, in the order taken. Reverting to one uses up it and every later one of another state.
+
+    Anvil too keeps later ones of the same block.
 
     taken: replaced, never changed, where a command of the database goes with it.
     """
@@ -74,15 +76,19 @@ class Snapshots:
     _next: int = 0
 
     def add(self, snapshot: ChainSnapshot) -> int:
-        """Keep a snapshot; its number is never used again in this run."""
+        """Keep a snapshot; its number is never used again in this run. Those of one state are one object."""
         number = self._next
-        self.taken[number] = snapshot
+        last = next(reversed(self.taken.values()), None)
+        self.taken[number] = last if last == snapshot else snapshot
         self._next += 1
         return number
 
     def use_up(self, number: int) -> None:
-        """Remove a snapshot and all later ones."""
-        self.taken = {key: value for key, value in self.taken.items() if key < number}
+        """Remove a snapshot and all later ones of another state."""
+        used = self.taken[number]
+        self.taken = {
+            key: value for key, value in self.taken.items() if key < number or (key > number and value is used)
+        }
 
     def clear(self) -> None:
         """Forget all of them; their numbers stay used."""

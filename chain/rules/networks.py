@@ -9,6 +9,8 @@ from zevm.chain.types import Header
 from zevm.storage.primitives import Address
 
 _OSAKAS_PRECOMPILE = "P256VERIFY"
+_LAST_OF_ERAS = (Fork.BERLIN, Fork.PARIS, Fork.SHANGHAI, Fork.CANCUN, LATEST_FORK)
+"""The newest forks with headers of the same fields."""
 _FROM_GENESIS: dict[str, Json] = dict.fromkeys(
     (
         "homesteadBlock",
@@ -87,9 +89,25 @@ _NETWORKS: dict[int, dict[str, Json]] = {
 """Geth's params/config.go, by chain id: mainnet, Holesky, Hoodi, Sepolia."""
 
 
-def is_public(chain_id: int) -> bool:
-    """Whether the chain is a public network, whose rules are known here."""
-    return chain_id in _NETWORKS
+def is_public(chain_id: int, header: Header) -> bool:
+    """Whether a block is of a public network, whose rules are known here.
+
+    A chain for development may have the id of one. Its block then has other fields than one at this place.
+    """
+    schedule = _public_schedule(chain_id)
+    if schedule is None:
+        return False
+    return _era(schedule.fork_at(header.number, header.timestamp)) is _era(newest_with(header))
+
+
+def _public_schedule(chain_id: int) -> ForkSchedule | None:
+    config = _NETWORKS.get(chain_id)
+    return None if config is None else ForkSchedule.from_config({"chainId": chain_id, "development": True, **config})
+
+
+def _era(fork: Fork) -> Fork:
+    """The newest fork whose headers have the fields of this one's."""
+    return min((newest for newest in _LAST_OF_ERAS if newest >= fork), default=LATEST_FORK)
 
 
 class Features(NamedTuple):
@@ -118,9 +136,9 @@ def schedule_of(
     WebAssembly contracts. features: what is known of that chain besides. Development tools decide, as on a chain for
     development.
     """
-    config = _NETWORKS.get(chain_id)
-    if newest is None and config is not None:
-        return ForkSchedule.from_config({"chainId": chain_id, "development": True, **config})
+    public = _public_schedule(chain_id)
+    if newest is None and public is not None and is_public(chain_id, header):
+        return public
     # they are of the chain's head, which may have other rules than an older block
     stated = features if newest is None and features is not None and features.since <= header.timestamp else None
     fork = newest or (newest_with(header) if stated is None else _newest_that(header, stated))
@@ -144,7 +162,7 @@ def _newest_that(header: Header, features: Features) -> Fork:
 
 
 def newest_with(header: Header) -> Fork:
-    """The newest fork whose blocks have the fields of this header, and no others."""
+    """The newest fork whose blocks have the fields of this header, and no others; see _LAST_OF_ERAS."""
     if header.requests_hash is not None:
         return LATEST_FORK
     if header.parent_beacon_block_root is not None:

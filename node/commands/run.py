@@ -150,7 +150,8 @@ def in_own_flags(arguments: Sequence[str]) -> list[str]:
     """
     ours, notes = translated(arguments, _own_flags())
     for note in notes:
-        print(f"zevm: {note}", file=sys.stderr)
+        # prool, which starts Anvil for tests of viem and others, takes any other line there for a failure
+        print(f"zevm: Warning: {note}", file=sys.stderr)
     return _with_bare_values(ours)
 
 

@@ -126,6 +126,8 @@ class SocketChannel:
 
     def __init__(self, path: str, end: float) -> None:
         self._socket = socket.socket(socket.AF_UNIX)
+        self._poll = select.poll()
+        self._poll.register(self._socket, select.POLLIN)
         self._socket.settimeout(_left(end))
         try:
             with _connecting():
@@ -160,7 +162,7 @@ class SocketChannel:
 
     def _is_at_pause(self, answer: bytearray) -> bool:
         """Whether the text may be a whole one: not every node ends it with a line feed."""
-        return answer.endswith(b"\n") or (bool(answer) and not select.select([self._socket], [], [], 0)[0])
+        return answer.endswith(b"\n") or (bool(answer) and not self._poll.poll(0))
 
 
 def _is_whole(text: bytearray) -> bool:

@@ -245,7 +245,7 @@ def _asked(client: OriginClient, wanted: Wanted) -> KeptBlock:
     """The block that the nodes have by a name, and what its chain is."""
     chain_id = wanted.chain_id or _number(client, "eth_chainId")
     header = _header(client, wanted.block)
-    if is_public(chain_id):
+    if is_public(chain_id, header):
         return KeptBlock(chain_id, header)
     return KeptBlock(chain_id, header, _wasm_prices(client), features_of(client))
 

@@ -187,6 +187,21 @@ def word(value: object) -> int:
     return int.from_bytes(hash32(value), "big")
 
 
+def _bare(decoder: Decoder) -> Decoder:
+    """The decoder, which also takes hex without 0x."""
+
+    @schema(**SCHEMAS[decoder])
+    def decode(value: object) -> Any:
+        is_bare = type(value) is str and value != "" and value[:2] not in ("0x", "0X")
+        return decoder(f"0x{value}" if is_bare else value)
+
+    return decode
+
+
+bare_data, bare_address, bare_hash32, bare_word = map(_bare, (data, address, hash32, word))
+"""For the development methods, where Anvil does without 0x; the schemas keep to the form with it."""
+
+
 def fixed_data(size: int, name: str) -> Decoder:
     """A decoder of exactly `size` bytes; the error for another length names `name`, as geth names its type."""
 

@@ -7,6 +7,8 @@ import pytest
 
 from testing.forked import ForkedNode
 from testing.node_process import NodeProcess, zevm_command
+from testing.origin_chain import SUM
+from testing.origin_proxy import OriginProxy
 from tests.clients.tools import BIN
 
 pytestmark = pytest.mark.clients
@@ -55,3 +57,26 @@ def test_a_fork_of_anvils_chain(anvil: NodeProcess) -> None:
             send(ours, to=contract, data="0x" + word(7) + word(0))
             assert int(ours.call("eth_call", {"to": contract, "data": "0x" + word(7)}, "latest"), 16) == 0
         assert theirs.call("eth_blockNumber") == number
+
+
+def test_a_call_takes_a_quarter_of_anvils_requests(npm_tools: None) -> None:  # noqa: ARG001
+    """60 slots, as a swap reads; none when it is called again."""
+    contract, slots = "0x" + "5a" * 20, 60
+    requests = {}
+    with ForkedNode(zevm_command("--memory")) as origin, origin.connect() as rpc:
+        rpc.call("anvil_setCode", contract, SUM)
+        for slot in range(slots):
+            rpc.call("anvil_setStorageAt", contract, hex(slot), "0x" + word(slot + 1))
+        rpc.call("evm_mine")
+        for name, command in (("anvil", [str(BIN / "anvil"), "--port", "0"]), ("zevm", zevm_command())):
+            with OriginProxy(origin.url) as proxy:
+                fork = [*command, "--no-storage-caching", "--fork-url", proxy.url]
+                with NodeProcess(fork) as node, node.connect() as asked:
+                    before = proxy.requests
+                    call = [{"to": contract, "data": "0x" + word(0)}, "latest"]
+                    assert int(asked.call("eth_call", *call), 16) == sum(range(1, slots + 1))
+                    requests[name] = proxy.requests - before
+                    assert asked.call("eth_call", *call) == "0x" + word(sum(range(1, slots + 1)))
+                    requests[f"{name} again"] = proxy.requests - before - requests[name]
+    assert requests["zevm again"] == 0
+    assert 4 * requests["zevm"] <= requests["anvil"], requests

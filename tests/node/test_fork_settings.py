@@ -1,9 +1,11 @@
 """Settings of a fork, and the rules that follow from a chain id or a header."""
 
+from dataclasses import replace
+
 import pytest
 
 from zevm.chain.rules.forks import LATEST_FORK, BlobParameters, Fork
-from zevm.chain.rules.networks import Features, newest_with, schedule_of
+from zevm.chain.rules.networks import Features, is_public, newest_with, schedule_of
 from zevm.chain.rules.schedule import DEFAULT_BLOB_SCHEDULE
 from zevm.chain.types import Header
 from zevm.node.config import load_settings
@@ -77,16 +79,20 @@ def _header(**fields: object) -> Header:
 
 
 def test_rules_of_public_networks_and_of_others() -> None:
-    mainnet = schedule_of(1, _header(number=20_000_000))
+    mainnet = schedule_of(1, _header(number=12_000_000))
     assert [mainnet.fork_at(number, time) for number, time in (
         (1, 0), (12_964_999, 0), (15_537_394, 1_663_224_179), (17_034_870, 1_681_338_455), (19_426_587, 1_710_338_135),
         (22_431_084, 1_746_612_311), (24_000_000, 1_767_747_671),
     )] == [
         Fork.FRONTIER, Fork.BERLIN, Fork.PARIS, Fork.SHANGHAI, Fork.CANCUN, Fork.PRAGUE, Fork.BPO2,
     ]  # fmt: skip
-    for chain_id in (17_000, 560_048, 11_155_111):
-        assert schedule_of(chain_id, _header()).fork_at(10**7, 1_770_000_000) is Fork.BPO2
     later = {"base_fee_per_gas": 1, "withdrawals_root": bytes(32), "parent_beacon_block_root": bytes(32)}
+    for chain_id, fields in (
+        (17_000, {"base_fee_per_gas": 1}),
+        (560_048, later),
+        (11_155_111, {"base_fee_per_gas": 1}),
+    ):
+        assert schedule_of(chain_id, _header(**fields)).fork_at(10**7, 1_770_000_000) is Fork.BPO2
     assert newest_with(_header(**later, requests_hash=bytes(32))) is LATEST_FORK
     assert newest_with(_header(**later)) is Fork.CANCUN
     assert newest_with(_header(base_fee_per_gas=1, withdrawals_root=bytes(32))) is Fork.SHANGHAI
@@ -96,10 +102,41 @@ def test_rules_of_public_networks_and_of_others() -> None:
     assert schedule_of(31_337, _header(), Fork.LONDON).fork_at(9, 9) is Fork.LONDON
 
 
+@pytest.mark.parametrize(
+    ("chain_id", "number", "timestamp", "era", "expected"),
+    [
+        (1, 12_964_999, 1_628_166_000, Fork.BERLIN, True),
+        (1, 12_965_000, 1_628_166_822, Fork.PARIS, True),
+        (1, 15_537_394, 1_663_224_179, Fork.PARIS, True),
+        (1, 17_034_870, 1_681_338_455, Fork.SHANGHAI, True),
+        (1, 19_426_587, 1_710_338_135, Fork.CANCUN, True),
+        (1, 24_000_000, 1_767_747_671, LATEST_FORK, True),
+        (560_048, 0, 0, Fork.CANCUN, True),
+        # development tools' chains with the id of mainnet
+        (1, 0, 1_796_000_000, LATEST_FORK, False),
+        (1, 20, 1_796_000_000, Fork.PARIS, False),
+        (1, 24_000_000, 1_767_747_671, Fork.CANCUN, False),
+        (31_337, 0, 0, LATEST_FORK, False),
+    ],
+)
+def test_a_chain_with_the_id_of_a_public_network_is_known_by_its_headers(
+    chain_id: int, number: int, timestamp: int, era: Fork, expected: bool
+) -> None:
+    fields = ("base_fee_per_gas", "withdrawals_root", "parent_beacon_block_root", "requests_hash")
+    values: tuple[object, ...] = (1, bytes(32), bytes(32), bytes(32))
+    eras = (Fork.PARIS, Fork.SHANGHAI, Fork.CANCUN, LATEST_FORK)
+    has = {name: value for name, value, begin in zip(fields, values, eras, strict=True) if era >= begin}
+    header = _header(number=number, timestamp=timestamp, **has)
+    assert is_public(chain_id, header) is expected
+    if not expected:
+        assert schedule_of(chain_id, header).fork_at(number, timestamp) is era
+
+
 PRAGUE = _header(
     base_fee_per_gas=1, withdrawals_root=bytes(32), parent_beacon_block_root=bytes(32), requests_hash=bytes(32),
     timestamp=50,
 )  # fmt: skip
+MAINNETS = replace(PRAGUE, number=22_431_084, timestamp=1_746_612_311)
 OSAKAS = frozenset({"ECREC", "P256VERIFY"})
 
 
@@ -123,7 +160,7 @@ def test_rules_of_a_chain_that_says_what_it_has(
     assert schedule.rules(9, 99).blob == (blob if since <= 50 else DEFAULT_BLOB_SCHEDULE[LATEST_FORK])
     # a public network's rules are known, and a user's word counts most
     assert (
-        schedule_of(1, PRAGUE, features=Features(0, frozenset(), blob, None)).fork_at(24_000_000, 1_767_747_671)
+        schedule_of(1, MAINNETS, features=Features(0, frozenset(), blob, None)).fork_at(24_000_000, 1_767_747_671)
         is Fork.BPO2
     )
     named = schedule_of(999, PRAGUE, Fork.CANCUN, features=Features(0, OSAKAS, blob, None))

@@ -96,7 +96,7 @@ class TestN9FlagsOfOtherNodes:
             kept = with_default_command(arguments)
             ours = [] if flag.renamed is None else [flag.renamed, *values]
             assert kept == ["run", *ours, "--memory"]
-            assert capsys.readouterr().err.startswith(f"zevm: {name}, a flag of {flag.owner}'s, ")
+            assert capsys.readouterr().err.startswith(f"zevm: Warning: {name}, a flag of {flag.owner}'s, ")
 
     def test_the_table_is_sound(self) -> None:
         names = [name for flag in FOREIGN_FLAGS for name in flag.names]
@@ -125,7 +125,7 @@ class TestN9FlagsOfOtherNodes:
 
     def test_a_node_starts_with_them(self, start: Start) -> None:
         node = start("--memory", "--no-cors", "--threads", "2", "-vv", "--prune-history", "--dev")
-        assert "zevm: --no-cors, a flag of Anvil's, has no effect here: " in node.tail(100)
+        assert "zevm: Warning: --no-cors, a flag of Anvil's, has no effect here: " in node.tail(100)
         with node.connect() as client:
             assert client.call("eth_chainId") == "0x7a69"
 

@@ -6,13 +6,11 @@ import pytest
 
 from testing.forked import ForkedNode
 from testing.node_process import NodeProcess, RpcConnection, zevm_command
-from testing.origin_chain import SENDER, forked, word
+from testing.origin_chain import SENDER, SUM, forked, word
 from testing.origin_proxy import OriginProxy
 
 pytestmark = pytest.mark.slow
 
-SUM = "0x600060005b8060003501548201915060010180603c1160045750600052602060" + "00f3"
-"""The sum of 60 slots, from the one in the calldata on."""
 CHASE = "0x6000355b5480806003575060005260206000f3"
 """The end of a list: from the slot in the calldata to the one that it names, until one holds zero."""
 SUMMER, CHASER = "0x" + "5a" * 20, "0x" + "5b" * 20

@@ -2,6 +2,7 @@
 
     python -m verification.conformance.recorded_answers                  a node over the recorded chain, made in memory
     python -m verification.conformance.recorded_answers --only eth_call  the files of methods whose name begins so
+    python -m verification.conformance.recorded_answers --fork           a fork of such a node, at its newest block
     python -m verification.conformance.recorded_answers --url URL        a node that runs elsewhere over that chain
 
 The files, `chain.rlp` and `genesis.json` are read from $CONFORMANCE_DIR/rpc-compat. Every answer has 5 seconds. A
@@ -23,6 +24,7 @@ from pathlib import Path
 import httpx
 import orjson
 
+from testing.node_process import NodeProcess, zevm_command
 from verification.conformance.chain_suite import memory_chain
 from verification.conformance.comparison import RecordedFile, difference, read_folder
 from verification.conformance.data import find_data, read_chain
@@ -84,6 +86,21 @@ async def recorded_node(folder: Path) -> AsyncIterator[str]:
             await server.stop()
 
 
+@asynccontextmanager
+async def forked_node(folder: Path) -> AsyncIterator[str]:
+    """A fork of recorded_node, in a process of its own; its URL."""
+    async with recorded_node(folder) as origin:
+        # as recorded_node: without blocks of its own, and with its newest block safe and final
+        flags = ("--accounts", "0", "--no-mining", "--safe-distance", "0", "--finalized-distance", "0")
+        command = zevm_command("--fork-url", origin, "--no-storage-caching", *flags)
+        # the origin is served by this thread
+        node = await asyncio.to_thread(NodeProcess, command)
+        try:
+            yield node.url
+        finally:
+            await asyncio.to_thread(node.stop)
+
+
 async def ask(client: httpx.AsyncClient, url: str, file: RecordedFile) -> Result:
     """Make the requests of one file in order; the first difference ends it."""
     for exchange in file.exchanges:
@@ -100,13 +117,13 @@ async def ask(client: httpx.AsyncClient, url: str, file: RecordedFile) -> Result
     return Result(file.name, Verdict.PASSED)
 
 
-async def run(folder: Path, url: str | None = None, only: str = "") -> list[Result]:
-    """Every file of a folder against the node at `url`, or against one made for it."""
+async def run(folder: Path, url: str | None = None, only: str = "", *, through_fork: bool = False) -> list[Result]:
+    """Every file of a folder against the node at `url`, or against one made for it, or against a fork of that."""
     files = [file for file in read_folder(folder) if file.name.startswith(only)]
     async with httpx.AsyncClient(timeout=ANSWER_SECONDS) as client:
         if url is not None:
             return [await ask(client, url, file) for file in files]
-        async with recorded_node(folder) as own_url:
+        async with (forked_node if through_fork else recorded_node)(folder) as own_url:
             return [await ask(client, own_url, file) for file in files]
 
 
@@ -139,11 +156,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Compare a node's answers with those recorded of geth.")
     parser.add_argument("--folder", type=Path, help="the folder with the recorded files, their chain and its genesis")
     parser.add_argument("--url", help="a node that runs already")
+    parser.add_argument("--fork", action="store_true", help="ask a fork of the node over the recorded chain")
     parser.add_argument("--only", default="", help="only files whose name (method/case) begins so")
     arguments = parser.parse_args()
     try:
         folder = arguments.folder or find_data("rpc-compat")
-        results = asyncio.run(run(folder, arguments.url, arguments.only))
+        results = asyncio.run(run(folder, arguments.url, arguments.only, through_fork=arguments.fork))
     except FileNotFoundError as missing:
         parser.error(str(missing))
     print(report(results))

@@ -22,6 +22,8 @@ LATEST_BLOCKS_WITH_RECEIPTS = 5
 SAMPLES = 20
 NO_CODE = "0x"
 LOG_RANGE_BLOCKS = 5_000
+UNSEEN_BLOCKS = 64
+"""More blocks than one operation makes and takes back before the model sees the chain."""
 BATCH_CALLS = 1_000
 """Calls in one batch request: a node's default limit."""
 
@@ -89,10 +91,16 @@ class Block:
 
 
 class Model:
-    """The canonical chain, the pool and every receipt that the node has told of."""
+    """The canonical chain, the pool and every receipt that the node has told of.
 
-    def __init__(self, recorders: tuple[str, ...]) -> None:
+    prune: number of newest blocks that the node keeps with all that belongs to them; None for all.
+    """
+
+    def __init__(self, recorders: tuple[str, ...], prune: int | None = None) -> None:
         self.recorders = recorders
+        self.prune = prune
+        self.kept = 0
+        self.highest = 0
         self.blocks: list[Block] = []
         self.pool: set[str] = set()
         self.effects: dict[str, Effect] = {}
@@ -108,6 +116,7 @@ class Model:
         """Compare with the node and take over what `operation` may have changed. Raises LostError."""
         operation = operation or Operation("nothing")
         head = int(rpc.call("eth_blockNumber"), 16)
+        self.highest = max(self.highest, self.head, head)
         self._unwind(rpc, operation, head)
         pool = self.pool
         if operation.pool_after is not None:
@@ -189,17 +198,45 @@ class Model:
 
     def verify(self, rpc: RpcConnection, random: Random) -> None:
         """Balances, nonces, slots, logs, receipts, and the past, against this model's own books. Raises LostError."""
+        while True:
+            self._look_at_the_first_kept(rpc)
+            kept = self.kept
+            try:
+                self._verify(rpc, random)
+            except LostError:
+                # a start prunes while it serves
+                self._look_at_the_first_kept(rpc)
+                if self.kept == kept:
+                    raise
+            else:
+                return
+
+    def check_pruned(self) -> None:
+        """Raise LostError if nothing was pruned that was to be."""
+        if self.prune is not None and not self.kept:
+            raise LostError(f"no block was pruned of {len(self.blocks)} with --prune {self.prune}")
+
+    def _look_at_the_first_kept(self, rpc: RpcConnection) -> None:
+        """Ask where the kept blocks begin: no more may be gone than is to be, and nothing comes back."""
+        kept = int(rpc.call("eth_getBlockByNumber", "earliest", False)["number"], 16)
+        most = 0 if self.prune is None else max(0, self.highest + UNSEEN_BLOCKS - self.prune + 1)
+        if not self.kept <= kept <= most:
+            raise LostError(f"the first kept block was {self.kept}, is {kept}, and may be {most}")
+        self.kept = kept
+
+    def _verify(self, rpc: RpcConnection, random: Random) -> None:
         books = self._books(self.head)
         self._compare_state(rpc, books, "latest")
-        past = random.randrange(len(self.blocks))
+        past = random.randrange(self.kept, len(self.blocks))
         self._compare_state(rpc, self._books(past), hex(past))
         self._compare_logs(rpc)
+        pruned = {name for block in self.blocks[: self.kept] for name in block.transactions}
         recent = [name for block in self.blocks[-LATEST_BLOCKS_WITH_RECEIPTS:] for name in block.transactions]
         others = random.sample(sorted(self.receipts), min(SAMPLES, len(self.receipts)))
         names = [*recent, *others]
         answers = _answers(rpc, [("eth_getTransactionReceipt", [name]) for name in names])
         for name, answer in zip(names, answers, strict=True):
-            if answer.get("result") != self.receipts[name]:
+            if answer.get("result") != (None if name in pruned else self.receipts[name]):
                 raise LostError(f"the receipt of {name} was {self.receipts[name]}, is {answer}")
 
     def _books(self, number: int) -> Books:
@@ -241,12 +278,12 @@ class Model:
     def _compare_logs(self, rpc: RpcConnection) -> None:
         wanted = [
             (number, effect.to, "0x" + word(effect.slot), "0x" + word(effect.slot_value))
-            for number, block in enumerate(self.blocks)
+            for number, block in enumerate(self.blocks[self.kept :], self.kept)
             for effect in map(self.effects.__getitem__, block.transactions)
             if effect.slot is not None
         ]
         found = []
-        for first in range(0, len(self.blocks), LOG_RANGE_BLOCKS):
+        for first in range(self.kept, len(self.blocks), LOG_RANGE_BLOCKS):
             query = {
                 "address": self.recorders,
                 "topics": ["0x" + word(RECORDER_TOPIC)],
@@ -274,8 +311,8 @@ def _reads(kind: str, key: str, block: str) -> list[tuple[str, list[object]]]:
 
 
 def _hash_of(rpc: RpcConnection, number: int) -> str | None:
-    block = rpc.call("eth_getBlockByNumber", hex(number), False)
-    return None if block is None else str(block["hash"])
+    header = rpc.call("eth_getHeaderByNumber", hex(number))
+    return None if header is None else str(header["hash"])
 
 
 def _first_difference(found: Iterable[object], wanted: Iterable[object]) -> str:

@@ -8,8 +8,9 @@ kill counts as an acknowledgement. With --clients as many clients send at once, 
 that their transactions share syncs.
 
 Every start chooses of how many states the trie nodes are kept (`--proofs`), so that nodes are written behind
-the blocks while kills land. With --migrations the directory becomes one of the schema before after a kill, and
-`zevm db migrate` is killed too, again and again at random moments, until one run of it comes to its end.
+the blocks while kills land. With --prune old blocks lose their content meanwhile. With --migrations the directory
+becomes one of the schema before after a kill, and `zevm db migrate` is killed too, again and again at random moments,
+until one run of it comes to its end.
 
 Damages are done to copies of what a kill left: to one file, or to LevelDB's log and the marks of the last write at
 once. Full disks: writes are refused, reads and /health tell it, and once there is space the same node goes on.
@@ -55,7 +56,7 @@ from verification.crash.damage import try_damages
 from verification.crash.disk import Disk
 from verification.crash.load import KilledError, Load
 from verification.crash.migration import make_older
-from verification.crash.model import Effect, LostError, Model, Operation
+from verification.crash.model import UNSEEN_BLOCKS, Effect, LostError, Model, Operation
 from verification.evm_option import add_evm_option
 from zevm.chain.vm.engines.engine import Engine
 
@@ -85,14 +86,22 @@ KILLED_MIGRATIONS = 4
 class Campaign:
     """Kills, restarts and checks on one data directory."""
 
-    def __init__(self, datadir: Path, random: Random, deep_check_every: int, clients: int, engine: Engine) -> None:
+    def __init__(
+        self,
+        datadir: Path,
+        random: Random,
+        deep_check_every: int,
+        clients: int,
+        engine: Engine,
+        prune: int | None = None,
+    ) -> None:
         self.datadir = datadir
         self.engine = engine
         self.random = random
         self.deep_check_every = deep_check_every
         self.counts: Counter[str] = Counter()
         self.starts_seconds: list[float] = []
-        self.model = Model(recorders=())
+        self.model = Model((), prune)
         self.load = Load(self.model, random, {}, clients)
         self.most_operations = MAX_OPERATIONS_OF_CLIENTS if clients else MAX_OPERATIONS
 
@@ -101,8 +110,11 @@ class Campaign:
         if template:
             return shlex.split(template.format(datadir=self.datadir))
         accounts = ("--accounts", str(self.load.clients + 1)) if self.load.clients else ()
-        proofs = ("--proofs", self.random.choice(PROOFS))
-        return zevm_command("--datadir", str(self.datadir), "--evm", self.engine.value, *accounts, *proofs)
+        kept = self.model.prune
+        prune = () if kept is None else ("--prune", str(kept))
+        # all nodes are kept of no chain that is pruned
+        proofs = ("--proofs", self.random.choice(PROOFS if kept is None else PROOFS[:-1]))
+        return zevm_command("--datadir", str(self.datadir), "--evm", self.engine.value, *accounts, *proofs, *prune)
 
     def start(self) -> ForkedNode:
         started = time.monotonic()
@@ -124,6 +136,11 @@ class Campaign:
                     pass
                 self.model.recorders += (created,)
                 self.model.reconcile(rpc, Operation("pool", (name,), acknowledged={name}, done=True))
+            if self.model.prune is not None:
+                # so many that content is dropped from the first kill on, and not before the model has seen it
+                for count in (self.model.prune, UNSEEN_BLOCKS):
+                    rpc.call("anvil_mine", hex(count))
+                    self.model.reconcile(rpc, Operation("mine", done=True))
             self.load.first_rewindable = self.model.head
 
     def cycle(self) -> None:
@@ -299,10 +316,11 @@ class Campaign:
             **self.counts,
             "mid-request share": round(self.counts["mid-request"] / max(1, self.counts["kills"]), 3),
             "blocks": self.model.head + 1,
+            "first kept block": self.model.kept,
             "transactions in blocks": len(self.model.receipts),
             "transactions sent": len(self.model.effects),
             "of WebAssembly, in blocks": sum(map(self.is_wasm, self.model.receipts)),
-            "start median seconds": round(statistics.median(starts), 2),
+            "start median seconds": round(statistics.median(starts), 2) if starts else None,
             "start longest seconds": round(starts[-1], 2),
         }
 
@@ -312,6 +330,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--clients", type=int, default=0, help="clients that send at once")
     parser.add_argument("--migrations", type=int, default=0, metavar="ROUNDS")
+    parser.add_argument("--prune", type=int, metavar="BLOCKS", help="keep the content of this number of newest blocks")
     parser.add_argument("--damages", type=int, default=0)
     parser.add_argument(
         "--doubles", type=int, default=0, help="number of the damages that hit the log and the marks at once"
@@ -322,9 +341,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--deep-check-every", type=int, default=10, metavar="KILLS")
     add_evm_option(parser)
     options = parser.parse_args(arguments)
+    if options.prune is not None and options.migrations:
+        parser.error("--prune and --migrations: a database that old was never pruned")
     seed = options.seed if options.seed is not None else Random().randrange(2**32)
     datadir = options.datadir or Path(tempfile.mkdtemp(prefix="zevm-crash-")) / "data"
-    campaign = Campaign(datadir, Random(seed), options.deep_check_every, options.clients, options.evm)
+    campaign = Campaign(datadir, Random(seed), options.deep_check_every, options.clients, options.evm, options.prune)
     print(f"seed {seed}, engine {options.evm.value}, data directory {datadir}", flush=True)
     disk = Disk(datadir.parent, campaign.random) if options.full_disks else None
     try:
@@ -336,6 +357,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             campaign.fill_disks(options.full_disks, disk)
             campaign.deep_check()
         campaign.check_at_rest()
+        campaign.model.check_pruned()
     except (LostError, NodeError, RpcError) as error:
         print(json.dumps(campaign.report(), indent=2))
         print(f"FAILED after {campaign.counts['kills']} kills: {error}", file=sys.stderr)

@@ -1,1 +1,1 @@
-"""The audit on contracts whose weaknesses are known."""
+"""Forks of a chain that lies, is slow to start from, or whose reader is killed."""

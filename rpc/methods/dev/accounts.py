@@ -7,12 +7,13 @@ from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
 from zevm.storage.primitives import Address
 
-ADDRESS = Param("address", scalars.address)
+ADDRESS = Param("address", scalars.bare_address)
 BALANCE = Param("balance", scalars.number, summary="wei")
 
 
 def _one_or_many(value: object) -> list[Address]:
-    many: list[Address] = scalars.array_of(scalars.address)(value) if type(value) is list else [scalars.address(value)]
+    decode = scalars.bare_address
+    many: list[Address] = scalars.array_of(decode)(value) if type(value) is list else [decode(value)]
     return many
 
 
@@ -77,7 +78,7 @@ SIGNATURE_BYTES = 65
 @method(
     "anvil_impersonateSignature",
     cost=Cost.WRITE,
-    params=(Param("signature", scalars.data, summary="65 bytes"), ADDRESS),
+    params=(Param("signature", scalars.bare_data, summary="65 bytes"), ADDRESS),
 )
 def impersonate_signature(services: Services, signature: bytes, address: Address) -> None:
     """Make the ecrecover precompile return an account for a signature, whatever was signed."""
@@ -128,7 +129,7 @@ def add_balance(services: Services, addresses: list[Address], amount: int) -> No
 @method(
     "anvil_setCode",
     cost=Cost.WRITE,
-    params=(ADDRESS, Param("code", scalars.data)),
+    params=(ADDRESS, Param("code", scalars.bare_data)),
     aliases=("hardhat_setCode", "tenderly_setCode", "evm_setAccountCode"),
 )
 def set_code(services: Services, address: Address, code: bytes) -> None:
@@ -151,7 +152,7 @@ def set_nonce(services: Services, address: Address, nonce: int) -> None:
 @method(
     "anvil_setStorageAt",
     cost=Cost.WRITE,
-    params=(ADDRESS, Param("slot", scalars.number), Param("value", scalars.word, summary="32 bytes")),
+    params=(ADDRESS, Param("slot", scalars.number), Param("value", scalars.bare_word, summary="32 bytes")),
     result="true",
     aliases=("hardhat_setStorageAt", "tenderly_setStorageAt", "evm_setAccountStorageAt"),
 )

@@ -21,8 +21,8 @@ from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import ForkReport, Services
 from zevm.storage.primitives import Address, Hash32
 
-ADDRESS = Param("address", scalars.address)
-HASH = Param("hash", scalars.hash32)
+ADDRESS = Param("address", scalars.bare_address)
+HASH = Param("hash", scalars.bare_hash32)
 
 _FOUNDRY_FORKS = {Fork.TANGERINE_WHISTLE: "Tangerine", Fork.BPO1: "Osaka", Fork.BPO2: "Osaka"}
 """Foundry's names where they differ. Blob parameter forks change nothing for the code that runs: they are Osaka."""
@@ -37,7 +37,7 @@ def set_coinbase(services: Services, address: Address) -> None:
 @method(
     "anvil_setNextBlockPrevRandao",
     cost=Cost.WRITE,
-    params=(Param("prevRandao", scalars.hash32),),
+    params=(Param("prevRandao", scalars.bare_hash32),),
     aliases=("hardhat_setPrevRandao",),
 )
 def set_prev_randao(services: Services, prev_randao: bytes) -> None:
@@ -272,7 +272,7 @@ def metadata(services: Services) -> dict[str, Any]:
 @method(
     "anvil_setRpcUrl",
     cost=Cost.LIGHT,
-    params=(Param("url", scalars.string, summary="http:// or https://"),),
+    params=(Param("url", scalars.string, summary="http, https, ws or wss"),),
 )
 def set_rpc_url(services: Services, url: str) -> None:
     """Read the forked chain from another node; its answers are proved as before. Header fields stay with their host."""

@@ -172,7 +172,7 @@ def _too_large(limits: Limits) -> InvalidParamsError:
 @method(
     "anvil_loadState",
     cost=Cost.WRITE,
-    params=(Param("state", scalars.data, summary="a result of anvil_dumpState, zEVM's or Anvil's"),),
+    params=(Param("state", scalars.bare_data, summary="a result of anvil_dumpState, zEVM's or Anvil's"),),
     result="true",
     aliases=("hardhat_loadState",),
 )
@@ -228,7 +228,7 @@ def snapshot(services: Services) -> str:
     aliases=("anvil_revert",),
 )
 def revert(services: Services, number: int) -> bool:
-    """Return to a snapshot, and delete it and all later ones; return whether it existed."""
+    """Return to a snapshot, and delete it and all later ones but of the same state; return whether it existed."""
     return services.chain.revert(number)
 
 

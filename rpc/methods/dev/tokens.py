@@ -21,7 +21,7 @@ from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
 from zevm.storage.primitives import Address
 
-TOKEN = Param("token", scalars.address)
+TOKEN = Param("token", scalars.bare_address)
 AMOUNT = Param("amount", scalars.number)
 
 
@@ -114,7 +114,7 @@ def set_max_erc20_balance(services: Services, token: Address, addresses: list[Ad
 @method(
     "anvil_setERC20Allowance",
     cost=Cost.WRITE,
-    params=(Param("owner", scalars.address), Param("spender", scalars.address), TOKEN, AMOUNT),
+    params=(Param("owner", scalars.bare_address), Param("spender", scalars.bare_address), TOKEN, AMOUNT),
 )
 def set_erc20_allowance(services: Services, owner: Address, spender: Address, token: Address, amount: int) -> None:
     """Set a spender's allowance of a token, by finding and writing the token's storage slot."""

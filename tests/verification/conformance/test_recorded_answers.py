@@ -22,8 +22,9 @@ def changed(**members: object) -> dict[str, object]:
     return {**RECORDED, "result": [{key: value for key, value in item.items() if value is not ...}]}
 
 
-async def test_every_recorded_answer_is_the_nodes() -> None:
-    results = await run(conformance_path("rpc-compat"))
+@pytest.mark.parametrize("through_fork", [False, pytest.param(True, marks=pytest.mark.slow)])
+async def test_every_recorded_answer_is_the_nodes(through_fork: bool) -> None:
+    results = await run(conformance_path("rpc-compat"), through_fork=through_fork)
     assert len(results) == 116
     assert [str(result) for result in results if result.verdict is not Verdict.PASSED] == []
 

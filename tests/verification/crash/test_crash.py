@@ -11,15 +11,20 @@ import pytest
 from testing.node_process import RpcConnection, RpcError
 from verification.crash import run as crash
 from verification.crash.load import DISK_REFUSAL, Load
-from verification.crash.model import Model, Operation
+from verification.crash.model import LostError, Model, Operation
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     "load",
-    [("--kills", "6"), ("--kills", "3", "--clients", "32"), ("--kills", "3", "--evm", "py-evm")],
-    ids=["few", "32 clients", "py-evm"],
+    [
+        ("--kills", "6"),
+        ("--kills", "3", "--clients", "32"),
+        ("--kills", "3", "--evm", "py-evm"),
+        ("--kills", "3", "--prune", "256"),
+    ],
+    ids=["few", "32 clients", "py-evm", "pruning"],
 )
 def test_nothing_acknowledged_is_lost(load: tuple[str, ...], tmp_path: Path) -> None:
     assert crash.main([*load, "--datadir", str(tmp_path / "data")]) == 0
@@ -48,6 +53,15 @@ def test_a_refused_revert_leaves_what_waited_where_it_was(kind: str, refused: se
     load.perform(operation, [b"{}"])
     assert operation.was_refused
     assert operation.refused == refused
+
+
+def test_a_chain_that_was_to_be_pruned_and_was_not_is_told() -> None:
+    model = Model((), prune=256)
+    with pytest.raises(LostError, match="no block was pruned"):
+        model.check_pruned()
+    model.kept = 1
+    model.check_pruned()
+    Model(()).check_pruned()
 
 
 def test_a_refused_switch_of_mining_is_none(monkeypatch: pytest.MonkeyPatch) -> None:

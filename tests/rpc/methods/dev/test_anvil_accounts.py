@@ -55,6 +55,12 @@ async def test_set_code_nonce_and_storage(node: Node) -> None:
     assert await node.call("eth_getCode", stranger) == hexadecimal(BOX)
     assert await node.call("eth_getTransactionCount", stranger) == "0x9"
     assert await node.call("eth_call", {"to": stranger}) == word(3)
+    await node.call("anvil_setStorageAt", stranger[2:], 0, word(5)[2:])
+    assert await node.call("eth_call", {"to": stranger}) == word(5)
+    await node.call("anvil_setCode", stranger, hexadecimal(BOX)[2:-2])
+    assert await node.call("eth_getCode", stranger) == hexadecimal(BOX)[:-2]
+    for wrong in (word(5)[3:], "0xg" + word(5)[3:], "g" * 64, ""):
+        assert (await node.fails("anvil_setStorageAt", stranger, 0, wrong)).code == -32602
     await node.call("anvil_setNonce", stranger, 4)
     await node.call("anvil_setCode", stranger, "0x")
     assert await node.call("eth_getTransactionCount", stranger) == "0x4"

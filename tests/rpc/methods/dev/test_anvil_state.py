@@ -99,6 +99,20 @@ async def test_snapshots(node: Node) -> None:
     assert (await node.fails("evm_revert", "first")).code == -32602
 
 
+async def test_snapshots_of_one_state_are_each_used_once(node: Node) -> None:
+    """As with Anvil, whose users take several before anything changes."""
+    taken = [await node.call("evm_snapshot") for _ in range(4)]
+    await node.call("anvil_setBalance", hexadecimal(BOB), "0x1")
+    other = await node.call("evm_snapshot")
+    assert await node.call("evm_revert", taken[1]) is True
+    assert await node.call("eth_getBalance", hexadecimal(BOB)) == hex(10_000 * ETHER)
+    assert await node.call("evm_revert", other) is False
+    await node.call("anvil_setBalance", hexadecimal(BOB), "0x2")
+    assert [await node.call("evm_revert", each) for each in taken] == [True, False, True, True]
+    assert await node.call("eth_getBalance", hexadecimal(BOB)) == hex(10_000 * ETHER)
+    assert [await node.call("evm_revert", each) for each in taken] == [False] * 4
+
+
 async def test_reset(node: Node) -> None:
     before = await node.call("anvil_metadata")
     await node.send(to=hexadecimal(BOB), value="0x1")

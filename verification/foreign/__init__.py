@@ -1,0 +1,1 @@
+"""Tests of projects that no one here wrote, with `zevm` in Anvil's place."""
