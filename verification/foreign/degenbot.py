@@ -33,7 +33,7 @@ class Degenbot:
         python = shutil.which("python3.12")
         assert python is not None, "python3.12 is missing"
         subprocess.run([python, "-m", "venv", environment], check=True)
-        pip = [environment / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check"]
+        pip = [str(environment / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check"]
         subprocess.run([*pip, *PACKAGES], check=True)
 
     def run(self, run: Run) -> Outcomes:
