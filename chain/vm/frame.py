@@ -211,8 +211,14 @@ class WasmMachine(Protocol):
         """Whether the core may run code of this machine in the execution."""
         ...
 
-    def lend(self, context: TransactionContext, state: Codes) -> CoreWasm:
-        """The answers for the core while it runs such code, until it is closed."""
+    def lend(
+        self, state: Codes, running: Callable[[], TransactionContext], deadline: Deadline | None, scope: Any = None
+    ) -> CoreWasm | None:
+        """The answers for the core while it runs such code, until they are closed; None where Python has to run it.
+
+        running: gives the context of the execution, which has no tracer, where a question needs more of it than its
+        deadline and its wasm_scope.
+        """
         ...
 
     def execute(self, frame: Frame) -> None:

@@ -17,9 +17,8 @@ from zevm.chain.vm.engines import choice, native
 from zevm.chain.vm.engines.comparison import call_differences
 from zevm.chain.vm.engines.engine import Engine
 from zevm.chain.vm.environment import BlockEnvironment
-from zevm.chain.vm.execution_state import Codes
 from zevm.chain.vm.fork_table import FRAME_CLASSES, frames_of
-from zevm.chain.vm.frame import TransactionContext
+from zevm.chain.vm.frame import CoreWasm, TransactionContext
 from zevm.chain.vm.gas_needs import gas_needs
 from zevm.chain.vm.interface import CallRequest, Outcome
 from zevm.chain.vm.precompile_tables import PrecompileTables, tables_in
@@ -47,7 +46,8 @@ def run(
         return None
     assert CORE.library is not None
     gas, block = gas_needs(request, environment.rules), _block_of(environment)
-    state, answers = _ReadState(reader), _Answers(environment, reader, request.sender, deadline)
+    state = _ReadState(reader)
+    answers = _Answers(environment, state, reader, request.sender, deadline)
     if request.value:
         validation.check_funds(request.sender, request.value, state)
     validation.check_gas(request, gas)
@@ -184,19 +184,25 @@ class _Answers(native.Answers):
     What a precompile in Python and WebAssembly need is made where one is called.
     """
 
-    __slots__ = ("_context", "_environment", "_helper", "_reader", "_sender")
+    __slots__ = ("_context", "_environment", "_helper", "_reader", "_sender", "_state")
 
     def __init__(
-        self, environment: BlockEnvironment, reader: StateReader, sender: Address, deadline: Deadline | None
+        self,
+        environment: BlockEnvironment,
+        state: _ReadState,
+        reader: StateReader,
+        sender: Address,
+        deadline: Deadline | None,
     ) -> None:
         super().__init__(deadline)
-        self._environment, self._reader, self._sender = environment, reader, sender
+        self._environment, self._state, self._reader, self._sender = environment, state, reader, sender
         self._context: TransactionContext | None = None
         self._helper: native.Helper | None = None
 
-    def running(self) -> tuple[TransactionContext, Codes]:
-        """A context of its own, and the reader's code."""
-        return self._made_context(), _ReadState(self._reader)
+    def lend(self) -> CoreWasm | None:
+        """Those of the block's machine."""
+        machine = self._environment.wasm_machine
+        return None if machine is None else machine.lend(self._state, self._made_context, self._deadline)
 
     def block_hash(self, number: int) -> bytes:
         """As PyEvmState.get_ancestor_hash."""

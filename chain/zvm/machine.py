@@ -4,12 +4,12 @@ wasmtime and what needs it are imported when the first contract runs: a chain wi
 """
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from zevm.chain.concurrency.deadline import BriefDeadline
+from zevm.chain.concurrency.deadline import BriefDeadline, Deadline
 from zevm.chain.vm.execution_state import Codes
 from zevm.chain.vm.host_interface import CoreWasm, Frame, Precompile, TransactionContext
 from zevm.chain.zvm.module.form import COMPRESSED_PREFIX, MAGIC
@@ -50,6 +50,7 @@ class ZvmMachine:
         self._block_thread: int | None = None
         self._others_turn = threading.Lock()
         self._caches: dict[bool, Programs] = {}
+        self._core_programs: Callable[..., CoreWasm] | None = None
 
     def claims(self, code: bytes) -> bool:
         """Whether code begins as a module, or as a compressed one."""
@@ -69,19 +70,36 @@ class ZvmMachine:
         with self.scope_of(frame.transaction_context) as scope:
             deploy(frame, scope, code)
 
-    def lend(self, context: TransactionContext, state: Codes) -> CoreWasm:
-        """The answers for the core while it runs contracts of the state, which `runs_in_core`."""
-        from zevm.chain.zvm.core_programs import CorePrograms
-
-        return CorePrograms(self.scope_of(context), context, state)
-
     def runs_in_core(self, context: TransactionContext) -> bool:
         """Whether the core may run contracts: at the EVM's prices for state, by their entry point, unwatched."""
-        scope = context.wasm_scope
+        return context.host_tracer is None and self._lends(context.deadline, context.wasm_scope)
+
+    def lend(
+        self,
+        state: Codes,
+        running: Callable[[], TransactionContext],
+        deadline: Deadline | None,
+        scope: TransactionScope | None = None,
+    ) -> CoreWasm | None:
+        """The answers for the core while it runs contracts of the state; None where it may not (`runs_in_core`).
+
+        running: gives the execution's context, which no tracer watches, where its deadline and scope do not suffice.
+        """
+        if not self._lends(deadline, scope):
+            return None
+        make = self._core_programs
+        if make is None:
+            from zevm.chain.zvm.core_programs import CorePrograms
+
+            make = self._core_programs = CorePrograms
+        if deadline is None and self._block_thread is None:
+            self._block_thread = threading.get_ident()
+        return make(self.price_table, self, state, running, deadline, scope)
+
+    def _lends(self, deadline: Deadline | None, scope: TransactionScope | None) -> bool:
         return (
             self.price_table.state is None
-            and context.host_tracer is None
-            and not isinstance(context.deadline, BriefDeadline)
+            and not isinstance(deadline, BriefDeadline)
             and (scope is None or scope.entry == ENTRY)
         )
 

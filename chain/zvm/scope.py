@@ -48,6 +48,10 @@ class Programs(Protocol):
         """The program, made where there is none yet."""
         ...
 
+    def ready(self, code_hash: bytes, *, of_chain: bool) -> Any:
+        """The program, if `get` would give it without any other effect; None otherwise."""
+        ...
+
     def keep(self, code_hash: bytes, program: Any) -> None:
         """The code is the chain's now."""
         ...

@@ -9,7 +9,7 @@ from eth.exceptions import VMError
 from zevm.chain.concurrency.deadline import BriefDeadline, Deadline
 from zevm.chain.types import Log
 from zevm.chain.vm.engines.ending import Ending
-from zevm.chain.vm.execution_state import Codes, Effects
+from zevm.chain.vm.execution_state import Effects
 from zevm.chain.vm.faults import MemoryWordsError, describe_fault
 from zevm.chain.vm.frame import UNLIMITED_GAS, UNLIMITED_WORDS, CoreWasm, Frame, Precompile, TransactionContext
 from zevm.chain.vm.interface import VmError, VmErrorKind
@@ -108,8 +108,8 @@ class Answers(ABC):
         self._wasm: CoreWasm | None = None
 
     @abstractmethod
-    def running(self) -> tuple[TransactionContext, Codes]:
-        """The context of what the core runs, and the code of accounts; asked for by WebAssembly alone."""
+    def lend(self) -> CoreWasm | None:
+        """The answers about WebAssembly in this run; None where Python has to run it."""
 
     def look(self) -> None:
         """Raise ExecutionTimeoutError when the deadline has passed."""
@@ -123,12 +123,8 @@ class Answers(ABC):
 
     def wasm_terms(self) -> tuple[bytes, int, bool] | None:
         """How WebAssembly runs, before its first program is asked for; None where Python has to run it."""
-        context, codes = self.running()
-        machine = context.wasm_machine
-        if machine is None or not machine.runs_in_core(context):
-            return None
-        self._wasm = machine.lend(context, codes)
-        return self._wasm.terms()
+        self._wasm = self.lend()
+        return None if self._wasm is None else self._wasm.terms()
 
     def wasm_program(self, address: Address) -> tuple[object, tuple[object, ...]] | None:
         """The compiled WebAssembly code of an account; None where Python has to run it."""
@@ -146,18 +142,22 @@ class Answers(ABC):
 
 
 class Helper(Answers):
-    """The answers for a run on frames' state and context (core/zig/host_objects.zig)."""
+    """The answers for a run on frames' state and context (core/zig/host_objects.zig). context: the run's."""
 
-    __slots__ = ("_context", "_evm_state", "_frames", "block_hash")
+    __slots__ = ("_evm_state", "_frames", "block_hash", "context")
 
     def __init__(self, frames: type[Frame], evm_state: PyEvmState, context: TransactionContext) -> None:
         super().__init__(context.deadline)
-        self._frames, self._evm_state, self._context = frames, evm_state, context
+        self._frames, self._evm_state, self.context = frames, evm_state, context
         self.block_hash = evm_state.get_ancestor_hash
 
-    def running(self) -> tuple[TransactionContext, Codes]:
-        """The given ones."""
-        return self._context, self._evm_state.block_state
+    def lend(self) -> CoreWasm | None:
+        """Those of the context's machine."""
+        context, state = self.context, self._evm_state.block_state
+        machine = context.wasm_machine
+        if machine is None or not machine.runs_in_core(context):
+            return None
+        return machine.lend(state, lambda: context, context.deadline, context.wasm_scope)
 
     def precompile(self, address: Address, gas: int, data: bytes | memoryview) -> tuple[int, int, bytes, str]:
         """Call one: status, gas left, output, the text of a failure. data: a view only until the call ends."""
@@ -168,10 +168,10 @@ class Helper(Answers):
 
     def _call(self, address: Address, gas: int, data: bytes | memoryview) -> tuple[int, int, bytes, str]:
         message = Message(gas, address, NOBODY, 0, data, b"")
-        frame = self._frames(self._evm_state, message, self._context)
-        self._context.check_deadline()
+        frame = self._frames(self._evm_state, message, self.context)
+        self.context.check_deadline()
         try:
-            frame.run_precompile(self._context.precompiles[address])
+            frame.run_precompile(self.context.precompiles[address])
         except VMError as fault:
             frame.fail(fault)
             error = describe_fault(fault)
@@ -181,11 +181,11 @@ class Helper(Answers):
     @property
     def console(self) -> list[bytes]:
         """The inputs of console calls so far."""
-        return self._context.console
+        return self.context.console
 
     def abandon(self) -> None:
         """Let go of all after the run was given up."""
-        self._context.abandon()
+        self.context.abandon()
 
 
 def run(frames: type[Frame], evm_state: PyEvmState, message: Message, context: TransactionContext) -> NativeRun | None:

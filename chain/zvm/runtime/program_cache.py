@@ -75,9 +75,16 @@ class ProgramCache:
             found = in_time(deadline, lambda: self._make(code_hash, prepare, of_chain=of_chain))
         if of_chain and not found.is_of_chain:
             self.keep(code_hash, found)
-        if found.heat >= HOT and found.is_of_chain and not found.optimised:
+        if _is_to_be_optimised(found):
             self._optimise_later(code_hash)
         return found
+
+    def ready(self, code_hash: bytes, *, of_chain: bool) -> Program | None:
+        """The program, if `get` would do no more than give it; None otherwise."""
+        found = self._find(code_hash)
+        if found is None or (of_chain and not found.is_of_chain):
+            return None
+        return None if _is_to_be_optimised(found) else found
 
     def keep(self, code_hash: bytes, program: Program) -> None:
         """The code is the chain's now: its program stays, in memory and on the disk."""
@@ -200,6 +207,10 @@ class _Shelf:
         program = self.programs.pop(code_hash, None)
         if program is not None:
             self._bytes -= program.code_bytes
+
+
+def _is_to_be_optimised(program: Program) -> bool:
+    return not program.optimised and program.is_of_chain and program.heat >= HOT
 
 
 def _lower_priority() -> None:
