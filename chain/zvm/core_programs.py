@@ -53,10 +53,7 @@ class CorePrograms:
         """Prices and limits, the lowest address of the thread's stack, and whether the run has a deadline."""
         table, scope = self._price_table, self._scope
         pages = table.pages.instance_pages_limit if scope is None else scope.instance_pages_limit
-        packed = _PACKED_TERMS.get((id(table), pages))
-        if packed is None or packed[0] is not table:
-            packed = _pack_terms(table, pages)
-        return packed[1], native_stack.lowest(), self._deadline is not None
+        return _packed_terms(table, pages), native_stack.lowest(), self._deadline is not None
 
     def program(self, address: Address) -> tuple[Program, tuple[object, ...]] | None:
         """The compiled code of an account, and the facts of it (core/zig/host_objects.zig). None: no valid module.
@@ -131,12 +128,19 @@ def _facts(program: Program, table: PriceTable) -> tuple[object, ...]:
     )
 
 
-_PACKED_TERMS: "LRU[tuple[int, int], tuple[PriceTable, bytes]]" = LRU(16)
-"""By a table's id and pages: it is the same table as long as it is kept here. To hash a table takes microseconds."""
+_PACKED: "LRU[tuple[int, int], tuple[PriceTable, bytes]]" = LRU(16)
+"""By a table's id and pages, with the table, which keeps its id. To hash a table takes microseconds."""
 
 
-def _pack_terms(table: PriceTable, instance_pages: int) -> tuple[PriceTable, bytes]:
+def _packed_terms(table: PriceTable, instance_pages: int) -> bytes:
     """`Terms` of core/zig/wasm_terms.zig, and the curve of pages."""
+    packed = _PACKED.get((id(table), instance_pages))
+    if packed is None:
+        packed = _PACKED[id(table), instance_pages] = (table, _pack(table, instance_pages))
+    return packed[1]
+
+
+def _pack(table: PriceTable, instance_pages: int) -> bytes:
     pages = table.pages
     terms = _TERMS.pack(
         table.host_functions.growth_of_none,
@@ -150,6 +154,4 @@ def _pack_terms(table: PriceTable, instance_pages: int) -> tuple[PriceTable, byt
         NATIVE_STACK_BYTES + HOST_BYTES,
         INK_PER_HEAT,
     )
-    curve = struct.pack(f"={len(pages.curve)}Q", *pages.curve)
-    packed = _PACKED_TERMS[id(table), instance_pages] = (table, packed_prices(table) + terms + curve)
-    return packed
+    return packed_prices(table) + terms + struct.pack(f"={len(pages.curve)}Q", *pages.curve)

@@ -37,10 +37,12 @@ from zevm.chain.vm.engines import choice
 from zevm.chain.vm.engines.engine import Engine
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.interface import CallRequest, Outcome, VmErrorKind
-from zevm.chain.zvm import core_programs, execution
+from zevm.chain.zvm import core_programs
 from zevm.chain.zvm.machine import ZvmMachine
 from zevm.chain.zvm.price_table import ZVM
+from zevm.chain.zvm.runtime.engine import Program
 from zevm.core import CORE
+from zevm.storage.primitives import Address
 
 pytestmark = pytest.mark.skipif(CORE.library is None, reason="there is no core")
 
@@ -267,14 +269,16 @@ def test_heat_counts_in_the_core() -> None:
     runner = executor(accounts_of({CONTRACT: code}), engine=Engine.NATIVE)
     runner.call(request_to(CONTRACT))
     found = []
-    find = execution.find_program
+    program = core_programs.CorePrograms.program
 
-    def noted(*arguments: object, **options: object) -> object:
-        found.append(find(*arguments, **options))
-        return found[-1]
+    def noted(self: core_programs.CorePrograms, address: Address) -> tuple[Program, tuple[object, ...]]:
+        answer = program(self, address)
+        assert answer is not None
+        found.append(answer[0])
+        return answer
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(execution, "find_program", noted)
+        patch.setattr(core_programs.CorePrograms, "program", noted)
         runner.call(request_to(CONTRACT))
     assert [program.heat for program in found] == [2]
 
