@@ -148,6 +148,9 @@ class _Machine:
     def runs_in_core(self, _: object) -> bool:
         return False
 
+    def lend(self, *_: object) -> None:
+        return None
+
 
 def test_a_deadline_ends_a_call() -> None:
     reader = MemoryReader({Address(CONTRACT): MemoryAccount(code=LOOP)})
