@@ -1,13 +1,14 @@
 """Answers for the core about WebAssembly while its machine runs a transaction or a call (core/zig/wasm_machine.zig)."""
 
 import struct
+import sys
 from collections.abc import Callable
 
 from lru import LRU
 
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.vm.execution_state import Codes
-from zevm.chain.vm.host_interface import TransactionContext
+from zevm.chain.vm.host_interface import TransactionContext, WasmProgram, WasmTerms
 from zevm.chain.zvm.errors import ModuleRefusedError
 from zevm.chain.zvm.execution import CALL_DATA_LIMIT_BYTES
 from zevm.chain.zvm.host.functions import CONTRACT_CALLBACKS
@@ -20,6 +21,7 @@ from zevm.chain.zvm.runtime.deadlines import ticker
 from zevm.chain.zvm.runtime.engine import MAXIMUM_TABLE_ELEMENTS, NATIVE_STACK_BYTES, Program
 from zevm.chain.zvm.runtime.instance import Binding
 from zevm.chain.zvm.runtime.native_stack import HOST_BYTES
+from zevm.chain.zvm.runtime.program_cache import HOT
 from zevm.chain.zvm.runtime.runtime import INK_PER_HEAT
 from zevm.chain.zvm.scope import FRAME_STACK_WORDS, TRANSACTION_STACK_WORDS, Lender, Programs, TransactionScope
 from zevm.storage.primitives import Address
@@ -49,13 +51,13 @@ class CorePrograms:
         self._programs: Programs | None = None
         self._watched: set[int] | None = None
 
-    def terms(self) -> tuple[bytes, int, bool]:
-        """Prices and limits, the lowest address of the thread's stack, and whether the run has a deadline."""
+    def terms(self) -> WasmTerms:
+        """How contracts run, without programs."""
         table, scope = self._price_table, self._scope
         pages = table.pages.instance_pages_limit if scope is None else scope.instance_pages_limit
-        return _packed_terms(table, pages), native_stack.lowest(), self._deadline is not None
+        return WasmTerms(_packed_terms(table, pages), native_stack.lowest(), self._deadline is not None)
 
-    def program(self, address: Address) -> tuple[Program, tuple[object, ...]] | None:
+    def program(self, address: Address) -> WasmProgram | None:
         """The compiled code of an account, and the facts of it (core/zig/host_objects.zig). None: no valid module.
 
         Raises ExecutionTimeoutError.
@@ -81,7 +83,10 @@ class CorePrograms:
         facts = program.core_facts
         if facts is None:
             facts = program.core_facts = _facts(program, self._price_table)
-        return program, facts
+        answer = program, facts
+        if deadline is None:
+            programs.publish(code_hash, answer)
+        return answer
 
     def print(self, text: bytes) -> None:
         """A line of the console."""
@@ -125,6 +130,7 @@ def _facts(program: Program, table: PriceTable) -> tuple[object, ...]:
         program.initial_pages,
         entry_gas,
         program.heat_address,
+        sys.maxsize if program.optimised else HOT,
     )
 
 

@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from zevm.chain.concurrency.deadline import BriefDeadline, Deadline
 from zevm.chain.vm.execution_state import Codes
-from zevm.chain.vm.host_interface import CoreWasm, Frame, Precompile, TransactionContext
+from zevm.chain.vm.host_interface import CoreWasm, Frame, Precompile, TransactionContext, WasmTerms
 from zevm.chain.zvm.module.form import COMPRESSED_PREFIX, MAGIC
 from zevm.chain.zvm.module.limits import LIMITS
 from zevm.chain.zvm.precompiles import PRECOMPILES
@@ -51,6 +51,8 @@ class ZvmMachine:
         self._others_turn = threading.Lock()
         self._caches: dict[bool, Programs] = {}
         self._core_programs: Callable[..., CoreWasm] | None = None
+        self._block_terms: WasmTerms | None = None
+        self._lowest_stack: Callable[[], int] = int
 
     def claims(self, code: bytes) -> bool:
         """Whether code begins as a module, or as a compressed one."""
@@ -90,11 +92,27 @@ class ZvmMachine:
         make = self._core_programs
         if make is None:
             from zevm.chain.zvm.core_programs import CorePrograms
+            from zevm.chain.zvm.runtime.native_stack import lowest
 
+            self._lowest_stack = lowest
             make = self._core_programs = CorePrograms
-        if deadline is None and self._block_thread is None:
+        made = make(self.price_table, self, state, running, deadline, scope)
+        if deadline is None and scope is None and self._is_block_thread() and self.block_terms() is None:
+            self._block_terms = made.terms()._replace(programs=self.programs(pooled=True).answers)
+        return made
+
+    def block_terms(self) -> WasmTerms | None:
+        """See WasmMachine. A thread that is gone may have left its number to another one, with another stack."""
+        terms = self._block_terms
+        if terms is None or threading.get_ident() != self._block_thread:
+            return None
+        return terms if terms.stack_low == self._lowest_stack() else None
+
+    def _is_block_thread(self) -> bool:
+        """Whether this thread makes blocks: the first that asks."""
+        if self._block_thread is None:
             self._block_thread = threading.get_ident()
-        return make(self.price_table, self, state, running, deadline, scope)
+        return threading.get_ident() == self._block_thread
 
     def _lends(self, deadline: Deadline | None, scope: TransactionScope | None) -> bool:
         return (
@@ -112,8 +130,8 @@ class ZvmMachine:
 
     def new_scope(self, *, for_blocks: bool, entry: Entry = ENTRY, pages_limit: int | None = None) -> TransactionScope:
         """A TransactionScope for one transaction or call; see there. Who first asks for blocks is their thread."""
-        if for_blocks and self._block_thread is None:
-            self._block_thread = threading.get_ident()
+        if for_blocks:
+            self._is_block_thread()
         return TransactionScope(self.price_table, self, entry=entry, pages_limit=pages_limit)
 
     def borrow(self) -> Programs:
@@ -151,6 +169,7 @@ class ZvmMachine:
         """End the compilation in the background, and let the programs go."""
         with self._lock:
             caches, self._caches = self._caches, {}
+            self._block_terms = None
         for cache in caches.values():
             cache.close()
 

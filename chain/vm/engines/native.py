@@ -11,7 +11,15 @@ from zevm.chain.types import Log
 from zevm.chain.vm.engines.ending import Ending
 from zevm.chain.vm.execution_state import Effects
 from zevm.chain.vm.faults import MemoryWordsError, describe_fault
-from zevm.chain.vm.frame import UNLIMITED_GAS, UNLIMITED_WORDS, CoreWasm, Frame, Precompile, TransactionContext
+from zevm.chain.vm.frame import (
+    UNLIMITED_GAS,
+    UNLIMITED_WORDS,
+    CoreWasm,
+    Frame,
+    Precompile,
+    TransactionContext,
+    WasmTerms,
+)
 from zevm.chain.vm.interface import VmError, VmErrorKind
 from zevm.chain.vm.message import NOBODY, Message
 from zevm.chain.vm.py_evm_state import PyEvmState
@@ -111,6 +119,10 @@ class Answers(ABC):
     def lend(self) -> CoreWasm | None:
         """The answers about WebAssembly in this run; None where Python has to run it."""
 
+    @abstractmethod
+    def block_terms(self) -> WasmTerms | None:
+        """See WasmMachine; None where this run may not have them."""
+
     def look(self) -> None:
         """Raise ExecutionTimeoutError when the deadline has passed."""
         if self._deadline is not None:
@@ -121,19 +133,27 @@ class Answers(ABC):
         if self._deadline is not None:
             self._deadline.bound(size, most)
 
-    def wasm_terms(self) -> tuple[bytes, int, bool] | None:
+    def wasm_terms(self) -> WasmTerms | None:
         """How WebAssembly runs, before its first program is asked for; None where Python has to run it."""
-        self._wasm = self.lend()
-        return None if self._wasm is None else self._wasm.terms()
+        terms = self.block_terms()
+        if terms is None and (wasm := self._lent()) is not None:
+            return wasm.terms()
+        return terms
+
+    def _lent(self) -> CoreWasm | None:
+        if self._wasm is None:
+            self._wasm = self.lend()
+        return self._wasm
 
     def wasm_program(self, address: Address) -> tuple[object, tuple[object, ...]] | None:
         """The compiled WebAssembly code of an account; None where Python has to run it."""
-        return None if self._wasm is None else self._wasm.program(address)
+        wasm = self._lent()
+        return None if wasm is None else wasm.program(address)
 
     def print(self, text: bytes) -> None:
         """A line that a WebAssembly contract prints."""
-        if self._wasm is not None:
-            self._wasm.print(text)
+        if (wasm := self._lent()) is not None:
+            wasm.print(text)
 
     def close(self) -> None:
         """The run has ended, however it did."""
@@ -158,6 +178,14 @@ class Helper(Answers):
         if machine is None or not machine.runs_in_core(context):
             return None
         return machine.lend(state, lambda: context, context.deadline, context.wasm_scope)
+
+    def block_terms(self) -> WasmTerms | None:
+        """Those of the context's machine."""
+        context = self.context
+        machine = context.wasm_machine
+        if machine is None or context.deadline is not None or context.wasm_scope is not None:
+            return None
+        return machine.block_terms() if context.host_tracer is None else None
 
     def precompile(self, address: Address, gas: int, data: bytes | memoryview) -> tuple[int, int, bytes, str]:
         """Call one: status, gas left, output, the text of a failure. data: a view only until the call ends."""

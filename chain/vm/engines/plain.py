@@ -17,7 +17,6 @@ from zevm.chain.vm.engines.engine import Engine
 from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.execution_state import ExecutionState, TransactionChanges
 from zevm.chain.vm.fork_table import frames_of
-from zevm.chain.vm.frame import CoreWasm
 from zevm.chain.vm.gas_needs import GasNeeds
 from zevm.chain.vm.interface import Outcome
 from zevm.chain.vm.precompile_tables import PrecompileTables
@@ -37,30 +36,19 @@ class _Ran(NamedTuple):
     changes: TransactionChanges
 
 
-class LateHelper(native.Answers):
-    """A helper that is made when the core first asks what it has: most plain transactions have no such question."""
+class LateHelper:
+    """A helper that is made when the core first asks it: most plain transactions have no question."""
 
-    __slots__ = ("_environment", "_make", "_state", "made")
+    __slots__ = ("_make", "made")
 
-    def __init__(
-        self, make: MakeHelper, environment: BlockEnvironment, state: ExecutionState, deadline: Deadline | None
-    ) -> None:
-        super().__init__(deadline)
-        self._make, self._environment, self._state = make, environment, state
+    def __init__(self, make: MakeHelper) -> None:
+        self._make = make
         self.made: native.Helper | None = None
 
-    def lend(self) -> CoreWasm | None:
-        """Those of the block's machine."""
-        machine = self._environment.wasm_machine
-        return None if machine is None else machine.lend(self._state, lambda: self._helper().context, self._deadline)
-
-    def _helper(self) -> native.Helper:
+    def __getattr__(self, name: str) -> Any:
         if self.made is None:
             self.made = self._make()
-        return self.made
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._helper(), name)
+        return getattr(self.made, name)
 
 
 class PlainRuns:
@@ -125,7 +113,7 @@ class PlainRuns:
     ) -> _Ran | None:
         """None of one that is not plain, that may not be in the block, or that the core refuses."""
         assert CORE.library is not None
-        helper = LateHelper(make_helper, self._environment, self._state, deadline)
+        helper = LateHelper(make_helper)
         try:
             found = CORE.library.run_plain(
                 self._state,
@@ -143,7 +131,8 @@ class PlainRuns:
                 helper.made.abandon()
             raise
         finally:
-            helper.close()
+            if helper.made is not None:
+                helper.made.close()
         if found is None:
             return None
         status, output, detail, gas_used, before_refund, spare_gas, accounts, slots, codes, logs = found
