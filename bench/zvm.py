@@ -3,9 +3,9 @@
     python -m bench.zvm             a minute or two
     python -m bench.zvm --quick     fewer rounds
 
-In process: the executor alone, calls as eth_call executes them, on the thread that makes blocks, with warm,
-optimised code; processor time of that thread, the best of several rounds. Through RPC: medians of what a client waits for, of zEVM and
-of Anvil with the EVM twin, in turns, both in memory. Gas a second: how much gas a second of the executor is worth.
+In process: the executor alone, calls as eth_call executes them, on the thread that makes blocks, with warm, optimised
+code; processor time of that thread, the best of several rounds. Through RPC: medians of what a client waits for, of
+zEVM and of Anvil with the EVM twin, in turns, both in memory. Gas a second: how much gas a second is worth.
 """
 
 from __future__ import annotations
