@@ -50,7 +50,7 @@ class Programs(Protocol):
 
     @property
     def answers(self) -> dict[bytes, tuple[Any, tuple[object, ...]]]:
-        """What `publish` took, of programs that are the chain's and still kept."""
+        """Answers that `publish` took, of programs that are the chain's and still kept."""
         ...
 
     def publish(self, code_hash: bytes, answer: tuple[Any, tuple[object, ...]]) -> None:
