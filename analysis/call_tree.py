@@ -10,11 +10,12 @@ from typing import Any, Final
 
 from zevm.analysis.abi_values import UndecodableError, decode_values, show_bytes, show_text, show_values
 from zevm.analysis.catalogue import Catalogue
-from zevm.analysis.known_contract import Entry, KnownContract
+from zevm.analysis.known_contract import KnownContract
 from zevm.analysis.well_known import IS_PRECOMPILE
 from zevm.chain.vm.console import decode_console
 from zevm.chain.vm.message import CREATIONS
 from zevm.chain.vm.precompiles import CONSOLE_ADDRESS
+from zevm.contracts.artifact import Entry
 from zevm.contracts.calls import input_types, output_types
 from zevm.contracts.revert_reasons import ERROR_SELECTOR, PANIC_SELECTOR, Decoder
 from zevm.storage.primitives import Address

@@ -15,13 +15,13 @@ from typing import Final
 import orjson
 
 from zevm.analysis.code_match import CodeIndex
-from zevm.analysis.known_contract import Entry, KnownContract, contract_of, contracts_in
+from zevm.analysis.known_contract import KnownContract, contract_of, contracts_in
 from zevm.analysis.proxies import implementation_of
 from zevm.analysis.well_known import WELL_KNOWN
 from zevm.chain.zvm.errors import ModuleRefusedError
 from zevm.chain.zvm.module.creation import stripped
 from zevm.chain.zvm.module.form import COMPRESSED_PREFIX
-from zevm.contracts.artifact import Artifact
+from zevm.contracts.artifact import Artifact, Entry
 from zevm.contracts.description import check_entry
 from zevm.contracts.sections import abi_of
 from zevm.storage.keccak import keccak256

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from zevm.analysis.code_match import CodePattern, listed_ranges
-from zevm.contracts.artifact import Abi, Artifact
+from zevm.contracts.artifact import Abi, Artifact, Entry
 from zevm.contracts.calls import signature_of
 from zevm.contracts.source_maps import SourceMap
 from zevm.contracts.source_maps.mappings import CREATION_MEMBER
 from zevm.storage.keccak import keccak256
 
-Entry = dict[str, Any]
 _PLACEHOLDER_EDGE = "__"
 _PLACEHOLDER_DIGITS = 40
 """`__$..$__` in the place of a library's address, in hex digits."""

@@ -23,8 +23,9 @@ from functools import partial
 from pathlib import Path
 
 from bench.nodes import CONTENDERS, Contender, before
-from bench.run import PER_SECOND, RECEIVER, machine, show, table, timed
+from bench.tables import PER_SECOND, Rows, machine, show, table, timed
 from testing.load import (
+    RECEIVER,
     RECORDER_RUNTIME,
     TRANSFER_GAS,
     WRITE_GAS,
@@ -144,15 +145,14 @@ def requests(load: Load, recorder: str) -> dict[str, bytes]:
     }
 
 
-Rows = dict[str, dict[str, float]]
-
-
-def measure_clients(loads: Sequence[Load], prepared: Prepared, accounts: Sequence[Signer], rounds: int) -> Rows:
-    """{row: {node: requests a second}}, medians of the rounds."""
+def measure_clients(
+    loads: Sequence[Load], prepared: Prepared, accounts: Sequence[Signer], counts: Sequence[int], rounds: int
+) -> Rows:
+    """Requests a second of these counts of clients, medians of the rounds."""
     rows: Rows = {}
     by_load = {load.name: requests(load, prepared.recorder) for load in loads}
     names = list(by_load[loads[0].name])
-    for clients in CLIENTS:
+    for clients in counts:
         for name in names:
             run = partial(reads, frames={load: frames[name] for load, frames in by_load.items()}, clients=clients)
             rows[title(name, clients)] = in_turns(loads, [run] * rounds)
@@ -206,6 +206,24 @@ def sync_ms(folder: Path) -> float:
         return statistics.median(timed(write) for _ in range(100))
 
 
+def measure(contenders: Sequence[Contender], counts: Sequence[int], rounds: int, *, proofs: bool) -> Rows:
+    """All rows of these counts of clients, and with `proofs` those of proofs and of the disk."""
+    accounts = [Signer(number.to_bytes(32, "big")) for number in range(1_000, 1_000 + max(counts))]
+    prepared = Prepared(accounts)
+    with tempfile.TemporaryDirectory(prefix="zevm-bench-") as work, ExitStack() as stack:
+        synced_ms = sync_ms(Path(work))
+        loads = [
+            Load(item, stack.enter_context(item.start(Path(work) / item.name.replace(" ", "-"))), prepared)
+            for item in contenders
+        ]
+        rows = measure_clients(loads, prepared, accounts, counts, rounds)
+        if proofs:
+            rows |= dict(measure_proofs(loads, prepared, rounds))
+            on_disk = [item.name for item in contenders if item.persistent]
+            rows[f"write and sync of {SYNCED_BYTES // 1_024} KiB on this disk, ms"] = dict.fromkeys(on_disk, synced_ms)
+    return rows
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -216,18 +234,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     contenders = [CONTENDERS[name.strip()] for name in options.nodes.split(",")]
     contenders += before(options.before.resolve()) if options.before else []
     rounds = 3 if options.quick else 9
-    accounts = [Signer(number.to_bytes(32, "big")) for number in range(1_000, 1_000 + max(CLIENTS))]
-    prepared = Prepared(accounts)
-    with tempfile.TemporaryDirectory(prefix="zevm-bench-") as work, ExitStack() as stack:
-        synced_ms = sync_ms(Path(work))
-        loads = [
-            Load(item, stack.enter_context(item.start(Path(work) / item.name.replace(" ", "-"))), prepared)
-            for item in contenders
-        ]
-        rows = measure_clients(loads, prepared, accounts, rounds)
-        rows |= dict(measure_proofs(loads, prepared, rounds))
-        on_disk = [item.name for item in contenders if item.persistent]
-        rows[f"write and sync of {SYNCED_BYTES // 1_024} KiB on this disk, ms"] = dict.fromkeys(on_disk, synced_ms)
+    rows = measure(contenders, CLIENTS, rounds, proofs=True)
     print(f"{machine()}, load {os.getloadavg()[0]:.1f}")
     print()
     print(table(rows, [item.name for item in contenders]))

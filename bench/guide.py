@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from wasmtime import wat2wasm
 
-from bench.run import machine, number_text
+from bench.tables import machine, number_text
 from bench.zvm_chain import OFF_CHAIN_GAS, RECEIVER, SLOTS, Bench, call_data, seconds_of
 from testing.memory_state import MemoryAccount, MemoryReader
 from zevm.chain.vm.block_state import BlockState

@@ -23,10 +23,9 @@ from tempfile import TemporaryDirectory
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from testing.load import TRANSFER_GAS, Signer, development_signer
+from testing.load import RECEIVER, TRANSFER_GAS, Signer, development_signer
 from testing.node_process import NodeProcess, RpcConnection, zevm_command
 
-RECEIVER = f"0x{0xBE7C:040x}"
 FULL_BLOCK_TRANSFERS = 100
 CATCH_UP_SECONDS = 600
 _PATIENCE = ("--rpc-replica-catch-up-seconds", str(CATCH_UP_SECONDS), "--rpc-sync-send-seconds", str(CATCH_UP_SECONDS))

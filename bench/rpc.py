@@ -24,8 +24,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench.nodes import CONTENDERS
-from bench.run import machine, show, table, timed
+from bench.nodes import CONTENDERS, Contender
+from bench.tables import Rows, machine, show, table, timed
 from bench.zvm_chain import call_data
 from testing.contracts import solidity
 from testing.load import (
@@ -42,11 +42,10 @@ from verification.conformance.chain_suite import import_suite
 from verification.conformance.data import find_data
 from verification.conformance.state_fixtures import Case, load_cases, run_case
 
+NODES = ("zEVM", "zEVM --memory", "Anvil")
 ANVIL = CONTENDERS["Anvil"]
-NODES = {
-    "zEVM": CONTENDERS["zEVM"],
-    "Anvil": replace(ANVIL, command=lambda folder: [*ANVIL.command(folder), "--steps-tracing"]),
-}
+RECORDING_ANVIL = replace(ANVIL, command=lambda folder: [*ANVIL.command(folder), "--steps-tracing"])
+"""Anvil that records the steps of what it mines, without which it traces none."""
 GAS = 16_000_000
 CALLS = 1_000
 STEPS = 100_000
@@ -132,14 +131,18 @@ SAMPLES = {CALL_TRACE: 3, STRUCT_LOGS: 1, SIMULATION: 10, PROOF: 20, LOGS: 1}
 """Samples of a round."""
 
 
-def through_rpc(rounds: int) -> dict[str, dict[str, float]]:
-    """{row: {node: median milliseconds}}."""
-    samples: dict[str, dict[str, list[float]]] = {row: {name: [] for name in NODES} for row in SAMPLES}
+def through_rpc(contenders: Sequence[Contender], rounds: int) -> Rows:
+    """Median milliseconds."""
+    names = [contender.name for contender in contenders]
+    samples: dict[str, dict[str, list[float]]] = {row: {name: [] for name in names} for row in SAMPLES}
     with tempfile.TemporaryDirectory(prefix="zevm-bench-") as folder, ExitStack() as stack:
-        targets = {name: Target(stack.enter_context(node.start(Path(folder)))) for name, node in NODES.items()}
+        targets = {}
+        for contender in contenders:
+            node = RECORDING_ANVIL if contender is ANVIL else contender
+            targets[node.name] = Target(stack.enter_context(node.start(Path(folder) / node.name.replace(" ", "-"))))
         requests = {name: target.requests() for name, target in targets.items()}
         for row in SAMPLES:
-            answers = {name: targets[name].rpc.exchange(requests[name][row]) for name in NODES}
+            answers = {name: target.rpc.exchange(requests[name][row]) for name, target in targets.items()}
             compare(row, answers)
             for number in range(rounds):
                 for name, target in targets.items():
@@ -203,10 +206,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     rounds = 3 if options.quick else 9
     load = os.getloadavg()[0]
-    rows = through_rpc(rounds) | dict(in_process(rounds))
+    rows = through_rpc([CONTENDERS[name] for name in NODES], rounds) | dict(in_process(rounds))
     print(f"{machine()}, load {load:.1f} before and {os.getloadavg()[0]:.1f} after")
     print()
-    print(table(rows, list(NODES)))
+    print(table(rows, NODES))
 
 
 if __name__ == "__main__":

@@ -15,22 +15,22 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
-import re
 import statistics
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from bench import clients
 from bench.nodes import BEFORE, CONTENDERS, Contender, before
+from bench.rpc import through_rpc
+from bench.tables import NULL_RESULT, Rows, behind, machine, show, table, timed
 from testing.load import (
+    RECEIVER,
     RECORDER_RUNTIME,
     SPINNER_GAS_PER_ROUND,
     SPINNER_RUNTIME,
@@ -45,13 +45,13 @@ from testing.load import (
 )
 from testing.node_process import ROOT, NodeProcess
 
-RECEIVER = f"0x{0xBE7C:040x}"
 SPIN_GAS = 2_600_000
 LOG_BLOCKS = 100
-BATCH_TRANSFERS = 200
-NULL_RESULT = b'"result":null'
-PER_SECOND = "per second"
-"""The end of the title of a row that is better the more it is."""
+BATCH_TRANSFERS, BLOCK_TRANSFERS = 200, 1_400
+"""Transfers of a block: many, and nearly all that 30 M gas take."""
+CLIENTS = 32
+WITH_TRACES = ("zEVM", "zEVM --memory", "Anvil")
+"""Nodes that have every method of `bench.rpc`."""
 
 
 class Bench:
@@ -60,7 +60,7 @@ class Bench:
     def __init__(self, contender: Contender, node: NodeProcess, signers: Signers) -> None:
         self.contender = contender
         self.node = node
-        self.rpc = node.connect(timeout_seconds=300)
+        self.connect()
         self.signers = signers
         self.recorder = self._deploy(signers.recorder)
         self.spinner = self._deploy(signers.spinner)
@@ -68,6 +68,10 @@ class Bench:
         self.read_request = self._call(self.recorder, word(0))
         self.transfers = self._frames(signers.transfers)
         self.writes = self._frames(signers.writes)
+
+    def connect(self) -> None:
+        """A new connection: Hardhat closes one that was idle while others had their turn."""
+        self.rpc = self.node.connect(timeout_seconds=300)
 
     def _deploy(self, signed: tuple[str, str]) -> str:
         raw, name = signed
@@ -108,7 +112,7 @@ class Bench:
 class Signers:
     """Every transaction of the run, signed before the first measurement. One account for each kind of load."""
 
-    def __init__(self, transfers: int, writes: int, batches: int) -> None:
+    def __init__(self, transfers: int, writes: int, batches: int, blocks: int) -> None:
         deployer = development_signer(0)
         self.recorder = deployer.sign(to=None, data="0x" + creation_code(RECORDER_RUNTIME).hex(), gas=500_000)
         self.spinner = deployer.sign(to=None, data="0x" + creation_code(SPINNER_RUNTIME).hex(), gas=500_000)
@@ -120,6 +124,7 @@ class Signers:
         ]
         batcher = development_signer(3)
         self.batches = [signed_transfers(batcher, BATCH_TRANSFERS) for _ in range(batches)]
+        self.blocks = [signed_transfers(batcher, BLOCK_TRANSFERS) for _ in range(blocks)]
 
 
 def signed_transfers(signer: Signer, count: int) -> list[tuple[str, str]]:
@@ -127,12 +132,6 @@ def signed_transfers(signer: Signer, count: int) -> list[tuple[str, str]]:
 
 
 # ------ measurements: (bench, round) -> samples in milliseconds ------
-
-
-def timed(action: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    action()
-    return (time.perf_counter() - started) * 1000
 
 
 def transfer(bench: Bench, number: int, size: int) -> list[float]:
@@ -155,21 +154,29 @@ def block_number(bench: Bench, _: int, size: int) -> list[float]:
 
 
 def batch(bench: Bench, number: int, _: int) -> list[float]:
-    """Submit with mining off, mine, and see that all of them are in that block."""
-    frames = [bench.rpc.request("eth_sendRawTransaction", raw) for raw, _ in bench.signers.batches[number]]
+    return [submit_and_mine(bench, bench.signers.batches[number])]
+
+
+def block(bench: Bench, number: int, _: int) -> list[float]:
+    return [submit_and_mine(bench, bench.signers.blocks[number])]
+
+
+def submit_and_mine(bench: Bench, signed: Sequence[tuple[str, str]]) -> float:
+    """Milliseconds to submit with mining off and to mine; see that all of them are in that block."""
+    frames = [bench.rpc.request("eth_sendRawTransaction", raw) for raw, _ in signed]
     bench.rpc.call("evm_setAutomine", False)
 
-    def submit_and_mine() -> None:
+    def submit() -> None:
         for frame in frames:
             bench.ask(frame)
         bench.rpc.call("evm_mine")
 
-    taken_ms = timed(submit_and_mine)
+    taken_ms = timed(submit)
     count = len(bench.rpc.call("eth_getBlockByNumber", "latest", False)["transactions"])
-    if count != BATCH_TRANSFERS:
-        raise RuntimeError(f"{bench.contender.name} put {count} of {BATCH_TRANSFERS} transfers into the block")
+    if count != len(signed):
+        raise RuntimeError(f"{bench.contender.name} put {count} of {len(signed)} transfers into the block")
     bench.rpc.call("evm_setAutomine", True)
-    return [taken_ms]
+    return taken_ms
 
 
 def spin(bench: Bench, _: int, size: int) -> list[float]:
@@ -199,11 +206,15 @@ MEASUREMENTS = {
     "call": Measurement("eth_call of a getter", call, 50, (10, 4)),
     "block-number": Measurement("eth_blockNumber", block_number, 100, (10, 4)),
     "batch": Measurement(f"{BATCH_TRANSFERS} transfers in one block, submit + mine", batch, 1, (5, 2)),
+    "block": Measurement(f"{BLOCK_TRANSFERS:,} transfers in one block, submit + mine", block, 1, (3, 1)),
     "spin": Measurement("2.6 Mgas of arithmetic in eth_call", spin, 1, (7, 2)),
     "logs": Measurement(f"eth_getLogs over {LOG_BLOCKS} blocks, a log in each", logs, 10, (10, 4)),
 }
 NEEDS = {"logs": "write"}
+OTHERS = {"answers": "the rows of bench.rpc", "clients": f"{CLIENTS} clients at once: rows of bench.clients"}
 HISTORY = {"start": "start to first answer", "memory": "resident memory"}
+WANTED = {"eth_call of a getter, ms": 1.2, "2.6 Mgas of arithmetic in eth_call, ms": 1.3}
+"""{row: Anvil / zEVM --memory that it should reach}; other rows 1."""
 
 
 Samples = dict[str, dict[str, list[float]]]
@@ -217,6 +228,7 @@ def measure(names: Sequence[str], contenders: Sequence[Contender], quick: bool, 
         transfers=rounds.get("transfer", 0) * MEASUREMENTS["transfer"].size,
         writes=rounds.get("write", 0) * MEASUREMENTS["write"].size,
         batches=rounds.get("batch", 0),
+        blocks=rounds.get("block", 0),
     )
     samples: Samples = {name: {contender.name: [] for contender in contenders} for name in names}
     with ExitStack() as stack:
@@ -228,9 +240,33 @@ def measure(names: Sequence[str], contenders: Sequence[Contender], quick: bool, 
             row = MEASUREMENTS[name]
             for number in range(rounds[name]):
                 for bench in benches:
+                    bench.connect()
                     samples[name][bench.contender.name] += row.run(bench, number, row.size)
                 show(f"{row.title}: round {number + 1} of {rounds[name]}")
     return samples
+
+
+def others(names: Sequence[str], contenders: Sequence[Contender], quick: bool) -> Rows:
+    """The rows that other modules measure, each on nodes of its own."""
+    tracing = [item for item in contenders if item.name in WITH_TRACES or item.name.startswith(BEFORE)]
+    rounds = 3 if quick else 9
+    rows: Rows = {}
+    if "answers" in names:
+        rows |= through_rpc(tracing, rounds)
+    if "clients" in names:
+        rows |= clients.measure(tracing, (CLIENTS,), rounds, proofs=False)
+    return rows
+
+
+def histories(contenders: Sequence[Contender], blocks: int, work: Path) -> Rows:
+    """The rows of a long chain."""
+    transfers = signed_transfers(development_signer(4), blocks)
+    rows: Rows = {}
+    for contender in contenders:
+        datadir = work / f"{contender.name.replace(' ', '-')}-history"
+        for title, value in history(contender, blocks, transfers, datadir).items():
+            rows.setdefault(title, {})[contender.name] = value
+    return rows
 
 
 def history(contender: Contender, blocks: int, transfers: Sequence[tuple[str, str]], datadir: Path) -> dict[str, Any]:
@@ -264,70 +300,20 @@ def first_answer(contender: Contender, datadir: Path, blocks: int) -> None:
         node.kill()
 
 
-def show(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
 # ------ the table ------
 
 
-def summary(samples: Samples) -> dict[str, dict[str, float]]:
-    """{row title: {node: median}}, one row for each measurement."""
+def summary(samples: Samples) -> Rows:
+    """Medians, one row for each measurement."""
     return {
         f"{MEASUREMENTS[name].title}, ms": {node: statistics.median(values) for node, values in by_node.items()}
         for name, by_node in samples.items()
     }
 
 
-def table(rows: dict[str, dict[str, float]], names: Sequence[str]) -> str:
-    """Markdown: medians, and for each other node how many times zEVM's time it needs (over 1: zEVM is faster).
-
-    Others are compared with zEVM on disk and in memory, nodes of another checkout with the same kind of this one. A row
-    whose title ends with PER_SECOND counts requests, and its ratios are of the time that one takes.
-    """
-    pairs = list(compared(names))
-    head = ["", *names, *(f"{other} / {own}" for other, own in pairs)]
-    lines = ["| " + " | ".join(head) + " |", "|---" + "|---:" * (len(head) - 1) + "|"]
-    for title, values in rows.items():
-        cells = [number_text(values.get(name)) for name in names]
-        ratios = [
-            ratio_text(values.get(own), values.get(other))
-            if title.endswith(PER_SECOND)
-            else ratio_text(values.get(other), values.get(own))
-            for other, own in pairs
-        ]
-        lines.append("| " + " | ".join([title, *cells, *ratios]) + " |")
-    return "\n".join(lines)
-
-
-def compared(names: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Another node, and the one of this checkout that it is compared with."""
-    own = [name for name in names if name.startswith("zEVM")]
-    for name in names:
-        if name.startswith(BEFORE):
-            yield name, name.replace(BEFORE, "zEVM")
-        elif name not in own:
-            yield from ((name, base) for base in own)
-
-
-def number_text(value: float | None) -> str:
-    if value is None:
-        return "n/a"
-    return f"{value:.2f}" if value < 10 else f"{value:,.0f}"
-
-
-def ratio_text(value: float | None, base: float | None) -> str:
-    return "n/a" if value is None or not base else f"{value / base:.2f}"
-
-
-def machine() -> str:
-    models = re.findall(r"model name\s*: (.+)", Path("/proc/cpuinfo").read_text()) or ["unknown processor"]
-    return f"{os.cpu_count()} x {models[0]}, Python {platform.python_version()}"
-
-
 def chosen_names(only: str | None) -> list[str]:
     """The measurements asked for, with those they need before them."""
-    known = [*MEASUREMENTS, *HISTORY]
+    known = [*MEASUREMENTS, *OTHERS, *HISTORY]
     wanted = set(only.split(",")) if only else set(known)
     if unknown := wanted - set(known):
         raise SystemExit(f"unknown: {', '.join(sorted(unknown))}; there are: {', '.join(known)}")
@@ -338,7 +324,7 @@ def chosen_names(only: str | None) -> list[str]:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer rounds, a tenth of the blocks")
-    parser.add_argument("--only", metavar="NAMES", help=f"of: {', '.join([*MEASUREMENTS, *HISTORY])}")
+    parser.add_argument("--only", metavar="NAMES", help=f"of: {', '.join([*MEASUREMENTS, *OTHERS, *HISTORY])}")
     parser.add_argument("--nodes", metavar="NAMES", default=",".join(CONTENDERS), help="default: %(default)s")
     parser.add_argument("--blocks", type=int, help="blocks of the long chain; default 10000, quick 1000")
     parser.add_argument("--before", metavar="CHECKOUT", type=Path, help="compare with this installed checkout as well")
@@ -346,20 +332,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     names = chosen_names(options.only)
     contenders = [CONTENDERS[name.strip()] for name in options.nodes.split(",")]
     contenders += before(options.before.resolve()) if options.before else []
-    rows: dict[str, dict[str, float]] = {}
+    rows: Rows = {}
     with tempfile.TemporaryDirectory(prefix="zevm-bench-") as work:
         samples = measure([name for name in names if name in MEASUREMENTS], contenders, options.quick, Path(work))
         rows |= summary(samples)
+        rows |= others(names, contenders, options.quick)
         if HISTORY.keys() & set(names):
             blocks = options.blocks or (1_000 if options.quick else 10_000)
-            transfers = signed_transfers(development_signer(4), blocks)
-            for contender in contenders:
-                datadir = Path(work) / f"{contender.name.replace(' ', '-')}-history"
-                for title, value in history(contender, blocks, transfers, datadir).items():
-                    rows.setdefault(title, {})[contender.name] = value
+            rows |= histories(contenders, blocks, Path(work))
     print(machine())
     print()
     print(table(rows, [contender.name for contender in contenders]))
+    for line in behind(rows, WANTED, "Anvil", "zEVM --memory"):
+        print(f"behind Anvil in memory: {line}")
     results = ROOT / "bench" / "results"
     results.mkdir(exist_ok=True)
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from bench import zvm_per_gas
-from bench.run import machine
+from bench.tables import machine
 from testing.memory_state import MemoryAccount, MemoryReader
 from verification.abuse.dearest import (
     CALLEE,

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from bench.nodes import CONTENDERS
 from bench.py_evm import PyEvm
-from bench.run import NULL_RESULT, machine, number_text, ratio_text, timed
+from bench.tables import NULL_RESULT, machine, number_text, ratio_text, timed
 from bench.zvm_chain import DEPLOYMENT_GAS, MACHINES, RECEIVER, SLOTS, Bench, Contracts, call_data, seconds_of
 from testing.load import Signer, contract_address, development_signer
 from testing.node_process import NodeProcess

@@ -118,7 +118,7 @@ class Chain(ChainView):
         if transaction.sidecar is not None:
             check_sidecar(transaction, self.spec.of(self.next_header()))
         if deadline is not None:
-            bound_send(transaction, self.pool, self.database.state, deadline, is_mined=self.mining.automine)
+            bound_send(transaction, self.pool, self.canonical, deadline, is_mined=self.mining.automine)
         if self._instant.mine_alone(transaction, sender, deadline, local=local):
             return transaction.hash
         added = self.pool.add(transaction, sender, local=local)
@@ -253,7 +253,7 @@ class Chain(ChainView):
         check_begin(history[-1].block.header, self.schedule)
         change(state := PatchedState(self.head.state))
         self.canonical.adopt(history, state.diff(), states or {}, lambda batch: self._waiting.replace_all(batch, ()))
-        self.snapshots = Snapshots()
+        self.snapshots.clear()
         self.clock.reach(self.head.header.timestamp)
         self._waiting.take_over(self.pool.clear)
         self.events.publish(HeadChanged((history[-1],)))
@@ -272,14 +272,16 @@ class Chain(ChainView):
     def revert(self, number: int) -> bool:
         """Return to a snapshot, which is used up with all later ones; False where it is unknown."""
         self.require_own_chain()
-        snapshot = self.snapshots.take_back(number)
+        snapshot = self.snapshots.taken.get(number)
         if snapshot is None:
             return False
         if snapshot == self._present():
+            self.snapshots.use_up(number)
             return True
         node = snapshot.node
         waiting = [entry.transaction for entry in node.pool.entries]
         removed = self.canonical.rewind(snapshot.version, lambda batch, _: self._waiting.replace_all(batch, waiting))
+        self.snapshots.use_up(number)
         restore_all_but_pool(self, node)
         self._waiting.take_over(lambda: self.pool.restore(node.pool))
         self.events.publish(HeadChanged((), removed))
@@ -295,8 +297,8 @@ class Chain(ChainView):
         """Remove the newest `depth` blocks for good; their transactions do not come back."""
         self.require_own_chain()
         target = Version(self.ancestor(depth).number, LAST_PATCH)
-        self.snapshots.drop_after(target)
         removed = self.canonical.rewind(target)
+        self.snapshots.drop_after(target)
         self._waiting.follow_head()
         self.events.publish(HeadChanged((), removed))
         return removed
@@ -333,7 +335,6 @@ class Chain(ChainView):
         also, checkpoints, keep_removed: see CanonicalChain.replace. What removed blocks held returns to the pool.
         """
         target = Version(ancestor.number, LAST_PATCH)
-        self.snapshots.drop_after(target)
         blocks = [sealed.block for sealed in branch]
 
         def additions(batch: Batch, removed: tuple[BlockAndReceipts, ...]) -> None:
@@ -342,14 +343,15 @@ class Chain(ChainView):
                 also(batch, removed)
 
         removed = self.canonical.replace(target, branch, additions, checkpoints, keep_removed=keep_removed)
+        self.snapshots.drop_after(target)
         self._waiting.committed(blocks, reversed(removed), changed_by(*branch) if branch and not removed else None)
         self.events.publish(HeadChanged(tuple(sealed.record for sealed in branch), removed))
 
     @writes
-    def rewind_to(self, number: int, patch: int = LAST_PATCH) -> None:
+    def rewind_to(self, number: int, *, patch: int = LAST_PATCH) -> None:
         """Make block `number` the head, with that many of its patches, and drop the pool's stale transactions."""
-        self.snapshots.drop_after(Version(number, patch))
-        removed = self.canonical.rewind(Version(number, patch))
+        removed = self.canonical.rewind(target := Version(number, patch))
+        self.snapshots.drop_after(target)
         self._waiting.follow_head()
         self.events.publish(HeadChanged((), removed))
 
@@ -391,7 +393,7 @@ class Chain(ChainView):
 
     def _start_afresh(self) -> None:
         """Take the settings of a start, and forget the pool."""
-        self.snapshots = Snapshots()
+        self.snapshots.clear()
         self.clock.state = Clock().state
         options = self.options
         self.settings = BlockSettings(options.coinbase, options.gas_limit, options.minimum_gas_price)

@@ -16,7 +16,10 @@ from zevm.contracts.sections import abi_of, with_abi
 from zevm.contracts.source_maps.mappings import MEMBER
 from zevm.storage.keccak import keccak256
 
-Abi = list[dict[str, Any]]
+Entry = dict[str, Any]
+"""A function, event, error or constructor as a compiler's JSON describes it; a parameter of one has the same form."""
+
+Abi = list[Entry]
 
 
 @dataclass(frozen=True, slots=True)

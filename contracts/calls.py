@@ -1,7 +1,6 @@
 """Functions of an ABI by the names and arguments of a command line: chosen, described, and checked."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from eth_utils.abi import (
     abi_to_signature,
@@ -10,10 +9,8 @@ from eth_utils.abi import (
     get_abi_output_types,
 )
 
-from zevm.contracts.artifact import Abi, Artifact
+from zevm.contracts.artifact import Abi, Artifact, Entry
 from zevm.contracts.errors import ArtifactError
-
-Entry = dict[str, Any]
 
 
 def input_types(entry: Entry) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ from zevm.node.banner import (
     quic_listening,
     write_config,
 )
+from zevm.node.bytecode import write_none
 from zevm.node.chains import NamedChain
 from zevm.node.colours import painter
 from zevm.node.core import NodeCore, told_as_node_errors
@@ -40,9 +41,12 @@ from zevm.rpc.server import SWITCH_INTERVAL_SECONDS, Server
 from zevm.storage.private_files import open_special
 
 LOGGER = logging.getLogger("zevm.node")
-BLOBS_AFTER_SECONDS = 5.0
-"""Time after the start at which the node loads KZG's trusted setup, which takes a processor for seconds, and imports
-libraries that the start has left out: most nodes of a test suite end before. Who needs them earlier waits for them."""
+LIBRARIES_AFTER_SECONDS = 5.0
+"""Time after the start at which the node imports libraries that the start has left out."""
+
+BLOBS_AFTER_SECONDS = 60.0
+"""The same for KZG's trusted setup, which takes a processor for three seconds: a node of a test suite, or of one of its
+modules, ends before. Who sends a blob earlier waits for it."""
 
 STOP_SECONDS = 4.5
 """Time limit of a stop; the next start recovers from a write that is unfinished by then."""
@@ -64,6 +68,7 @@ def run_nodes(chains: Sequence[NamedChain]) -> int:
     with told_as_node_errors(), ExitStack() as stack:
         for node in nodes:
             check_start(node.settings)
+        write_none()
         for node in nodes:
             stack.enter_context(node.core.opened())
         runner = stack.enter_context(asyncio.Runner(loop_factory=uvloop.new_event_loop))
@@ -79,7 +84,8 @@ async def _serve(nodes: Sequence["NodeProcess"]) -> None:
     seconds = STOP_WITH_STATE_SECONDS if writes_state else STOP_SECONDS
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, _stop_by_signal, stopping, seconds)
-    loop.call_later(BLOBS_AFTER_SECONDS, _load_later, nodes)
+    loop.call_later(LIBRARIES_AFTER_SECONDS, loop.run_in_executor, None, _import_libraries)
+    loop.call_later(BLOBS_AFTER_SECONDS, _prepare_for_blobs, nodes)
     try:
         async with asyncio.TaskGroup() as group:
             for node in nodes:
@@ -88,17 +94,15 @@ async def _serve(nodes: Sequence["NodeProcess"]) -> None:
         raise failures.exceptions[0] from None
 
 
-def _load_later(nodes: Sequence["NodeProcess"]) -> None:
-    """Load on workers what a start leaves out; the setup, if a chain takes blobs."""
-    loop = asyncio.get_running_loop()
-    loop.run_in_executor(None, _import_libraries)
-    if any(node.takes_blobs for node in nodes):
-        loop.run_in_executor(None, _load_blobs)
-
-
 def _import_libraries() -> None:
     """Import the libraries of WebSockets and of GET, which the first such client would wait for."""
     from zevm.rpc.transport import routes, websocket_protocol  # noqa: F401
+
+
+def _prepare_for_blobs(nodes: Sequence["NodeProcess"]) -> None:
+    """Load the setup on a worker, if a chain takes blobs."""
+    if any(node.takes_blobs for node in nodes):
+        asyncio.get_running_loop().run_in_executor(None, _load_blobs)
 
 
 def _load_blobs() -> None:

@@ -27,11 +27,15 @@ _OWN_OPTIONS = frozenset({"--help", "-h", "--version", "-V", "--install-completi
 
 
 class Command(NamedTuple):
-    """A command's place: its module in zevm.node.commands, and its function there or the Typer of its commands."""
+    """A command's place: its module in zevm.node.commands, and its function there or the Typer of its commands.
+
+    by_arguments: the member makes the function out of the command's arguments; of None, one that accepts all.
+    """
 
     module: str
     member: str = "app"
     context_settings: dict[str, Any] | None = None
+    by_arguments: bool = False
 
 
 COMMANDS: Mapping[str, Command] = MappingProxyType(
@@ -48,7 +52,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "console": Command("console", "console"),
         "profile": Command("profile", "profile", {"ignore_unknown_options": True}),
         "audit": Command("audit", "audit"),
-        "run": Command("run", "run"),
+        "run": Command("run", "run_for", by_arguments=True),
         "init": Command("run", "init"),
         "doctor": Command("doctor", "doctor"),
         "version": Command("version", "version"),
@@ -61,8 +65,13 @@ def _nothing() -> None:
     """Make a group of one command too."""
 
 
-def app_of(names: Iterable[str], callback: Callable[..., None] = _nothing) -> typer.Typer:
-    """The command line with these commands of the table. callback: its signature has the flags of `zevm` itself."""
+def app_of(
+    names: Iterable[str], callback: Callable[..., None] = _nothing, arguments: Sequence[str] | None = None
+) -> typer.Typer:
+    """The command line with these commands of the table.
+
+    callback: its signature has the flags of `zevm` itself. arguments: a lone command's, where it is for them alone.
+    """
     app = typer.Typer(
         name="zevm",
         help="An Ethereum JSON-RPC node. Without a command: `run`; `zevm run --help` lists all its flags.",
@@ -73,6 +82,8 @@ def app_of(names: Iterable[str], callback: Callable[..., None] = _nothing) -> ty
     for name in names:
         place = COMMANDS[name]
         member = getattr(import_module(f"zevm.node.commands.{place.module}"), place.member)
+        if place.by_arguments:
+            member = member(arguments)
         if isinstance(member, typer.Typer):
             app.add_typer(member, name=name)
         else:
@@ -83,15 +94,15 @@ def app_of(names: Iterable[str], callback: Callable[..., None] = _nothing) -> ty
 
 def whole_app() -> typer.Typer:
     """The command line with every command, and the most used flags of `run` in its help."""
-    from zevm.node.commands.run import show_common_flags
+    from zevm.node.commands.run import common_flags
 
-    return app_of(COMMANDS, show_common_flags)
+    return app_of(COMMANDS, common_flags())
 
 
 def _app_for(arguments: Sequence[str]) -> typer.Typer:
     """The command line with the command that is asked for; with all of them for help, mistakes and completion."""
     alone = arguments[0] in COMMANDS and COMPLETION_VARIABLE not in os.environ
-    return app_of(arguments[:1]) if alone else whole_app()
+    return app_of(arguments[:1], arguments=arguments[1:]) if alone else whole_app()
 
 
 def with_default_command(arguments: Sequence[str]) -> list[str]:

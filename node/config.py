@@ -5,6 +5,7 @@ import os
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -14,6 +15,7 @@ from pydantic_settings.sources import InitSettingsSource
 from zevm.node.errors import SettingsError, reason_of
 from zevm.node.own_words import in_own_words
 from zevm.node.secrets import HIDDEN
+from zevm.node.setting_sources import Choice, Sources, loaded_from
 from zevm.node.settings import NodeSettings, Settings, setting_flags
 
 DEFAULT_FILE = Path("zevm.toml")
@@ -21,7 +23,6 @@ SECRET_SETTINGS = frozenset({"mnemonic"})
 """Settings whose values no message shows."""
 
 CONFIG_VARIABLE = "ZEVM_CONFIG"
-Sources = tuple[PydanticBaseSettingsSource, ...]
 
 
 def load_settings(flags: Mapping[str, object], config: Path | None = None) -> NodeSettings:
@@ -36,7 +37,7 @@ def load_settings(flags: Mapping[str, object], config: Path | None = None) -> No
     def sources(
         kind: type[BaseSettings], given: PydanticBaseSettingsSource, environment: PydanticBaseSettingsSource
     ) -> Sources:
-        return given, environment, InitSettingsSource(kind, values)
+        return given, *_if_set(environment), InitSettingsSource(kind, values)
 
     return _checked(flags, sources, lambda name: _origin(name, flags, file))
 
@@ -52,7 +53,7 @@ def chain_settings(
     def sources(
         kind: type[BaseSettings], given: PydanticBaseSettingsSource, environment: PydanticBaseSettingsSource
     ) -> Sources:
-        return given, environment, InitSettingsSource(kind, dict(shared))
+        return given, *_if_set(environment), InitSettingsSource(kind, dict(shared))
 
     def origin(name: str) -> str:
         return f"{place}: {name}" if name in own else _origin(name, flags, file)
@@ -71,28 +72,18 @@ def program_settings(values: Mapping[str, object], keywords: Mapping[str, str]) 
     return _checked(values, lambda _, given, __: (given,), lambda name: keywords.get(name, name))
 
 
-def _checked(
-    values: Mapping[str, object],
-    sources: Callable[[type[BaseSettings], PydanticBaseSettingsSource, PydanticBaseSettingsSource], Sources],
-    origin: Callable[[str], str],
-) -> NodeSettings:
-    class Loaded(Settings):  # type: ignore[misc, valid-type]
-        @classmethod
-        def settings_customise_sources(
-            cls,
-            settings_cls: type[BaseSettings],
-            init_settings: PydanticBaseSettingsSource,
-            env_settings: PydanticBaseSettingsSource,
-            **_: PydanticBaseSettingsSource,
-        ) -> Sources:
-            return sources(settings_cls, init_settings, env_settings)
+def _if_set(environment: PydanticBaseSettingsSource) -> Sources:
+    """The source, where it has a setting: to look for each of them takes longer than all else of a load."""
+    names = {name.lower() for name in os.environ}
+    return (environment,) if any(f"zevm_{name}" in names for name in Settings.model_fields) else ()
 
+
+def _checked(values: Mapping[str, Any], sources: Choice, origin: Callable[[str], str]) -> NodeSettings:
     try:
-        loaded = Loaded(**values)
+        with loaded_from(sources):
+            return Settings(**values)
     except ValidationError as error:
         raise SettingsError(_explain(error.errors()[0], origin)) from None
-    assert isinstance(loaded, NodeSettings)
-    return loaded
 
 
 def _default_file() -> Path | None:

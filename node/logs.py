@@ -158,8 +158,9 @@ class NodeLog:
         while True:
             self._arrived.wait()
             self._stopping.wait(GATHER_SECONDS)
-            last = self._stopping.is_set()
             self._arrived.clear()
+            # after that: a stop that comes later sets the event again
+            last = self._stopping.is_set()
             # what comes before this is drained, and what comes after it sets the event again
             self._is_told = False
             self._write(self._drain())

@@ -37,7 +37,7 @@ from zevm.chain.vm.tracer import Watcher
 from zevm.node.errors import NodeError, reason_of
 from zevm.node.mnemonic import derive_keys
 from zevm.node.preflight import JWT_SECRET_NAME
-from zevm.node.settings import UNLIMITED_GAS, NodeSettings
+from zevm.node.settings import NodeSettings
 from zevm.node.wallet import address_of
 from zevm.rpc.limits import Limits
 from zevm.rpc.transport.quic.options import NONCES_NAME, QUIC_NAMES
@@ -49,6 +49,8 @@ from zevm.storage.origin import Origin
 from zevm.storage.primitives import Address
 from zevm.storage.schema import MetaName
 from zevm.storage.state_nodes import NodeLimits
+
+UNLIMITED_GAS = 2**63 - 1
 
 WAITING_NODES, WAITING_BLOCKS, WAITING_TURNS = 65_536, 8_192, 64
 """Most trie nodes that wait to be written, and blocks that they wait for; most of both for each state that is kept."""

@@ -98,9 +98,23 @@ def _programs(values: tuple[Path, ...]) -> tuple[Path, ...]:
     return paths
 
 
-def is_url(value: str) -> bool:
+NODE_SCHEMES = ("http", "https", "ws", "wss")
+"""Of a node that serves JSON-RPC."""
+
+
+def is_url(value: str, schemes: tuple[str, ...] = ("http", "https")) -> bool:
     parts = urlsplit(value)
-    return parts.scheme in ("http", "https") and bool(parts.hostname)
+    return parts.scheme in schemes and bool(parts.hostname)
+
+
+def _origins(values: tuple[str, ...]) -> tuple[str, ...]:
+    """URLs of nodes; a path, or file: and a path, is that of a node's socket."""
+    for value in values:
+        if not is_url(value, NODE_SCHEMES) and not value.startswith(("/", "file:///")):
+            raise ValueError(
+                f"{value!r} is not a URL of a node (http://HOST:PORT, ws://HOST:PORT), nor its socket's path (/PATH)"
+            )
+    return values
 
 
 def _url(value: str) -> str:
@@ -145,7 +159,7 @@ FORK_TAGS = ("latest", "safe", "finalized", "earliest")
 TransactionHash = Annotated[str, AfterValidator(_transaction_hash)]
 ForkBlock = Annotated[str, BeforeValidator(_text), AfterValidator(_fork_block)]
 HeaderLines = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_header_lines)]
-ForkUrls = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_urls)]
+ForkUrls = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_origins)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 Addresses = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_addresses)]
 Url = Annotated[str, AfterValidator(_url)]

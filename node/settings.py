@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import AfterValidator, create_model, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from zevm.chain.pool.limits import PoolLimits
 from zevm.chain.rules.units import ETHER
@@ -52,14 +52,14 @@ from zevm.node.setting_kinds import (
     WordCount,
     setting,
 )
+from zevm.node.setting_sources import SourcedSettings
 from zevm.node.settings_together import check_together
 from zevm.rpc.limits import Limits
 
-UNLIMITED_GAS = 2**63 - 1
 UNLIMITED_BYTES = 2**31
 
 
-class NodeSettings(BaseSettings):
+class NodeSettings(SourcedSettings):
     """The settings other than limits; `Settings` adds one for every limit."""
 
     model_config = SettingsConfigDict(env_prefix="ZEVM_", extra="forbid", frozen=True, env_ignore_empty=True)
@@ -218,7 +218,8 @@ class NodeSettings(BaseSettings):
 
     fork_url: ForkUrls = setting(
         (), "--fork-url", "-f", "--rpc-url", panel=FORK, metavar="URL[@BLOCK],...",
-        about="Begin on top of a block of another chain, which nodes at these URLs have. The chain is kept in memory.",
+        about="Begin on top of a block of another chain, which nodes at these URLs (http, ws) or sockets (/PATH) have. "
+        "The chain is kept in memory.",
     )  # fmt: skip
     fork_block_number: ForkBlock | None = setting(
         None, "--fork-block-number", panel=FORK, metavar="NUMBER|TAG",

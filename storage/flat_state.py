@@ -210,7 +210,7 @@ def rewind_flat(reader: Reader, batch: Batch, to: Version) -> WayBack:
     for flat_key, value in restored.items():
         _set(batch, flat_key, value or None)
     _put_root(view, batch, root)
-    return WayBack(start, root, restored)
+    return WayBack(start=start, root=root, records=restored)
 
 
 def undone_keys(reader: Reader) -> Iterator[list[bytes]]:

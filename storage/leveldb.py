@@ -22,6 +22,8 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import starmap
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -161,12 +163,7 @@ class LevelStore:
         with self._write_lock, self._gate:
             if self._fault is not None:
                 raise StorageError(f"writes are stopped since one failed ({self._fault})")
-            native = self._db.write_batch(sync=sync)
-            for key, value in batch.operations:
-                if value is None:
-                    native.delete(key)
-                else:
-                    native.put(key, value)
+            native = self._native_batch(batch, sync=sync)
             try:
                 self._recent.note(self._writes + 1, batch.operations)
                 if sync:
@@ -184,6 +181,19 @@ class LevelStore:
                 self._recent.clear()
                 raise
             self._writes += 1
+
+    def _native_batch(self, batch: Batch, *, sync: bool) -> Any:
+        native, operations = self._db.write_batch(sync=sync), batch.operations
+        if None not in map(itemgetter(1), operations):
+            # without a step of the interpreter for each
+            deque(starmap(native.put, operations), maxlen=0)
+            return native
+        for key, value in operations:
+            if value is None:
+                native.delete(key)
+            else:
+                native.put(key, value)
+        return native
 
     def reopen(self, between: Callable[[], None]) -> None:
         """Close LevelDB, run `between`, and open it again, once there is space for its writes.

@@ -98,7 +98,7 @@ def are_whole(logs: Sequence[Path]) -> bool:
     sequence: int | None = None
     for index, path in enumerate(logs):
         data = read(path)
-        if not ends_whole(data) or (index and sequence is None and _orphan_of(data, 0, checked=False)):
+        if not ends_whole(data) or (index and sequence is None and _is_orphan(data, 0, checked=False)):
             return False
         end, sequence = _sound_end(data, after=sequence, checked=False)
         if end != len(data):
@@ -116,14 +116,13 @@ def find_torn_tail(logs: Sequence[Path], acknowledged: int) -> TornTail | None:
     sequence: int | None = None
     for index, path in enumerate(logs):
         data = read(path)
-        orphan = _orphan_of(data, acknowledged) if index and sequence is None else None
-        end, last = (0, None) if orphan is not None else _sound_end(data, after=sequence)
+        is_orphan = bool(index) and sequence is None and _is_orphan(data, acknowledged)
+        end, last = (0, None) if is_orphan else _sound_end(data, after=sequence)
         if end == len(data):
             sequence = last
             continue
         later = tuple(logs[index + 1 :])
-        marks = [_mark_of(record) for record in _records_after(data, end, [read(log) for log in later])]
-        marks += [orphan] if orphan is not None else []
+        marks = [_mark_of(record) for record in _records_from(data, end, [read(log) for log in later])]
         synced = max((mark.synced for mark in marks), default=0)
         if synced > last if last is not None else any(mark.follows_synced(acknowledged) for mark in marks):
             raise CorruptionError(f"the file {path} is damaged at byte {end}", StorageProblem.FILES_DAMAGED)
@@ -230,15 +229,17 @@ class _Mark(NamedTuple):
         return self.synced == self.number - 1 or self.number <= acknowledged
 
 
-def _orphan_of(data: bytes, acknowledged: int, *, checked: bool = True) -> _Mark | None:
-    """The mark of a log's first record if it stands behind an unsynced write past `acknowledged`; None otherwise.
+def _is_orphan(data: bytes, acknowledged: int, *, checked: bool = True) -> bool:
+    """Whether a log's first record stands behind an unsynced write past `acknowledged`.
 
     Where the logs in front have no record at all, that write is lost with all of theirs: LevelDB leaves a log for
     another one once it is full, and a loss of power may take the whole of it.
     """
     first = next(records(data, checked=checked), None)
-    mark = None if first is None else _mark_of(first[1])
-    return mark if mark is not None and max(mark.synced, acknowledged) < mark.number - 1 else None
+    if first is None:
+        return False
+    mark = _mark_of(first[1])
+    return max(mark.synced, acknowledged) < mark.number - 1
 
 
 def _mark_of(record: bytes) -> _Mark:
@@ -251,10 +252,10 @@ def _mark_of(record: bytes) -> _Mark:
     return _Mark(number, int.from_bytes(rest[-NUMBER_SIZE:], "big") if is_marked else number - 1)
 
 
-def _records_after(data: bytes, end: int, later: Sequence[bytes]) -> Iterator[bytes]:
-    """Complete records behind the unreadable one at `end`, and in the logs behind."""
+def _records_from(data: bytes, start: int, later: Sequence[bytes]) -> Iterator[bytes]:
+    """Complete records from `start`, where a record begins or what cannot be read, and in the logs behind."""
     parts: list[bytes] | None = None
-    for fragment in itertools.chain(_readable_after(data, end), *(_readable(other) for other in later)):
+    for fragment in itertools.chain(_readable(data, start), *(_readable(other) for other in later)):
         if fragment.kind in (_FULL, _FIRST):
             parts = []
         elif fragment.kind == 0:
@@ -266,14 +267,10 @@ def _records_after(data: bytes, end: int, later: Sequence[bytes]) -> Iterator[by
             yield b"".join(parts)
 
 
-def _readable(data: bytes) -> Iterator[_Fragment]:
-    """All fragments of a log, as `_readable_after` gives those of a part."""
-    first = next(_fragments(data, 0), None)
-    if first is None:
-        return
-    if first.kind != 0:
-        yield from _fragments(data, 0)
-    for fragment in _fragments(data, 0):
+def _readable(data: bytes, start: int = 0) -> Iterator[_Fragment]:
+    """All fragments of a log from `start` on, as `_readable_after` gives those behind one that cannot be read."""
+    for fragment in _fragments(data, start):
+        yield fragment
         if fragment.kind == 0:
             yield from _readable_after(data, fragment.offset)
 

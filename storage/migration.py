@@ -4,7 +4,7 @@ Every step can be repeated: an interrupted migration begins again, and skips wha
 the schema; only the mark of the migration goes after it has been written.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
 from zevm.storage import node_removal, schema
@@ -12,6 +12,7 @@ from zevm.storage.account import encode_account
 from zevm.storage.database import Database
 from zevm.storage.errors import CorruptionError, StorageProblem
 from zevm.storage.history import postings_of, put_difference
+from zevm.storage.integrity import Progress
 from zevm.storage.primitives import Hash32, TrieKey
 from zevm.storage.rlp import encode_int
 from zevm.storage.schema import MetaName, Version, account_key, encode_number, range_of, slot_key
@@ -21,9 +22,6 @@ from zevm.storage.store import Batch
 
 OLD_SCHEMA = 1
 STEP_OPERATIONS = 20_000
-
-Progress = Callable[[str, int, int], None]
-"""Called with a part, what is done of it, and about how much there is."""
 
 
 def migrate(database: Database, progress: Progress, *, keep_nodes: bool = False) -> None:

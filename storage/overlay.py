@@ -6,8 +6,10 @@ all other threads:            written
 
 import heapq
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from operator import itemgetter
 from threading import get_ident
+from typing import Any
 
 from zevm.storage.errors import StorageError
 from zevm.storage.store import Batch, Change, ReadableStore, Reader, Snapshot
@@ -47,18 +49,26 @@ class Overlay:
 
 
 class OverlaySnapshot(Overlay):
-    """A snapshot under changes."""
+    """A snapshot under changes. Others may stand on the same snapshot, which is freed with the last of them."""
 
-    __slots__ = ("_snapshot",)
-
-    def __init__(self, snapshot: Snapshot, changes: Mapping[bytes, bytes | None]) -> None:
-        super().__init__(snapshot, changes)
-        self._snapshot = snapshot
+    __slots__ = ()
 
     def close(self) -> None:
         """Free the view; later reads raise StorageError."""
-        self._changes = {}
-        self._snapshot.close()
+        self._reader, self._changes = _CLOSED, {}
+
+
+class _Closed:
+    """Under a view that was closed."""
+
+    def get(self, *_: Any) -> bytes | None:
+        raise StorageError("the snapshot is closed")
+
+    def iterate(self, *_: Any, **__: Any) -> Iterator[tuple[bytes, bytes]]:
+        raise StorageError("the snapshot is closed")
+
+
+_CLOSED = _Closed()
 
 
 class GroupedStore:
@@ -71,6 +81,8 @@ class GroupedStore:
         self._store = store
         self._owner = 0
         self._changes: dict[bytes, bytes | None] | None = None
+        self._below: Snapshot | None = None
+        """The store as the group found it, once a view is wanted: no other thread writes meanwhile."""
         self._sync = False
         self.size_bytes = 0
 
@@ -89,7 +101,7 @@ class GroupedStore:
         """Take in a batch, which this thread's reads see from now on. sync: whether the group is to be synced."""
         assert self._changes is not None
         self._changes.update(batch.operations)
-        self.size_bytes += sum(len(key) + len(value or b"") for key, value in batch.operations)
+        self.size_bytes += sum(map(len, filter(None, chain.from_iterable(batch.operations))))
         self._sync = self._sync or sync
 
     def taken(self) -> tuple[Batch, bool]:
@@ -101,7 +113,7 @@ class GroupedStore:
 
     def end(self) -> None:
         """Hold nothing back any more, and forget what was; idempotent."""
-        self._changes = None
+        self._changes = self._below = None
 
     # The interface of a store, but for writing: Database does that.
 
@@ -121,5 +133,9 @@ class GroupedStore:
 
     def snapshot(self) -> Snapshot:
         """A frozen view of the store as it is now."""
-        snapshot = self._store.snapshot()
-        return OverlaySnapshot(snapshot, dict(self._changes or {})) if self.is_open_here else snapshot
+        if not self.is_open_here:
+            return self._store.snapshot()
+        below = self._below
+        if below is None:
+            below = self._below = self._store.snapshot()
+        return OverlaySnapshot(below, dict(self._changes or {}))

@@ -4,6 +4,9 @@ LevelDB rewrites a file and all that lies beneath it once some reads have had to
 keys that every block reads are those that blocks have written lately: kept here, they cause no such rewriting.
 """
 
+from itertools import compress
+from operator import itemgetter, methodcaller
+
 from zevm.storage.store import Change
 
 _ENTRY_OVERHEAD_BYTES = 250
@@ -23,11 +26,11 @@ class RecentValues:
     write number n may take entries up to n, and must look into the store for the others.
     """
 
-    __slots__ = ("_half_bytes", "_old", "_prefixes", "_young", "_young_bytes")
+    __slots__ = ("_half_bytes", "_is_kept", "_old", "_young", "_young_bytes")
 
     def __init__(self, capacity_bytes: int, prefixes: frozenset[bytes]) -> None:
         self._half_bytes = capacity_bytes // 2
-        self._prefixes = prefixes
+        self._is_kept = methodcaller("startswith", tuple(prefixes))
         self._young: dict[bytes, Entry] = {}
         self._old: dict[bytes, Entry] = {}
         self._young_bytes = 0
@@ -38,9 +41,7 @@ class RecentValues:
 
     def note(self, number: int, changes: list[Change]) -> None:
         """Keep what write `number` is about to change. Call it before the write, so that no reader mixes two states."""
-        for key, value in changes:
-            if key[:1] not in self._prefixes:
-                continue
+        for key, value in compress(changes, map(self._is_kept, map(itemgetter(0), changes))):
             if value is not None and len(value) > _VALUE_BYTES:
                 # an older value of the key must not be found
                 self._young.pop(key, None)

@@ -21,7 +21,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, NamedTuple
 
-from testing.forking import MOST_BYTES
+from testing.forking import END, MOST_BYTES
 from testing.node_process import ROOT, Begun, NodeProcess
 
 _READ_ONCE = ("PYTHON", "LC_", "LANG", "LD_", "MALLOC_", "TERMINAL_", "FORCE_COLOR", "PY_COLORS", "TYPER_", "PYDANTIC_")
@@ -29,6 +29,17 @@ _READ_ONCE = ("PYTHON", "LC_", "LANG", "LD_", "MALLOC_", "TERMINAL_", "FORCE_COL
 
 _NODE = (sys.executable, "-m", "zevm")
 _GONE = "the parent of forked nodes is gone; its error stands above"
+
+
+class Spent:
+    """Processor time."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+
+FORKED = Spent()
+"""Of this process's nodes that have ended: the system counts it for their parent."""
 
 
 class Start(NamedTuple):
@@ -65,11 +76,13 @@ class ForkedProcess:
                 end = select.poll()
                 end.register(self._end, select.POLLIN)
                 if end.poll(None if seconds is None else 1_000 * seconds):
-                    how = os.read(self._end, 4)
+                    told = os.read(self._end, END.size)
                     os.close(self._end)
                     os.close(self._process)
-                    assert how, _GONE
-                    self.returncode = os.waitstatus_to_exitcode(int.from_bytes(how))
+                    assert told, _GONE
+                    how, seconds = END.unpack(told)
+                    self.returncode = os.waitstatus_to_exitcode(how)
+                    FORKED.seconds += seconds
         return self.returncode
 
     def send_signal(self, sig: int) -> None:

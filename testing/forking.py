@@ -12,6 +12,7 @@ import runpy
 import selectors
 import signal
 import socket
+import struct
 import sys
 from functools import partial
 from typing import Any
@@ -22,10 +23,14 @@ MOST_BYTES = 200_000
 _STANDARD = 3
 """Standard input, output and error."""
 
+END = struct.Struct("<id")
+"""How a process has ended, as of waitpid, and its processor time in seconds, its processes' included."""
+
 
 def imported() -> None:
     """Load what a start loads, and what most nodes do soon after; no thread, no engine, no open file."""
     from zevm.node import app, cli  # noqa: F401
+    from zevm.node.commands import run  # noqa: F401
     from zevm.rpc import methods
     from zevm.rpc.transport import routes, websocket_protocol  # noqa: F401
 
@@ -81,9 +86,9 @@ class Forking:
     def _ended(self, process: int, end: int, status: int) -> None:
         self._selector.unregister(end)
         os.close(end)
-        _, how = os.waitpid(process, 0)
+        _, how, used = os.wait4(process, 0)
         with open(status, "wb") as pipe:
-            pipe.write(how.to_bytes(4))
+            pipe.write(END.pack(how, used.ru_utime + used.ru_stime))
 
 
 def become(request: dict[str, Any]) -> None:

@@ -63,6 +63,9 @@ def process_state() -> ProcessState:
     )
 
 
+_OF_A_COMMAND = {"PYTHONDONTWRITEBYTECODE"}
+"""What `zevm run` sets for its process and those that it starts."""
+
 _AS_MADE = LoggerState()
 
 
@@ -99,7 +102,7 @@ def left_behind(before: ProcessState, after: ProcessState) -> Iterator[Change]:
     if before.folder != after.folder:
         yield Change(f"folder: {before.folder!r} before, {after.folder!r} after", is_ours=True)
     for name, text in _differences(before.environment, after.environment):
-        is_ours = name in before.environment or name.startswith(_OUR_VARIABLES)
+        is_ours = (name in before.environment or name.startswith(_OUR_VARIABLES)) and name not in _OF_A_COMMAND
         yield Change(f"variable {name}: {text}", is_ours)
     for number, text in _differences(before.signal_handlers, after.signal_handlers):
         yield Change(f"handler of signal {number}: {text}", is_ours=False)
@@ -114,7 +117,8 @@ def _differences(before: Mapping[Key, object], after: Mapping[Key, object]) -> I
 def restore(before: ProcessState) -> None:
     """Make the process what it was; handlers that are gone for good, and filters, stay away."""
     logging.disable(before.silenced_level)
-    for name, state in before.loggers.items():
+    new = [name for name in process_state().loggers if name.partition(".")[0] in _OUR_LOGGERS]
+    for name, state in (dict.fromkeys(new, _AS_MADE) | before.loggers).items():
         logger = logging.getLogger(None if name == "root" else name)
         logger.setLevel(state.level)
         logger.propagate, logger.disabled = state.propagates, state.is_disabled

@@ -15,6 +15,7 @@ from wasmtime import wat2wasm
 MNEMONIC = "test test test test test test test test test test test junk"
 CHAIN_ID = 31337
 DYNAMIC_FEE_TYPE = b"\x02"
+RECEIVER = f"0x{0xBE7C:040x}"
 TRANSFER_GAS = 21_000
 WRITE_GAS = 100_000
 DEPLOYMENT_GAS = 1_000_000

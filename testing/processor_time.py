@@ -9,15 +9,17 @@ from collections.abc import Generator
 
 import pytest
 
+from testing.forked import FORKED
+
 SHOWN = 60
 _PROPERTY = "processor_seconds"
 _begun = pytest.StashKey[float]()
 
 
 def _seconds() -> float:
-    """Of this process and of those that it has waited for."""
+    """Of this process, of those that it has waited for, and of its forked nodes that have ended."""
     times = os.times()
-    return times.user + times.system + times.children_user + times.children_system
+    return times.user + times.system + times.children_user + times.children_system + FORKED.seconds
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -6,9 +6,8 @@ from typing import Any
 
 from eth_utils.abi import abi_to_signature
 
+from zevm.contracts.artifact import Abi
 from zevm.storage.keccak import keccak256
-
-Abi = list[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)

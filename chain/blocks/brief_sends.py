@@ -3,13 +3,14 @@
 Its deadline watches the execution. The steps around it look at no clock, so what they work on is small.
 """
 
+from typing import Protocol
+
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.pool.pool import Pool
 from zevm.chain.types import Transaction
 from zevm.chain.vm.brief import BRIEF_BYTES
 from zevm.chain.vm.interface import Outcome
 from zevm.storage.account import StateDiff
-from zevm.storage.state import StateStore
 
 BRIEF_CHANGES = 24
 """Most accounts, slots and codes that a block changes: each costs its place in a trie."""
@@ -22,15 +23,24 @@ BRIEF_WAITING = 2_048
 """Most transactions that wait, for one that will only wait as well: each may have to be looked at."""
 
 
-def bound_send(transaction: Transaction, pool: Pool, states: StateStore, deadline: Deadline, *, is_mined: bool) -> None:
+class Settling(Protocol):
+    """The blocks of a chain (chain.canonical.chain.CanonicalChain), behind which there is work at times."""
+
+    @property
+    def is_settling_near(self) -> bool:
+        """Whether that may be long behind the next block."""
+        ...
+
+
+def bound_send(transaction: Transaction, pool: Pool, blocks: Settling, deadline: Deadline, *, is_mined: bool) -> None:
     """Raise NotBriefError for a large transaction.
 
-    is_mined: it goes into a block at once. Then also where trie nodes may be written behind that, and where others
-    wait: it may displace them, or be mined with them. So to take out a transaction that turns out to be long leaves the
-    pool as it was. One that waits is not taken out.
+    is_mined: it goes into a block at once. Then also where trie nodes may be written or old blocks pruned behind that,
+    and where others wait: it may displace them, or be mined with them. So to take out a transaction that turns out to
+    be long leaves the pool as it was. One that waits is not taken out.
     """
     if is_mined:
-        deadline.bound(states.is_settling_near, 0)
+        deadline.bound(blocks.is_settling_near, 0)
         deadline.bound(not pool.is_empty, 0)
     else:
         deadline.bound(pool.size, BRIEF_WAITING)

@@ -438,8 +438,17 @@ class CanonicalChain:
             with suppress(StorageError):
                 self.database.write(batch, sync=False)
                 states.settled(head.version)
-        if self._pruning is not None and self._pruning.is_due(self.genesis.number, head.number):
+        if self._prunes_at(head.number):
             self.prune()
+
+    @property
+    def is_settling_near(self) -> bool:
+        """Whether there may be long work behind the next block: trie nodes to write, old blocks to prune."""
+        return self.database.state.is_settling_near or self._prunes_at(self._head.number + 1)
+
+    def _prunes_at(self, number: int) -> bool:
+        """Whether old blocks are pruned behind block `number`."""
+        return self._pruning is not None and self._pruning.is_due(self.genesis.number, number)
 
     def prune(self) -> bool:
         """Remove what is not to be kept of some of the oldest blocks; whether there are more of them."""

@@ -209,7 +209,10 @@ class LogSearch:
             yield from origin.log_blocks(first, min(last, origin.number - 1), query.addresses, query.topics)
             first = origin.number
         if first <= last:
-            yield from self._index.log_blocks(matcher.index_groups(), first, last, pace.check)
+            numbers = self._index.log_blocks(matcher.index_groups(), first, last, pace.check)
+            # it reads as of now: the blocks may have been pruned since the range was looked at
+            self._horizon.refuse(first)
+            yield from numbers
 
     def _recent_blocks(self, first: int, last: int, head_number: int, pace: Pace) -> list[RecentBlock]:
         """The newest blocks of a range whose logs need no index, where the limit on blocks admits them all."""

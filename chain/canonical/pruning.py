@@ -5,7 +5,7 @@ removed of an old one      body, receipts, positions of its transactions, its en
                            the differences by which states before the one before it are read
 
 A step is one batch: it moves the horizon (META's PRUNED) and removes what lies below. So a stop at any time leaves a
-whole chain. The chain's first block keeps its body and receipts, as tools ask for it.
+whole chain. The chain's first block, which tools ask for, keeps its body, receipts and positions.
 """
 
 import logging
@@ -72,8 +72,15 @@ class Pruning:
         self._is_stuck = False
 
     def is_due(self, first: int, head: int) -> bool:
-        """Whether enough blocks are too old for a step. first, head: numbers of the chain's ends."""
-        return self._wanted(head) - max(self._horizon.number, first) >= LAG_BLOCKS and not self._is_stuck
+        """Whether enough blocks are too old for a step, and can go. first, head: numbers of the chain's ends."""
+        wanted, start = self._wanted(head), max(self._horizon.number, first)
+        if self._is_stuck or wanted - start < LAG_BLOCKS:
+            return False
+        try:
+            return self._reachable(wanted) > start
+        except StorageError:
+            # the step tells
+            return True
 
     def _wanted(self, head: int) -> int:
         """The horizon as it should be."""
@@ -87,9 +94,10 @@ class Pruning:
         """
         before, start = self._horizon.number, max(self._horizon.number, first)
         try:
-            stop = start if self._is_stuck else self._possible(self._wanted(head.number), head, root)
+            stop = start if self._is_stuck else self._reachable(self._wanted(head.number))
             if stop <= start:
                 return False
+            self._write_nodes(stop, head, root)
             step = self._removal(start, stop, first)
             self._horizon.number = step.reached
             self._database.write(step.batch, sync=False)
@@ -103,25 +111,31 @@ class Pruning:
             self._records.forget_content(block_hash, transaction_hashes)
         return step.reached < stop
 
-    def _possible(self, wanted: int, head: Version, root: Hash32) -> int:
+    def _reachable(self, wanted: int) -> int:
         """The horizon to go to: a start needs the differences since the state whose trie nodes are written."""
+        written = Written.read(self._database.store)
+        if written is not None and 0 < wanted - written.version[0] < NODES_LAG_BLOCKS:
+            return written.version[0]
+        return wanted
+
+    def _write_nodes(self, stop: int, head: Version, root: Hash32) -> None:
+        """Write the trie nodes of the latest state, where those that are written are of one before block `stop`."""
         database = self._database
         written = Written.read(database.store)
-        if written is None or written.version[0] >= wanted:
-            return wanted
-        if wanted - written.version[0] < NODES_LAG_BLOCKS:
-            return written.version[0]
+        if written is None or written.version[0] >= stop:
+            return
         batch = Batch()
         nodes_written = database.state.put_nodes_behind(batch, BEFORE_ALL, head, root)
         database.write(batch, sync=False)
         nodes_written()
-        return wanted
 
     def _removal(self, start: int, stop: int, first: int) -> _Step:
         """The removal of the blocks from `start` on, up to `stop` or to the size of a step."""
         step, last = _Step(start), min(stop, start + STEP_BLOCKS)
         while step.reached < last and len(step.batch.operations) < STEP_OPERATIONS:
-            if step.reached != first:
+            if step.reached == first:
+                self._remove_from_index(step.batch, first)
+            else:
                 self._remove_content(step, step.reached)
                 self._remove_root(step.batch, step.reached - 1)
             self._remove_differences(step.batch, step.reached)
@@ -130,20 +144,29 @@ class Pruning:
         return step
 
     def _remove_content(self, step: _Step, number: int) -> None:
+        """Remove a block's body, receipts and indexes."""
+        block_hash, body = self._remove_from_index(step.batch, number)
+        step.batch.delete(schema.body_key(block_hash))
+        step.batch.delete(schema.receipts_key(block_hash))
+        try:
+            step.blocks[block_hash] = list(self._remove_transactions(step.batch, number, body))
+        except RlpError as error:
+            raise _damaged(number, error) from error
+
+    def _remove_from_index(self, batch: Batch, number: int) -> tuple[Hash32, bytes]:
+        """Remove a block's entries of the log index; its hash and its body."""
         ledger = self._database.ledger
         block_hash = ledger.canonical_hash(number)
         body = None if block_hash is None else ledger.body(block_hash)
         receipts = None if block_hash is None else ledger.receipts(block_hash)
         if block_hash is None or body is None or receipts is None:
             raise CorruptionError(f"block {number} is incomplete", StorageProblem.RECORD_DAMAGED)
-        step.batch.delete(schema.body_key(block_hash))
-        step.batch.delete(schema.receipts_key(block_hash))
         try:
-            step.blocks[block_hash] = list(self._remove_transactions(step.batch, number, body))
             for key in log_keys(decode_receipts(receipts)):
-                step.batch.delete(schema.log_posting_key(key, number))
+                batch.delete(schema.log_posting_key(key, number))
         except RlpError as error:
-            raise CorruptionError(f"block {number} is damaged: {error}", StorageProblem.RECORD_DAMAGED) from error
+            raise _damaged(number, error) from error
+        return block_hash, body
 
     def _remove_transactions(self, batch: Batch, number: int, body: bytes) -> Iterator[bytes]:
         """The hashes of a block's transactions; their indexes go, unless a later block holds the transaction again."""
@@ -167,6 +190,10 @@ class Pruning:
         """The root after a block's patches, of a state that no kept block stands on."""
         if self._database.ledger.working_root(number) is not None:
             self._database.ledger.delete_working_root(batch, number)
+
+
+def _damaged(number: int, error: RlpError) -> CorruptionError:
+    return CorruptionError(f"block {number} is damaged: {error}", StorageProblem.RECORD_DAMAGED)
 
 
 class Prunable(Protocol):

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from lru import LRU
 
 from zevm.chain.canonical.marks import Horizon
+from zevm.chain.errors import PrunedHistoryError
 from zevm.chain.events import BlockAndReceipts
 from zevm.chain.rules.fees import BlockTips, tips_of
 from zevm.chain.types import Block, Header, Receipt, Transaction
@@ -217,7 +218,10 @@ class Records:
         if position is None:
             return None
         number, index = position
-        block = None if number < self._horizon.number else self.block_by_number(number)
+        try:
+            block = self.block_by_number(number)
+        except PrunedHistoryError:
+            return None
         # a reorganisation between the two reads can leave the position pointing elsewhere
         if block is None or index >= len(block.transactions) or block.transactions[index].hash != transaction_hash:
             return None

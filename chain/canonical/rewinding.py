@@ -3,7 +3,7 @@
 It goes in steps, each one batch that leaves a consistent chain; what is under way takes memory for one step.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
 from zevm.chain.canonical.chain import batch_version
@@ -14,7 +14,7 @@ from zevm.chain.errors import InvalidRequestError
 from zevm.storage import schema
 from zevm.storage.database import Database
 from zevm.storage.errors import CorruptionError, StorageProblem
-from zevm.storage.integrity import transaction_hashes
+from zevm.storage.integrity import Progress, transaction_hashes
 from zevm.storage.primitives import Hash32
 from zevm.storage.rlp import RlpError
 from zevm.storage.store import Batch
@@ -22,9 +22,6 @@ from zevm.storage.store import Batch
 STEP_BLOCKS = 256
 STEP_OPERATIONS = 50_000
 """A step ends with the block that reaches either."""
-
-Progress = Callable[[str, int, int], None]
-"""Is told after each step of a part: what is done of it, and about how much there is."""
 
 
 def _silent(_part: str, _done: int, _total: int) -> None:

@@ -80,12 +80,13 @@ class Snapshots:
         self._next += 1
         return number
 
-    def take_back(self, number: int) -> ChainSnapshot | None:
-        """Remove a snapshot and all later ones; None where it is unknown."""
-        snapshot = self.taken.get(number)
-        if snapshot is not None:
-            self.taken = {key: value for key, value in self.taken.items() if key < number}
-        return snapshot
+    def use_up(self, number: int) -> None:
+        """Remove a snapshot and all later ones."""
+        self.taken = {key: value for key, value in self.taken.items() if key < number}
+
+    def clear(self) -> None:
+        """Forget all of them; their numbers stay used."""
+        self.taken = {}
 
     def drop_after(self, version: Version) -> None:
         """Forget snapshots of states that a rewind to `version` has undone."""

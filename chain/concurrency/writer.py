@@ -88,6 +88,9 @@ class _Job:
     steps: Steps[Any] | None = None
 
 
+_Ended = tuple[Future[Any], Any, BaseException | None]
+"""A future, and the result or the error that it is to have."""
+
 Work = tuple[Callable[..., Any], *tuple[Any, ...]]
 """A function and its arguments."""
 
@@ -163,6 +166,7 @@ class Writer:
         self._borrower: int | None = None
         self._submitted = self._taken = 0
         """Times that work was queued, and that the writer's thread, in its role, has taken some."""
+        self._ended: _Ended | None = None
         self._thread = threading.Thread(target=self._run, name="chain-writer", daemon=True)
         start_with_deep_stack(self._thread)
 
@@ -279,17 +283,33 @@ class Writer:
                 del jobs
 
     def _next(self) -> tuple[_Job, ...] | None:
-        """The next work; others may have the role until it is there, and a borrower is waited for."""
+        """The next work; others may have the role until it is there, and a borrower is waited for.
+
+        Its last result is delivered once it has given the role back: a thread that waited for it can borrow the role.
+        """
         if self._looked_at:
+            self._deliver()
             return self._looked_at.popleft()
         try:
             jobs = self._jobs.get_nowait()
         except queue.Empty:
             self._role.release()
+            self._deliver()
             jobs = self._jobs.get()
             self._role.acquire()
         self._taken += 1
+        self._deliver()
         return jobs
+
+    def _deliver(self) -> None:
+        """Give the last piece of work its result, if it has none yet."""
+        if self._ended is None:
+            return
+        (future, result, error), self._ended = self._ended, None
+        if error is None:
+            future.set_result(result)
+        else:
+            future.set_exception(error)
 
     def _serve(self, jobs: tuple[_Job, ...]) -> None:
         sharing = self._sharing
@@ -320,12 +340,13 @@ class Writer:
 
     def _advance(self, job: _Job) -> None:
         """Run a job, or the next part of a long one."""
+        self._deliver()
         try:
             if self._is_finished(job):
                 return
         except BaseException as error:
             release(error)
-            job.future.set_exception(error)
+            self._ended = (job.future, None, error)
         else:
             self._put_back(job)
         finally:
@@ -336,7 +357,11 @@ class Writer:
         if job.steps is not None and job.cancellation is not None and job.cancellation.is_cancelled:
             job.steps.close()
             raise AbandonedError("the client has disconnected")
-        return bool(self._guarded(_run_part, (job,)))
+        result = self._guarded(_run_part, (job,))
+        if result is _UNFINISHED:
+            return False
+        self._ended = (job.future, result, None)
+        return True
 
     def _put_back(self, job: _Job) -> None:
         """Let a long job wait for its next turn behind the others; not past the end of the queue."""
@@ -349,22 +374,21 @@ class Writer:
         job.future.set_exception(WriterStoppedError("the node is stopping"))
 
 
-def _run_part(job: _Job) -> bool:
-    """Run a job up to its end or its next `yield`; whether that was its end."""
-    result = None
+_UNFINISHED = object()
+
+
+def _run_part(job: _Job) -> Any:
+    """Run a job up to its end or its next `yield`; its result, or _UNFINISHED."""
     if job.steps is None:
         result = job.function(*job.arguments)
-        if isinstance(result, GeneratorType):
-            job.steps = result
-    if job.steps is not None:
-        try:
-            next(job.steps)
-        except StopIteration as end:
-            result = end.value
-        else:
-            return False
-    job.future.set_result(result)
-    return True
+        if not isinstance(result, GeneratorType):
+            return result
+        job.steps = result
+    try:
+        next(job.steps)
+    except StopIteration as end:
+        return end.value
+    return _UNFINISHED
 
 
 def _another(fault: BaseException) -> BaseException:

@@ -1,13 +1,13 @@
 """callTracer, flatCallTracer and 4byteTracer: frames alone, so that the code runs at full speed."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import orjson
 
 from zevm.chain.tracing.call_tree import CallNode, CallTree, encode_tree
 from zevm.chain.tracing.errors import TraceError
-from zevm.chain.tracing.settings import RECORDING, RECORDING_WITH_LOGS, TraceContext, flag
+from zevm.chain.tracing.settings import RECORDING, RECORDING_WITH_LOGS, Options, TraceContext, flag
 from zevm.chain.tracing.tracer import Json, ResultTracer
 from zevm.chain.types.selectors import SELECTOR_BYTES
 from zevm.chain.vm.interface import VmError, VmErrorKind
@@ -18,7 +18,7 @@ from zevm.chain.vm.tracer import TransactionStart
 class CallTracer(CallTree):
     """The tree of frames. Options: onlyTopCall, withLog."""
 
-    def __init__(self, options: Mapping[str, Any], context: TraceContext) -> None:
+    def __init__(self, options: Options, context: TraceContext) -> None:
         owner = "callTracerConfig"
         super().__init__(
             context, with_log=flag(options, "withLog", owner), only_top_call=flag(options, "onlyTopCall", owner)
@@ -52,7 +52,7 @@ class FlatCallTracer(CallTree):
 
     recording = RECORDING
 
-    def __init__(self, options: Mapping[str, Any], context: TraceContext) -> None:
+    def __init__(self, options: Options, context: TraceContext) -> None:
         owner = "flatCallTracerConfig"
         super().__init__(context)
         self._convert_errors = flag(options, "convertParityErrors", owner)
@@ -143,7 +143,7 @@ class FourByteTracer(ResultTracer):
 
     recording = RECORDING
 
-    def __init__(self, options: Mapping[str, Any], context: TraceContext) -> None:  # noqa: ARG002  one signature
+    def __init__(self, options: Options, context: TraceContext) -> None:  # noqa: ARG002  one signature
         self._counts: dict[str, int] = {}
         self._precompiles: Collection[bytes] = ()
 
@@ -169,7 +169,7 @@ class NoopTracer(ResultTracer):
 
     recording = RECORDING
 
-    def __init__(self, options: Mapping[str, Any], context: TraceContext) -> None:  # noqa: ARG002  one signature
+    def __init__(self, options: Options, context: TraceContext) -> None:  # noqa: ARG002  one signature
         return
 
     def result(self) -> Json:

@@ -17,8 +17,9 @@ KEPT_SPANS = 16_384
 
 
 class _Span(NamedTuple):
-    """Bits of the blocks from a height on (the lowest one first), up to the block `top`."""
+    """Bits of the blocks from a height on (the lowest one first), right from `lowest` up to the block `top`."""
 
+    lowest: int
     top: int
     top_hash: bytes
     filled: int
@@ -62,6 +63,9 @@ class FilledBlocks:
     def _filled(self, first: int, lowest: int, high: int) -> int:
         """Bits of the blocks from `first` on, right from `lowest` to `high`."""
         records, span = self._chain.records, self._spans.get(first)
+        if span is not None and span.lowest > lowest:
+            # of a chain that began later, as one out of a state file may
+            span = None
         if span is not None and span.top >= high and records.canonical_hash(span.top) == span.top_hash:
             return span.filled
         top_hash = records.canonical_hash(high)
@@ -78,7 +82,7 @@ class FilledBlocks:
             cursor = link.parent_hash
             filled |= (not link.is_empty) << (number - first)
         assert top_hash is not None, "a block without a hash has no link"
-        self._spans[first] = _Span(high, top_hash, filled)
+        self._spans[first] = _Span(lowest, high, top_hash, filled)
         return filled
 
 

@@ -1,25 +1,24 @@
 """muxTracer: several tracers of one execution."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import orjson
 
 from zevm.chain.tracing.encoded import take_text
-from zevm.chain.tracing.settings import TraceContext
+from zevm.chain.tracing.settings import Options, TraceContext
 from zevm.chain.tracing.tracer import Json, ResultTracer
 from zevm.chain.vm.interface import Outcome, VmError
 from zevm.chain.vm.message import FrameStart
 from zevm.chain.vm.tracer import HostCall, Recording, Tracer, TransactionStart, WatchedFrame
 from zevm.storage.primitives import Address
 
-Maker = Callable[[str, Mapping[str, Any] | None, TraceContext], ResultTracer]
+Maker = Callable[[str, object, TraceContext], ResultTracer]
 
 
 class MuxTracer(ResultTracer):
     """Options: {tracer: its options}. Every event goes to every tracer, steps to those that want them."""
 
-    def __init__(self, options: Mapping[str, Any], context: TraceContext, make: Maker) -> None:
+    def __init__(self, options: Options, context: TraceContext, make: Maker) -> None:
         self._tracers: dict[str, ResultTracer] = {}
         try:
             for name, inner in options.items():

@@ -7,7 +7,7 @@ from typing import Any
 
 from zevm.chain.rules.forks import Fork
 from zevm.chain.tracing.errors import TraceError
-from zevm.chain.tracing.settings import RECORDING_WITH_LOOKS, TraceContext, flag
+from zevm.chain.tracing.settings import RECORDING_WITH_LOOKS, Options, TraceContext, flag
 from zevm.chain.tracing.tracer import Json, ResultTracer
 from zevm.chain.vm.delegation import delegation_of
 from zevm.chain.vm.execution_state import ExecutionState
@@ -55,7 +55,7 @@ class PrestateTracer(ResultTracer):
     wants_steps = True
     recording = RECORDING_WITH_LOOKS
 
-    def __init__(self, options: Mapping[str, Any], context: TraceContext) -> None:
+    def __init__(self, options: Options, context: TraceContext) -> None:
         self._diff_mode = flag(options, "diffMode", _OWNER)
         self._with_code = not flag(options, "disableCode", _OWNER)
         self._with_storage = not flag(options, "disableStorage", _OWNER)

@@ -2,14 +2,13 @@
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from zevm.chain.tracing.call_tracers import CallTracer, FlatCallTracer, FourByteTracer, NoopTracer
 from zevm.chain.tracing.errors import TraceError
 from zevm.chain.tracing.mux import MuxTracer
 from zevm.chain.tracing.prestate import PrestateTracer
 from zevm.chain.tracing.script_tracer import ScriptTracer
-from zevm.chain.tracing.settings import TraceContext, json_kind
+from zevm.chain.tracing.settings import Options, TraceContext, json_kind
 from zevm.chain.tracing.step_tracers import Erc7562Tracer, KeccakPreimageTracer
 from zevm.chain.tracing.struct_log import StructLogTracer
 from zevm.chain.tracing.stylus_tracer import StylusTracer
@@ -17,7 +16,7 @@ from zevm.chain.tracing.tracer import ResultTracer
 
 _IDENTIFIER = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*\Z")
 
-TRACERS: dict[str, Callable[[Mapping[str, Any], TraceContext], ResultTracer]] = {
+TRACERS: dict[str, Callable[[Options, TraceContext], ResultTracer]] = {
     "callTracer": CallTracer,
     "flatCallTracer": FlatCallTracer,
     "prestateTracer": PrestateTracer,
@@ -31,7 +30,7 @@ TRACERS: dict[str, Callable[[Mapping[str, Any], TraceContext], ResultTracer]] = 
 """Name -> its maker, from the options and the place of the transaction."""
 
 
-def make_tracer(name: str | None, options: Mapping[str, Any] | None, context: TraceContext) -> ResultTracer:
+def make_tracer(name: str | None, options: object, context: TraceContext) -> ResultTracer:
     """A tracer by name or by its script, to be closed; struct logs without a name, with `options` its own.
 
     Raises TraceError, and ExecutionTimeoutError for a script that takes too long to load.

@@ -11,7 +11,7 @@ import orjson
 
 from zevm.chain.tracing.hostio import Hostio, HostioReader
 from zevm.chain.tracing.script_process import ScriptProcess
-from zevm.chain.tracing.settings import TraceContext
+from zevm.chain.tracing.settings import Options, TraceContext
 from zevm.chain.tracing.struct_log import NAMES, SHOWN_FAULTS
 from zevm.chain.tracing.tracer import Json, ResultTracer
 from zevm.chain.vm.calls import contract_address
@@ -38,7 +38,7 @@ class ScriptTracer(ResultTracer):
     questions about what that step changes.
     """
 
-    def __init__(self, code: str, options: Mapping[str, Any] | None, context: TraceContext) -> None:
+    def __init__(self, code: str, options: Options | None, context: TraceContext) -> None:
         self._context = context
         self._state: Any = None
         self._before: dict[_Question, Any] = {}

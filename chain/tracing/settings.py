@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.tracing.errors import TraceError, TraceSizeError
 from zevm.chain.tracing.memory import take
 from zevm.chain.vm.tracer import Recording
 from zevm.storage.primitives import Hash32
+
+Options = Mapping[str, object]
+"""A tracer's options as a client sent them: JSON of which `flag` and `count` make values."""
 
 TRACE_BYTES_LIMIT = 128 * 1024 * 1024
 """Maximum of one trace, in approximate bytes of its JSON; a longer one is aborted."""
@@ -59,7 +61,7 @@ def json_kind(value: object) -> str:
     return names.get(type(value), "number")
 
 
-def flag(options: Mapping[str, Any], name: str, owner: str) -> bool:
+def flag(options: Options, name: str, owner: str) -> bool:
     """A boolean option, False where absent. Raises TraceError in the words of Go's decoder."""
     value = options.get(name)
     if value is None:
@@ -69,7 +71,7 @@ def flag(options: Mapping[str, Any], name: str, owner: str) -> bool:
     return value
 
 
-def count(options: Mapping[str, Any], name: str, owner: str) -> int:
+def count(options: Options, name: str, owner: str) -> int:
     """A whole number of 0 or more, 0 where absent. Raises TraceError."""
     value = options.get(name)
     if value is None:

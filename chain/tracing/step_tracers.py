@@ -2,12 +2,12 @@
 
 # ruff: noqa: ARG002  one signature for all tracers, used or not
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from zevm.chain.tracing.call_tree import CallNode, CallTree, encode_tree
 from zevm.chain.tracing.errors import TraceError
-from zevm.chain.tracing.settings import Budget, TraceContext, count, flag, json_kind
+from zevm.chain.tracing.settings import Budget, Options, TraceContext, count, flag, json_kind
 from zevm.chain.tracing.tracer import Json, ResultTracer
 from zevm.chain.vm.instructions import ADDRESS_MASK
 from zevm.chain.vm.interface import Outcome, VmError, VmErrorKind
@@ -45,7 +45,7 @@ class KeccakPreimageTracer(ResultTracer):
 
     wants_steps = True
 
-    def __init__(self, options: Mapping[str, Any], context: TraceContext) -> None:
+    def __init__(self, options: Options, context: TraceContext) -> None:
         self._preimages: dict[str, str] = {}
         self._budget = Budget()
 
@@ -123,7 +123,7 @@ class Erc7562Tracer(CallTree):
 
     wants_steps = True
 
-    def __init__(self, options: Mapping[str, Any], context: TraceContext) -> None:
+    def __init__(self, options: Options, context: TraceContext) -> None:
         super().__init__(context, with_log=flag(options, "withLog", _ERC7562))
         count(options, "stackTopItemsSize", _ERC7562)
         self._ignored = _read_opcodes(options.get("ignoredOpcodes"))

@@ -3,7 +3,7 @@
 Of a WebAssembly contract it shows the host functions that are called, in the same list: see docs/tracing.md.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -11,7 +11,7 @@ import orjson
 from zevm.chain.tracing.encoded import Parts, enclosed, take_text
 from zevm.chain.tracing.errors import TraceError, TraceSizeError
 from zevm.chain.tracing.memory import take
-from zevm.chain.tracing.settings import TRACE_BYTES_LIMIT, TraceContext, count, flag
+from zevm.chain.tracing.settings import TRACE_BYTES_LIMIT, Options, TraceContext, count, flag
 from zevm.chain.tracing.tracer import Json, ResultTracer
 from zevm.chain.vm.interface import Outcome, VmError, VmErrorKind
 from zevm.chain.vm.message import CREATIONS, FrameStart
@@ -43,7 +43,7 @@ class StructLogTracer(ResultTracer):
 
     wants_steps = True
 
-    def __init__(self, options: Mapping[str, Any], context: TraceContext) -> None:  # noqa: ARG002  one signature
+    def __init__(self, options: Options, context: TraceContext) -> None:  # noqa: ARG002  one signature
         self._with_memory = flag(options, "enableMemory", _OWNER)
         self._with_stack = not flag(options, "disableStack", _OWNER)
         self._with_storage = not flag(options, "disableStorage", _OWNER)

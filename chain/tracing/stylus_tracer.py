@@ -7,14 +7,11 @@ own, named `evm_` and what opened it, whose other members are empty; so are the 
 
 # ruff: noqa: ARG002  one signature for all tracers, used or not
 
-from collections.abc import Mapping
-from typing import Any
-
 import orjson
 
 from zevm.chain.tracing.encoded import Parts, take_text
 from zevm.chain.tracing.hostio import Hostio, HostioReader
-from zevm.chain.tracing.settings import Budget, TraceContext
+from zevm.chain.tracing.settings import Budget, Options, TraceContext
 from zevm.chain.tracing.tracer import Json, ResultTracer
 from zevm.chain.vm.interface import VmError
 from zevm.chain.vm.message import FrameStart
@@ -56,7 +53,7 @@ class StylusTracer(ResultTracer):
 
     wants_host_calls = True
 
-    def __init__(self, options: Mapping[str, Any], context: TraceContext) -> None:
+    def __init__(self, options: Options, context: TraceContext) -> None:
         self._reader = HostioReader()
         self._budget = Budget()
         self._parts: Parts = [b"["]

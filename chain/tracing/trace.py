@@ -4,10 +4,9 @@ Geth gives each transaction its own time, and so do these.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
 
 from zevm.chain.blocks.context import CallFrame
 from zevm.chain.blocks.replay import Replay
@@ -21,7 +20,7 @@ from zevm.chain.errors import TransactionError
 from zevm.chain.tracing.encoded import Encoded, Parts, enclosed, size_of
 from zevm.chain.tracing.errors import TraceError
 from zevm.chain.tracing.registry import make_tracer
-from zevm.chain.tracing.settings import TRACE_BYTES_LIMIT, Budget, TraceContext
+from zevm.chain.tracing.settings import TRACE_BYTES_LIMIT, Budget, Options, TraceContext
 from zevm.chain.types import Block
 from zevm.chain.types.block_reference import BlockTag
 from zevm.chain.view import ChainView
@@ -42,7 +41,7 @@ class TraceRequest:
     timeout_seconds: float
     request_deadline: Deadline
     tracer: str | None = None
-    options: Mapping[str, Any] | None = None
+    options: Options | None = None
 
     def context(self, replay: Replay, deadline: Deadline | None = None) -> TraceContext:
         """The position of a replay's next transaction."""

@@ -1,7 +1,8 @@
 """Straight blocks of a program, decoded when first reached.
 
 A block is checked once for the constant gas and the stack of all its instructions. What must see the
-exact gas (GAS, SSTORE, calls) stands last in its block, so charging ahead never shows.
+exact gas (GAS, SSTORE, calls), or may fault by something else than gas (LOG, RETURNDATACOPY), stands last in its
+block, so charging ahead never shows.
 """
 
 from typing import Any

@@ -1,7 +1,8 @@
 """Frames of executions on a thread that others wait for: every step that takes long looks at the clock.
 
 Between two looks there are a few hundred short instructions, or one that works on BRIEF_BYTES at most. What cannot be
-bounded so is left to a worker: creations, WebAssembly, code that no worker has run, the dearest precompiles.
+bounded so is left to a worker: creations, code that no worker has run, the dearest precompiles, and WebAssembly but for
+a function that is called by itself (chain/zvm/functions.py), whose run has other bounds (chain/zvm/brief_runs.py).
 """
 
 from collections.abc import Callable
@@ -36,7 +37,9 @@ class BriefFrame(Frame):
 
     def __init__(self, state: PyEvmState, message: Message, context: TransactionContext) -> None:
         machine, code = context.wasm_machine, message.code
-        if message.is_create or len(code) > BRIEF_CODE_BYTES or (machine is not None and machine.claims(code)):
+        if message.is_create or len(code) > BRIEF_CODE_BYTES:
+            raise NotBriefError
+        if machine is not None and machine.claims(code) and (message.depth or context.wasm_scope is None):
             raise NotBriefError
         super().__init__(state, message, context)
 

@@ -110,8 +110,8 @@ class Executor:
             tracer,
             machine,
             self.environment.engine,
-            self._entries,
-            self._warm_entries,
+            precompile_entries=self._entries,
+            warm_entries=self._warm_entries,
         )
 
     # Transactions and calls
@@ -287,7 +287,7 @@ class Executor:
             None,
             machine,
             self.environment.engine,
-            self._entries,
+            precompile_entries=self._entries,
         )
 
     def _made_plain(self, calls: Sequence[tuple[Address, bytes]]) -> int:

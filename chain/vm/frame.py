@@ -294,7 +294,7 @@ class TransactionContext:
 
     def __init__(
         self,
-        origin: bytes,
+        origin: Address,
         gas_price: int,
         blob_versioned_hashes: tuple[bytes, ...],
         precompiles: dict[Address, Precompile],
@@ -303,6 +303,7 @@ class TransactionContext:
         tracer: Tracer | None = None,
         wasm_machine: WasmMachine | None = None,
         engine: Engine = Engine.PY_EVM,
+        *,
         precompile_entries: bytes = b"",
         warm_entries: bytes = b"",
     ) -> None:

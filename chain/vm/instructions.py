@@ -231,11 +231,17 @@ def keccak(frame: Frame, stack: Stack, operand: Any) -> None:
     stack[-1] = from_bytes(digest, "big")
 
 
-def copy_to_memory(frame: Frame, stack: Stack, source: bytes | memoryview) -> None:
-    """CALLDATACOPY and CODECOPY: bytes past the end of the source are zero."""
+def _paid_copy(frame: Frame, stack: Stack) -> tuple[int, int, int]:
+    """Pay for a copy: where to, where from and how much."""
     target, start, size = stack.pop(), stack.pop(), stack.pop()
     frame.extend_memory(target, size)
     frame.consume_gas(GAS_COPY_WORD * ((size + 31) >> 5))
+    return target, start, size
+
+
+def copy_to_memory(frame: Frame, stack: Stack, source: bytes | memoryview) -> None:
+    """CALLDATACOPY and CODECOPY: bytes past the end of the source are zero."""
+    target, start, size = _paid_copy(frame, stack)
     if size:
         frame.memory[target : target + size] = bytes(source[start : start + size]).ljust(size, b"\0")
 
@@ -249,10 +255,12 @@ def codecopy(frame: Frame, stack: Stack, operand: Any) -> None:
 
 
 def returndatacopy(frame: Frame, stack: Stack, operand: Any) -> None:
-    """Reading past the end of the return data is a fault (EIP-211)."""
-    if stack[-2] + stack[-3] > len(frame.return_data):
+    """Reading past the end of the return data is a fault (EIP-211), once it is paid for."""
+    target, start, size = _paid_copy(frame, stack)
+    if start + size > len(frame.return_data):
         raise OutOfBoundsRead("return data")
-    copy_to_memory(frame, stack, frame.return_data)
+    if size:
+        frame.memory[target : target + size] = frame.return_data[start : start + size]
 
 
 # Environment

@@ -31,8 +31,31 @@ from zevm.storage.state_readers import LatestReader
 
 REFUSED_KEPT = 4_096
 """Addresses of contracts that are kept since the core refused a call of them, such as of precompiles of the machine."""
+MOST_PASSED = 1_024
+"""Calls of such a contract, between two that the core is asked for."""
 
-_REFUSED: "LRU[bytes, bool]" = LRU(REFUSED_KEPT)
+
+class _Refused:
+    """A contract of which the core has refused calls: those that follow a refusal do not ask it, twice as many each."""
+
+    __slots__ = ("_left", "_length")
+
+    def __init__(self) -> None:
+        self._length = 1
+        self._left = 1
+
+    def passes(self) -> bool:
+        """Whether the next call does not ask the core."""
+        self._left -= 1
+        return self._left >= 0
+
+    def again(self) -> None:
+        """Note another refusal."""
+        self._left = self._length = min(2 * self._length, MOST_PASSED)
+
+
+_REFUSED: "LRU[bytes, _Refused]" = LRU(REFUSED_KEPT)
+"""By address. Threads may count a call twice or not at all."""
 
 
 def run(
@@ -43,7 +66,10 @@ def run(
     Raises TransactionError where geth would refuse to begin, ExecutionTimeoutError at the deadline.
     """
     to = request.to
-    if to is None or to in _REFUSED or not _takes(environment, request):
+    if to is None or not _takes(environment, request):
+        return None
+    refused: _Refused | None = _REFUSED.get(to)
+    if refused is not None and refused.passes():
         return None
     assert CORE.library is not None
     gas, block = gas_needs(request, environment.rules), _block_of(environment)
@@ -80,14 +106,23 @@ def run(
     if found is None:
         # one that others wait for has refused what a worker's may take
         if not isinstance(deadline, BriefDeadline):
-            _REFUSED[to] = True
+            _note_refusal(to, refused)
         return None
+    if refused is not None:
+        _REFUSED.pop(to, None)
     choice.messages["native"] += 1
     status, output, detail, gas_used, before_refund, spare_gas, logs = found
     error = native.error_of(FRAME_CLASSES[environment.rules.fork], status, detail) if status else None
     outcome = Outcome(gas_used, before_refund, output, native.logs_of(logs) if logs else (), error, spare_gas=spare_gas)
     answers.take_console(outcome)
     return outcome
+
+
+def _note_refusal(to: Address, refused: _Refused | None) -> None:
+    if refused is None:
+        _REFUSED[to] = _Refused()
+    else:
+        refused.again()
 
 
 def compare(found: Outcome, wanted: Outcome) -> None:

@@ -14,8 +14,8 @@ class Operation(NamedTuple):
     """One opcode of one fork.
 
     body: see instructions.py; None for JUMPDEST, which does nothing. gas: constant part. pops, pushes: words.
-    ends: the body returns the next program counter. observes_gas: it must see the exact gas left.
-    operand: what the body gets, unless the code decides it (PUSH, PC, JUMPI).
+    ends: the body returns the next program counter. observes_gas: it must see the exact gas left, or may fault by
+    something else. operand: what the body gets, unless the code decides it (PUSH, PC, JUMPI).
     """
 
     name: str

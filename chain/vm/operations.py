@@ -193,6 +193,8 @@ def _newest_names() -> Iterator[tuple[int, str]]:
 
 _ENDING = {"STOP", "JUMP", "JUMPI", "RETURN", "REVERT", "SELFDESTRUCT", "INVALID"}
 _OBSERVING = {"GAS", "SSTORE", "CALL", "CALLCODE", "DELEGATECALL", "STATICCALL", "CREATE", "CREATE2"}
+_REFUSING = {"RETURNDATACOPY", "TSTORE", *(f"LOG{count}" for count in range(5))}
+"""They may fault by something else than gas: gas of what stands behind them must not have been charged by then."""
 _RENAMED = {"SHA3": "KECCAK256"}
 _INVALID = 0xFE
 CLZ = Operation("CLZ", fast.clz, gas=5, pops=1, pushes=1, ends=False, observes_gas=False, operand=None)
@@ -230,7 +232,7 @@ def _operation(opcode: Any) -> Operation:
         pops=pops,
         pushes=pushes,
         ends=name in _ENDING,
-        observes_gas=name in _OBSERVING,
+        observes_gas=name in _OBSERVING | _REFUSING,
         operand=operand,
     )
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import cast
 
-from zevm.chain.concurrency.deadline import ExecutionTimeoutError
+from zevm.chain.concurrency.deadline import BriefDeadline, ExecutionTimeoutError, NotBriefError
 from zevm.chain.rules.gas import CODE_DEPOSIT_BYTE_GAS
 from zevm.chain.vm.host_interface import (
     CallDataSizeError,
@@ -19,6 +19,7 @@ from zevm.chain.vm.host_interface import (
     TrapError,
     memory_gas,
 )
+from zevm.chain.zvm.brief_runs import WHOLE, brief_share, is_used_up
 from zevm.chain.zvm.errors import ModuleRefusedError
 from zevm.chain.zvm.faults import OutOfPagesError
 from zevm.chain.zvm.host.context import HostContext
@@ -32,7 +33,7 @@ from zevm.chain.zvm.runtime.aside import in_time
 from zevm.chain.zvm.runtime.engine import Program
 from zevm.chain.zvm.runtime.instance import HostCallback
 from zevm.chain.zvm.runtime.runtime import End, RunResult, run
-from zevm.chain.zvm.scope import ENTRY, FRAME_STACK_WORDS, INTEGER_BYTES, Entry, TransactionScope
+from zevm.chain.zvm.scope import ENTRY, INTEGER_BYTES, Entry, TransactionScope
 from zevm.storage.keccak import keccak256
 from zevm.storage.primitives import Hash32
 
@@ -40,8 +41,6 @@ CALL_DATA_LIMIT_BYTES = 1 << 20
 """The call data of one frame."""
 
 _LIBRARY, _PROBED = b"library", b"probed"
-_MAXIMUM_GAS = ((1 << 63) - 1) // INK_PER_GAS
-"""Ink is a 64-bit number; gas beyond it waits outside."""
 
 
 def execute(frame: Frame, scope: TransactionScope) -> None:
@@ -180,11 +179,13 @@ def _open_memory(frame: Frame, scope: TransactionScope, context: HostContext, pa
 
 def _run(frame: Frame, context: HostContext, program: Program, callbacks: Sequence[HostCallback]) -> RunResult:
     entry = context.entry
-    spare = max(0, frame.gas_left - _MAXIMUM_GAS)
-    context.stack_words = min(FRAME_STACK_WORDS, context.scope.stack_words)
+    transaction = frame.transaction_context
+    brief = transaction.deadline if isinstance(transaction.deadline, BriefDeadline) else None
+    share = WHOLE if brief is None else brief_share(program, brief)
+    spare = max(0, frame.gas_left - share.gas)
+    context.stack_words = min(share.stack_words, context.scope.stack_words)
     arguments = (len(context.data),) if entry.arguments is None else entry.arguments
     ink = (frame.gas_left - spare) * INK_PER_GAS
-    transaction = frame.transaction_context
     tracer = transaction.host_tracer
     if tracer is not None:
         tracer.on_program_start(frame, len(context.data), ink)
@@ -197,10 +198,13 @@ def _run(frame: Frame, context: HostContext, program: Program, callbacks: Sequen
         entry=entry.name,
         arguments=arguments,
         memory_pages=context.scope.instance_pages_limit,
-        deadline=transaction.deadline,
+        # no tick comes within a brief run: its share ends it
+        deadline=transaction.deadline if brief is None else None,
         with_backtrace=tracer is not None,
         native=NativeHost(context) if transaction.has_native_hosts and tracer is None else None,
     )
+    if brief is not None and is_used_up(result.end, spare):
+        raise NotBriefError
     frame.gas_left = spare + result.ink_left // INK_PER_GAS
     if tracer is not None:
         if result.backtrace:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from zevm.chain.concurrency.deadline import Deadline, ExecutionTimeoutError
+from zevm.chain.concurrency.deadline import Deadline, ExecutionTimeoutError, NotBriefError
 from zevm.chain.types import Log
 from zevm.chain.types.selectors import signature_selector
 from zevm.chain.vm.block_state import BlockState
@@ -71,7 +71,10 @@ def run_function(
     deadline: Deadline | None,
     memory_words: int = UNLIMITED_WORDS,
 ) -> FunctionResult:
-    """Run a function and keep nothing. memory_words: of one EVM frame. Raises TransactionError for want of wei."""
+    """Run a function and keep nothing. memory_words: of one EVM frame.
+
+    Raises TransactionError for want of wei, NotBriefError under a BriefDeadline.
+    """
     state = BlockState(reader)
     address = _place(state, call)
     code = state.get_code(address)
@@ -93,6 +96,8 @@ def run_function(
     try:
         executor = Executor(environment, base)
         outcome = executor.call_alone(request, memory_words=memory_words, wasm_scope=scope, deadline=deadline)
+    except NotBriefError:
+        raise
     except ExecutionTimeoutError as error:
         return _not_run(Status.TIMEOUT, str(error), reader)
     fault = outcome.error

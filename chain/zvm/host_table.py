@@ -33,6 +33,8 @@ class HostFunction(NamedTuple):
     """The part of the price beyond multiples of `HostPrices`."""
     powers: int = 0
     heavy: bool = False
+    apart: bool = False
+    """Whether no brief run may call it (brief_runs.py): it tells the gas left, runs other code, or reads blocks."""
 
     def static_ink(self, price_table: PriceTable) -> int:
         """The fixed price under a price table, charged before the function runs."""
@@ -83,12 +85,19 @@ _VM_HOOKS: dict[str, HostFunction] = {
         pointers=3,
         api=1,
         reads=2,
+        apart=True,
     ),
     "delegate_call_contract": HostFunction(
-        "iiiIi", "i", "(address, data, length, gas, return_length): DELEGATECALL", pointers=3, api=1, reads=2
+        "iiiIi",
+        "i",
+        "(address, data, length, gas, return_length): DELEGATECALL",
+        pointers=3,
+        api=1,
+        reads=2,
+        apart=True,
     ),
     "static_call_contract": HostFunction(
-        "iiiIi", "i", "(address, data, length, gas, return_length): STATICCALL", pointers=3, api=1, reads=2
+        "iiiIi", "i", "(address, data, length, gas, return_length): STATICCALL", pointers=3, api=1, reads=2, apart=True
     ),
     "create1": HostFunction(
         "iiiii",
@@ -98,6 +107,7 @@ _VM_HOOKS: dict[str, HostFunction] = {
         pointers=3,
         api=1,
         reads=2,
+        apart=True,
     ),
     "create2": HostFunction(
         "iiiiii",
@@ -107,6 +117,7 @@ _VM_HOOKS: dict[str, HostFunction] = {
         pointers=4,
         api=1,
         reads=2,
+        apart=True,
     ),
     "read_return_data": HostFunction(
         "iii", "i", "(dest, offset, size): copy output of the last call; returns the bytes copied", api=1, writes=1
@@ -126,8 +137,8 @@ _VM_HOOKS: dict[str, HostFunction] = {
         "iiii", "i", "(address, offset, size, dest): copy code; access and 700 gas; bytes copied", api=1, writes=1
     ),
     "account_code_size": HostFunction("i", "i", "(address): code length; access and 700 gas", api=1),
-    "evm_gas_left": _clock("(): gas left"),
-    "evm_ink_left": _clock("(): ink left"),
+    "evm_gas_left": HostFunction("", "I", "(): gas left", apart=True),
+    "evm_ink_left": HostFunction("", "I", "(): ink left", apart=True),
     "chainid": _clock("(): chain id"),
     "block_gas_limit": _clock("(): the block's gas limit"),
     "block_number": _clock("(): the block's number"),
@@ -164,9 +175,17 @@ _VM_HOOKS: dict[str, HostFunction] = {
 
 _EXTENSION: dict[str, HostFunction] = {
     "selfdestruct": HostFunction(
-        "i", "", "(beneficiary): SELFDESTRUCT by EIP-6780 at the EVM's price; stops", may_write=True, pointers=1, api=1
+        "i",
+        "",
+        "(beneficiary): SELFDESTRUCT by EIP-6780 at the EVM's price; stops",
+        may_write=True,
+        pointers=1,
+        api=1,
+        apart=True,
     ),
-    "blockhash": HostFunction("Ii", "", "(number, dest): hash of a recent block or zeros; 20 gas", pointers=1, api=1),
+    "blockhash": HostFunction(
+        "Ii", "", "(number, dest): hash of a recent block or zeros; 20 gas", pointers=1, api=1, apart=True
+    ),
     "blobbasefee": _word("(dest): blob base fee in wei, 32 bytes"),
     "prevrandao": _word("(dest): the block's random value, 32 bytes"),
     "is_constructing": HostFunction("", "i", "(): 1 while the account is being created"),

@@ -80,30 +80,32 @@ pub fn copy(step: *Step, target: Word, source: []const u8, start: Word, size: Wo
     @memset(bytes[count..], 0);
 }
 
-fn copy_paid(step: *Step, source: []const u8) Failure!void {
-    const target = step.pop();
-    const start = step.pop();
-    const size = step.pop();
-    try step.extend(target, size);
-    try step.charge_words(copy_word_gas, size);
-    try copy(step, target, source, start, size);
+const Places = struct { target: Word, start: Word, size: Word };
+
+/// Where to, where from and how much, once paid.
+fn paid_copy(step: *Step) Failure!Places {
+    const places: Places = .{ .target = step.pop(), .start = step.pop(), .size = step.pop() };
+    try step.extend(places.target, places.size);
+    try step.charge_words(copy_word_gas, places.size);
+    return places;
 }
 
 pub fn calldatacopy(step: *Step) Failure!void {
-    try copy_paid(step, step.frame.message.data);
+    const paid = try paid_copy(step);
+    try copy(step, paid.target, step.frame.message.data, paid.start, paid.size);
 }
 
 pub fn codecopy(step: *Step) Failure!void {
-    try copy_paid(step, step.frame.code.content());
+    const paid = try paid_copy(step);
+    try copy(step, paid.target, step.frame.code.content(), paid.start, paid.size);
 }
 
-/// Reading past the end of the return data is a fault (EIP-211).
+/// Reading past the end of the return data is a fault (EIP-211), once it is paid for.
 pub fn returndatacopy(step: *Step) Failure!void {
+    const paid = try paid_copy(step);
     const data = step.frame.return_data.items;
-    const start = step.stack[step.height - 2];
-    const size = step.stack[step.height - 3];
-    if (start +| size > data.len) return error.ReturnDataOutOfBounds;
-    try copy_paid(step, data);
+    if (paid.start +| paid.size > data.len) return error.ReturnDataOutOfBounds;
+    try copy(step, paid.target, data, paid.start, paid.size);
 }
 
 fn give_back(step: *Step) Failure!void {

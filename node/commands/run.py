@@ -3,7 +3,8 @@
 import gc
 import inspect
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from functools import wraps
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +19,8 @@ from zevm.node.help import COMMON_PANEL, COMMON_SETTINGS, show_limits
 from zevm.node.setting_kinds import LIMITS, POOL, as_text
 from zevm.node.settings import Settings, setting_flags
 
+_HELP_FLAGS = ("--help", "-h")
+
 
 def _run(**values: object) -> None:
     """Start the node: on 127.0.0.1:8545, with its chain in .zevm, unless told otherwise.
@@ -25,7 +28,7 @@ def _run(**values: object) -> None:
     Every setting may also come from the environment (ZEVM_PORT=8546) or a TOML file (port = 8546).
     `--help-limits` shows the flags of limits.
     """
-    config, file, _ = values.pop("config"), values.pop("chains"), values.pop("help_limits")
+    config, file, _ = (values.pop(name, None) for name in _OTHER_PARAMETERS)
     given = {name: value for name, value in values.items() if value not in (None, False)}
     if isinstance(file, Path):
         if config is not None:
@@ -40,30 +43,60 @@ def _run(**values: object) -> None:
     raise typer.Exit(run_nodes(chains))
 
 
-def _with_setting_flags(function: Callable[..., None]) -> Callable[..., None]:
-    """Give a function that accepts any keyword a signature with one option for each setting."""
-    limits = typer.Option(
-        "--help-limits", is_eager=True, callback=show_limits, help="Show the flags of limits and exit."
-    )
-    chains = typer.Option(
+ChainsOption = Annotated[
+    Path | None,
+    typer.Option(
         "--chains",
         metavar="FILE",
         help="Run the chains of a TOML file in one process and on one clock (docs/chains.md).",
+    ),
+]
+LimitsOption = Annotated[
+    bool,
+    typer.Option("--help-limits", is_eager=True, callback=show_limits, help="Show the flags of limits and exit."),
+]
+_OTHER_PARAMETERS = {
+    name: inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+    for name, default, annotation in (
+        ("config", None, ConfigOption),
+        ("chains", None, ChainsOption),
+        ("help_limits", False, LimitsOption),
     )
+}
+"""Those of `zevm run` that are no settings."""
+
+
+def run_for(arguments: Sequence[str] | None) -> Callable[..., None]:
+    """`zevm run` with the flags that are among its arguments; with all for None, for help and for mistakes.
+
+    Typer makes a parser of each flag that it knows: those of 270 take longer than the rest of a start.
+    """
+    known = setting_flags()
+    if arguments is None or not (given := _flags_among(arguments)) <= _own_flags().keys() - _HELP_FLAGS:
+        return _with_flags(_run, known, _OTHER_PARAMETERS)
+    settings = [name for name, flag in known.items() if not given.isdisjoint(flag.names)]
+    return _with_flags(_run, settings, [name for name in ("config", "chains") if f"--{name}" in given])
+
+
+def _flags_among(arguments: Iterable[str]) -> set[str]:
+    return {argument.partition("=")[0] for argument in arguments if argument.startswith("-")}
+
+
+def _with_flags(function: Callable[..., None], settings: Collection[str], others: Iterable[str]) -> Callable[..., None]:
+    """A function that accepts any keyword, as one with a signature: an option for each name."""
+
+    @wraps(function)
+    def flagged(**values: object) -> None:
+        function(**values)
+
     parameters = [
-        *_parameters(COMMON_SETTINGS, COMMON_PANEL),
-        inspect.Parameter("config", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=ConfigOption),
-        inspect.Parameter(
-            "chains", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[Path | None, chains]
-        ),
-        inspect.Parameter(
-            "help_limits", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Annotated[bool, limits]
-        ),
-        *_parameters(name for name in setting_flags() if name not in COMMON_SETTINGS),
+        *_parameters((name for name in COMMON_SETTINGS if name in settings), COMMON_PANEL),
+        *(_OTHER_PARAMETERS[name] for name in others),
+        *_parameters(name for name in settings if name not in COMMON_SETTINGS),
     ]
-    function.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    function.__annotations__ = {}
-    return function
+    flagged.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    flagged.__annotations__ = {}
+    return flagged
 
 
 def _parameters(names: Iterable[str], panel: str | None = None) -> Iterator[inspect.Parameter]:
@@ -85,17 +118,16 @@ def _parameters(names: Iterable[str], panel: str | None = None) -> Iterator[insp
         yield inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=option, annotation=kind)
 
 
-def show_common_flags(**_: object) -> None:
-    """Appear in the help of `zevm` itself; never called with arguments, since arguments of `zevm` go to `run`."""
+def common_flags() -> Callable[..., None]:
+    """For the help of `zevm` itself; never called with arguments, since arguments of `zevm` go to `run`."""
 
+    def show(**_: object) -> None:
+        pass
 
-show_common_flags.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-    list(_parameters(COMMON_SETTINGS, "Common flags of `run`: zevm --port 8546 is zevm run --port 8546"))
-)
-show_common_flags.__annotations__ = {}
-
-
-run = _with_setting_flags(_run)
+    panel = "Common flags of `run`: zevm --port 8546 is zevm run --port 8546"
+    show.__signature__ = inspect.Signature(list(_parameters(COMMON_SETTINGS, panel)))  # type: ignore[attr-defined]
+    show.__annotations__ = {}
+    return show
 
 
 def init(
@@ -124,7 +156,7 @@ def in_own_flags(arguments: Sequence[str]) -> list[str]:
 
 def _own_flags() -> dict[str, bool]:
     """Each flag of `zevm run`, and whether a value follows it."""
-    flags = {"--config": True, "--chains": True, "--help": False, "-h": False}
+    flags = {"--config": True, "--chains": True} | dict.fromkeys(_HELP_FLAGS, False)
     for name, flag in setting_flags().items():
         flags |= dict.fromkeys(flag.names, Settings.model_fields[name].annotation is not bool)
     return flags

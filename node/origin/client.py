@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
-from zevm.node.origin.endpoint import Endpoint, EndpointError, Place
+from zevm.node.origin.endpoint import Endpoint
 from zevm.node.origin.fetching import STOPPING, Fetches
+from zevm.node.origin.transport import EndpointError, Place
 from zevm.storage.errors import OriginError
 
 BATCH_CALLS = 50
@@ -76,7 +77,7 @@ class OriginClient:
         self._closed = threading.Event()
         self._takes_batches = True
         self.requests = 0
-        """HTTP requests since the start."""
+        """Messages to nodes since the start."""
         self.hint = ""
         """A remedy where no node answers, at the end of the error."""
         self.place = "nowhere"
@@ -184,7 +185,7 @@ class OriginClient:
             self._takes_batches = False
             return [self._attempted([call])[0] for call in calls]
         if not isinstance(answers, list):
-            raise EndpointError(f"the answer to {len(calls)} calls is not a list{endpoint.quoted(answers)}")
+            raise EndpointError(f"the answer to {len(calls)} calls is not a list{endpoint.place.quoted(answers)}")
         by_id = {answer.get("id"): answer for answer in answers if isinstance(answer, dict)}
         return [_result(endpoint, call, by_id.get(index)) for index, call in enumerate(calls)]
 
@@ -192,7 +193,7 @@ class OriginClient:
 def _result(endpoint: Endpoint, call: Call, answer: Any) -> Any:
     """The result in an answer. Raises EndpointError where another attempt may help, OriginError where none does."""
     if not isinstance(answer, dict) or ("result" not in answer and "error" not in answer):
-        raise EndpointError(f"no answer to {call.method}{endpoint.quoted(answer)}")
+        raise EndpointError(f"no answer to {call.method}{endpoint.place.quoted(answer)}")
     error = answer.get("error")
     if error is None:
         return answer.get("result")

@@ -17,13 +17,14 @@ from zevm.node.errors import NodeError
 from zevm.node.origin.blocks import BlockError, header_of
 from zevm.node.origin.bundle import BundledKept, read_bundle, write_bundle
 from zevm.node.origin.client import NoAnswerError, OriginClient, Persistence
-from zevm.node.origin.endpoint import Endpoint, Place, header_fields, public_name
+from zevm.node.origin.endpoint import Endpoint, header_fields
 from zevm.node.origin.features import features_of, read_features
 from zevm.node.origin.fork import Replayed, Verified, Wanted
 from zevm.node.origin.kept import Kept, KeptBlock, KeptForks
 from zevm.node.origin.replay import block_number_of, replayed
 from zevm.node.origin.source import RemoteOrigin
-from zevm.node.setting_kinds import FORK_TAGS, is_url
+from zevm.node.origin.transport import Place, public_name
+from zevm.node.setting_kinds import FORK_TAGS, NODE_SCHEMES, is_url
 from zevm.node.settings import NodeSettings
 from zevm.rpc.codec import scalars
 from zevm.rpc.errors import InvalidParamsError
@@ -96,8 +97,9 @@ def fork_of(settings: NodeSettings, wanted: Wanted | None = None, before: Remote
         return _bundled(settings, settings.fork_bundle)
     is_start = wanted is None
     wanted = wanted or wanted_by(settings)
-    for url in wanted.urls:
-        _check_url(url)
+    if not is_start:
+        for url in wanted.urls:
+            _check_url(url)
     places = [_place(settings, url, wanted.headers) for url in wanted.urls] or (
         [] if before is None else list(before.origin.client.places)
     )
@@ -208,7 +210,8 @@ def _found(client: OriginClient, wanted: Wanted, last: KeptBlock | None, *, is_s
 
 
 def _check_url(url: str) -> None:
-    if not is_url(url):
+    """Refuse what a client may not name, such as a socket on this computer. Raises ValueError."""
+    if not is_url(url, NODE_SCHEMES):
         raise ValueError("the value is not a URL of a node (http://HOST:PORT)")
 
 
@@ -267,7 +270,8 @@ def split_block(urls: tuple[str, ...], block: str | None) -> tuple[tuple[str, ..
     plain: list[str] = []
     for url in urls:
         front, at, end = url.rpartition("@")
-        if at and "/" not in end and "//" in front and (end.lstrip("-").isdecimal() or end in FORK_TAGS):
+        is_block = end.lstrip("-").isdecimal() or end in FORK_TAGS
+        if at and is_block and ("//" in front or front.startswith("/")):
             url, block = front, block or end
         plain.append(url)
     return tuple(plain), block or "latest"

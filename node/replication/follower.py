@@ -278,7 +278,7 @@ class Follower:
     def _position_at(self, number: int) -> Position:
         header = self._chain.header_by_number(number)
         assert header is not None
-        return Position(number, header.hash, header.state_root)
+        return Position(number, block_hash=header.hash, root=header.state_root)
 
     def _hear(self, head: int) -> None:
         self._leader_head, self._heard_at = head, time.monotonic()

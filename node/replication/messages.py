@@ -135,7 +135,7 @@ class Want:
     def decode(cls, data: bytes) -> "Want":
         """Raises MessageError."""
         number, block_hash, root, synced, most = _fields(data, 5)
-        place = Position(_number(number), _hash(block_hash), _hash(root))
+        place = Position(_number(number), block_hash=_hash(block_hash), root=_hash(root))
         return cls(place, _number(synced), _number(most))
 
 

@@ -30,7 +30,7 @@ class Replica:
     def position(self) -> Position:
         """The chain's newest state, all of it on the disk."""
         head = self._chain.head
-        return Position(head.number, head.header.hash, head.state.root)
+        return Position(head.number, block_hash=head.header.hash, root=head.state.root)
 
     @property
     def highest(self) -> int:
@@ -63,7 +63,7 @@ class Replica:
         if number < self._chain.head.number or self._chain.head.version.patch:
             self._note_highest()
             try:
-                self._chain.rewind_to(number, 0)
+                self._chain.rewind_to(number, patch=0)
             except ChainError as error:
                 raise LeaderRefusedError(error.message) from error
 
@@ -115,10 +115,10 @@ def end_of(position: Position, entries: Sequence[Entry]) -> Position:
     for entry in reversed(entries):
         if entry.block:
             header = _header_of(entry.block)
-            position = Position(header.number, header.hash, header.state_root)
+            position = Position(header.number, block_hash=header.hash, root=header.state_root)
             break
     last = entries[-1].patch
-    return Position(position.number, position.block_hash, patch_root(last)) if last else position
+    return Position(position.number, block_hash=position.block_hash, root=patch_root(last)) if last else position
 
 
 def _header_of(block: bytes) -> Header:

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from functools import partial
 
 from zevm.analysis.catalogue import Catalogue
-from zevm.analysis.known_contract import Entry, KnownContract
+from zevm.analysis.known_contract import KnownContract
 from zevm.chain.blockchain import Chain
 from zevm.chain.events import Event, HeadChanged
 from zevm.chain.types import Receipt, Transaction
+from zevm.contracts.artifact import Entry
 from zevm.contracts.calls import signature_of
 from zevm.node.testing.gas_report import GasReport
 from zevm.rpc.methods.support.reading import code_of

@@ -72,9 +72,9 @@ class Dispatcher:
         self._limits = services.limits
         self._suggestions = Suggestions(registry.by_name)
         self.workers = services.executions = workers
-        self._writes = Writes(services.chain.writer)
         budget, kinds = self._limits.brief_execution_us / 1e6, self._limits.brief_kinds
         self.brief = BriefExecutions(budget, kinds)
+        self._writes = Writes(services.chain.writer, self.brief.turns)
         self.brief_sends = BriefExecutions(SEND_BUDGETS * budget, kinds, whole=WHOLE_SENDS, of_processor=True)
 
     def begin(self, body: bytes, caller: Caller | None = None) -> Reply | Pending:
@@ -316,16 +316,27 @@ class Dispatcher:
         return self._finish(call, None, reply)
 
     def _begin_write(self, call: Call, method: Method, caller: Caller | None) -> Reply | asyncio.Future[Reply]:
-        """Answer a call that writes: here and at once if it is known to be short, and the writer has nothing to do.
+        """Answer a call that writes: here if it is known to be short, and the writer has nothing to do.
 
         What it changes is then told before its client can ask for it.
         """
+        if method.kind is None or not self._services.chain.writer.lends:
+            return self._submit_write(call, method, caller)
+        here = partial(self._write_in_turn, call, method, caller)
+        outcome = self._writes.begin_here(here, partial(self._write_apart, call, method, caller))
+        return outcome if isinstance(outcome, asyncio.Future) else self._once_told(outcome)
+
+    def _write_in_turn(self, call: Call, method: Method, caller: Caller | None) -> Reply | asyncio.Future[Reply]:
+        """The answer to a call, made on the event loop if it is known to be short and that can be."""
         kind = self.kind_of(call, method)
-        if kind is not None and self.brief_sends.expects(kind) and self.brief.turns.is_free:
-            outcome = self.brief.turns.run(partial(self._write_here, call, method, caller, kind))
+        if kind is not None and self.brief_sends.expects(kind):
+            outcome: Reply = self._write_here(call, method, caller, kind)
             if outcome is not NOT_BRIEF:
-                return self._once_told(outcome)
+                return outcome
         return self._submit_write(call, method, caller, kind)
+
+    def _write_apart(self, call: Call, method: Method, caller: Caller | None) -> asyncio.Future[Reply]:
+        return self._submit_write(call, method, caller, self.kind_of(call, method))
 
     def _write_here(self, call: Call, method: Method, caller: Caller | None, kind: Kind) -> Any:
         """The answer to a call, made on the event loop; NOT_BRIEF, with nothing done, where that cannot be."""
@@ -352,7 +363,8 @@ class Dispatcher:
         """Submit a call to the chain writer, which encodes its answer too. kind: what its time says something about."""
         job, note = self.brief_sends.timed(kind, self.job_of(call, method, caller))
         finish = partial(self._finish_write, call, note)
-        return self._writes.begin(job, finish, is_long=method.is_long, shares=method.shares_sync)
+        is_short = kind is not None and self.brief_sends.expects(kind)
+        return self._writes.begin(job, finish, is_long=method.is_long, shares=method.shares_sync, is_short=is_short)
 
     def _begin_together(self, calls: list[Call], caller: Caller | None) -> list[asyncio.Future[Reply]]:
         """Submit calls of methods that share a sync, all for one."""

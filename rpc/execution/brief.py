@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from zevm.chain.concurrency.deadline import BriefDeadline, Cancellation, Deadline, NotBriefError
+from zevm.chain.concurrency.writer import Work
 from zevm.rpc.execution.durations import Durations, Kind
 from zevm.rpc.execution.turns import Turns
 
@@ -32,9 +33,6 @@ OWN_THREAD_BUDGETS = 200
 
 NOT_BRIEF = object()
 """The result of an execution that did not end within the budget."""
-
-Job = tuple[Callable[..., Any], *tuple[Any, ...]]
-"""A function that takes `deadline` by keyword, or is the writer's, and its other arguments."""
 
 
 class BriefExecutions:
@@ -63,8 +61,8 @@ class BriefExecutions:
         """Whether an execution of this kind is expected to end within the budget."""
         return self._durations.is_short(kind)
 
-    def run(self, kind: Kind, job: Job) -> Any:
-        """The result of `job` or its error; NOT_BRIEF where it takes too long."""
+    def run(self, kind: Kind, job: Work) -> Any:
+        """The result of `job`, which takes `deadline` by keyword, or its error; NOT_BRIEF where it takes too long."""
         function, *arguments = job
         begun = time.thread_time()
         seconds = self._budget_seconds
@@ -83,7 +81,7 @@ class BriefExecutions:
         self._durations.kept(kind)
         return result
 
-    def timed(self, kind: Kind | None, job: Job) -> tuple[Job, Callable[[], None]]:
+    def timed(self, kind: Kind | None, job: Work) -> tuple[Work, Callable[[], None]]:
         """A job for another thread that does the same, and a function that notes afterwards how long it took."""
         if kind is None:
             return job, _nothing

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 from zevm.rpc.execution.pending import ClientsAnswer
@@ -19,7 +20,7 @@ class Turns:
 
     def __init__(self) -> None:
         self._left_seconds = TURN_SECONDS
-        self._waiting: deque[tuple[Callable[[], Any], ClientsAnswer]] = deque()
+        self._waiting: deque[Callable[[], object]] = deque()
         self._is_renewing = False
 
     @property
@@ -39,9 +40,13 @@ class Turns:
     def wait(self, function: Callable[[], Any]) -> ClientsAnswer:
         """Its result, or that of a coroutine that it gives, in a later round; it does not run if that is cancelled."""
         answer = ClientsAnswer(loop=asyncio.get_running_loop())
-        self._waiting.append((function, answer))
-        self._renew_later()
+        self.queue(partial(_answer, function, answer))
         return answer
+
+    def queue(self, function: Callable[[], object]) -> None:
+        """Run it in a later round, whatever becomes of its client. It raises nothing."""
+        self._waiting.append(function)
+        self._renew_later()
 
     def _renew_later(self) -> None:
         if not self._is_renewing:
@@ -51,20 +56,24 @@ class Turns:
     def _renew(self) -> None:
         self._is_renewing, self._left_seconds = False, TURN_SECONDS
         while self._waiting and self._left_seconds > 0:
-            function, answer = self._waiting.popleft()
-            if answer.done():
-                continue
-            try:
-                result = self.run(function)
-            except Exception as error:
-                answer.set_exception(error)
-                continue
-            if isinstance(result, Coroutine):
-                _follow(answer, asyncio.get_running_loop().create_task(result))
-            else:
-                answer.set_result(result)
+            self.run(self._waiting.popleft())
         if self._waiting:
             self._renew_later()
+
+
+def _answer(function: Callable[[], Any], answer: ClientsAnswer) -> None:
+    """Answer with a function's result, unless its client has left."""
+    if answer.done():
+        return
+    try:
+        result = function()
+    except Exception as error:
+        answer.set_exception(error)
+        return
+    if isinstance(result, Coroutine):
+        _follow(answer, asyncio.get_running_loop().create_task(result))
+    else:
+        answer.set_result(result)
 
 
 def _follow(answer: ClientsAnswer, task: "asyncio.Task[Any]") -> None:

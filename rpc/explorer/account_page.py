@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from zevm.analysis.known_contract import Entry, KnownContract
+from zevm.analysis.known_contract import KnownContract
 from zevm.analysis.proxies import implementation_of
 from zevm.analysis.storage_variables import LayoutError, Variable, variables
 from zevm.chain.errors import ChainError
@@ -14,6 +14,7 @@ from zevm.chain.tracing.address_search import Match, SearchLimitError
 from zevm.chain.tracing.trace import TraceRequest
 from zevm.chain.types import Header
 from zevm.chain.types.block_reference import LATEST
+from zevm.contracts.artifact import Entry
 from zevm.contracts.calls import signature_of
 from zevm.rpc.errors import RpcError
 from zevm.rpc.explorer import formats

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from zevm.analysis.known_contract import Entry
 from zevm.chain.types.selectors import signature_selector
 from zevm.contracts.abi_text import parse_signature, split_values
+from zevm.contracts.artifact import Entry
 from zevm.contracts.calls import input_types, output_types, signature_of
 from zevm.contracts.errors import AbiTextError
 from zevm.rpc.explorer import formats

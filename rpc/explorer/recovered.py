@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 
 from zevm.analysis.audit.evm.dispatcher import EntryPoint, dispatch_of
-from zevm.analysis.known_contract import Entry
 from zevm.contracts.abi_text import split_types
+from zevm.contracts.artifact import Entry
 from zevm.contracts.calls import input_types
 from zevm.contracts.errors import AbiTextError
 from zevm.rpc.explorer.page import PageRequest

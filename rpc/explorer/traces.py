@@ -1,10 +1,10 @@
 """Transactions executed again for a page, and their calls with names."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from zevm.analysis.call_tree import Call, decode_call_tree
+from zevm.analysis.call_tree import Call, CodeOf, decode_call_tree
 from zevm.analysis.failure_places import FailurePlaces
 from zevm.analysis.step_window import Step, StepWindow
 from zevm.chain.canonical.records import TransactionPosition
@@ -21,8 +21,6 @@ from zevm.rpc.methods.support.reading import code_of
 from zevm.rpc.methods.support.tracing import TraceConfig, run_trace
 from zevm.rpc.services import Services
 from zevm.storage.primitives import Address, Hash32
-
-CodeOf = Callable[[bytes], bytes]
 
 
 @dataclass(frozen=True, slots=True)

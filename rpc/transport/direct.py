@@ -5,7 +5,7 @@ the application's way (rpc.transport.http). A client gets the same bytes by both
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol, cast
 
 from lru import LRU
@@ -18,7 +18,7 @@ from zevm.rpc.execution.writes import Reply
 from zevm.rpc.limits import Limits
 from zevm.rpc.memory.budgets import InputBudget
 from zevm.rpc.memory.sources import CLIENT
-from zevm.rpc.transport.asgi import Receive, Scope, Send
+from zevm.rpc.transport.asgi import Endpoint, Receive, Scope, Send
 from zevm.rpc.transport.guard import Guard, Headers, Refusal, header
 from zevm.rpc.transport.http_bodies import BODY_TOO_SLOW, PIECE_BYTES, TOO_MUCH_INPUT, Bodies, refuse, send_json
 
@@ -33,7 +33,6 @@ DIRECT_BODY_BYTES = 65_536
 
 _HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
 _CLOSE = b"connection: close\r\n\r\n"
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class KnownHead(NamedTuple):
@@ -97,7 +96,7 @@ class Line(Protocol):
         """The answer is written: the connection goes on to its next request."""
 
     def run_application(
-        self, application: Application, headers: Headers, keep_alive: bool, done: Callable[[], None]
+        self, application: Endpoint, headers: Headers, keep_alive: bool, done: Callable[[], None]
     ) -> RequestResponseCycle:
         """Let an ASGI application answer a request whose body has been read; `done` is called once it has."""
 
@@ -283,7 +282,7 @@ class DirectRequest:
         if not self.disconnected:
             self._answer_by(application)
 
-    def _answer_by(self, application: Application) -> None:
+    def _answer_by(self, application: Endpoint) -> None:
         self._cycle = self._line.run_application(application, self._headers, self.keep_alive, self._complete)
 
     def _complete(self) -> None:

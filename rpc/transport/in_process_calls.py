@@ -13,13 +13,13 @@ from inspect import isgeneratorfunction
 from typing import Any
 
 from zevm.chain.concurrency.deadline import Cancellation, NotAtHandError
-from zevm.chain.concurrency.writer import NOT_LENT
+from zevm.chain.concurrency.writer import NOT_LENT, Work
 from zevm.rpc.codec.answers import answer_in_slices, write_briefly
 from zevm.rpc.codec.later import Later
 from zevm.rpc.dispatch.calls import Call
 from zevm.rpc.dispatch.dispatcher import Dispatcher
 from zevm.rpc.dispatch.error_translation import to_rpc_error
-from zevm.rpc.execution.brief import NOT_BRIEF, OWN_THREAD_BUDGETS, BriefExecutions, Job
+from zevm.rpc.execution.brief import NOT_BRIEF, OWN_THREAD_BUDGETS, BriefExecutions
 from zevm.rpc.execution.durations import Kind
 from zevm.rpc.execution.writes import Reply
 from zevm.rpc.registry import Cost, Method
@@ -102,14 +102,14 @@ class DirectCalls:
         finally:
             note()
 
-    def _run_here(self, kind: Kind, job: Job, method: Method) -> Any:
+    def _run_here(self, kind: Kind, job: Work, method: Method) -> Any:
         if self._closed:
             raise NoDirectWayError
         if method.cost is Cost.EXECUTION:
             return self._brief.run(kind, job)
         return self._services.chain.writer.run_here(self._brief.run, kind, (write_briefly, *job[1:]))
 
-    def _wait(self, job: Job, method: Method) -> bytes:
+    def _wait(self, job: Work, method: Method) -> bytes:
         """The answer that the writer or the worker makes."""
         cancellation = Cancellation()
         with self._lock:
@@ -127,7 +127,7 @@ class DirectCalls:
         finally:
             self._under_way.discard(cancellation)
 
-    def _submit(self, job: Job, method: Method, cancellation: Cancellation) -> "Future[Any]":
+    def _submit(self, job: Work, method: Method, cancellation: Cancellation) -> "Future[Any]":
         if method.cost is Cost.EXECUTION:
             future = self._dispatcher.workers.own.submit(cancellation, *job)
             if future is None:

@@ -16,8 +16,8 @@ from uvicorn.server import ServerState
 
 from zevm.rpc.limits import Limits
 from zevm.rpc.memory.budgets import Budgets, OutputAccount
-from zevm.rpc.transport.asgi import OUTPUT_EXTENSION
-from zevm.rpc.transport.direct import Application, DirectRequest, Door
+from zevm.rpc.transport.asgi import OUTPUT_EXTENSION, Endpoint
+from zevm.rpc.transport.direct import DirectRequest, Door
 from zevm.rpc.transport.guard import Headers, Refusal, header
 from zevm.rpc.transport.http_bodies import PIECE_BYTES, check_coding
 from zevm.rpc.transport.idle import IdleWatch
@@ -265,7 +265,7 @@ class HttpProtocol(HttpToolsProtocol):
         request.complete(at_once=at_once)
 
     def run_application(
-        self, application: Application, headers: Headers, keep_alive: bool, done: Callable[[], None]
+        self, application: Endpoint, headers: Headers, keep_alive: bool, done: Callable[[], None]
     ) -> RequestResponseCycle:
         """As Line.run_application."""
         scope = {"type": "http", "method": "POST", "headers": headers, "client": self.client}

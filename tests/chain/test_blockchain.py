@@ -150,6 +150,13 @@ def test_reverting_uses_up_later_snapshots(chain: Chain) -> None:
     assert not chain.writer.run(chain.revert, second)
 
 
+def test_a_snapshots_number_is_not_used_again_after_a_reset(chain: Chain) -> None:
+    first = chain.writer.run(chain.snapshot)
+    chain.writer.run(chain.reset)
+    assert chain.writer.run(chain.snapshot) != first
+    assert not chain.writer.run(chain.revert, first)
+
+
 def test_patches_move_the_state_and_history_keeps_them(chain: Chain) -> None:
     chain.writer.run(chain.patch_state, lambda state: state.set_balance(CAROL, 7))
     assert balance(chain, CAROL) == balance(chain, CAROL, BlockReference(number=0)) == 7

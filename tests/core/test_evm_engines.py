@@ -18,10 +18,13 @@ from tests.core.support import needs_core
 from verification.differential import engines as differential
 from verification.differential.cases import CONTRACTS
 from verification.differential.coverage import Coverage
+from verification.differential.inputs import blob_proof
 from verification.differential.nests import nest_of
 from verification.differential.programs import program_of
 from zevm.chain.concurrency.deadline import BriefDeadline, Deadline, ExecutionTimeoutError, NotBriefError
 from zevm.chain.errors import EngineDifferenceError, TransactionError
+from zevm.chain.native.curves import kzg_proof_holds
+from zevm.chain.rules.blobs import versioned_hash
 from zevm.chain.rules.forks import Fork
 from zevm.chain.tracing.tracer import QuietTracer
 from zevm.chain.vm import transition
@@ -93,6 +96,15 @@ def test_statuses_and_kinds_are_those_of_the_core() -> None:
 
 
 # Random programs
+
+
+def test_the_point_evaluation_of_programs_holds() -> None:
+    data = blob_proof()
+    point, value = (int.from_bytes(data[start : start + 32], "big") for start in (32, 64))
+    commitment, proof = data[96:144], data[144:]
+    assert data[:32] == versioned_hash(commitment)
+    assert kzg_proof_holds(commitment, point, value, proof)
+    assert not kzg_proof_holds(commitment, point, value + 1, proof)
 
 
 @pytest.mark.lengthy

@@ -246,3 +246,36 @@ def test_a_frame_that_the_engines_show_otherwise_is_found(monkeypatch: pytest.Mo
 def test_trees_of_calls_and_creations_are_told_the_same() -> None:
     for seed in range(1, 40, 2):
         run_nest(seed)
+
+
+_FAULTING = {
+    "return data": "32 1 32 RETURNDATACOPY",
+    "return data and memory": "9 1 999 RETURNDATACOPY",
+    "a log": "32 640 LOG0",
+    "a log with topics": "1 2 3 4 32 960 LOG4",
+    "transient storage": "1 1 TSTORE",
+    "storage": "1 1 SSTORE",
+    "a creation": "64 0 0 CREATE",
+    "a payment": "0 0 0 0 1 ADDRESS 0 CALL",
+    "a destruction": "ADDRESS SELFDESTRUCT",
+    "no instruction": "0xfe INVALID",
+    "a bad jump": "3 JUMP",
+    "a stack underflow": "CALLER 1 1 SWAP5",
+}
+
+
+@pytest.mark.parametrize("name", _FAULTING)
+def test_a_fault_has_the_same_name_at_every_gas_limit(name: str) -> None:
+    """Gas that ends before the instruction, at it, and behind it; in code that may not write."""
+    faulting = assemble(f"1 500 MSTORE {_FAULTING[name]} {'CALLER POP ' * 30} 5000 MLOAD")
+    watched = assemble(f"0 0 0 0 0x{MAKER.hex()} 0 CALLDATALOAD STATICCALL")
+    state = world() | {
+        Address(CALLER): MemoryAccount(nonce=1, code=watched),
+        MAKER: MemoryAccount(nonce=1, code=faulting),
+    }
+    first = 360 if "LOG" in _FAULTING[name] else 0  # the constant gas of a log
+    for gas in range(first, first + 280):
+        environment = environment_of(Fork.OSAKA, engine=Engine.CHECK)
+        executor = Executor(environment, BlockState(MemoryReader(state)))
+        tracer = make_tracer("callTracer", {}, CONTEXT)
+        executor.call(PAID._replace(to=CALLER, data=gas.to_bytes(32, "big"), gas_limit=100_000), tracer=tracer)

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -178,6 +179,24 @@ def test_a_contract_for_another_machine_is_refused_once() -> None:
     reads = reader.reads
     assert off_the_chain(environment, reader, request) is None
     assert reader.reads == reads > 0
+
+
+def test_a_contract_that_was_refused_is_asked_again_ever_more_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A router may forward one call in a thousand to what the core has not."""
+    monkeypatch.setattr(off_chain, "MOST_PASSED", 4)
+    there = Address(b"\xa4" * 20)
+    refusing = MemoryReader({there: MemoryAccount(code=b"\0asm\1\0\0\0")})
+    answering = MemoryReader({there: MemoryAccount(code=returning("5"))})
+    request = CallRequest(sender=Address(SENDER), to=there, gas_limit=1_000_000)
+    environment = environment_of(engine=Engine.NATIVE, wasm_machine=_Machine())
+    reads = []
+    for _ in range(22):
+        assert off_the_chain(environment, refusing, request) is None
+        reads.append(refusing.reads)
+    asked = [index for index, (before, after) in enumerate(pairwise([0, *reads])) if after > before]
+    assert asked == [0, 2, 5, 10, 15, 20]
+    found = [off_the_chain(environment, answering, request) for _ in range(6)]
+    assert [outcome is None for outcome in found] == [True] * 3 + [False] * 3
 
 
 class _Machine:

@@ -176,7 +176,12 @@ def test_the_check_mode_finds_that_the_one_call_takes_what_may_not_be_in_the_blo
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     answers: list[Answer] = []
-    altering_answers(monkeypatch, lambda answer: answers.append(answer) or answers[0])
+
+    def first_again(answer: Answer) -> Answer:
+        answers.append(answer)
+        return answers[0]
+
+    altering_answers(monkeypatch, first_again)
     environment = environment_of(engine=Engine.CHECK)
     state = BlockState(MemoryReader(world()))
     executor = Executor(environment, state)

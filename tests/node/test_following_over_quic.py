@@ -79,7 +79,8 @@ def test_an_authority_that_is_none_is_told_by_its_setting(leader: zevm.Node, tmp
 def test_followers_are_counted_for_their_address(tmp_path: Path) -> None:
     limit: dict[str, Any] = {"rpc_replica_followers_per_address": 1}
     with zevm.Node(tmp_path, quic_port=0, **limit) as leading, zevm.Node(follow=address_of(leading)) as follower:
-        caught_up(follower, leading)
+        leading.request("evm_mine")
+        caught_up(follower, leading)  # by a block, so that its own link is there
         with pytest.raises(NodeError, match=r"1 followers of 127\.0\.0\.1 are connected"):
             zevm.Node(follow=address_of(leading)).open()
 

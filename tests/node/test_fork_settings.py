@@ -8,9 +8,10 @@ from zevm.chain.rules.schedule import DEFAULT_BLOB_SCHEDULE
 from zevm.chain.types import Header
 from zevm.node.config import load_settings
 from zevm.node.errors import SettingsError
-from zevm.node.origin.endpoint import header_fields, public_name
+from zevm.node.origin.endpoint import header_fields
 from zevm.node.origin.features import read_features
 from zevm.node.origin.start import split_block
+from zevm.node.origin.transport import public_name
 from zevm.storage.primitives import ZERO_HASH, Address
 
 
@@ -24,6 +25,8 @@ from zevm.storage.primitives import ZERO_HASH, Address
         (("https://user:word@a",), "3", "3"),
         (("http://a:1", "http://b:2@-9"), None, "-9"),
         (("http://a:1@17",), "18", "18"),
+        (("ws://a:1@17", "/run/geth.ipc"), None, "17"),
+        (("/run/geth.ipc@17",), None, "17"),
     ],
 )
 def test_a_block_may_stand_after_a_url(urls: tuple[str, ...], given: str | None, block: str) -> None:
@@ -50,7 +53,8 @@ def test_a_fork_is_kept_in_memory() -> None:
         ({"fork_url": "http://a", "authrpc": True}, "--authrpc cannot be used with --fork-url"),
         ({"fork_url": "http://a", "fork_block_number": "soon"}, "'soon' is neither a block's number nor one of"),
         ({"fork_url": "http://a", "fork_header": "x"}, "'x' is not a header (NAME:VALUE)"),
-        ({"fork_url": "file:///x"}, "is not a URL of a node"),
+        ({"fork_url": "ftp://x"}, "is not a URL of a node"),
+        ({"fork_url": "geth.ipc"}, "nor its socket's path"),
         ({"fork_block_number": "5"}, "--fork-block-number needs --fork-url"),
         ({"fork_chain_id": "5"}, "--fork-chain-id needs --fork-url"),
     ],
@@ -63,6 +67,8 @@ def test_what_does_not_fit_a_fork_is_told(flags: dict[str, object], words: str) 
 
 def test_names_of_nodes_hold_no_secret() -> None:
     assert public_name("https://user:word@node.example:8443/v3/key?token=x") == "https://node.example:8443"
+    assert public_name("wss://node.example/v3/key") == "wss://node.example"
+    assert public_name("file:///run/geth.ipc") == public_name("/run/geth.ipc") == "/run/geth.ipc"
     assert header_fields(["X-Key: a:b", "Y:c"]) == {"X-Key": "a:b", "Y": "c"}
 
 

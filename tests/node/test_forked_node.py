@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from testing.forked import ForkedNode, run_forked
+from testing.forked import FORKED, ForkedNode, run_forked
 from testing.node_process import ROOT, NodeError, NodeProcess, node_environment, zevm_command
 from testing.speed import PATIENCE_SECONDS
 
@@ -68,6 +68,16 @@ def test_signals_end_it(number: signal.Signals, code: int) -> None:
         node.process.send_signal(signal.SIGKILL)  # nothing is left to get it
         with pytest.raises(ProcessLookupError):
             os.kill(node.process.pid, 0)
+
+
+def test_its_processor_time_is_told_at_its_end() -> None:
+    before = FORKED.seconds
+    with ForkedNode(zevm_command("--memory")) as node:
+        assert FORKED.seconds == before
+        alive = float(
+            sum(map(int, Path(f"/proc/{node.process.pid}/stat").read_text().rpartition(")")[2].split()[11:13]))
+        )
+    assert FORKED.seconds - before >= alive / os.sysconf("SC_CLK_TCK") - 0.02
 
 
 def test_it_has_its_own_folder_variables_and_descriptors(tmp_path: Path) -> None:

@@ -7,12 +7,14 @@ write to a file fails.
 from __future__ import annotations
 
 import json
+import os
 import resource
 import subprocess
 import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,6 +23,12 @@ import pytest
 from testing.forked import ForkedNode
 from testing.load import TRANSFER_GAS, development_signer
 from testing.node_process import NodeProcess, RpcConnection, RpcError
+from zevm.__main__ import main
+from zevm.node import app, cli
+from zevm.node.chains import NamedChain
+from zevm.node.core import NodeCore
+from zevm.node.errors import NodeError
+from zevm.node.settings import NodeSettings
 
 TMPFS_BYTES = 6 * 1024 * 1024
 LIMIT_FILES = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY));"
@@ -195,3 +203,38 @@ def test_b7_a_start_on_a_full_disk_is_one_sentence(medium: Medium, zevm: Any, ex
     assert len(lines) == 1, done.stderr
     assert pattern("zevm: ").match(lines[0])
     assert "No space left on device" in lines[0] or "File too large" in lines[0]
+
+
+def test_a_node_writes_no_bytecode_from_when_it_may_fill_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python before 3.14 keeps a file of bytecode that the full disk has cut off, and no later start can read it."""
+    seen = []
+    importing = [sys.executable, "-c", "import sys; sys.exit(sys.dont_write_bytecode)"]
+
+    @contextmanager
+    def opened(_: NodeCore) -> Iterator[None]:
+        seen.append((sys.dont_write_bytecode, subprocess.run(importing, check=False).returncode))
+        raise NodeError("enough")
+        yield
+
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "")
+    monkeypatch.setattr(app, "configure_logging", lambda **_: None)
+    monkeypatch.setattr(NodeCore, "opened", opened)
+    with pytest.raises(NodeError, match="enough"):
+        app.run_nodes([NamedChain("", NodeSettings(memory=True))])
+    assert seen == [(True, 1)]
+
+
+@pytest.mark.parametrize(("free_blocks", "writes"), [(2**13, False), (2**14, True)])
+def test_a_command_writes_no_bytecode_where_it_may_not_fit(
+    free_blocks: int, writes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Found:
+        f_bavail, f_frsize = free_blocks, 4096
+
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "")
+    monkeypatch.setattr(os, "statvfs", lambda _: Found)
+    monkeypatch.setattr(cli, "main", lambda: None)
+    main()
+    assert sys.dont_write_bytecode is not writes

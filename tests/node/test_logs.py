@@ -291,3 +291,23 @@ class _Signalling(io.StringIO):
         super().flush()
         if self.getvalue():
             self.written.set()
+
+
+def test_a_stop_between_a_look_for_it_and_the_next_wait_is_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = NodeLog(Formatter(), stream := io.StringIO())
+    stopping = log._stopping
+    is_set = stopping.is_set
+
+    def just_before() -> bool:
+        found = is_set()
+        if not found:
+            stopping.set()
+            log._arrived.set()
+        return found
+
+    log.start()
+    monkeypatch.setattr(stopping, "is_set", just_before)
+    log.executed(["a line"])
+    log._thread.join(timeout=20)
+    assert not log._thread.is_alive()
+    assert "a line" in stream.getvalue()

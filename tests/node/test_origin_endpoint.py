@@ -6,8 +6,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from zevm.node.origin import endpoint
-from zevm.node.origin.endpoint import Endpoint, EndpointError, Place
+from zevm.node.origin import transport
+from zevm.node.origin.endpoint import Endpoint
+from zevm.node.origin.transport import EndpointError, Place
 
 
 class Server(ThreadingHTTPServer):
@@ -76,7 +77,7 @@ def server() -> Iterator[Server]:
     ],
 )
 def test_what_is_no_answer_is_refused(server: Server, kind: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(endpoint, "ANSWER_BYTES", 1000)
+    monkeypatch.setattr(transport, "ANSWER_BYTES", 1000)
     node = Endpoint(Place(server.url, {}), 1.0 if kind == "drip" else 30.0)
     server.kind = kind
     with pytest.raises(EndpointError, match=words):

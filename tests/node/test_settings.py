@@ -1,13 +1,16 @@
 """Settings: every source, their order, and what a wrong one says."""
 
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from inspect import signature
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
 from zevm.chain.rules.forks import LATEST_FORK, Fork
-from zevm.node.config import load_settings
+from zevm.node.commands.run import run_for
+from zevm.node.config import load_settings, program_settings
 from zevm.node.errors import SettingsError
 from zevm.node.network import chain_options
 from zevm.node.settings import NodeSettings, Settings, setting_flags
@@ -214,3 +217,37 @@ def test_a_certificate_and_its_key_belong_together() -> None:
     for name in ("quic_cert", "quic_key"):
         with pytest.raises(ValidationError, match="--quic-cert and --quic-key belong together"):
             Settings(**{name: Path("x.pem")})
+
+
+def test_the_command_line_has_the_flags_that_are_given_and_all_where_one_is_unknown() -> None:
+    every = {*setting_flags(), "config", "chains", "help_limits"}
+    assert set(signature(run_for(None)).parameters) == every
+    for arguments in (["-p1"], ["--port", "1", "--prot"], ["--help"], ["-h"], ["--help-limits"], ["--balance", "-1"]):
+        assert set(signature(run_for(arguments)).parameters) == every, arguments
+    for name, flag in setting_flags().items():
+        for written in flag.names:
+            assert set(signature(run_for([written, "1"])).parameters) == {name}
+    assert [*signature(run_for(["--no-mining", "--config=a", "--port=1", "--chains", "b"])).parameters] == [
+        "port", "no_mining", "config", "chains",
+    ]  # fmt: skip
+    assert not signature(run_for([])).parameters
+
+
+@pytest.mark.parametrize("variable", ["ZEVM_BALANCE", "zevm_balance"])
+def test_a_variable_is_read_alone_as_among_others(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(variable, "7")
+    assert load_settings({}).balance == 7
+    monkeypatch.setenv("ZEVM_PORT", "")
+    settings = load_settings({})
+    assert (settings.balance, settings.port) == (Decimal(7), 8545)
+    assert load_settings({"balance": "8"}).balance == 8
+
+
+def test_threads_load_from_their_own_sources(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One class serves all loads at a time."""
+    monkeypatch.setenv("ZEVM_ACCOUNTS", "3")
+    with ThreadPoolExecutor(4) as threads:
+        of_commands = [threads.submit(load_settings, {}) for _ in range(20)]
+        of_programs = [threads.submit(program_settings, {}, {}) for _ in range(20)]
+    assert {loaded.result().accounts for loaded in of_commands} == {3}
+    assert {loaded.result().accounts for loaded in of_programs} == {10}

@@ -41,16 +41,41 @@ def closure(requirements: Iterable[str], extras: Iterable[str] = ()) -> dict[str
 
 def make(folder: Path, wheel: Path, requirements: Iterable[str], extras: Iterable[str] = ()) -> Path:
     """Its python: an environment with the wheel installed, and links to what the requirements lead to."""
+    python = _linked(folder, requirements, extras)
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", "--python", str(python)]
+    subprocess.run([*pip, "install", "--no-deps", "--no-index", "--no-compile", str(wheel)], check=True)
+    return python
+
+
+def make_more(folder: Path, python: Path, requirements: Iterable[str], extras: Iterable[str]) -> Path:
+    """Its python: an environment with links to what pip has installed in another one, and to more packages.
+
+    What one of them compiles at an import is compiled for both.
+    """
+    more = _linked(folder, requirements, extras)
+    for installed in _packages_of(python).iterdir():
+        if not installed.is_symlink():
+            (_packages_of(more) / installed.name).symlink_to(installed)
+    script = more.with_name("zevm")
+    script.write_text(python.with_name("zevm").read_text().replace(str(python), str(more)))
+    script.chmod(0o755)
+    return more
+
+
+def _packages_of(python: Path) -> Path:
+    (packages,) = (python.parent.parent / "lib").glob("python3.*/site-packages")
+    return packages
+
+
+def _linked(folder: Path, requirements: Iterable[str], extras: Iterable[str]) -> Path:
     venv.create(folder, symlinks=True, with_pip=False)
     python = folder / "bin" / "python"
-    (packages,) = (folder / "lib").glob("python3.*/site-packages")
+    packages = _packages_of(python)
     for distribution in closure(requirements, extras).values():
         for top in {file.parts[0] for file in distribution.files or ()} - {"..", "__pycache__"}:
             link = packages / top
             if not link.exists():
                 link.symlink_to(_HERE / top)
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", "--python", str(python)]
-    subprocess.run([*pip, "install", "--no-deps", "--no-index", "--no-compile", str(wheel)], check=True)
     return python
 
 

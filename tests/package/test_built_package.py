@@ -25,7 +25,7 @@ from scripts.syntax import PRODUCT
 from testing.contracts import CACHE
 from testing.node_process import ROOT, NodeProcess
 from tests.clients.document_blocks import blocks_of
-from tests.package.environments import make, run
+from tests.package.environments import make, make_more, run
 from zevm.core import CORE
 
 SOURCES = ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE", "genesis.json", "zevm", *PRODUCT)
@@ -102,10 +102,10 @@ def bare(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def full(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def full(built: Built, bare: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same with the extras that the examples need, and pytest."""
     extras = ("cli", "web3", "zig")
-    return make(tmp_path_factory.mktemp("full"), built.wheel, [*built.requirements, *PYTEST], extras)
+    return make_more(tmp_path_factory.mktemp("full"), bare, [*built.requirements, *PYTEST], extras)
 
 
 def _contents(wheel: Path) -> dict[str, str]:

@@ -183,6 +183,32 @@ def test_an_empty_log_takes_the_next_one_with_it(
         assert database.scrub() == []
 
 
+@pytest.mark.parametrize("is_synced", [True, False])
+def test_a_lone_write_behind_a_gap_tells_whether_what_is_missing_was_synced(
+    lost: Path, tmp_path: Path, is_synced: bool
+) -> None:
+    """The gap lies between two logs that are whole each, so that no record in either of them is unreadable."""
+    mark = (lost / "SEQUENCE").read_bytes()
+    path, copy = tmp_path / "more", tmp_path / "more copy"
+    with Database.open(path) as database:
+        grow(database, SYNCED)
+        for sync in (is_synced, False):
+            write_block(database, sync=sync)
+        shutil.copytree(path, copy)
+    write_marks(copy, mark)
+    log = log_of(copy)
+    data, ends = log.read_bytes(), ends_of(log)
+    log.with_name("000099.log").write_bytes(rewritten(data[ends[-2] :], ends[-2]))
+    log.write_bytes(data[: ends[-3]])
+    if is_synced:
+        with pytest.raises(CorruptionError, match=r"000099.log is damaged at byte 0$"):
+            Database.open(copy)
+        return
+    with Database.open(copy) as database:
+        assert head_number(database) == SYNCED - 1
+        assert database.scrub() == []
+
+
 def rewritten(data: bytes, offset: int) -> bytes:
     """Records of a log from `offset` on as a log of their own: one fragment for each part of a block."""
     padded = bytes(offset) + data

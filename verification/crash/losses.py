@@ -7,9 +7,11 @@ from contextlib import contextmanager
 from enum import Enum
 from functools import partial
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 from verification.crash.journal import Event, Kind
+from zevm.chain.canonical import pruning
 from zevm.chain.options import ChainOptions
 from zevm.storage import checksums, leveldb, rlp
 from zevm.storage.schema import POOLED, MetaName, decode_number, encode_number, meta_key
@@ -19,7 +21,11 @@ from zevm.storage.store import Change
 NODE_LIMITS = NodeLimits(entries=200, blocks=12)
 """Few, so that trie nodes are often written behind the blocks."""
 
-CHAIN_OPTIONS = ChainOptions()
+CHAIN_OPTIONS = ChainOptions(), ChainOptions(kept_blocks=24)
+"""Of a start: the same chain is pruned by some, and by others not."""
+
+SOON_PRUNED: dict[str, Any] = {"MINIMUM_KEPT_BLOCKS": 24, "LAG_BLOCKS": 4, "STEP_BLOCKS": 16, "NODES_LAG_BLOCKS": 16}
+"""In the place of hundreds, so that blocks are often pruned, and trie nodes before their turn for that."""
 
 WRITE_BUFFER_BYTES = 64 * 1024
 FILE_BYTES = 1024 * 1024
@@ -50,10 +56,10 @@ def encode_note(kind: Note, sequence: int, changes: Sequence[Change]) -> bytes:
 
 
 @contextmanager
-def small_files() -> Iterator[None]:
-    """Let LevelDB's files be small."""
+def small_sizes() -> Iterator[None]:
+    """Let LevelDB's files be small, and pruned chains short."""
     small = partial(leveldb.LevelOptions, write_buffer_bytes=WRITE_BUFFER_BYTES, file_bytes=FILE_BYTES)
-    with mock.patch.object(leveldb, "LevelOptions", small):
+    with mock.patch.object(leveldb, "LevelOptions", small), mock.patch.multiple(pruning, **SOON_PRUNED):
         yield
 
 

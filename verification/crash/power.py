@@ -25,13 +25,14 @@ from random import Random
 
 from testing.quiet import quiet
 from verification.crash.journal import Event, Kind, build_library, read_journal, variables
-from verification.crash.losses import CHAIN_OPTIONS, NODE_LIMITS, Contents, Promises, small_files, started_at
+from verification.crash.losses import CHAIN_OPTIONS, NODE_LIMITS, Contents, Promises, small_sizes, started_at
 from verification.crash.medium import Medium
 from zevm.chain.blockchain import Chain
 from zevm.chain.canonical.integrity import deep_problems
 from zevm.chain.rules.genesis import load_default_genesis
 from zevm.storage.database import Database
 from zevm.storage.errors import StorageError
+from zevm.storage.schema import MetaName
 
 ROOT = Path(__file__).resolve().parents[2]
 OPERATIONS = 60
@@ -102,6 +103,7 @@ def judge(data: Path, promises: Promises, counts: Counter[str]) -> None:
             for fault in promises.faults(found, sequence):
                 raise LossError(fault)
             counts["repaired"] += bool(database.warnings)
+            counts["of pruned chains"] += database.ledger.meta(MetaName.PRUNED) is not None
             counts["without a write that was begun"] += sequence < promises.begun
             head = _go_on(database)
         with Database.open(data, node_limits=NODE_LIMITS) as database:
@@ -113,7 +115,7 @@ def judge(data: Path, promises: Promises, counts: Counter[str]) -> None:
 
 def _go_on(database: Database) -> tuple[int, bytes] | None:
     """Check everything and make one more block; the head then."""
-    chain = Chain(database, load_default_genesis(), CHAIN_OPTIONS)
+    chain = Chain(database, load_default_genesis(), CHAIN_OPTIONS[database.sequence % len(CHAIN_OPTIONS)])
     try:
         for problem in deep_problems(chain.canonical):
             raise LossError(problem)
@@ -216,7 +218,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     disk = Disk(options.strict, tuple(options.ignore))
     # what a start makes good is counted, not news
-    with quiet("zevm"), small_files():
+    with quiet("zevm"), small_sizes():
         if options.again is not None:
             try_again(Run(options.again, disk), options.trial, options.again / "left", Counter())
             return 0

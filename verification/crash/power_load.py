@@ -25,7 +25,7 @@ from testing.load import (
     numbered_module,
     write_data,
 )
-from verification.crash.losses import CHAIN_OPTIONS, NODE_LIMITS, Note, encode_note, small_files, started_at
+from verification.crash.losses import CHAIN_OPTIONS, NODE_LIMITS, Note, encode_note, small_sizes, started_at
 from zevm.chain.blockchain import Chain
 from zevm.chain.concurrency.writer import run_through
 from zevm.chain.errors import ChainError, TransactionError
@@ -78,7 +78,7 @@ class Driver:
 
     def open(self) -> None:
         self.database = NotedDatabase.open(self.datadir, node_limits=NODE_LIMITS)
-        self.chain = Chain(self.database, load_default_genesis(), CHAIN_OPTIONS)
+        self.chain = Chain(self.database, load_default_genesis(), self.random.choice(CHAIN_OPTIONS))
         self.chain.start()
         self.chain.writer.run(self.chain.take_up)
         self.told()
@@ -177,8 +177,12 @@ class Driver:
     def reset(self) -> None:
         self.on_writer(self.chain.reset)
 
+    def prune(self) -> None:
+        """As a start does that prunes a chain which was not."""
+        self.on_writer(self.chain.canonical.prune)
+
     def restart(self) -> None:
-        """A clean stop and a start."""
+        """A clean stop and a start, which may prune what the one before has kept."""
         self.close()
         self.snapshots = []
         self.open()
@@ -196,6 +200,7 @@ OPERATIONS: dict[Callable[[Driver], None], float] = {
     Driver.roll_back: 4,
     Driver.reorganise: 5,
     Driver.reset: 0.5,
+    Driver.prune: 3,
     Driver.restart: 4,
 }
 """Operation -> its share."""
@@ -232,7 +237,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--boot", required=True, help="the name of the machine's start")
     options = parser.parse_args(arguments)
     _begin_notes()
-    with small_files(), started_at(options.boot, options.datadir.parent.parent):
+    with small_sizes(), started_at(options.boot, options.datadir.parent.parent):
         driver = Driver(options.datadir, random.Random(options.seed))
         driver.run(options.operations)
         if driver.random.random() < CLOSING_SHARE:

@@ -24,9 +24,10 @@ from zevm.chain.rules.networks import schedule_of
 from zevm.chain.types import Header
 from zevm.node.origin.blocks import header_of
 from zevm.node.origin.client import OriginClient, Persistence
-from zevm.node.origin.endpoint import Endpoint, Place
+from zevm.node.origin.endpoint import Endpoint
 from zevm.node.origin.kept import Kept
 from zevm.node.origin.source import RemoteOrigin
+from zevm.node.origin.transport import Place
 from zevm.storage.errors import OriginError
 
 CHAIN_ID = 31_337

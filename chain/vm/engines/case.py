@@ -26,7 +26,7 @@ class Case:
 
     environment: BlockEnvironment
     message: Message
-    origin: bytes
+    origin: Address
     gas_price: int
     blob_hashes: tuple[bytes, ...]
     memory_words: int

@@ -66,7 +66,7 @@ def read(file: Path) -> Case:
     return Case(
         environment=_read_environment(content["block"], content["blockHashes"]),
         message=_read_message(content["message"]),
-        origin=_bytes(transaction["origin"]),
+        origin=Address(_bytes(transaction["origin"])),
         gas_price=_int(transaction["gasPrice"]),
         blob_hashes=tuple(map(_bytes, transaction["blobHashes"])),
         memory_words=_int(transaction["memoryWords"]),

@@ -43,9 +43,13 @@ _compilers = _Compilers()
 
 
 def in_time(deadline: Deadline | None, work: Callable[[], Result]) -> Result:
-    """The result or exception of `work`; on this thread if there is no deadline. Raises ExecutionTimeoutError at it."""
+    """The result or exception of `work`; on this thread if there is no deadline. Raises ExecutionTimeoutError at it.
+
+    Raises NotBriefError under a BriefDeadline: no compilation is brief.
+    """
     if deadline is None:
         return work()
+    deadline.bound(1, 0)
     ended = threading.Event()
     future = _compilers.submit(work)
     future.add_done_callback(lambda _: ended.set())

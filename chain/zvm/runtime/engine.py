@@ -121,6 +121,7 @@ class Program:
     code_bytes: of its image in memory. is_of_chain: whether a block's transaction has deployed or run its code.
     heat: how much it has run, see `chain.zvm.runtime.program_cache`; threads add to it unlocked, it need not be exact.
     heat_address: where the core adds to it, 64 bits with a sign. core_facts: the facts that the core receives of it.
+    is_apart: whether no brief run may be of it (chain.zvm.brief_runs); None before the first.
     Two programs of the same code differ in `optimised` alone.
     """
 
@@ -137,6 +138,7 @@ class Program:
         self.last_binding: tuple[Sequence[object], object, object] | None = None
         self.callbacks: dict[int, Sequence[object]] = {}
         self.core_facts: tuple[object, ...] | None = None
+        self.is_apart: bool | None = None
         self._import_types = capi.Vector()
         capi.module_imports(address, byref(self._import_types))
         self.imports = tuple(_import_of(item) for item in capi.pointers(self._import_types))

@@ -47,11 +47,16 @@ def lowest() -> int:
     return _bounds.low
 
 
+def suffices() -> bool:
+    """Whether this thread has the stack for an outermost instance."""
+    return not _bounds.size or _bounds.size >= NATIVE_STACK_BYTES + OUTERMOST_BYTES
+
+
 def require(mark: Any) -> None:
     """NodeFaultError unless another instance fits below `mark`, a ctypes pointer into the stack, or None."""
     low, size = _bounds.low, _bounds.size
     if mark is None:
-        if size and size < NATIVE_STACK_BYTES + OUTERMOST_BYTES:
+        if not suffices():
             raise NodeFaultError(
                 f"the thread has {size} bytes of native stack, one instance needs up to "
                 f"{NATIVE_STACK_BYTES + OUTERMOST_BYTES}: start it with concurrency.threads.STACK_BYTES"

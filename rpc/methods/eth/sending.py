@@ -12,10 +12,11 @@ from zevm.chain.types.transaction import encode_network_form
 from zevm.rpc.codec import objects, results, scalars
 from zevm.rpc.codec.objects import TransactionArguments, decode_fields
 from zevm.rpc.codec.results import Json, hexadecimal
+from zevm.rpc.dispatch.function_kinds import BRIEF_DATA_BYTES
 from zevm.rpc.errors import InvalidParamsError, ReceiptTimeoutError, ServerError
 from zevm.rpc.methods.eth.transactions import receipt_json, waiting_at
 from zevm.rpc.methods.support.filling import execution_deadline, fill_transaction
-from zevm.rpc.methods.support.kinds import BRIEF_DATA_BYTES, decode_once, kind_of_raw_sending, kind_of_sending
+from zevm.rpc.methods.support.kinds import decode_once, kind_of_raw_sending, kind_of_sending
 from zevm.rpc.methods.support.reading import account_of, at_hand, on_writer
 from zevm.rpc.methods.support.transaction_failures import submit
 from zevm.rpc.registry import Cost, Param, method

@@ -9,12 +9,11 @@ from zevm.chain.types import Transaction
 from zevm.chain.types.block_reference import LATEST, BlockReference, BlockTag
 from zevm.chain.types.selectors import SELECTOR_BYTES
 from zevm.rpc.codec.objects import LogFilter, TransactionArguments
+from zevm.rpc.dispatch.function_kinds import BRIEF_DATA_BYTES
 from zevm.rpc.execution.durations import Kind
 from zevm.rpc.services import Services
 from zevm.storage.primitives import Address
 
-BRIEF_DATA_BYTES = 16 * 1024
-"""Most bytes of call data."""
 BRIEF_ACCESSES = 16
 """Most entries of a message's own access list."""
 BRIEF_SLOTS = 64

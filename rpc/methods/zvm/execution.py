@@ -12,6 +12,7 @@ from zevm.rpc.codec import scalars
 from zevm.rpc.codec.objects import decode_fields
 from zevm.rpc.codec.results import Json, hexadecimal
 from zevm.rpc.codec.scalars import kind_of
+from zevm.rpc.dispatch.function_kinds import kind_of_function_call
 from zevm.rpc.errors import InvalidParamsError
 from zevm.rpc.methods.zvm.modules import machine_of, status_json
 from zevm.rpc.registry import Cost, Param, method
@@ -74,6 +75,7 @@ def function_call(value: object) -> dict[str, Any]:
         Param("block", scalars.block_reference, default=LATEST),
     ),
     result="{status, statusCode, returnValue, gasUsed, executionTimeMs, error, logs, modifiedState}",
+    kind=kind_of_function_call,
 )
 def execute_function(services: Services, call: dict[str, Any], block: BlockReference, *, deadline: Deadline) -> Json:
     """Run a function of a contract or a module on a block's state without keeping changes, and report all effects."""
@@ -85,7 +87,7 @@ def execute_function(services: Services, call: dict[str, Any], block: BlockRefer
         deadline = deadline.sooner(time.monotonic() + capped / 1_000)
     given["gas_limit"] = min(given.get("gas_limit", limits.call_gas), limits.call_gas)
     began = time.perf_counter()
-    machine, frame = machine_of(services), services.chain.frame_at(block)
+    machine, frame = machine_of(services), services.chain.frame_at(block, deadline)
     result = run_function(machine, frame.environment, frame.reader, FunctionCall(**given), deadline=deadline)
     milliseconds = round((time.perf_counter() - began) * 1_000, 3)
     return status_json(result.status) | {

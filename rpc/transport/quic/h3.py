@@ -7,7 +7,7 @@ answers are the same. aioquic's state machine reads and writes the frames (RFC 9
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any, cast
 from urllib.parse import unquote_to_bytes
 
@@ -15,7 +15,7 @@ from aioquic.h3.connection import ErrorCode, H3Connection
 from aioquic.h3.events import DataReceived, H3Event, HeadersReceived
 from aioquic.quic import events
 
-from zevm.rpc.transport.asgi import OUTPUT_EXTENSION, Message, Receive, Scope, Send
+from zevm.rpc.transport.asgi import OUTPUT_EXTENSION, Endpoint, Message, Scope
 from zevm.rpc.transport.guard import Refusal
 from zevm.rpc.transport.http_bodies import refuse
 from zevm.rpc.transport.quic.connection import Connection, ProtocolFactory
@@ -34,10 +34,8 @@ _PATH = re.compile(rb"[!-~]*")
 _BAD_PATH = Refusal(400, "the path and the query must be visible ASCII: write other bytes as %XX (RFC 3986)")
 _UNREAD = Refusal(503, "this connection leaves too much unread (--rpc-quic-output-bytes): read it, and ask again")
 
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-
-def served_by_application(application: Application, *, body_seconds: float, allowance: Allowance) -> ProtocolFactory:
+def served_by_application(application: Endpoint, *, body_seconds: float, allowance: Allowance) -> ProtocolFactory:
     """A row of the ALPN table: every request is a call of an ASGI application, and is whole within `body_seconds`."""
 
     def factory(connection: Connection) -> H3Protocol:
@@ -50,7 +48,7 @@ class H3Protocol:
     """The requests of one connection (connection.EventReceiver)."""
 
     def __init__(
-        self, connection: Connection, application: Application, body_seconds: float, allowance: Allowance
+        self, connection: Connection, application: Endpoint, body_seconds: float, allowance: Allowance
     ) -> None:
         self._connection = connection
         self._application = application

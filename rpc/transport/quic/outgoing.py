@@ -9,7 +9,7 @@ its public interface.
 from typing import Any, cast
 
 from aioquic import tls
-from aioquic.quic.connection import END_STATES, QuicConnection
+from aioquic.quic.connection import END_STATES, QuicConnection, stream_is_client_initiated
 
 from zevm.rpc.transport.quic.windows import Windows
 
@@ -28,6 +28,7 @@ class Outgoing:
         quic = self._quic
         if not quic._handshake_confirmed or quic._state in END_STATES or quic._close_pending:
             return True
+        self._discard_finished()
         return self._has_frames(now) or self._windows.may_have_frames() or any(map(self._has_work, quic._streams_queue))
 
     def _has_frames(self, now: float) -> bool:
@@ -51,10 +52,21 @@ class Outgoing:
             or not all(identifier.was_sent for identifier in quic._host_cids)
         )
 
+    def _discard_finished(self) -> None:
+        """Forget streams that have ended on both sides, and let the peer open as many, as aioquic does in a packet."""
+        quic = self._quic
+        finished = [stream for stream in quic._streams_queue if stream.is_finished]
+        if not finished:
+            return
+        for stream in finished:
+            del quic._streams[stream.stream_id]
+            if stream_is_client_initiated(stream.stream_id) != quic._is_client:
+                quic._stream_limit(stream.stream_id).value += 1
+        quic._streams_queue = [stream for stream in quic._streams_queue if not stream.is_finished]
+
     def _has_work(self, stream: Any) -> bool:
         return not _rests(stream) and (
-            stream.is_finished
-            or stream.receiver.stop_pending
+            stream.receiver.stop_pending
             or stream.sender.reset_pending
             or not stream.sender.buffer_is_empty
             or self._windows.stream_may_have_frames(stream)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from zevm.rpc.dispatch.dispatcher import Dispatcher
 from zevm.rpc.services import Services
+from zevm.rpc.transport.asgi import Endpoint
 from zevm.rpc.transport.quic import h3
 from zevm.rpc.transport.quic.certificates import Identity
 from zevm.rpc.transport.quic.connection import Protocols
@@ -35,7 +36,7 @@ def table_of(
     dispatcher: Dispatcher,
     options: QuicPortOptions,
     identity: Identity,
-    application: h3.Application,
+    application: Endpoint,
 ) -> Table:
     """The protocols of a port. `stream_protocol.served_by(handler)` makes a row. application: served over HTTP/3.
 

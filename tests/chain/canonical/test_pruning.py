@@ -1,8 +1,11 @@
 """A pruned chain: what goes, what stays, that a stop at any time leaves a whole chain, and what is refused then."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,10 +14,10 @@ from zevm.chain.blockchain import Chain
 from zevm.chain.blocks.mining import MiningMode
 from zevm.chain.canonical import pruning
 from zevm.chain.canonical.integrity import deep_problems
-from zevm.chain.canonical.log_search import LogQuery
-from zevm.chain.canonical.pruning import prune_in_steps
+from zevm.chain.canonical.log_search import LogQuery, LogSearch
+from zevm.chain.canonical.pruning import Pruning, prune_in_steps
 from zevm.chain.canonical.rewinding import rewind_ledger
-from zevm.chain.concurrency.deadline import Cancellation, Deadline
+from zevm.chain.concurrency.deadline import BriefDeadline, Cancellation, Deadline, NotBriefError
 from zevm.chain.concurrency.writer import Turn
 from zevm.chain.errors import ChainError, PrunedHistoryError, StatesNotKeptError
 from zevm.chain.options import ChainOptions
@@ -23,6 +26,7 @@ from zevm.chain.tracing.history import intermediate_roots
 from zevm.chain.types.block_reference import EARLIEST, BlockReference
 from zevm.storage.database import Database
 from zevm.storage.errors import StorageError
+from zevm.storage.ledger import Ledger
 from zevm.storage.schema import (
     BODY,
     HEADER,
@@ -389,3 +393,99 @@ def test_blocks_before_the_genesis_number_are_none() -> None:
         assert chain.block_by_number(1_000).number == 1_000
         assert list(deep_problems(chain.canonical)) == []
         chain.close()
+
+
+def test_the_first_block_may_have_transactions_and_logs() -> None:
+    """That of a state file: it keeps what tools ask it for, and no log of it is searched for."""
+    with opened(None, KEEPING) as other:
+        contract, sent = grow(other, 6)
+        first = other.find_transaction(sent[2]).block
+        history = [other.records.record(other.header_by_number(number).hash) for number in range(first.number, 8)]
+    with opened(None) as chain:
+        chain.writer.run(chain.adopt, history, lambda _: None)
+        chain.writer.run(chain.mine, 20)
+        assert chain.canonical.first_kept > first.number
+        assert list(deep_problems(chain.canonical)) == []
+        chain.records.clear()
+        assert chain.block_by_number(first.number) == first
+        assert chain.find_transaction(sent[2]).block == first
+        assert chain.find_transaction(sent[3]) is None
+        with pytest.raises(PrunedHistoryError):
+            chain.logs(LogQuery(first=first.number, addresses=(contract,)))
+
+
+def test_logs_that_are_pruned_during_their_search_are_not_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    with opened(None, KEEPING) as chain:
+        contract, _ = grow(chain)
+        monkeypatch.setattr(LogSearch, "_recent_blocks", lambda *_: [])
+        query, log_blocks = LogQuery(first=5, addresses=(contract,)), Ledger.log_blocks
+        assert [log.block_number for log in chain.logs(query)] == list(range(5, chain.head.number + 1))
+        chain.canonical._pruning = Pruning(chain.database, chain.records, chain.canonical.horizon, KEPT)
+
+        def late(*arguments: Any) -> Iterator[int]:
+            chain.writer.run(chain.canonical.prune)
+            return log_blocks(*arguments)
+
+        monkeypatch.setattr(Ledger, "log_blocks", late)
+        with pytest.raises(PrunedHistoryError):
+            chain.logs(query)
+        assert chain.canonical.first_kept > 5
+
+
+IN_VAIN: dict[str, Callable[[Chain, int], object]] = {
+    "revert": lambda chain, old: chain.writer.run(chain.revert, old),
+    "setting the head": lambda chain, _: chain.writer.run(chain.rewind_to, 1),
+    "another branch": lambda chain, _: chain.writer.run(chain.switch_to, chain.header_by_number(1), ()),
+}
+
+
+@pytest.mark.parametrize("name", IN_VAIN)
+def test_going_back_behind_the_horizon_in_vain_uses_up_no_snapshot(name: str) -> None:
+    with opened(None) as chain:
+        old = chain.writer.run(chain.snapshot)
+        contract, _ = grow(chain)
+        new, head = chain.writer.run(chain.snapshot), chain.head.header
+        call(chain, contract, 1)
+        with pytest.raises(StatesNotKeptError):
+            IN_VAIN[name](chain, old)
+        assert chain.writer.run(chain.revert, new)
+        assert chain.head.header == head
+
+
+def test_pruning_is_left_to_the_writers_thread() -> None:
+    """A step takes longer than a transaction that others wait for may."""
+    with opened(None, limits=NodeLimits()) as chain:
+        patient = BriefDeadline(time.monotonic() + 60, Cancellation())
+        pruned = []
+        for nonce in range(30):
+            before = chain.canonical.first_kept
+            try:
+                chain.writer.run(partial(chain.send_transaction, transfer(nonce), deadline=patient))
+                assert chain.canonical.first_kept == before
+            except NotBriefError:
+                chain.writer.run(chain.send_transaction, transfer(nonce))
+                pruned.append(chain.canonical.first_kept - before)
+        assert sum(pruned) == chain.canonical.first_kept
+        assert len(pruned) < 10
+        assert min(pruned) >= 1
+
+
+def test_no_step_is_tried_where_none_is_possible(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trie nodes that are not written hold it up for up to NODES_LAG_BLOCKS, of which each makes a block."""
+    monkeypatch.setattr(pruning, "NODES_LAG_BLOCKS", 40)
+    limits, tried = NodeLimits(states=4, entries=10**6, blocks=50), list[bool]()
+    step = Pruning.step
+
+    def noted(*arguments: Any) -> bool:
+        before = chain.canonical.first_kept
+        more = step(*arguments)
+        tried.append(chain.canonical.first_kept > before)
+        return more
+
+    monkeypatch.setattr(Pruning, "step", noted)
+    with opened(tmp_path, limits=limits) as chain:
+        for _ in range(120):
+            chain.writer.run(chain.mine)
+        assert all(tried)
+        assert len(tried) > 10
+        check_whole(chain)

@@ -115,3 +115,16 @@ def test_few_spans_are_kept(chain: Chain, monkeypatch: pytest.MonkeyPatch) -> No
     filled = FilledBlocks(chain)
     assert found(filled, range(60, -1, -1)) == truth(chain, range(60, -1, -1))
     assert len(filled._spans) == 2
+
+
+def test_a_chain_that_begins_earlier_than_the_one_before_is_looked_at_again(chain: Chain) -> None:
+    """Its newest block may be the same: two state files of one chain, with more and with fewer of its blocks."""
+    Growing(chain, 1).grow(12)
+    history = [chain.records.record(chain.header_by_number(number).hash) for number in range(13)]
+    other = open_chain(options=MANUAL)
+    filled = FilledBlocks(other)
+    for begin in (5, 3, 0):
+        other.writer.run(other.adopt, history[begin:], lambda _: None)
+        for numbers in (range(begin, 13), range(12, begin - 1, -1)):
+            assert found(filled, numbers) == truth(other, numbers)
+    other.close()

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tests.chain.vm.support import CONTRACT, FakeAccount, environment_of, state_of, transaction_of
+from zevm.chain.concurrency.recursion import deep_recursion
 from zevm.chain.rules.forks import Fork
 from zevm.chain.tracing.registry import make_tracer
 from zevm.chain.tracing.settings import TraceContext
@@ -61,5 +62,6 @@ def trace(
     watcher = make_tracer(tracer, options, CONTEXT)
     executor = Executor(environment_of(fork, **(environment or {})), state)
     executor.apply(transaction_of(**transaction), 10**8, 10**6, tracer=watcher)
-    # frames nest deeper than orjson reads
-    return json.loads(b"".join(watcher.encode()))
+    # frames nest deeper than orjson reads, and than Python's own limit
+    with deep_recursion:
+        return json.loads(b"".join(watcher.encode()))

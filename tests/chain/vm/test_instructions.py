@@ -5,12 +5,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from eth.exceptions import VMError
+from eth.exceptions import OutOfBoundsRead, VMError
 from eth.vm.logic import arithmetic, comparison, context, memory, sha3, storage
 
 from tests.chain.vm.support import CONTRACT, SENDER, FakeAccount, environment_of, returning, run_code, state_of
 from zevm.chain.rules.forks import Fork
 from zevm.chain.vm.executor import Executor
+from zevm.chain.vm.faults import GasShortageError
 from zevm.chain.vm.fork_table import FRAME_CLASSES
 from zevm.chain.vm.frame import Frame, TransactionContext
 from zevm.chain.vm.interface import CallRequest
@@ -68,9 +69,10 @@ def compare(logic: Any, seed: int, words: list[int]) -> None:
     ours, theirs = (make_frame(random.Random(seed), words) for _ in range(2))
     body, operand = REPLACEMENTS[logic]
     assert body is not None
-    assert outcome_of(ours, lambda: body(ours, ours.stack, operand)) == outcome_of(theirs, lambda: logic(theirs)), (
-        f"{logic.__name__} on {[hex(word) for word in words]}"
-    )
+    found, wanted = outcome_of(ours, lambda: body(ours, ours.stack, operand)), outcome_of(theirs, lambda: logic(theirs))
+    if logic is context.returndatacopy and (found[0], wanted[0]) == (GasShortageError, OutOfBoundsRead):
+        return  # py-evm looks at the bounds first, geth and the execution specification at the gas
+    assert found == wanted, f"{logic.__name__} on {[hex(word) for word in words]}"
 
 
 @pytest.mark.parametrize("logic", WORD_BODIES, ids=lambda logic: logic.__name__)

@@ -145,12 +145,15 @@ async def rounds() -> None:
     await asyncio.sleep(0.001)
 
 
-async def exchange(port: int, parts: list[bytes]) -> bytes:
+async def exchange(port: int, parts: list[bytes], *, silence_seconds: float | None = None) -> bytes:
     """All that the server sends to a client that sends these parts, each in a packet of its own, and then no more.
+
+    `silence_seconds`: time without a byte after which it has said all; None takes the time of a server that is busy.
 
     A server that closes before it has read all resets the connection; its answer is there all the same, for a socket.
     """
     loop, received = asyncio.get_running_loop(), b""
+    patience = _silence_seconds() if silence_seconds is None else silence_seconds
     with socket.create_connection(("127.0.0.1", port)) as client:
         client.setblocking(False)
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -160,7 +163,7 @@ async def exchange(port: int, parts: list[bytes]) -> bytes:
                 await loop.sock_sendall(client, part)
                 await rounds()
         with suppress(ConnectionError, TimeoutError):
-            while piece := await asyncio.wait_for(loop.sock_recv(client, 1 << 20), _silence_seconds()):
+            while piece := await asyncio.wait_for(loop.sock_recv(client, 1 << 20), patience):
                 received += piece
     return received
 

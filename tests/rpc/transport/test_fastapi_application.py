@@ -59,7 +59,9 @@ REQUESTS: dict[str, bytes] = {
 
 async def answers(port: int, sent: bytes) -> bytes:
     """All that a server answers until it closes the connection, as the last request asks it to."""
-    return await exchange(port, [sent + _request("GET /elsewhere", "Connection: close")])
+    closing = _request("GET /elsewhere", "Connection: close")
+    # the first question for GraphQL waits for its schema to be read
+    return await exchange(port, [sent + closing], silence_seconds=60)
 
 
 class Added:

@@ -64,6 +64,28 @@ async def test_nothing_is_left_out_on_a_bad_path(monkeypatch: pytest.MonkeyPatch
     assert left.made == []
 
 
+async def test_a_packet_is_made_for_a_reply_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with quic_port() as port, dial(port) as client:
+        await exchange(client, b"warm")
+        (connection,) = port.connections()
+        made = []
+        make = connection.quic.datagrams_to_send
+
+        def counted(now: float) -> Any:
+            made.append(make(now=now))
+            return made[-1]
+
+        monkeypatch.setattr(connection.quic, "datagrams_to_send", counted)
+        space = cast(Any, connection.quic)._spaces[tls.Epoch.ONE_RTT]
+        for _ in range(20):
+            await exchange(client, b"hello")
+            while space.ack_eliciting_in_flight:
+                # the client acknowledges the reply in a datagram of its own
+                await asyncio.sleep(0.001)
+        assert sum(map(bool, made)) >= 20
+        assert len(made) - sum(map(bool, made)) < 10
+
+
 async def test_streams_that_wait_for_their_reply_cost_no_look(monkeypatch: pytest.MonkeyPatch) -> None:
     waiting = asyncio.Event()
 

@@ -48,7 +48,7 @@ def execute(services: Services, request: WasmExecutionRequest, *, deadline: Dead
         memory_limit_bytes=request.memory_limit,
         packs_integers=True,
     )
-    frame = services.chain.frame_at(LATEST)
+    frame = services.chain.frame_at(LATEST, deadline)
     began = time.perf_counter_ns()
     try:
         found = run_function(machine, frame.environment, frame.reader, call, deadline=deadline)

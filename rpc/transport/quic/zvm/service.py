@@ -5,12 +5,17 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from typing import cast
 
 from zevm.covenant.errors import InvalidParameters
 from zevm.covenant.wasm import ExecutionStatus, WasmExecutionRequest, WasmExecutionResult
 from zevm.rpc.codec.parsing import LOOP_BODY_BYTES
 from zevm.rpc.dispatch.dispatcher import Dispatcher
+from zevm.rpc.dispatch.function_kinds import kind_of_function
 from zevm.rpc.errors import LimitExceededError
+from zevm.rpc.execution.brief import NOT_BRIEF
+from zevm.rpc.execution.durations import Kind
 from zevm.rpc.services import Services
 from zevm.rpc.transport.quic.codes import AUTHENTICATION_REQUIRED, BAD_FRAME, BUSY, DEADLINE, TOO_LARGE
 from zevm.rpc.transport.quic.streams import Stream
@@ -30,6 +35,7 @@ from zevm.rpc.transport.quic.zvm.execution import (
     refused,
 )
 from zevm.rpc.transport.quic.zvm.messages import (
+    ALPN,
     BUSY_MESSAGE,
     CONSTRUCTOR,
     LEAST_REQUEST_BYTES,
@@ -199,10 +205,28 @@ class ZvmService:
         if request.function_name == RESOLVE and not request.module_bytecode:
             return await self._resolve(request)
         try:
-            result: WasmExecutionResult = await self._dispatcher.workers.run(execute, self._services, request)
+            return await self._execute(request)
         except LimitExceededError:
             return self._busy(request.request_id)
-        return result
+
+    async def _execute(self, request: WasmExecutionRequest) -> WasmExecutionResult:
+        """Run a function: here if it is known to be short, and otherwise on a worker. Raises LimitExceededError."""
+        brief, job = self._dispatcher.brief, (execute, self._services, request)
+        kind = self._kind_of(request) if brief.is_on else None
+        if kind is not None and brief.expects(kind):
+            attempt = partial(brief.run, kind, job)
+            found = brief.turns.run(attempt) if brief.turns.is_free else await brief.turns.wait(attempt)
+            if found is not NOT_BRIEF:
+                return cast(WasmExecutionResult, found)
+        timed, note = brief.timed(kind, job)
+        result = await self._dispatcher.workers.run(*timed)
+        note()
+        return cast(WasmExecutionResult, result)
+
+    def _kind_of(self, request: WasmExecutionRequest) -> Kind | None:
+        code, name, arguments = request.module_bytecode, request.function_name or None, request.arguments
+        kind = kind_of_function(self._services, code, name, arguments)
+        return None if kind is None else (ALPN, *kind)
 
     async def _deploy(self, request: WasmExecutionRequest) -> WasmExecutionResult:
         caller = request.caller
