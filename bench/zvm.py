@@ -3,9 +3,9 @@
     python -m bench.zvm             a minute or two
     python -m bench.zvm --quick     fewer rounds
 
-In process: the executor alone, on the thread that makes blocks, with warm and optimised code; processor time of that
-thread, the best of several rounds. Through RPC: medians of what a client waits for, of zEVM and of Anvil with the EVM
-twin, in turns, both in memory. Gas a second: how much gas a second of the executor is worth.
+In process: the executor alone, calls as eth_call executes them, on the thread that makes blocks, with warm, optimised
+code; processor time of that thread, the best of several rounds. Through RPC: medians of what a client waits for, of
+zEVM and of Anvil with the EVM twin, in turns, both in memory. Gas a second: how much gas a second is worth.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class InProcess:
 
     def gas_rate(self, name: str, data: bytes) -> float:
         to = self.bench.measures[name]
-        return self.bench.call(name, to, data).gas_used / self.seconds(name, to, data) / 1e6
+        return self.bench.code_gas(name, to, data) / self.seconds(name, to, data) / 1e6
 
 
 THROUGH = "balanceThrough(address,address)"

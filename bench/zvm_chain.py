@@ -11,6 +11,7 @@ from testing.contracts import returning, solidity, wasm, words
 from testing.load import development_signer
 from zevm.chain.blockchain import Chain
 from zevm.chain.blocks.clock import Clock
+from zevm.chain.calls.call import call
 from zevm.chain.rules.genesis import load_default_genesis
 from zevm.chain.types import Transaction
 from zevm.chain.types.block_reference import LATEST
@@ -105,12 +106,19 @@ class Bench:
         return Executor(self.frame.environment, BlockState(self.frame.reader))
 
     def call(self, name: str, to: Address, data: bytes) -> Outcome:
-        """One call as a frame of its own. For the writer thread."""
-        request = CallRequest(sender=self.senders[name], to=to, data=data, gas_limit=OFF_CHAIN_GAS)
-        outcome = self.executor().call_alone(request)
+        """One call as eth_call executes it. For the writer thread."""
+        outcome = call(self.frame, self.request(name, to, data))
         if outcome.error is not None:
             raise RuntimeError(f"{name}: {outcome.error}")
         return outcome
+
+    def request(self, name: str, to: Address, data: bytes) -> CallRequest:
+        """A call by the account that has deployed a machine's contracts."""
+        return CallRequest(sender=self.senders[name], to=to, data=data, gas_limit=OFF_CHAIN_GAS)
+
+    def code_gas(self, name: str, to: Address, data: bytes) -> int:
+        """Gas of a call's code alone, without what a transaction or a call pays before."""
+        return self.executor().call_alone(self.request(name, to, data)).gas_used
 
     def create(self, name: str, data: bytes) -> None:
         """One deployment; what it compiles stays in the cache. For the writer thread."""

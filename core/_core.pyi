@@ -256,7 +256,8 @@ def run_call(
     """Take a call off the chain through all phases, of whose effects nothing is told; None where the core refuses.
 
     As `run_transaction`; `account_fields` of the state may give a whole Account, and code that the core has kept is not
-    asked for. Returns status, output, detail, gas used, gas used before refunds, spare gas, and logs.
+    asked for. Where the state's `flat_view` is not None, slots are read by its `get`, as records of storage/schema.py.
+    Returns status, output, detail, gas used, gas used before refunds, spare gas, and logs.
     """
 
 def evm_operations(fork: int, /) -> list[tuple[str, int, int, int] | None]:

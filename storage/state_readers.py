@@ -31,14 +31,15 @@ class LatestReader:
     """The newest state out of the flat records of one snapshot: one lookup per read.
 
     is_in_memory: no read waits for a medium, or goes through more than a dict. known: accounts that were read before.
+    view: the snapshot.
     """
 
-    __slots__ = ("_code_of", "_get", "is_in_memory", "known", "root")
+    __slots__ = ("_code_of", "_get", "is_in_memory", "known", "root", "view")
 
     def __init__(
         self, view: Snapshot, root: Hash32, code_of: CodeOf, accounts: dict[bytes, Account | None] | None = None
     ) -> None:
-        self.root = root
+        self.root, self.view = root, view
         self.is_in_memory = isinstance(view, MemorySnapshot)
         self._get = view.get
         self._code_of = code_of

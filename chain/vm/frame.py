@@ -181,11 +181,29 @@ Precompile = Callable[[Frame], Any]
 """Reads the frame's message, charges its gas and sets its output. Raises VMError."""
 
 
+WasmProgram = tuple[object, tuple[object, ...]]
+"""Compiled code, and the facts of it that the core reads (core/zig/host_objects.zig)."""
+
+
+class WasmTerms(NamedTuple):
+    """How another machine's code runs in the core.
+
+    packed: prices and limits (core/zig/wasm_terms.zig). stack_low: the lowest address of the thread's stack, 0 if
+    unknown. has_deadline: whether it may be interrupted. programs: what `CoreWasm.program` would answer, by the hash of
+    the code, for the core to take without a question; None where it has to ask.
+    """
+
+    packed: bytes
+    stack_low: int
+    has_deadline: bool
+    programs: dict[bytes, WasmProgram] | None = None
+
+
 class CoreWasm(Protocol):
     """Questions of the core to another machine in one run. None: Python has to run it."""
 
-    def terms(self) -> tuple[bytes, int, bool]: ...
-    def program(self, address: Address, /) -> tuple[object, tuple[object, ...]] | None: ...
+    def terms(self) -> WasmTerms: ...
+    def program(self, address: Address, /) -> WasmProgram | None: ...
     def print(self, text: bytes, /) -> None: ...
     def close(self) -> None: ...
 
@@ -211,8 +229,21 @@ class WasmMachine(Protocol):
         """Whether the core may run code of this machine in the execution."""
         ...
 
-    def lend(self, context: TransactionContext, state: Codes) -> CoreWasm:
-        """The answers for the core while it runs such code, until it is closed."""
+    def lend(
+        self, state: Codes, running: Callable[[], TransactionContext], deadline: Deadline | None, scope: Any = None
+    ) -> CoreWasm | None:
+        """The answers for the core while it runs such code, until they are closed; None where Python has to run it.
+
+        running: gives the context of the execution, which has no tracer, where a question needs more of it than its
+        deadline and its wasm_scope.
+        """
+        ...
+
+    def block_terms(self) -> WasmTerms | None:
+        """Terms for runs without a deadline, a tracer or a wasm_scope on the thread that makes blocks, with programs.
+
+        None before its first such run, on other threads, and where the core may not run the code. Nothing is lent.
+        """
         ...
 
     def execute(self, frame: Frame) -> None:

@@ -18,7 +18,7 @@ from zevm.chain.vm.faults import (
     StatusError,
     TrapError,
 )
-from zevm.chain.vm.frame import CoreWasm, Frame, Precompile, TransactionContext
+from zevm.chain.vm.frame import CoreWasm, Frame, Precompile, TransactionContext, WasmProgram, WasmTerms
 from zevm.chain.vm.instructions import invalid
 from zevm.chain.vm.opcodes import Operation
 from zevm.storage.primitives import Address, Gas, Wei
@@ -45,6 +45,8 @@ __all__ = [
     "TransactionContext",
     "TrapError",
     "VMError",
+    "WasmProgram",
+    "WasmTerms",
     "call",
     "create",
     "instruct",

@@ -17,9 +17,8 @@ from zevm.chain.vm.engines import choice, native
 from zevm.chain.vm.engines.comparison import call_differences
 from zevm.chain.vm.engines.engine import Engine
 from zevm.chain.vm.environment import BlockEnvironment
-from zevm.chain.vm.execution_state import Codes
 from zevm.chain.vm.fork_table import FRAME_CLASSES, frames_of
-from zevm.chain.vm.frame import TransactionContext
+from zevm.chain.vm.frame import CoreWasm, TransactionContext, WasmTerms
 from zevm.chain.vm.gas_needs import gas_needs
 from zevm.chain.vm.interface import CallRequest, Outcome
 from zevm.chain.vm.precompile_tables import PrecompileTables, tables_in
@@ -28,6 +27,7 @@ from zevm.core import CORE
 from zevm.storage.account import EMPTY_ROOT, StateReader
 from zevm.storage.keccak import EMPTY_KECCAK
 from zevm.storage.primitives import Address, Hash32
+from zevm.storage.state_readers import LatestReader
 
 REFUSED_KEPT = 4_096
 """Addresses of contracts that are kept since the core refused a call of them, such as of precompiles of the machine."""
@@ -73,7 +73,8 @@ def run(
         return None
     assert CORE.library is not None
     gas, block = gas_needs(request, environment.rules), _block_of(environment)
-    state, answers = _ReadState(reader), _Answers(environment, reader, request.sender, deadline)
+    state = _ReadState(reader)
+    answers = _Answers(environment, state, reader, request.sender, deadline)
     if request.value:
         validation.check_funds(request.sender, request.value, state)
     validation.check_gas(request, gas)
@@ -177,11 +178,14 @@ def _block_of(environment: BlockEnvironment) -> _Block:
 class _ReadState:
     """The state that the core asks: what it changes, it keeps itself."""
 
-    __slots__ = ("_code", "_storage", "account_fields")
+    __slots__ = ("_code", "account_fields", "flat_view", "get_storage")
 
     def __init__(self, reader: StateReader) -> None:
         self.account_fields = reader.account
-        self._storage = reader.storage
+        # what the core reads slots out of, by their keys in storage/schema.py; without it, it asks for each
+        self.flat_view = reader.view if isinstance(reader, LatestReader) else None
+        # asked for after first_storage, and only of accounts with storage
+        self.get_storage = reader.storage
         self._code = reader.code
 
     def get_balance(self, address: Address) -> int:
@@ -196,11 +200,7 @@ class _ReadState:
 
     def first_storage(self, address: Address, slot: int) -> tuple[int, bool]:
         """The slot's value, and whether no slot of the account is set."""
-        return (self._storage(address, slot), False) if self.has_storage(address) else (0, True)
-
-    def get_storage(self, address: Address, slot: int) -> int:
-        """The slot's value."""
-        return self._storage(address, slot) if self.has_storage(address) else 0
+        return (self.get_storage(address, slot), False) if self.has_storage(address) else (0, True)
 
     def get_code_hash(self, address: Address) -> Hash32:
         """The hash of the code; EMPTY_KECCAK where there is none or no account."""
@@ -219,19 +219,30 @@ class _Answers(native.Answers):
     What a precompile in Python and WebAssembly need is made where one is called.
     """
 
-    __slots__ = ("_context", "_environment", "_helper", "_reader", "_sender")
+    __slots__ = ("_context", "_environment", "_helper", "_reader", "_sender", "_state")
 
     def __init__(
-        self, environment: BlockEnvironment, reader: StateReader, sender: Address, deadline: Deadline | None
+        self,
+        environment: BlockEnvironment,
+        state: _ReadState,
+        reader: StateReader,
+        sender: Address,
+        deadline: Deadline | None,
     ) -> None:
         super().__init__(deadline)
-        self._environment, self._reader, self._sender = environment, reader, sender
+        self._environment, self._state, self._reader, self._sender = environment, state, reader, sender
         self._context: TransactionContext | None = None
         self._helper: native.Helper | None = None
 
-    def running(self) -> tuple[TransactionContext, Codes]:
-        """A context of its own, and the reader's code."""
-        return self._made_context(), _ReadState(self._reader)
+    def lend(self) -> CoreWasm | None:
+        """Those of the block's machine."""
+        machine = self._environment.wasm_machine
+        return None if machine is None else machine.lend(self._state, self._made_context, self._deadline)
+
+    def block_terms(self) -> WasmTerms | None:
+        """Those of the block's machine."""
+        machine = self._environment.wasm_machine
+        return None if machine is None or self._deadline is not None else machine.block_terms()
 
     def block_hash(self, number: int) -> bytes:
         """As PyEvmState.get_ancestor_hash."""

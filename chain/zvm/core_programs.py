@@ -1,76 +1,121 @@
 """Answers for the core about WebAssembly while its machine runs a transaction or a call (core/zig/wasm_machine.zig)."""
 
 import struct
-from contextlib import ExitStack
-from functools import lru_cache
+import sys
+from collections.abc import Callable
 
+from lru import LRU
+
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.vm.execution_state import Codes
-from zevm.chain.vm.host_interface import InvalidModuleError, TransactionContext
-from zevm.chain.zvm import execution
+from zevm.chain.vm.host_interface import TransactionContext, WasmProgram, WasmTerms
+from zevm.chain.zvm.errors import ModuleRefusedError
 from zevm.chain.zvm.execution import CALL_DATA_LIMIT_BYTES
 from zevm.chain.zvm.host.functions import CONTRACT_CALLBACKS
 from zevm.chain.zvm.host.functions.console import print_line
 from zevm.chain.zvm.host.native import machine_addresses, packed_prices
+from zevm.chain.zvm.module.prepare import prepare
 from zevm.chain.zvm.price_table import PriceTable
 from zevm.chain.zvm.runtime import native_stack
 from zevm.chain.zvm.runtime.deadlines import ticker
 from zevm.chain.zvm.runtime.engine import MAXIMUM_TABLE_ELEMENTS, NATIVE_STACK_BYTES, Program
 from zevm.chain.zvm.runtime.instance import Binding
 from zevm.chain.zvm.runtime.native_stack import HOST_BYTES
+from zevm.chain.zvm.runtime.program_cache import HOT
 from zevm.chain.zvm.runtime.runtime import INK_PER_HEAT
-from zevm.chain.zvm.scope import FRAME_STACK_WORDS, TRANSACTION_STACK_WORDS, TransactionScope
+from zevm.chain.zvm.scope import FRAME_STACK_WORDS, TRANSACTION_STACK_WORDS, Lender, Programs, TransactionScope
 from zevm.storage.primitives import Address
 
 _TERMS = struct.Struct("=10Q")
 
 
 class CorePrograms:
-    """Answers about WebAssembly in one run, on the thread that runs it; ends with `close`."""
+    """Answers about WebAssembly in one run, on the thread that runs it; ends with `close`.
 
-    __slots__ = ("_context", "_scope", "_state", "_ticking")
+    lender: lends the programs for so long, unless the run has a scope, which does. running: gives the run's context.
+    """
 
-    def __init__(self, scope: TransactionScope, context: TransactionContext, state: Codes) -> None:
-        self._context, self._state = context, state
-        self._scope = scope.__enter__()
-        self._ticking: dict[int, ExitStack] = {}
+    __slots__ = ("_deadline", "_lender", "_price_table", "_programs", "_running", "_scope", "_state", "_watched")
 
-    def terms(self) -> tuple[bytes, int, bool]:
-        """Prices and limits, the lowest address of the thread's stack, and whether the run has a deadline."""
-        scope = self._scope
-        terms = _packed_terms(scope.price_table, scope.instance_pages_limit)
-        return terms, native_stack.lowest(), self._context.deadline is not None
+    def __init__(
+        self,
+        price_table: PriceTable,
+        lender: Lender,
+        state: Codes,
+        running: Callable[[], TransactionContext],
+        deadline: Deadline | None,
+        scope: TransactionScope | None,
+    ) -> None:
+        self._price_table, self._lender, self._state, self._running = price_table, lender, state, running
+        self._deadline, self._scope = deadline, scope
+        self._programs: Programs | None = None
+        self._watched: set[int] | None = None
 
-    def program(self, address: Address) -> tuple[Program, tuple[object, ...]] | None:
+    def terms(self) -> WasmTerms:
+        """How contracts run, without programs."""
+        table, scope = self._price_table, self._scope
+        pages = table.pages.instance_pages_limit if scope is None else scope.instance_pages_limit
+        return WasmTerms(_packed_terms(table, pages), native_stack.lowest(), self._deadline is not None)
+
+    def program(self, address: Address) -> WasmProgram | None:
         """The compiled code of an account, and the facts of it (core/zig/host_objects.zig). None: no valid module.
 
         Raises ExecutionTimeoutError.
         """
-        context, state = self._context, self._state
-        context.check_deadline()
-        try:
-            program = execution.find_program(
-                context, self._scope, state.get_code_hash(address), lambda: state.get_code(address)
-            )
-        except InvalidModuleError:
-            return None
-        deadline, engine = context.deadline, program.engine.address
-        if deadline is not None and engine not in self._ticking:
-            self._ticking[engine] = stack = ExitStack()
-            stack.enter_context(ticker.watch(engine, deadline))
+        programs, deadline, code_hash = self._programs, self._deadline, self._state.get_code_hash(address)
+        if programs is None:
+            programs = self._programs = self._borrow()
+        if deadline is not None:
+            deadline.check()
+        program: Program | None = programs.ready(code_hash, of_chain=deadline is None)
+        if program is None:
+            try:
+                program = programs.get(
+                    code_hash,
+                    lambda: prepare(self._state.get_code(address), self._price_table),
+                    of_chain=deadline is None,
+                    deadline=deadline,
+                )
+            except ModuleRefusedError:
+                return None
+        if deadline is not None:
+            self._watch(program.engine.address, deadline)
         facts = program.core_facts
         if facts is None:
-            facts = program.core_facts = _facts(program, self._scope.price_table)
-        return program, facts
+            facts = program.core_facts = _facts(program, self._price_table)
+        answer = program, facts
+        if deadline is None:
+            programs.publish(code_hash, answer)
+        return answer
 
     def print(self, text: bytes) -> None:
         """A line of the console."""
-        print_line(self._context, text.decode(errors="replace"))
+        print_line(self._running(), text.decode(errors="replace"))
 
     def close(self) -> None:
         """The run has ended."""
-        for stack in self._ticking.values():
-            stack.close()
-        self._scope.__exit__()
+        if self._watched is not None and self._deadline is not None:
+            for engine in self._watched:
+                ticker.end(engine, self._deadline)
+        if self._programs is None:
+            return
+        if self._scope is None:
+            self._lender.give_back(self._programs)
+        else:
+            self._scope.__exit__()
+
+    def _borrow(self) -> Programs:
+        if self._scope is None:
+            return self._lender.borrow()
+        return self._scope.__enter__().programs
+
+    def _watch(self, engine: int, deadline: Deadline) -> None:
+        """Have the engine's epoch advance at the deadline."""
+        if self._watched is None:
+            self._watched = set()
+        if engine not in self._watched:
+            ticker.begin(engine, deadline)
+            self._watched.add(engine)
 
 
 def _facts(program: Program, table: PriceTable) -> tuple[object, ...]:
@@ -85,12 +130,23 @@ def _facts(program: Program, table: PriceTable) -> tuple[object, ...]:
         program.initial_pages,
         entry_gas,
         program.heat_address,
+        sys.maxsize if program.optimised else HOT,
     )
 
 
-@lru_cache(maxsize=16)
+_PACKED: "LRU[tuple[int, int], tuple[PriceTable, bytes]]" = LRU(16)
+"""By a table's id and pages, with the table, which keeps its id. To hash a table takes microseconds."""
+
+
 def _packed_terms(table: PriceTable, instance_pages: int) -> bytes:
     """`Terms` of core/zig/wasm_terms.zig, and the curve of pages."""
+    packed = _PACKED.get((id(table), instance_pages))
+    if packed is None:
+        packed = _PACKED[id(table), instance_pages] = (table, _pack(table, instance_pages))
+    return packed[1]
+
+
+def _pack(table: PriceTable, instance_pages: int) -> bytes:
     pages = table.pages
     terms = _TERMS.pack(
         table.host_functions.growth_of_none,

@@ -16,7 +16,6 @@ from zevm.chain.vm.host_interface import (
     OutOfGas,
     StackWordsError,
     StatusError,
-    TransactionContext,
     TrapError,
     memory_gas,
 )
@@ -85,32 +84,19 @@ def require_function(program: Program, entry: Entry) -> None:
 def program_of(
     frame: Frame, scope: TransactionScope, code_hash: Hash32, code: bytes, *, library: bool = False
 ) -> Program:
-    """The compiled code. library: see `find_program`."""
-    return find_program(frame.transaction_context, scope, code_hash, lambda: code, library=library)
-
-
-def find_program(
-    context: TransactionContext,
-    scope: TransactionScope,
-    code_hash: Hash32,
-    code_of: Callable[[], bytes],
-    *,
-    library: bool = False,
-) -> Program:
     """The compiled code. Raises InvalidModuleError for stored bytes that only look like a module.
 
-    code_of: gives it where it is not compiled yet. library: it need not be a contract; kept apart, as other rules let
-    it pass. Raises ExecutionTimeoutError.
+    library: it need not be a contract; kept apart, as other rules let it pass. Raises ExecutionTimeoutError.
     """
-    tracer = context.host_tracer
+    tracer = frame.transaction_context.host_tracer
     probed = tracer is not None and tracer.wants_blocks
     kind = _LIBRARY * library + _PROBED * probed
     key = keccak256(kind + code_hash) if kind else code_hash
-    deadline = context.deadline
+    deadline = frame.transaction_context.deadline
     try:
         program: Program = scope.programs.get(
             key,
-            lambda: prepare(code_of(), scope.price_table, library=library, probed=probed),
+            lambda: prepare(code, scope.price_table, library=library, probed=probed),
             of_chain=deadline is None and not kind,
             deadline=deadline,
         )

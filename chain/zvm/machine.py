@@ -4,14 +4,14 @@ wasmtime and what needs it are imported when the first contract runs: a chain wi
 """
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from zevm.chain.concurrency.deadline import BriefDeadline
+from zevm.chain.concurrency.deadline import BriefDeadline, Deadline
 from zevm.chain.vm.execution_state import Codes
-from zevm.chain.vm.host_interface import CoreWasm, Frame, Precompile, TransactionContext
+from zevm.chain.vm.host_interface import CoreWasm, Frame, Precompile, TransactionContext, WasmTerms
 from zevm.chain.zvm.module.form import COMPRESSED_PREFIX, MAGIC
 from zevm.chain.zvm.module.limits import LIMITS
 from zevm.chain.zvm.precompiles import PRECOMPILES
@@ -50,6 +50,9 @@ class ZvmMachine:
         self._block_thread: int | None = None
         self._others_turn = threading.Lock()
         self._caches: dict[bool, Programs] = {}
+        self._core_programs: Callable[..., CoreWasm] | None = None
+        self._block_terms: WasmTerms | None = None
+        self._lowest_stack: Callable[[], int] = int
 
     def claims(self, code: bytes) -> bool:
         """Whether code begins as a module, or as a compressed one."""
@@ -69,19 +72,52 @@ class ZvmMachine:
         with self.scope_of(frame.transaction_context) as scope:
             deploy(frame, scope, code)
 
-    def lend(self, context: TransactionContext, state: Codes) -> CoreWasm:
-        """The answers for the core while it runs contracts of the state, which `runs_in_core`."""
-        from zevm.chain.zvm.core_programs import CorePrograms
-
-        return CorePrograms(self.scope_of(context), context, state)
-
     def runs_in_core(self, context: TransactionContext) -> bool:
         """Whether the core may run contracts: at the EVM's prices for state, by their entry point, unwatched."""
-        scope = context.wasm_scope
+        return context.host_tracer is None and self._lends(context.deadline, context.wasm_scope)
+
+    def lend(
+        self,
+        state: Codes,
+        running: Callable[[], TransactionContext],
+        deadline: Deadline | None,
+        scope: TransactionScope | None = None,
+    ) -> CoreWasm | None:
+        """The answers for the core while it runs contracts of the state; None where it may not (`runs_in_core`).
+
+        running: gives the execution's context, which no tracer watches, where its deadline and scope do not suffice.
+        """
+        if not self._lends(deadline, scope):
+            return None
+        make = self._core_programs
+        if make is None:
+            from zevm.chain.zvm.core_programs import CorePrograms
+            from zevm.chain.zvm.runtime.native_stack import lowest
+
+            self._lowest_stack = lowest
+            make = self._core_programs = CorePrograms
+        made = make(self.price_table, self, state, running, deadline, scope)
+        if deadline is None and scope is None and self._is_block_thread() and self.block_terms() is None:
+            self._block_terms = made.terms()._replace(programs=self.programs(pooled=True).answers)
+        return made
+
+    def block_terms(self) -> WasmTerms | None:
+        """See WasmMachine. A thread that is gone may have left its number to another one, with another stack."""
+        terms = self._block_terms
+        if terms is None or threading.get_ident() != self._block_thread:
+            return None
+        return terms if terms.stack_low == self._lowest_stack() else None
+
+    def _is_block_thread(self) -> bool:
+        """Whether this thread makes blocks: the first that asks."""
+        if self._block_thread is None:
+            self._block_thread = threading.get_ident()
+        return threading.get_ident() == self._block_thread
+
+    def _lends(self, deadline: Deadline | None, scope: TransactionScope | None) -> bool:
         return (
             self.price_table.state is None
-            and context.host_tracer is None
-            and not isinstance(context.deadline, BriefDeadline)
+            and not isinstance(deadline, BriefDeadline)
             and (scope is None or scope.entry == ENTRY)
         )
 
@@ -94,8 +130,8 @@ class ZvmMachine:
 
     def new_scope(self, *, for_blocks: bool, entry: Entry = ENTRY, pages_limit: int | None = None) -> TransactionScope:
         """A TransactionScope for one transaction or call; see there. Who first asks for blocks is their thread."""
-        if for_blocks and self._block_thread is None:
-            self._block_thread = threading.get_ident()
+        if for_blocks:
+            self._is_block_thread()
         return TransactionScope(self.price_table, self, entry=entry, pages_limit=pages_limit)
 
     def borrow(self) -> Programs:
@@ -133,6 +169,7 @@ class ZvmMachine:
         """End the compilation in the background, and let the programs go."""
         with self._lock:
             caches, self._caches = self._caches, {}
+            self._block_terms = None
         for cache in caches.values():
             cache.close()
 

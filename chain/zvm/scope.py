@@ -48,6 +48,19 @@ class Programs(Protocol):
         """The program, made where there is none yet."""
         ...
 
+    @property
+    def answers(self) -> dict[bytes, tuple[Any, tuple[object, ...]]]:
+        """Answers that `publish` took, of programs that are the chain's and still kept."""
+        ...
+
+    def publish(self, code_hash: bytes, answer: tuple[Any, tuple[object, ...]]) -> None:
+        """Let the core take a program, with the facts of it, without asking."""
+        ...
+
+    def ready(self, code_hash: bytes, *, of_chain: bool) -> Any:
+        """The program, if `get` would give it without any other effect; None otherwise."""
+        ...
+
     def keep(self, code_hash: bytes, program: Any) -> None:
         """The code is the chain's now."""
         ...

@@ -13,7 +13,7 @@ const memory = &@import("memory.zig").core;
 const Object = python.Object;
 
 /// The prefixes of the keys.
-const prefix = .{ .account = 'a', .slot = 's', .preimage = 'k', .history = 'i' };
+pub const prefix = .{ .account = 'a', .slot = 's', .preimage = 'k', .history = 'i' };
 /// The keys of the latest state's root, and of the one up to which no preimage is missing.
 const state_root_key = "mstate root";
 const preimages_root_key = "mpreimages root";

@@ -123,7 +123,7 @@ const Ask = struct {
         return error.Refused;
     }
 
-    fn wasm_program(_: *anyopaque, _: *const host.Address) Error!host.Program {
+    fn wasm_program(_: *anyopaque, _: *const host.Address, _: *const host.Hash) Error!host.Program {
         return error.Refused;
     }
 

@@ -45,8 +45,9 @@ pub const Table = struct {
     precompile: *const fn (context: *anyopaque, call: *const PrecompileCall) Error!PrecompileAnswer,
     /// How the chain runs WebAssembly. Refused where the core may not run it.
     terms: *const fn (context: *anyopaque) Error!WasmTerms,
-    /// The compiled code of an account, which lives until it is dropped. Refused where it is no contract of the core's.
-    program: *const fn (context: *anyopaque, address: *const Address) Error!Program,
+    /// The compiled code of an account, with its hash; it lives until it is dropped. Refused where it is no contract of
+    /// the core's.
+    program: *const fn (context: *anyopaque, address: *const Address, code_hash: *const Hash) Error!Program,
     drop_program: *const fn (context: *anyopaque, program: *const Program) void,
     /// A line that a WebAssembly contract prints.
     print: *const fn (context: *anyopaque, text: []const u8) Error!void,
@@ -73,8 +74,10 @@ pub const Program = struct {
     has_memory: bool,
     initial_pages: u64,
     entry_gas: u64,
-    /// How much it has run; others count there too, and it need not be exact.
+    /// How much it has run; others count there too, and it need not be exact. From `most_heat` on the host wants to be
+    /// asked for it at each run.
     heat: *i64,
+    most_heat: i64,
     /// The host's own.
     handle: *anyopaque,
 };

@@ -2,9 +2,11 @@
 
 const std = @import("std");
 const change_objects = @import("change_objects.zig");
+const flat_objects = @import("flat_objects.zig");
 const Error = @import("errors.zig").Error;
 const Lock = @import("lock.zig").Lock;
 const host_of = @import("host.zig");
+const ordered = @import("ordered.zig");
 const python = @import("python.zig");
 const wasmtime = @import("wasmtime.zig");
 const words = @import("word.zig");
@@ -30,6 +32,8 @@ const Name = enum {
     wasm_terms,
     wasm_program,
     print,
+    flat_view,
+    get,
 };
 
 var names: [std.enums.values(Name).len]*Object = undefined;
@@ -51,8 +55,14 @@ pub const Context = struct {
     /// Of a whole transaction: the precompiles that are warm from its start, and all else is cold.
     warm: ?host_of.Precompiles = null,
     wants_kept_code: bool = true,
+    /// Whether the state is asked for its flat records (`flat_view` of chain/vm/off_chain.py) before it is for a slot.
+    has_flat_view: bool = false,
+    /// Those records, once they were asked for; None where it has none.
+    flat_view: ?*Object = null,
     /// Those of a BlockState, to be read without a call of its methods.
     parts: ?change_objects.Parts = null,
+    /// Compiled contracts that the run may take without a question: answers to `wasm_program` by the hash of the code.
+    programs: ?*Object = null,
     held: std.ArrayList(*Object) = .empty,
     /// What the last precompile gave.
     answer: ?*Object = null,
@@ -62,6 +72,7 @@ pub const Context = struct {
     }
 
     pub fn release(self: *Context) void {
+        if (self.flat_view) |view| python.drop(view);
         for (self.held.items) |object| python.drop(object);
         self.held.deinit(memory.allocator());
         if (self.answer) |object| python.drop(object);
@@ -161,6 +172,10 @@ fn first_storage(context: *anyopaque, address: *const Address, slot: Word) Error
         if (try known.is_blank(owner)) return .{ .value = 0, .is_blank = true };
         return .{ .value = try slot_of(known, owner, slot), .is_blank = false };
     }
+    if (try flat_view_of(self)) |view| {
+        if (try has_no_slots(self.state, address)) return .{ .value = 0, .is_blank = true };
+        return .{ .value = try flat_slot(view, address, slot), .is_blank = false };
+    }
     const answer = try call_with_slot(self.state, .first_storage, address, slot);
     defer python.drop(answer);
     const parts = try python.sequence(answer);
@@ -175,7 +190,37 @@ fn storage(context: *anyopaque, address: *const Address, slot: Word) Error!Word 
         defer python.drop(owner);
         return slot_of(known, owner, slot);
     }
+    if (try flat_view_of(self)) |view| return flat_slot(view, address, slot);
     return word(try call_with_slot(self.state, .get_storage, address, slot));
+}
+
+fn flat_view_of(self: *Context) Error!?*Object {
+    if (!self.has_flat_view) return null;
+    if (self.flat_view == null) self.flat_view = try python.attribute(self.state, names[@intFromEnum(Name.flat_view)]);
+    return if (python.is_none(self.flat_view.?)) null else self.flat_view;
+}
+
+/// Whether an account, as storage/account.py has it, has the root of an empty storage.
+fn has_no_slots(state: *Object, address: *const Address) Error!bool {
+    const answer = try call_with_address(state, .account_fields, address);
+    defer python.drop(answer);
+    if (python.is_none(answer)) return true;
+    const fields = try python.sequence(answer);
+    if (fields.size != 4) return error.Refused;
+    return std.mem.eql(u8, try python.contents(try fields.at(2)), &ordered.empty_root);
+}
+
+/// As LatestReader.storage of storage/state_readers.py.
+fn flat_slot(view: *Object, address: *const Address, slot: Word) Error!Word {
+    const key = [_]u8{flat_objects.prefix.slot} ++ address.* ++ words.to_bytes(slot);
+    const answer = try call(view, .get, [_]*Object{try python.bytes(&key)});
+    defer python.drop(answer);
+    if (python.is_none(answer)) return 0;
+    const digits = try python.contents(answer);
+    var padded: [32]u8 = @splat(0);
+    if (digits.len > padded.len) return error.Refused;
+    @memcpy(padded[padded.len - digits.len ..], digits);
+    return words.from_bytes(&padded);
 }
 
 fn slot_of(parts: *const change_objects.Parts, owner: *Object, slot: Word) Error!Word {
@@ -246,33 +291,53 @@ fn precompile(context: *anyopaque, asked: *const host_of.PrecompileCall) Error!h
     };
 }
 
-/// wasm_terms() -> (packed terms, lowest address of the stack, whether there is a deadline), or None to refuse
+/// wasm_terms() -> (packed terms, lowest address of the stack, whether there is a deadline, answers to wasm_program or
+/// None), or None to refuse
 fn terms(context: *anyopaque) Error!host_of.WasmTerms {
     const self = Context.asking(context);
     const answer = try call(self.helper, .wasm_terms, [_]*Object{});
     errdefer python.drop(answer);
     if (python.is_none(answer)) return error.Refused;
     const parts = try python.sequence(answer);
-    if (parts.size != 3) return error.Refused;
+    if (parts.size != 4) return error.Refused;
+    const programs = try parts.at(3);
     const told: host_of.WasmTerms = .{
         .packed_terms = try python.contents(try parts.at(0)),
         .stack_low = try python.size_of(try parts.at(1)),
         .has_deadline = try python.is_true(try parts.at(2)),
     };
     try self.held.append(memory.allocator(), answer);
+    if (python.is(programs, .dict)) self.programs = programs;
     return told;
 }
 
-/// wasm_program(address) -> (program, facts), which it keeps alive, or None to refuse. facts: binding, engine, template,
-/// whether it has a memory, initial pages, entry gas, address of its heat.
-fn program(context: *anyopaque, address: *const Address) Error!host_of.Program {
-    const answer = try call_with_address(Context.asking(context).helper, .wasm_program, address);
+/// wasm_program(address), where no kept answer will do.
+fn program(context: *anyopaque, address: *const Address, code_hash: *const host_of.Hash) Error!host_of.Program {
+    const self = Context.asking(context);
+    if (try kept_program(self, code_hash)) |kept| return kept;
+    const answer = try call_with_address(self.helper, .wasm_program, address);
     errdefer python.drop(answer);
-    if (python.is_none(answer)) return error.Refused;
+    return if (python.is_none(answer)) error.Refused else program_of(answer);
+}
+
+fn kept_program(self: *Context, code_hash: *const host_of.Hash) Error!?host_of.Program {
+    const programs = self.programs orelse return null;
+    const key = try python.bytes(code_hash);
+    defer python.drop(key);
+    const answer = (try python.value_in(programs, key)) orelse return null;
+    const kept = try program_of(answer);
+    if (@atomicLoad(i64, kept.heat, .monotonic) >= kept.most_heat) return null;
+    _ = python.keep(answer);
+    return kept;
+}
+
+/// Of (program, facts), which keeps it alive. facts: binding, engine, template, whether it has a memory, initial pages,
+/// entry gas, address of its heat, most heat.
+fn program_of(answer: *Object) Error!host_of.Program {
     const parts = try python.sequence(answer);
     if (parts.size != 2) return error.Refused;
     const facts = try python.sequence(try parts.at(1));
-    if (facts.size != 7) return error.Refused;
+    if (facts.size != 8) return error.Refused;
     return .{
         .engine = try pointer(wasmtime.Engine, try facts.at(1)),
         .template = try pointer(wasmtime.Template, try facts.at(2)),
@@ -280,6 +345,7 @@ fn program(context: *anyopaque, address: *const Address) Error!host_of.Program {
         .initial_pages = try python.size_of(try facts.at(4)),
         .entry_gas = try python.size_of(try facts.at(5)),
         .heat = try pointer(i64, try facts.at(6)),
+        .most_heat = std.math.cast(i64, try python.size_of(try facts.at(7))) orelse return error.Refused,
         .handle = answer,
     };
 }

@@ -94,6 +94,7 @@ fn run(arguments: []const *Object, comptime is_off_chain: bool) Error!*Object {
         .state = arguments[0],
         .helper = arguments[1],
         .wants_kept_code = !is_off_chain,
+        .has_flat_view = is_off_chain,
     };
     defer context.release();
     const block = try run_objects.block_of(arguments[2]);

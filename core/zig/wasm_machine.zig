@@ -123,7 +123,7 @@ pub fn run(machine: *Machine, message: *const host.Message, account: Account, co
     const terms = try shared.learn(machine.state.host);
     // past it Python decides, as it may have another stack
     if (shared.stack_low != 0 and @frameAddress() -| shared.stack_low < terms.stack_bytes) return error.Refused;
-    const kept = try shared.open(machine.memory, machine.state.host, &message.code_address, code);
+    const kept = try shared.open(machine.memory, machine.state, &message.code_address, code);
     defer kept.open -= 1;
     machine.spare_gas = 0;
     // frames of the EVM within it have another count of gas

@@ -5,6 +5,7 @@ const codes = @import("code.zig");
 const host = @import("host.zig");
 const Error = @import("errors.zig").Error;
 const Prices = @import("wasm_frame.zig").Prices;
+const State = @import("state.zig").State;
 
 const Allocator = std.mem.Allocator;
 
@@ -81,22 +82,24 @@ pub const Shared = struct {
     }
 
     /// The program of an account's code, which a frame is about to run.
-    pub fn open(self: *Shared, memory: Allocator, from: host.Host, address: *const host.Address, code: *const codes.Code) Error!*Kept {
+    pub fn open(self: *Shared, memory: Allocator, state: *State, address: *const host.Address, code: *const codes.Code) Error!*Kept {
         self.uses += 1;
         const kept = for (self.programs.items) |known| {
             if (known.code == code) break known;
-        } else try self.ask(memory, from, address, code);
+        } else try self.ask(memory, state, address, code);
         kept.used = self.uses;
         kept.open += 1;
         return kept;
     }
 
-    fn ask(self: *Shared, memory: Allocator, from: host.Host, address: *const host.Address, code: *const codes.Code) Error!*Kept {
+    fn ask(self: *Shared, memory: Allocator, state: *State, address: *const host.Address, code: *const codes.Code) Error!*Kept {
+        const from = state.host;
+        const code_hash = try state.code_hash(try state.at(address));
         if (self.programs.items.len >= most_idle) self.drop_idle(memory, from);
         try self.programs.ensureUnusedCapacity(memory, 1);
         const kept = try memory.create(Kept);
         errdefer memory.destroy(kept);
-        kept.* = .{ .code = code, .program = try from.table.program(from.context, address) };
+        kept.* = .{ .code = code, .program = try from.table.program(from.context, address, &code_hash) };
         self.programs.appendAssumeCapacity(kept);
         return kept;
     }

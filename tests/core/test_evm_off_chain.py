@@ -1,12 +1,14 @@
 """Calls off the chain, straight over a reader, against the same on a state: forks, kinds, and random programs."""
 
 from collections import Counter
+from contextlib import closing
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
 from testing.memory_state import MemoryAccount, MemoryReader
-from tests.chain.vm.support import CONTRACT, ETHER, SENDER, environment_of, returning
+from tests.chain.vm.support import CONTRACT, ETHER, SENDER, assemble, environment_of, returning
 from tests.core.support import needs_core
 from tests.core.test_evm_transactions import KINDS, accounts
 from verification.differential.programs import program_of
@@ -30,8 +32,14 @@ from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.interface import CallRequest, Outcome
 from zevm.chain.vm.precompiles import CONSOLE_ADDRESS
+from zevm.storage.account import EMPTY_ROOT, Account, encode_account
 from zevm.storage.keccak import keccak256
-from zevm.storage.primitives import Address, Hash32
+from zevm.storage.leveldb import LevelStore
+from zevm.storage.memory import MemoryStore
+from zevm.storage.primitives import Address, Hash32, Wei
+from zevm.storage.schema import account_key, slot_key
+from zevm.storage.state_readers import LatestReader
+from zevm.storage.store import Batch
 
 pytestmark = needs_core
 
@@ -129,6 +137,39 @@ def test_nobody_is_paid_and_code_that_is_known_is_not_read_again() -> None:
     assert off_the_chain(environment_of(engine=Engine.NATIVE), reader, request) == first
 
 
+VALUES = {0: 1, 1: (1 << 256) - 1, 2: 0x100, 1 << 255: 7}
+ABSENT = (3, (1 << 256) - 1)
+STORED, BARE = Address(b"\x9c" * 20), Address(b"\x9d" * 20)
+SLOTS = (*VALUES, *ABSENT)
+LOADING = assemble(
+    " ".join(f"{slot} SLOAD {32 * place} MSTORE" for place, slot in enumerate(SLOTS)) + f" {32 * len(SLOTS)} 0 RETURN"
+)
+
+
+@pytest.mark.parametrize("is_on_disk", [False, True])
+def test_slots_come_out_of_the_newest_states_records(
+    is_on_disk: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = Batch()
+    for address, root in ((STORED, Hash32(b"\x01" * 32)), (BARE, EMPTY_ROOT)):
+        batch.put(account_key(address), encode_account(Account(1, Wei(0), root, Hash32(keccak256(LOADING)))))
+    for slot, value in VALUES.items():
+        batch.put(slot_key(STORED, slot), value.to_bytes((value.bit_length() + 7) // 8, "big"))
+    with closing(LevelStore(tmp_path) if is_on_disk else MemoryStore()) as store:
+        store.write(batch)
+        reader = LatestReader(store.snapshot(), EMPTY_ROOT, lambda _: LOADING)
+        wanted = {STORED: list(VALUES.values()) + [0] * len(ABSENT), BARE: [0] * len(SLOTS)}
+        for address, values in wanted.items():
+            request = CallRequest(sender=Address(SENDER), to=address, gas_limit=1_000_000)
+            reference = Executor(environment_of(engine=Engine.PY_EVM), BlockState(reader)).call(request)
+            with monkeypatch.context() as patch:
+                patch.setattr(LatestReader, "storage", None)
+                found = off_chain.run(environment_of(engine=Engine.NATIVE), reader, request, None)
+            assert found == reference
+            assert found is not None
+            assert [int.from_bytes(found.output[at : at + 32], "big") for at in range(0, 32 * len(SLOTS), 32)] == values
+
+
 def test_a_contract_for_another_machine_is_refused_once() -> None:
     code = b"\0asm\1\0\0\0"
     there = Address(b"\xa5" * 20)
@@ -167,6 +208,12 @@ class _Machine:
 
     def runs_in_core(self, _: object) -> bool:
         return False
+
+    def lend(self, *_: object) -> None:
+        return None
+
+    def block_terms(self) -> None:
+        return None
 
 
 def test_a_deadline_ends_a_call() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, as_completed
 from dataclasses import dataclass, field, fields
 from functools import cache
@@ -17,11 +17,13 @@ from rich.table import Table
 
 from verification.conformance.outcome import Shortfall, SuiteResult
 from verification.conformance.state_fixtures import Case, load_cases, run_case, state_before
+from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.rules.forks import Fork
 from zevm.chain.vm.execution_state import Codes
 from zevm.chain.vm.frame import CoreWasm, TransactionContext, WasmMachine
 from zevm.chain.zvm.machine import ZvmMachine
 from zevm.chain.zvm.precompiles import ARBWASM_ADDRESS, LIBRARY_ADDRESS
+from zevm.chain.zvm.scope import TransactionScope
 
 SUITE = "state fixtures"
 ZVM_SUITE = "state fixtures with zvm"
@@ -80,10 +82,16 @@ class WatchedMachine(ZvmMachine):
         self.has_claimed = self.has_claimed or found
         return found
 
-    def lend(self, context: TransactionContext, state: Codes) -> CoreWasm:
+    def lend(
+        self,
+        state: Codes,
+        running: Callable[[], TransactionContext],
+        deadline: Deadline | None,
+        scope: TransactionScope | None = None,
+    ) -> CoreWasm | None:
         """As ZvmMachine, for code that the core has found to be the machine's."""
         self.has_claimed = True
-        return super().lend(context, state)
+        return super().lend(state, running, deadline, scope)
 
 
 def reasons_of(case: Case) -> tuple[str, ...]:

@@ -9,9 +9,17 @@ from eth.exceptions import VMError
 from zevm.chain.concurrency.deadline import BriefDeadline, Deadline
 from zevm.chain.types import Log
 from zevm.chain.vm.engines.ending import Ending
-from zevm.chain.vm.execution_state import Codes, Effects
+from zevm.chain.vm.execution_state import Effects
 from zevm.chain.vm.faults import MemoryWordsError, describe_fault
-from zevm.chain.vm.frame import UNLIMITED_GAS, UNLIMITED_WORDS, CoreWasm, Frame, Precompile, TransactionContext
+from zevm.chain.vm.frame import (
+    UNLIMITED_GAS,
+    UNLIMITED_WORDS,
+    CoreWasm,
+    Frame,
+    Precompile,
+    TransactionContext,
+    WasmTerms,
+)
 from zevm.chain.vm.interface import VmError, VmErrorKind
 from zevm.chain.vm.message import NOBODY, Message
 from zevm.chain.vm.py_evm_state import PyEvmState
@@ -108,8 +116,12 @@ class Answers(ABC):
         self._wasm: CoreWasm | None = None
 
     @abstractmethod
-    def running(self) -> tuple[TransactionContext, Codes]:
-        """The context of what the core runs, and the code of accounts; asked for by WebAssembly alone."""
+    def lend(self) -> CoreWasm | None:
+        """The answers about WebAssembly in this run; None where Python has to run it."""
+
+    @abstractmethod
+    def block_terms(self) -> WasmTerms | None:
+        """See WasmMachine; None where this run may not have them."""
 
     def look(self) -> None:
         """Raise ExecutionTimeoutError when the deadline has passed."""
@@ -121,23 +133,27 @@ class Answers(ABC):
         if self._deadline is not None:
             self._deadline.bound(size, most)
 
-    def wasm_terms(self) -> tuple[bytes, int, bool] | None:
+    def wasm_terms(self) -> WasmTerms | None:
         """How WebAssembly runs, before its first program is asked for; None where Python has to run it."""
-        context, codes = self.running()
-        machine = context.wasm_machine
-        if machine is None or not machine.runs_in_core(context):
-            return None
-        self._wasm = machine.lend(context, codes)
-        return self._wasm.terms()
+        terms = self.block_terms()
+        if terms is None and (wasm := self._lent()) is not None:
+            return wasm.terms()
+        return terms
+
+    def _lent(self) -> CoreWasm | None:
+        if self._wasm is None:
+            self._wasm = self.lend()
+        return self._wasm
 
     def wasm_program(self, address: Address) -> tuple[object, tuple[object, ...]] | None:
         """The compiled WebAssembly code of an account; None where Python has to run it."""
-        return None if self._wasm is None else self._wasm.program(address)
+        wasm = self._lent()
+        return None if wasm is None else wasm.program(address)
 
     def print(self, text: bytes) -> None:
         """A line that a WebAssembly contract prints."""
-        if self._wasm is not None:
-            self._wasm.print(text)
+        if (wasm := self._lent()) is not None:
+            wasm.print(text)
 
     def close(self) -> None:
         """The run has ended, however it did."""
@@ -146,18 +162,30 @@ class Answers(ABC):
 
 
 class Helper(Answers):
-    """The answers for a run on frames' state and context (core/zig/host_objects.zig)."""
+    """The answers for a run on frames' state and context (core/zig/host_objects.zig). context: the run's."""
 
-    __slots__ = ("_context", "_evm_state", "_frames", "block_hash")
+    __slots__ = ("_evm_state", "_frames", "block_hash", "context")
 
     def __init__(self, frames: type[Frame], evm_state: PyEvmState, context: TransactionContext) -> None:
         super().__init__(context.deadline)
-        self._frames, self._evm_state, self._context = frames, evm_state, context
+        self._frames, self._evm_state, self.context = frames, evm_state, context
         self.block_hash = evm_state.get_ancestor_hash
 
-    def running(self) -> tuple[TransactionContext, Codes]:
-        """The given ones."""
-        return self._context, self._evm_state.block_state
+    def lend(self) -> CoreWasm | None:
+        """Those of the context's machine."""
+        context, state = self.context, self._evm_state.block_state
+        machine = context.wasm_machine
+        if machine is None or not machine.runs_in_core(context):
+            return None
+        return machine.lend(state, lambda: context, context.deadline, context.wasm_scope)
+
+    def block_terms(self) -> WasmTerms | None:
+        """Those of the context's machine."""
+        context = self.context
+        machine = context.wasm_machine
+        if machine is None or context.deadline is not None or context.wasm_scope is not None:
+            return None
+        return machine.block_terms() if context.host_tracer is None else None
 
     def precompile(self, address: Address, gas: int, data: bytes | memoryview) -> tuple[int, int, bytes, str]:
         """Call one: status, gas left, output, the text of a failure. data: a view only until the call ends."""
@@ -168,10 +196,10 @@ class Helper(Answers):
 
     def _call(self, address: Address, gas: int, data: bytes | memoryview) -> tuple[int, int, bytes, str]:
         message = Message(gas, address, NOBODY, 0, data, b"")
-        frame = self._frames(self._evm_state, message, self._context)
-        self._context.check_deadline()
+        frame = self._frames(self._evm_state, message, self.context)
+        self.context.check_deadline()
         try:
-            frame.run_precompile(self._context.precompiles[address])
+            frame.run_precompile(self.context.precompiles[address])
         except VMError as fault:
             frame.fail(fault)
             error = describe_fault(fault)
@@ -181,11 +209,11 @@ class Helper(Answers):
     @property
     def console(self) -> list[bytes]:
         """The inputs of console calls so far."""
-        return self._context.console
+        return self.context.console
 
     def abandon(self) -> None:
         """Let go of all after the run was given up."""
-        self._context.abandon()
+        self.context.abandon()
 
 
 def run(frames: type[Frame], evm_state: PyEvmState, message: Message, context: TransactionContext) -> NativeRun | None:

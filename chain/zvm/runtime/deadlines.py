@@ -37,18 +37,27 @@ class _Ticker:
     @contextlib.contextmanager
     def watch(self, engine: int, deadline: Deadline) -> Iterator[None]:
         """Tick for a run of the engine at this address; the caller keeps the engine alive so long."""
-        key = engine, id(deadline)
-        with self._changed:
-            self._count(key, deadline, 1)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="zvm-deadlines", daemon=True)
-                self._thread.start()
-            self._changed.notify_all()
+        self.begin(engine, deadline)
         try:
             yield
         finally:
-            with self._changed:
-                self._count(key, deadline, -1)
+            self.end(engine, deadline)
+
+    def begin(self, engine: int, deadline: Deadline) -> None:
+        """Tick for a run of the engine at this address, which the caller keeps alive until `end`."""
+        with self._changed:
+            was_idle = not self._runs
+            self._count((engine, id(deadline)), deadline, 1)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="zvm-deadlines", daemon=True)
+                self._thread.start()
+            if was_idle:
+                self._changed.notify_all()
+
+    def end(self, engine: int, deadline: Deadline) -> None:
+        """A run that began is over."""
+        with self._changed:
+            self._count((engine, id(deadline)), deadline, -1)
 
     def end_idle(self) -> None:
         """End the thread, where no run has a deadline; the next run that has one starts it again."""

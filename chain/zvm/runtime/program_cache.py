@@ -37,6 +37,9 @@ _QUEUE = 64
 
 LOGGER = logging.getLogger("zevm.zvm")
 
+Answer = tuple[Program, tuple[object, ...]]
+"""A program, and the facts of it that the core reads."""
+
 
 class ProgramCache:
     """Programs of one engine by the keccak of the stored code. Every method may be called from any thread.
@@ -75,9 +78,26 @@ class ProgramCache:
             found = in_time(deadline, lambda: self._make(code_hash, prepare, of_chain=of_chain))
         if of_chain and not found.is_of_chain:
             self.keep(code_hash, found)
-        if found.heat >= HOT and found.is_of_chain and not found.optimised:
+        if _is_to_be_optimised(found):
             self._optimise_later(code_hash)
         return found
+
+    def ready(self, code_hash: bytes, *, of_chain: bool) -> Program | None:
+        """The program, if `get` would do no more than give it; None otherwise."""
+        found = self._find(code_hash)
+        if found is None or (of_chain and not found.is_of_chain):
+            return None
+        return None if _is_to_be_optimised(found) else found
+
+    @property
+    def answers(self) -> dict[bytes, Answer]:
+        """Programs of the chain that the core takes without asking (core/zig/host_objects.zig), by hash of code."""
+        return self._chain.answers
+
+    def publish(self, code_hash: bytes, answer: Answer) -> None:
+        """Have the core take a program by itself, as long as it is the chain's and stays in memory."""
+        with self._lock:
+            self._chain.publish(code_hash, answer)
 
     def keep(self, code_hash: bytes, program: Program) -> None:
         """The code is the chain's now: its program stays, in memory and on the disk."""
@@ -176,10 +196,15 @@ class ProgramCache:
 
 
 class _Shelf:
-    """Programs in memory up to a limit of machine code, from the one used longest ago. Not thread-safe."""
+    """Programs in memory up to a limit of machine code, from the one used longest ago. Not thread-safe.
+
+    answers: of those that the core takes by itself, in the same dict for ever. The core tells of no use, but by heat.
+    """
 
     def __init__(self, limit_bytes: Callable[[], int]) -> None:
         self.programs: OrderedDict[bytes, Program] = OrderedDict()
+        self.answers: dict[bytes, Answer] = {}
+        self._heats: dict[bytes, int] = {}
         self._limit_bytes = limit_bytes
         self._bytes = 0
 
@@ -191,15 +216,38 @@ class _Shelf:
 
     def put(self, code_hash: bytes, program: Program) -> None:
         self.drop(code_hash)
+        if self._bytes + program.code_bytes > self._limit_bytes():
+            self._note_uses()
         self.programs[code_hash] = program
         self._bytes += program.code_bytes
         while self._bytes > self._limit_bytes() and len(self.programs) > 1:
             self.drop(next(iter(self.programs)))
 
+    def publish(self, code_hash: bytes, answer: Answer) -> None:
+        """Let the core take a program, if it is here."""
+        program = answer[0]
+        if self.programs.get(code_hash) is program:
+            self.answers[code_hash] = answer
+            self._heats[code_hash] = program.heat
+
+    def _note_uses(self) -> None:
+        """Those that have run in the core since this was asked last have been used just now."""
+        for code_hash in self.answers:
+            heat = self.programs[code_hash].heat
+            if self._heats[code_hash] != heat:
+                self._heats[code_hash] = heat
+                self.programs.move_to_end(code_hash)
+
     def drop(self, code_hash: bytes) -> None:
+        self.answers.pop(code_hash, None)
+        self._heats.pop(code_hash, None)
         program = self.programs.pop(code_hash, None)
         if program is not None:
             self._bytes -= program.code_bytes
+
+
+def _is_to_be_optimised(program: Program) -> bool:
+    return not program.optimised and program.is_of_chain and program.heat >= HOT
 
 
 def _lower_priority() -> None:

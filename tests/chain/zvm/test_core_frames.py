@@ -6,6 +6,7 @@ import time
 import weakref
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import cast
 
 import pytest
 
@@ -36,11 +37,15 @@ from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.engines import choice
 from zevm.chain.vm.engines.engine import Engine
 from zevm.chain.vm.executor import Executor
+from zevm.chain.vm.host_interface import WasmProgram, WasmTerms
 from zevm.chain.vm.interface import CallRequest, Outcome, VmErrorKind
-from zevm.chain.zvm import core_programs, execution
+from zevm.chain.zvm import core_programs
 from zevm.chain.zvm.machine import ZvmMachine
 from zevm.chain.zvm.price_table import ZVM
+from zevm.chain.zvm.runtime.engine import Program
+from zevm.chain.zvm.runtime.program_cache import HOT
 from zevm.core import CORE
+from zevm.storage.primitives import Address
 
 pytestmark = pytest.mark.skipif(CORE.library is None, reason="there is no core")
 
@@ -262,31 +267,72 @@ def test_an_exception_of_the_state_goes_through_any_depth(monkeypatch: pytest.Mo
     assert CORE.memory_bytes == before
 
 
-def test_heat_counts_in_the_core() -> None:
-    code = contract("(drop (i32.const 77))")
-    runner = executor(accounts_of({CONTRACT: code}), engine=Engine.NATIVE)
-    runner.call(request_to(CONTRACT))
-    found = []
-    find = execution.find_program
+def programs_asked_for(monkeypatch: pytest.MonkeyPatch) -> list[Program]:
+    """The programs that the core asks Python for, from now on."""
+    asked: list[Program] = []
+    program = core_programs.CorePrograms.program
 
-    def noted(*arguments: object, **options: object) -> object:
-        found.append(find(*arguments, **options))
-        return found[-1]
+    def noted(self: core_programs.CorePrograms, address: Address) -> WasmProgram | None:
+        answer = program(self, address)
+        assert answer is not None
+        asked.append(cast(Program, answer[0]))
+        return answer
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(execution, "find_program", noted)
-        runner.call(request_to(CONTRACT))
-    assert [program.heat for program in found] == [2]
+    monkeypatch.setattr(core_programs.CorePrograms, "program", noted)
+    return asked
+
+
+def test_the_core_takes_the_chains_programs_without_asking(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the thread that makes blocks, as long as they are not to be optimised; heat counts all the same."""
+    asked, wasm_machine = programs_asked_for(monkeypatch), ZvmMachine("zvm")
+    environment = environment_of(Fork.OSAKA, wasm_machine=wasm_machine, engine=Engine.NATIVE)
+
+    def run() -> Outcome:
+        return Executor(environment, state_of(accounts_of({CONTRACT: LOADER}))).call(request_to(CONTRACT))
+
+    first = run()
+    assert [run(), run()] == [first] * 2
+    assert [program.heat for program in asked] == [3]
+    assert on_thread(run) == first
+    assert len(asked) == 2
+    asked[0].heat = HOT
+    assert run() == first
+    assert asked == [asked[0]] * 3
+    wasm_machine.close()
+    assert run() == first
+    assert len(asked) == 4
+
+
+def test_a_thread_with_the_number_of_one_that_is_gone_has_its_own_stack() -> None:
+    wasm_machine = ZvmMachine("zvm")
+    environment = environment_of(Fork.OSAKA, wasm_machine=wasm_machine, engine=Engine.NATIVE)
+    runner = Executor(environment, state_of(accounts_of({CONTRACT: ANSWER})))
+    assert runner.call(request_to(CONTRACT)).error is None
+    before = wasm_machine.block_terms()
+    assert before is not None
+
+    def elsewhere() -> tuple[object, Outcome, object]:
+        wasm_machine._block_thread = threading.get_ident()
+        return wasm_machine.block_terms(), runner.call(request_to(CONTRACT)), wasm_machine.block_terms()
+
+    kept, outcome, own = cast("tuple[WasmTerms | None, Outcome, WasmTerms | None]", on_thread(elsewhere))
+    assert kept is None
+    assert outcome.error is None
+    assert own is not None
+    assert own.stack_low != before.stack_low
 
 
 def test_the_check_mode_sees_another_price_in_the_core(monkeypatch: pytest.MonkeyPatch) -> None:
-    runner = executor(accounts_of({CONTRACT: LOADER}), engine=Engine.CHECK)
-    runner.call(request_to(CONTRACT))
+    def run() -> Outcome:
+        environment = environment_of(Fork.OSAKA, wasm_machine=ZvmMachine("zvm"), engine=Engine.CHECK)
+        return Executor(environment, state_of(accounts_of({CONTRACT: LOADER}))).call(request_to(CONTRACT))
+
+    assert run().error is None
     dearer = replace(ZVM, host_functions=replace(ZVM.host_functions, storage_miss_gas=6))
     packed = core_programs._packed_terms
     monkeypatch.setattr(core_programs, "_packed_terms", lambda _, pages: packed(dearer, pages))
     with pytest.raises(EngineDifferenceError, match="gas"):
-        executor(accounts_of({CONTRACT: LOADER}), engine=Engine.CHECK).call(request_to(CONTRACT))
+        run()
 
 
 def test_an_account_with_no_code_and_a_library_stay_what_they_are() -> None:

@@ -234,6 +234,40 @@ def test_memory_keeps_the_programs_used_last(caches: Caches, monkeypatch: pytest
     assert (source.calls, other.calls, third.calls) == (1, 2, 1)
 
 
+def test_memory_keeps_what_runs_in_the_core(caches: Caches, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the core's runs the cache is not told: it sees the heat, when it needs room."""
+    cache, sources = caches(None), [Source(number) for number in range(4)]
+    names = [bytes((0x50 + number,)) * 32 for number in range(4)]
+    for name, source in zip(names[:2], sources, strict=False):
+        program = cache.get(name, source, of_chain=True)
+        cache.publish(name, (program, ()))
+        assert cache.answers[name] == (program, ())
+    monkeypatch.setattr(program_cache, "CHAIN_CODE_BYTES", int(2.5 * program.code_bytes))
+    assert answer(cache.answers[names[0]][0]) == 0
+    for name, source in zip(names[2:], sources[2:], strict=True):
+        cache.get(name, source, of_chain=True)
+        assert answer(cache.answers[names[0]][0]) == 0
+    assert list(cache.answers) == [names[0]]
+    cache.get(names[0], sources[0], of_chain=True)
+    assert [source.calls for source in sources] == [1, 1, 1, 1]
+
+
+def test_what_the_core_takes_is_the_chains_and_the_newest(caches: Caches) -> None:
+    cache, source = caches(None), Source(5)
+    guest = cache.get(HASH, source)
+    cache.publish(HASH, (guest, ()))
+    assert not cache.answers
+    assert cache.ready(HASH, of_chain=True) is None
+    assert cache.ready(HASH, of_chain=False) is guest
+    assert cache.get(HASH, source, of_chain=True) is guest
+    cache.publish(HASH, (guest, ()))
+    assert cache.answers == {HASH: (guest, ())}
+    guest.heat = HOT
+    assert cache.ready(HASH, of_chain=True) is None
+    wait_for_optimised(cache, source)
+    assert not cache.answers
+
+
 def test_z2_memory_of_calls_takes_no_room_of_the_chains(caches: Caches, monkeypatch: pytest.MonkeyPatch) -> None:
     cache, source = caches(None), Source(5)
     size = cache.get(HASH, source, of_chain=True).code_bytes
