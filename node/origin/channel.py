@@ -31,6 +31,9 @@ class Channel(Protocol):
     def exchange(self, body: bytes, end: float) -> bytes:
         """See Transport. Raises ClosedError."""
 
+    def is_silent(self) -> bool:
+        """Whether the other side has sent nothing unasked, and has not closed the connection."""
+
     def close(self) -> None:
         """Give it up."""
 
@@ -49,10 +52,13 @@ class ChannelTransport:
         """See Transport."""
         with self._lock:
             kept = self._idle.pop() if self._idle else None
-        if kept is not None:
+        if kept is not None and kept.is_silent():
             # nodes close connections that nobody uses for a while
             with suppress(ClosedError):
                 return self._through(kept, body, end)
+        elif kept is not None:
+            # what came unasked must not be the next answer
+            kept.close()
         return self._through(self._opened(end), body, end)
 
     def close(self) -> None:
@@ -114,6 +120,16 @@ class WebSocketChannel:
                 raise _too_long() from None
             raise _closed() from None
 
+    def is_silent(self) -> bool:
+        """See Channel."""
+        try:
+            self._connection.recv(0)
+        except TimeoutError:
+            return True
+        except WebSocketException:
+            pass
+        return False
+
     def close(self) -> None:
         """See Channel. Without a farewell, for which a silent node would be waited for."""
         with suppress(OSError):
@@ -155,6 +171,16 @@ class SocketChannel:
         except ConnectionError:
             raise _closed() from None
         return bytes(answer)
+
+    def is_silent(self) -> bool:
+        """See Channel. A line feed may come after the answer that it ends."""
+        self._socket.setblocking(False)
+        with suppress(OSError):
+            while rest := self._socket.recv(PART_BYTES):
+                if rest.strip():
+                    return False
+            return False
+        return True
 
     def close(self) -> None:
         """See Channel."""

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from typing import Any, NamedTuple, TypeVar
 
 from zevm.node.origin.endpoint import Endpoint
@@ -76,6 +77,8 @@ class OriginClient:
         self._fetches = Fetches(fetches)
         self._closed = threading.Event()
         self._takes_batches = True
+        self._identifiers = count()
+        """Of calls: never used again, so that no late answer is another one's."""
         self.requests = 0
         """Messages to nodes since the start."""
         self.hint = ""
@@ -172,13 +175,16 @@ class OriginClient:
             raise OriginError(STOPPING)
 
     def _ask(self, endpoint: Endpoint, calls: Sequence[Call]) -> list[Any]:
-        messages = [
-            {"jsonrpc": "2.0", "id": index, "method": call.method, "params": call.params}
-            for index, call in enumerate(calls)
+        messages: list[dict[str, Any]] = [
+            {"jsonrpc": "2.0", "id": next(self._identifiers), "method": call.method, "params": call.params}
+            for call in calls
         ]
         self.requests += 1
         if len(calls) == 1:
-            return [_result(endpoint, calls[0], endpoint.exchange(messages[0]))]
+            answer = endpoint.exchange(messages[0])
+            if isinstance(answer, dict) and "result" in answer and answer.get("id") != messages[0]["id"]:
+                raise EndpointError(f"the answer to another call{endpoint.place.quoted(answer)}")
+            return [_result(endpoint, calls[0], answer)]
         answers = endpoint.exchange(messages)
         if isinstance(answers, dict) and not _is_limit(answers.get("error")):
             # a node that takes one call a message answers so
@@ -187,7 +193,7 @@ class OriginClient:
         if not isinstance(answers, list):
             raise EndpointError(f"the answer to {len(calls)} calls is not a list{endpoint.place.quoted(answers)}")
         by_id = {answer.get("id"): answer for answer in answers if isinstance(answer, dict)}
-        return [_result(endpoint, call, by_id.get(index)) for index, call in enumerate(calls)]
+        return [_result(endpoint, call, by_id.get(item["id"])) for call, item in zip(calls, messages, strict=True)]
 
 
 def _result(endpoint: Endpoint, call: Call, answer: Any) -> Any:

@@ -3,6 +3,7 @@
 import http
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from testing.forked import ForkedNode
 from testing.node_process import zevm_command
 from testing.origin_chain import Chain, forked, store, stored
 from zevm.node.origin import channel
+from zevm.node.origin.client import NoAnswerError, OriginClient, Persistence
 from zevm.node.origin.endpoint import Endpoint
 from zevm.node.origin.transport import EndpointError, Place
 
@@ -30,6 +32,7 @@ class Answers:
         self.kind = "good"
         self.messages = 0
         self.opened = 0
+        self.is_told = threading.Event()
 
     def text(self) -> str | None:
         """The answer; None to stay silent."""
@@ -41,6 +44,8 @@ class Answers:
 def _websocket(answers: Answers) -> Iterator[str]:
     def handle(connection: ServerConnection) -> None:
         answers.opened += 1
+        if answers.kind == "unasked" and answers.is_told.wait(60):
+            connection.send(GOOD)
         for _ in connection:
             text = answers.text()
             if text is not None:
@@ -79,6 +84,9 @@ def _socket(answers: Answers, folder: Path) -> Iterator[str]:
     def serve_one(connection: socket.socket) -> None:
         answers.opened += 1
         with connection, connection.makefile("rwb") as stream:
+            if answers.kind == "unasked" and answers.is_told.wait(60):
+                stream.write(GOOD.encode())
+                stream.flush()
             for _ in stream:
                 text = answers.text()
                 if text is None:
@@ -159,6 +167,48 @@ def test_what_the_node_has_closed_meanwhile_is_opened_again(url: str, answers: A
     node.close()
 
 
+def test_what_comes_unasked_is_no_answer(url: str, answers: Answers) -> None:
+    answers.kind = "unasked"
+    end = time.monotonic() + 60
+    place = Place(url, {})
+    opened = channel.SocketChannel(url, end) if url.startswith("/") else channel.WebSocketChannel(place, end)
+    assert opened.is_silent()
+    answers.is_told.set()
+    while opened.is_silent():
+        assert time.monotonic() < end
+    opened.close()
+
+
+class _Kept:
+    """A connection on which something may have come unasked."""
+
+    def __init__(self, number: int) -> None:
+        self.number, self.silent, self.closed = number, True, False
+
+    def exchange(self, body: bytes, end: float) -> bytes:  # noqa: ARG002
+        return b"%d" % self.number
+
+    def is_silent(self) -> bool:
+        return self.silent
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_a_connection_with_something_unasked_is_given_up() -> None:
+    opened: list[_Kept] = []
+
+    def opening(_: float) -> _Kept:
+        opened.append(_Kept(len(opened)))
+        return opened[-1]
+
+    transport = channel.ChannelTransport(opening)
+    assert [transport.exchange(b"", 1.0) for _ in range(2)] == [b"0", b"0"]
+    opened[0].silent = False
+    assert [transport.exchange(b"", 1.0) for _ in range(2)] == [b"1", b"1"]
+    assert [each.closed for each in opened] == [True, False]
+
+
 def test_many_ask_at_once(url: str, answers: Answers) -> None:
     node = Endpoint(Place(url, {}), 30.0)
     found: list[Any] = []
@@ -206,3 +256,17 @@ def test_a_fork_over_a_websocket_and_over_a_socket(tmp_path: Path, url: str) -> 
             assert rpc.call("anvil_reset", {"forking": {"blockNumber": 5}}) is None
             assert rpc.call("eth_blockNumber") == "0x5"
         origin.rpc.close()
+
+
+def test_an_answer_to_another_call_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def late(_: Endpoint, message: dict[str, Any]) -> dict[str, Any]:
+        asked.append(message["id"])
+        return {"id": asked[0], "result": "0x1"}
+
+    monkeypatch.setattr(Endpoint, "exchange", late)
+    client = OriginClient([Endpoint(Place("http://127.0.0.1:9", {}), 1.0)], Persistence(0, 0.0))
+    assert client.call("eth_chainId") == "0x1"
+    with pytest.raises(NoAnswerError, match="the answer to another call"):
+        client.call("eth_blockNumber")
