@@ -143,11 +143,14 @@ def test_a_snapshot_brings_everything_back(manual) -> None:
     check(manual)
 
 
-def test_reverting_uses_up_later_snapshots(chain: Chain) -> None:
-    first = chain.writer.run(chain.snapshot)
-    second = chain.writer.run(chain.snapshot)
+def test_reverting_uses_up_later_snapshots_of_another_state(chain: Chain) -> None:
+    first, same = [chain.writer.run(chain.snapshot) for _ in range(2)]
+    chain.writer.run(chain.mine, 1)
+    later = chain.writer.run(chain.snapshot)
     assert chain.writer.run(chain.revert, first)
-    assert not chain.writer.run(chain.revert, second)
+    assert not chain.writer.run(chain.revert, first)
+    assert not chain.writer.run(chain.revert, later)
+    assert chain.writer.run(chain.revert, same)
 
 
 def test_a_snapshots_number_is_not_used_again_after_a_reset(chain: Chain) -> None:

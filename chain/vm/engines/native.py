@@ -157,8 +157,10 @@ class Answers(ABC):
 
     def close(self) -> None:
         """The run has ended, however it did."""
-        if self._wasm is not None:
-            self._wasm.close()
+        wasm, self._wasm = self._wasm, None
+        # it may ask for this run's context, and hold the run so
+        if wasm is not None:
+            wasm.close()
 
 
 class Helper(Answers):
