@@ -255,8 +255,23 @@ BY_PARAMETER: Mapping[tuple[str, str], Value] = {
 }
 """(method, parameter) -> a value that the decoder's row does not give, or a dearer one."""
 
+LARGEST |= {
+    scalars.bare_address: LARGEST[scalars.address],
+    scalars.bare_data: LARGEST[scalars.data],
+    scalars.bare_hash32: LARGEST[scalars.hash32],
+    scalars.bare_word: LARGEST[scalars.word],
+}
+_HASHES = {scalars.hash32, scalars.bare_hash32}
 _SMALL = frozenset(
-    {scalars.address, scalars.block_number, scalars.block_reference, scalars.boolean, scalars.hash32, scalars.number}
+    {
+        *_HASHES,
+        scalars.address,
+        scalars.bare_address,
+        scalars.block_number,
+        scalars.block_reference,
+        scalars.boolean,
+        scalars.number,
+    }
 )
 
 
@@ -275,7 +290,7 @@ def _value(method: Method, param: Param, world: World, size: int) -> Any:
     chosen = BY_PARAMETER.get((method.name, param.name))
     if chosen is not None:
         return chosen(world, size)
-    if param.decode is scalars.hash32 and _names_transaction(method, param):
+    if param.decode in _HASHES and _names_transaction(method, param):
         return world.transaction_hash
     value = LARGEST.get(param.decode)
     if value is None:
