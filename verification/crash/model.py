@@ -15,7 +15,7 @@ from random import Random
 from typing import Any
 
 from testing.load import RECORDER_TOPIC, word
-from testing.node_process import RpcConnection
+from testing.node_process import RpcConnection, RpcError
 
 INITIAL_BALANCE_WEI = 10_000 * 10**18
 LATEST_BLOCKS_WITH_RECEIPTS = 5
@@ -203,7 +203,7 @@ class Model:
             kept = self.kept
             try:
                 self._verify(rpc, random)
-            except LostError:
+            except (LostError, RpcError):
                 # a start prunes while it serves
                 self._look_at_the_first_kept(rpc)
                 if self.kept == kept:
