@@ -1,5 +1,6 @@
 """zvm_: what modules and contracts are and cost, the price tables, the state of the machine."""
 
+import os
 import re
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from tests.rpc.methods.memory_node import (
 )
 from zevm.chain.options import ChainOptions
 from zevm.chain.rules.genesis import Genesis
+from zevm.chain.vm.engines.engine import EVM
 from zevm.chain.zvm.module.mnemonics import MNEMONICS
 from zevm.chain.zvm.price_table import PRICE_TABLES, STYLUS, ZVM
 from zevm.core import CORE
@@ -217,7 +219,7 @@ async def test_status_counts_programs(tmp_path: Path) -> None:
         assert before["wasmtime"].count(".") == 2
         native = CORE.library is not None
         assert before["core"] == {"native": native, "kernel": CORE.kernel, "reason": CORE.reason or None}
-        assert before["evm"] == ("native" if native else "py-evm")
+        assert before["evm"] == os.environ.get(EVM, "native" if native else "py-evm")
     finally:
         await stop_node(running)
 
