@@ -13,13 +13,16 @@ import re
 import ssl
 import subprocess
 import sys
+import threading
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from html import escape
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin
-from urllib.request import Request, urlopen
+from urllib.parse import urljoin, urlsplit
 
 ROOT = Path(__file__).resolve().parent.parent
 PYPI = "https://pypi.org/simple"
@@ -27,7 +30,7 @@ JSON_PAGE = "application/vnd.pypi.simple.v1+json"
 """Content type of PEP 691."""
 
 _TIMEOUT_SECONDS = 30
-_CONNECTIONS = 8
+CONNECTIONS = 8
 _LOCK = re.compile(r"^(?P<name>[\w.-]+)(?:\[.*?\])?==|--hash=sha256:(?P<hash>\w+)", flags=re.MULTILINE)
 
 
@@ -53,18 +56,54 @@ def configured_index() -> str:
     return asked.stdout.strip() if asked.returncode == 0 else PYPI
 
 
-def short_page(address: str, hashes: set[str], trusted: ssl.SSLContext) -> str:
-    """A project's page (PEP 503) with the files of these hashes alone.
+class Index:
+    """A package index, asked over one connection a thread: to look its name up again takes longer than a page."""
 
-    Raises OSError where the index does not answer, and ValueError where it has none of them.
-    """
-    request = Request(address, headers={"Accept": JSON_PAGE})
-    with urlopen(request, timeout=_TIMEOUT_SECONDS, context=trusted) as answer:
-        files = json.load(answer)["files"]
-    links = [_link(address, file) for file in files if file["hashes"].get("sha256") in hashes]
-    if not links:
-        raise ValueError(f"{address} has none of the files that are locked")
-    return "<!DOCTYPE html>\n<html><body>\n{}\n</body></html>\n".format("\n".join(links))
+    def __init__(self, address: str) -> None:
+        self.address = address.rstrip("/") + "/"
+        self._of_thread = threading.local()
+        self._opened: list[HTTPConnection] = []
+        # to read the system's certificates takes longer than a page
+        self._trusted = ssl.create_default_context()
+
+    def close(self) -> None:
+        """Close the connections of all threads."""
+        for connection in self._opened:
+            connection.close()
+
+    def files(self, page: str) -> list[Any]:
+        """The files on a project's page (PEP 691). Raises OSError, HTTPException, and ValueError for another answer."""
+        connection = self._connection()
+        connection.request("GET", urlsplit(page).path, headers={"Accept": JSON_PAGE})
+        answer = connection.getresponse()
+        content = answer.read()
+        if answer.status != HTTPStatus.OK:
+            raise ValueError(f"{page} answers {answer.status} {answer.reason}")
+        files: list[Any] = json.loads(content)["files"]
+        return files
+
+    def _connection(self) -> HTTPConnection:
+        if not hasattr(self._of_thread, "connection"):
+            parts = urlsplit(self.address)
+            if parts.scheme == "https":
+                made: HTTPConnection = HTTPSConnection(parts.netloc, timeout=_TIMEOUT_SECONDS, context=self._trusted)
+            else:
+                made = HTTPConnection(parts.netloc, timeout=_TIMEOUT_SECONDS)
+            self._of_thread.connection = made
+            self._opened.append(made)
+        connection: HTTPConnection = self._of_thread.connection
+        return connection
+
+    def short_page(self, name: str, hashes: set[str]) -> str:
+        """A project's page (PEP 503) with the files of these hashes alone.
+
+        Raises as `files` does, and ValueError where the index has none of them.
+        """
+        page = f"{self.address}{name}/"
+        links = [_link(page, file) for file in self.files(page) if file["hashes"].get("sha256") in hashes]
+        if not links:
+            raise ValueError(f"{page} has none of the files that are locked")
+        return "<!DOCTYPE html>\n<html><body>\n{}\n</body></html>\n".format("\n".join(links))
 
 
 def _link(page: str, file: Mapping[str, Any]) -> str:
@@ -79,18 +118,15 @@ def _link(page: str, file: Mapping[str, Any]) -> str:
     return f"<a {told}>{escape(file['filename'])}</a>"
 
 
-def write_index(folder: Path, index: str, wanted: Mapping[str, set[str]]) -> None:
+def write_index(folder: Path, address: str, wanted: Mapping[str, set[str]]) -> None:
     """Write each project's page to FOLDER/NAME/index.html. Raises as short_page does."""
 
-    # to read the system's certificates takes longer than a page
-    trusted = ssl.create_default_context()
-
     def write(name: str) -> None:
-        page = short_page(f"{index.rstrip('/')}/{name}/", wanted[name], trusted)
+        page = index.short_page(name, wanted[name])
         (folder / name).mkdir()
         (folder / name / "index.html").write_text(page)
 
-    with ThreadPoolExecutor(_CONNECTIONS) as threads:
+    with closing(Index(address)) as index, ThreadPoolExecutor(CONNECTIONS) as threads:
         list(threads.map(write, wanted))
 
 
@@ -98,7 +134,7 @@ def main() -> None:
     """Write the index, or say why there is none."""
     try:
         write_index(Path(sys.argv[1]), configured_index(), locked_hashes(sorted(ROOT.glob("requirements*.lock"))))
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, HTTPException, ValueError, KeyError) as error:
         sys.exit(f"locked_index: {error}")
 
 

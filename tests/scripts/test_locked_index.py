@@ -14,7 +14,7 @@ from threading import Thread
 
 import pytest
 
-from scripts.locked_index import JSON_PAGE, configured_index, locked_hashes, write_index
+from scripts.locked_index import CONNECTIONS, JSON_PAGE, configured_index, locked_hashes, write_index
 
 NAME = "locked-sample"
 LOCK = """
@@ -28,6 +28,13 @@ other==2
 
 class Pages(SimpleHTTPRequestHandler):
     """Gives JSON pages, as an index does, and says nothing."""
+
+    protocol_version = "HTTP/1.1"
+    connections = 0
+
+    def setup(self) -> None:
+        super().setup()
+        Pages.connections += 1
 
     def guess_type(self, path: object) -> str:
         return JSON_PAGE if str(path).endswith(".html") else "application/octet-stream"
@@ -115,6 +122,22 @@ def test_an_index_that_lacks_what_is_locked_gives_none(tmp_path: Path, wheels: d
     with served(tmp_path / "served") as address, pytest.raises((OSError, ValueError)):
         write_index(index, address, {name: {"00"}})
     assert list(index.iterdir()) == []
+
+
+def test_threads_keep_their_connections(
+    tmp_path: Path, wheels: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To look a name up for each page may take longer than all pages."""
+    monkeypatch.setattr(Pages, "connections", 0)
+    names = [f"project-{number}" for number in range(3 * CONNECTIONS)]
+    index = tmp_path / "index"
+    index.mkdir()
+    for name in names:
+        (tmp_path / "served" / name).symlink_to(tmp_path / "served" / NAME)
+    with served(tmp_path / "served") as address:
+        write_index(index, address, {name: set(wheels.values()) for name in names})
+    assert len(list(index.iterdir())) == len(names)
+    assert 1 <= Pages.connections <= CONNECTIONS
 
 
 def test_the_address_that_pip_is_given_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
