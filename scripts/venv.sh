@@ -90,20 +90,28 @@ echo "zevm: installing locked packages into $venv (once)" >&2
 pip install --require-hashes --requirement requirements-build.lock
 # of an earlier version, whose module has the name of its successor's: it goes before that comes
 if ls "$venv"/lib/python3*/site-packages/plyvel-*.dist-info >/dev/null 2>&1; then pip uninstall --yes plyvel; fi
-pip install --require-hashes --no-build-isolation --requirement "$main_lock"
 # The core's compiler has 400 MB, and the node does not need it: it goes when the core is built. Where it is not to be
 # had, the node runs without the core.
 tools="$(cd "$venv" && pwd)/.core-compiler"
-trap 'rm -rf "$tools"' EXIT
-rm -rf "$tools" $core
-if [ "${ZEVM_NO_CORE:-0}" = 0 ]; then
+# into the cache, where the installation finds it
+build_core() {
     if ! "$venv/bin/python" core/build.py --ready; then
         pip install --require-hashes --no-deps --no-compile --target "$tools" --requirement $compiler || rm -rf "$tools"
     fi
-    # into the cache, where the installation finds it
     PYTHONPATH="$tools" "$venv/bin/python" core/build.py $core ||
         echo "zevm: the node runs in Python alone, and so slower; ZEVM_REQUIRE_CORE=1 scripts/venv.sh $kind tries again" >&2
+}
+rm -rf "$tools" $core
+# what still runs would put files into the folder again
+trap 'wait; rm -rf "$tools"' EXIT
+if [ "${ZEVM_NO_CORE:-0}" = 0 ]; then
+    # the tests' compiler is this one
+    if [ "$kind" = dev ]; then pip install --require-hashes --no-deps --requirement $compiler || true; fi
+    # it needs none of the packages, and a processor for as long as pip needs another
+    build_core &
 fi
+pip install --require-hashes --no-build-isolation --requirement "$main_lock"
+wait
 # setuptools calls this kind of editable install old, in a page of text
 log="$venv/.install.log"
 pip install --no-deps --no-build-isolation --config-settings editable_mode=compat --editable . >"$log" 2>&1 || {
