@@ -1,10 +1,12 @@
-"""Plugin of pytest: which tests take the most processor time, their processes' included; wall time counts waiting too.
+"""Plugin of pytest: which tests and files take the most processor time, their processes' included.
 
-A process counts once it was waited for; what a module's tests share counts for the first and the last of them. What no
-test has is told beside: the start of workers, collection, reports, and what ends after the last test.
+Wall time counts waiting too. A process counts once it was waited for; what a module's tests share counts for the first
+and the last of them. What no test has is told beside: the start of workers, collection, reports, and what ends after
+the last test.
 """
 
 import os
+from collections import defaultdict
 from collections.abc import Generator
 
 import pytest
@@ -41,7 +43,7 @@ def pytest_runtest_makereport(
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """The sum, and the tests with the most."""
+    """The sum, and the tests and files with the most."""
     reports = [report for found in terminalreporter.stats.values() for report in found]
     seconds = {
         report.nodeid: value
@@ -52,5 +54,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     # the workers were waited for by now
     of_all = f"{sum(seconds.values()):.0f} s of the tests, {_seconds():.0f} s in all"
     terminalreporter.section(f"processor time: {of_all}; most of it")
-    for name, value in sorted(seconds.items(), key=lambda item: -item[1])[:SHOWN]:
-        terminalreporter.write_line(f"{value:7.2f}s {name}")
+    of_files: dict[str, float] = defaultdict(float)
+    for name, value in seconds.items():
+        of_files[name.partition("::")[0]] += value
+    for most in (seconds, of_files):
+        for name, value in sorted(most.items(), key=lambda item: -item[1])[:SHOWN]:
+            terminalreporter.write_line(f"{value:7.2f}s {name}")
