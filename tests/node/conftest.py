@@ -15,6 +15,7 @@ import pytest
 
 from testing.forked import ForkedNode, run_forked
 from testing.node_process import NodeProcess, node_environment
+from zevm.chain.vm.engines.engine import EVM
 from zevm.node.cli import main
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -23,9 +24,9 @@ Start = Callable[..., NodeProcess]
 
 @pytest.fixture(autouse=True)
 def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No zevm.toml, .zevm, ZEVM_ variable or ETH_RPC_URL of the caller's."""
+    """No zevm.toml, .zevm, ZEVM_ variable or ETH_RPC_URL of the caller's, but the engine that the tests run on."""
     monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith("ZEVM_") or name == "ETH_RPC_URL"]:
+    for name in [name for name in os.environ if name == "ETH_RPC_URL" or (name.startswith("ZEVM_") and name != EVM)]:
         monkeypatch.delenv(name)
 
 

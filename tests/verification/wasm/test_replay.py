@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from verification.wasm import replay
-from zevm.chain.vm.engines.engine import default_engine
+from zevm.chain.vm.engines.engine import Engine, default_engine
 from zevm.core import CORE
 
 SEED = 2
@@ -19,5 +19,6 @@ def test_every_replay_gives_the_same_chain(tmp_path: Path) -> None:
     line, problems = replay.campaign(tmp_path, BLOCKS, SEED, default_engine())
     assert problems == []
     assert line.startswith(f"seed {SEED}, engine {default_engine().value}: ")
-    assert (" py-evm " in line.partition("seconds:")[2]) == (CORE.library is not None)
+    other = Engine.NATIVE if default_engine() is Engine.PY_EVM else Engine.PY_EVM
+    assert (f" {other.value} " in line.partition("seconds:")[2]) == (CORE.library is not None)
     assert [end for end in ENDS if f" runs {end}" not in line] == []
