@@ -17,7 +17,7 @@ from zevm.chain.rules.genesis import Genesis
 from zevm.chain.rules.predeploys import SYSTEM_CONTRACTS
 from zevm.chain.view import Ground
 from zevm.node.errors import NodeError
-from zevm.node.network import choose_genesis, furnish, node_limits
+from zevm.node.network import choose_genesis, furnish, given_genesis, node_limits
 from zevm.node.origin.fork import Fork, Replayed, Wanted
 from zevm.node.settings import NodeSettings
 from zevm.rpc.errors import InvalidParamsError
@@ -50,12 +50,18 @@ class Forks:
         """Change this chain from now on, which has just begun. Raises NodeError."""
         self._chain = chain
         self._own = chain.genesis if self.current is None else None
-        after = None if self.current is None else self.current.replayed
+        if self.current is None:
+            return
+        after = self.current.replayed
         if after is not None:
             try:
                 chain.writer.run(_replay, chain, after)
             except TransactionError as error:
                 raise NodeError(f"the block cannot be made up to --fork-transaction-hash: {error}") from None
+        chain.writer.run(self._set_next_block, chain)
+        time_of_next = self._settings.timestamp
+        if time_of_next is not None:
+            chain.clock.set_next_timestamp(time_of_next, chain.head.header.timestamp)
 
     def close(self) -> None:
         """Give the connections up."""
@@ -108,10 +114,18 @@ class Forks:
         """Put the new chain in the old one's place, on the writer's thread."""
         assert self._chain is not None
         self._chain.begin_again(ground)
+        if fork is not None:
+            self._set_next_block(self._chain)
         before, self.current = self.current, fork
         told()
         if before is not None:
             before.close()
+
+    def _set_next_block(self, chain: Chain) -> None:
+        """Give the first block on top of a fork the base fee of the settings, if they have one."""
+        fee = self._settings.block_base_fee_per_gas
+        if fee is not None:
+            chain.change_settings(base_fee_per_gas=fee)
 
     def _asked_for(self, wanted: ForkRequest) -> Fork:
         """The fork of a request. Raises InvalidParamsError where it asks for none that there is."""
@@ -134,7 +148,9 @@ class Forks:
         return fork_of(self._settings, wanted)
 
     def _provide(self, fork: Fork) -> None:
-        fork.provide([*self._accounts, *(address for _, address, _ in SYSTEM_CONTRACTS)])
+        init = self._settings.init
+        given = () if init is None else given_genesis(init).accounts
+        fork.provide([*self._accounts, *(address for _, address, _ in SYSTEM_CONTRACTS), *given])
 
     def _ground_on(self, chain: Chain, fork: Fork) -> Ground:
         """A chain on top of a fork's block, with the development accounts."""
@@ -143,7 +159,7 @@ class Forks:
         ground = Ground(database, fork.genesis, chain.options)
         header = ground.canonical.head.header
         newest = ground.spec.at(header.number + 1, max(int(time.time()), header.timestamp + 1)).fork
-        ground.begin_with(partial(furnish, newest, self._accounts, self._settings.balance_wei))
+        ground.begin_with(partial(furnish, newest, self._accounts, self._settings))
         return ground
 
     def _own_ground(self, chain: Chain) -> Ground:

@@ -15,6 +15,7 @@ from zevm.chain.canonical.chain import stored_genesis
 from zevm.chain.canonical.group_limits import GroupLimits
 from zevm.chain.canonical.integrity import recent_problems
 from zevm.chain.canonical.log_search import LogLimits
+from zevm.chain.canonical.patches import put_accounts
 from zevm.chain.errors import GenesisError
 from zevm.chain.options import COMPILED_NAME, ChainOptions
 from zevm.chain.rules.fees import MIN_SUGGESTED_TIP_WEI
@@ -169,18 +170,19 @@ def open_chain(
         _refuse(recent_problems(chain.canonical) if checked else ())
         if forked is not None:
             newest = chain.spec.of(chain.next_header()).fork
-            chain.writer.run(partial(chain.begin_with, partial(furnish, newest, accounts, settings.balance_wei)))
+            chain.writer.run(partial(chain.begin_with, partial(furnish, newest, accounts, settings)))
     except StorageError:
         chain.close()
         raise
     return chain
 
 
-def furnish(newest: Fork, accounts: Sequence[Address], balance_wei: int, state: ExecutionState) -> None:
+def furnish(newest: Fork, accounts: Sequence[Address], settings: NodeSettings, state: ExecutionState) -> None:
     """Give the development accounts their balance, and take delegations away; put system contracts where they lack.
 
     Everyone knows the accounts' keys: on public chains others have let them delegate to code that sends all away.
-    Development nodes make blocks without the contracts that the fork's rules ask for.
+    Development nodes make blocks without the contracts that the fork's rules ask for. The accounts of --init replace
+    those of the forked block; slots that the file does not name stay.
     """
     for since, address, code in SYSTEM_CONTRACTS:
         if newest >= since and not state.get_code(address):
@@ -189,7 +191,9 @@ def furnish(newest: Fork, accounts: Sequence[Address], balance_wei: int, state: 
     for address in accounts:
         if delegation_of(state.get_code(address)) is not None:
             state.set_code(address, b"")
-        state.set_balance(address, balance_wei)
+        state.set_balance(address, settings.balance_wei)
+    if settings.init is not None:
+        put_accounts(state, given_genesis(settings.init).accounts)
 
 
 def _refuse(problems: Iterable[str]) -> None:
@@ -205,7 +209,7 @@ def choose_genesis(settings: NodeSettings, stored: Genesis | None, accounts: Seq
     if stored is None:
         return _new_genesis(settings, accounts)
     given = settings.model_fields_set
-    base = stored if settings.init is None else _given_genesis(settings.init)
+    base = stored if settings.init is None else given_genesis(settings.init)
     wanted = _with_first_block_settings(base, settings)
     if wanted != stored:
         names = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(given & (_FIRST_BLOCK | {"init"})))
@@ -219,7 +223,7 @@ def choose_genesis(settings: NodeSettings, stored: Genesis | None, accounts: Seq
 
 def _new_genesis(settings: NodeSettings, accounts: Sequence[Address]) -> Genesis:
     if settings.init is not None:
-        genesis = _given_genesis(settings.init)
+        genesis = given_genesis(settings.init)
         genesis.schedule.check_merge()
         genesis = _with_first_block_settings(genesis, settings)
         genesis.check_system_contracts()
@@ -330,7 +334,7 @@ def limits_for(settings: NodeSettings, chain: Chain) -> Limits:
     return replace(settings.limits, transaction_fee_cap_wei=0)
 
 
-def _given_genesis(given: Path | Genesis) -> Genesis:
+def given_genesis(given: Path | Genesis) -> Genesis:
     """A genesis, given by a program or read from a file. Raises GenesisError naming the file."""
     return load_genesis(given) if isinstance(given, Path) else given
 

@@ -159,7 +159,7 @@ class NodeSettings(SourcedSettings):
     )
     timestamp: int | None = setting(
         None, "--timestamp", panel=CHAIN, metavar="SECONDS", ge=0, lt=2**63,
-        about="Time of the first block, in seconds since 1970. (default: now)",
+        about="Time of the first block, or of the next one on a fork, in seconds since 1970. (default: now)",
     )  # fmt: skip
     number: int | None = setting(
         None, "--number", panel=CHAIN, metavar="NUMBER", ge=0, lt=2**63, about="Number of the first block. (default: 0)"
@@ -182,7 +182,7 @@ class NodeSettings(SourcedSettings):
     )  # fmt: skip
     block_base_fee_per_gas: int | None = setting(
         None, "--block-base-fee-per-gas", "--base-fee", panel=CHAIN, metavar="WEI", ge=0, lt=2**256,
-        about="Base fee of the first block. (default: 1000000000)",
+        about="Base fee of the first block, or of the next one on a fork. (default: 1000000000)",
     )  # fmt: skip
     gas_price: int | None = setting(
         None, "--gas-price", panel=CHAIN, metavar="WEI", ge=0, lt=2**256,

@@ -37,13 +37,9 @@ EXCLUSIVE = (
 )
 
 _NOT_GIVEN = (None, False, ())
-_OF_THE_BLOCK = "it is the forked block's"
 _IN_MEMORY = "a fork is kept in memory"
 _NOT_OF_A_FORK = {
-    "init": _OF_THE_BLOCK,
-    "number": _OF_THE_BLOCK,
-    "timestamp": _OF_THE_BLOCK,
-    "block_base_fee_per_gas": _OF_THE_BLOCK,
+    "number": "it is the forked block's",
     "datadir": _IN_MEMORY,
     "fresh": _IN_MEMORY,
     "load_state": "the state is the forked chain's",

@@ -1,7 +1,11 @@
 """Changes of accounts that no transaction makes: what a development request writes into the latest state."""
 
+from collections.abc import Mapping
+
 from zevm.chain.rules.bounds import BALANCE, NONCE
+from zevm.chain.rules.genesis import GenesisAccount
 from zevm.chain.vm.block_state import BlockState
+from zevm.chain.vm.execution_state import ExecutionState
 from zevm.storage.account import EMPTY_RECORD, StateDiff
 from zevm.storage.primitives import Address, Hash32
 from zevm.storage.state import StateStore, StateUpdate
@@ -27,6 +31,16 @@ class PatchedState(BlockState):
         """Set the slot, creating the account if need be; 0 clears it."""
         self.create_empty(address)
         super().set_storage(address, slot, value)
+
+
+def put_accounts(state: ExecutionState, accounts: Mapping[Address, GenesisAccount]) -> None:
+    """Let accounts be as given, in place of what is there; slots that are not named stay."""
+    for address, account in accounts.items():
+        state.set_balance(address, account.balance_wei)
+        state.set_nonce(address, account.nonce)
+        state.set_code(address, account.code)
+        for slot, value in account.storage.items():
+            state.set_storage(address, slot, value)
 
 
 def prepare_patch(states: StateStore, base_root: Hash32, diff: StateDiff) -> StateUpdate:

@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from zevm.chain.canonical.patches import put_accounts
 from zevm.chain.concurrency.writer import Steps, Turn
 from zevm.chain.events import BlockAndReceipts
 from zevm.chain.rules.genesis import accounts_diff
@@ -187,13 +188,9 @@ def take_over(services: Services, saved: SavedState) -> None:
     chain = services.chain
 
     def change(state: ExecutionState) -> None:
-        for address, account in saved.accounts.items():
+        for address in saved.accounts:
             state.clear_storage(address)
-            state.set_balance(address, account.balance_wei)
-            state.set_nonce(address, account.nonce)
-            state.set_code(address, account.code)
-            for slot, value in account.storage.items():
-                state.set_storage(address, slot, value)
+        put_accounts(state, saved.accounts)
 
     if saved.left_out:
         LOGGER.warning(
