@@ -50,7 +50,6 @@ def _renamed(owner: str, names: str, ours: str, takes: Takes = Takes.VALUE) -> F
 
 ANVIL, HARDHAT, GANACHE, GETH = "Anvil", "Hardhat", "Ganache", "geth"
 _NOTHING, _VALUE, _PERHAPS = Takes.NOTHING, Takes.VALUE, Takes.PERHAPS
-_RATE = "a fork slows down when its node asks it to (429, Retry-After)"
 _PAST_STATES = "every past state is kept on disk and takes no memory"
 _SEED = "a seed would give different accounts here; give the phrase itself with --mnemonic"
 _ONE_PORT = "HTTP, WebSocket and GraphQL share one address, that of --host and --port"
@@ -59,8 +58,6 @@ _NO_PEERS = "this node has no peers"
 _NAMESPACES = "all namespaces are served, on one port"
 
 FOREIGN_FLAGS: tuple[ForeignFlag, ...] = (
-    _accepted(ANVIL, "--compute-units-per-second", _VALUE, _RATE),
-    _accepted(ANVIL, "--no-rate-limit --no-rpc-rate-limit", _NOTHING, _RATE),
     _accepted(ANVIL, "--threads -j --jobs", _VALUE, "--rpc-evm-workers says how many calls are executed at once"),
     _accepted(ANVIL, "--no-cors", _NOTHING, "only pages of this computer may call; --allow-origin admits others"),
     _accepted(ANVIL, "--prune-history", _PERHAPS, _PAST_STATES),

@@ -217,6 +217,15 @@ ABOUT_PRUNE = (
     "Number of newest blocks whose bodies, receipts, logs and states are kept; older ones keep their headers. "
     "(default: all)"
 )
+ABOUT_UNITS = (
+    "Compute units a second that each node of --fork-url grants, 20 for a call; faster requests wait. (default: as "
+    "many as it takes, until it answers 429)"
+)
+ABOUT_NO_RATE = "Lift --compute-units-per-second."
+ABOUT_RETRIES = "Further attempts of a failed request to a node of --fork-url."
+ABOUT_FORK_ID = "Chain id of the forked chain, which is not asked for then."
+ABOUT_BUNDLE = "Begin on the block of a bundle (zevm fork pack), and read the other chain from there alone."
+ABOUT_CACHE = "Folder for answers of the other chain. (default: zevm/forks in the user's caches)"
 ABOUT_OTLP = "Send a span for each call to this OpenTelemetry collector (OTLP over HTTP); needs the extra telemetry."
 ABOUT_SOLC = (
     "Solidity compilers with which contracts are verified, before those that Foundry, Hardhat and the search path have."

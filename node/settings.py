@@ -17,10 +17,16 @@ from zevm.chain.rules.units import ETHER
 from zevm.node.limit_settings import POOL_EFFECTS, limit_fields
 from zevm.node.mnemonic import DEFAULT_DERIVATION_PATH, DEFAULT_MNEMONIC, check_derivation_path, check_mnemonic
 from zevm.node.setting_kinds import (
+    ABOUT_BUNDLE,
+    ABOUT_CACHE,
+    ABOUT_FORK_ID,
+    ABOUT_NO_RATE,
     ABOUT_OTLP,
     ABOUT_PROOFS,
     ABOUT_PRUNE,
+    ABOUT_RETRIES,
     ABOUT_SOLC,
+    ABOUT_UNITS,
     ABOUT_VERIFIER,
     ACCOUNTS,
     CHAIN,
@@ -239,13 +245,9 @@ class NodeSettings(SourcedSettings):
         about="Headers of requests to the nodes of --fork-url, separated by commas.",
     )  # fmt: skip
     fork_chain_id: int | None = setting(
-        None, "--fork-chain-id", panel=FORK, metavar="NUMBER", ge=1, lt=2**63,
-        about="Chain id of the forked chain, which is not asked for then.",
-    )  # fmt: skip
-    retries: int = setting(
-        5, "--retries", panel=FORK, metavar="NUMBER", ge=0, le=1_000,
-        about="Further attempts of a failed request to a node of --fork-url.",
-    )  # fmt: skip
+        None, "--fork-chain-id", panel=FORK, metavar="NUMBER", ge=1, lt=2**63, about=ABOUT_FORK_ID
+    )
+    retries: int = setting(5, "--retries", panel=FORK, metavar="NUMBER", ge=0, le=1_000, about=ABOUT_RETRIES)
     timeout: int = setting(
         45_000, "--timeout", panel=FORK, metavar="MILLISECONDS", ge=1, le=10**7,
         about="Time of each request to a node of --fork-url, in milliseconds.",
@@ -254,14 +256,12 @@ class NodeSettings(SourcedSettings):
         1_000, "--fork-retry-backoff", panel=FORK, metavar="MILLISECONDS", ge=0, le=10**7,
         about="Wait before the first further attempt, in milliseconds; each later one waits twice as long.",
     )  # fmt: skip
-    fork_bundle: UserPath | None = setting(
-        None, "--fork-bundle", panel=FORK, metavar="FILE",
-        about="Begin on the block of a bundle (zevm fork pack), and read the other chain from there alone.",
-    )  # fmt: skip
-    fork_cache: UserPath | None = setting(
-        None, "--fork-cache", panel=FORK, metavar="FOLDER",
-        about="Folder for answers of the other chain. (default: zevm/forks in the user's caches)",
-    )  # fmt: skip
+    compute_units_per_second: int | None = setting(
+        None, "--compute-units-per-second", "--cups", panel=FORK, metavar="UNITS", ge=1, lt=2**63, about=ABOUT_UNITS
+    )
+    no_rate_limit: bool = setting(False, "--no-rate-limit", "--no-rpc-rate-limit", panel=FORK, about=ABOUT_NO_RATE)
+    fork_bundle: UserPath | None = setting(None, "--fork-bundle", panel=FORK, metavar="FILE", about=ABOUT_BUNDLE)
+    fork_cache: UserPath | None = setting(None, "--fork-cache", panel=FORK, metavar="FOLDER", about=ABOUT_CACHE)
     no_storage_caching: bool = setting(
         False, "--no-storage-caching", panel=FORK, about="Keep answers of the other chain in memory alone."
     )

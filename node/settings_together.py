@@ -14,6 +14,7 @@ NEEDS = (
     ("fork_block_number", ("fork_url",)),
     ("fork_chain_id", ("fork_url",)),
     ("fork_transaction_hash", ("fork_url", "fork_bundle")),
+    ("compute_units_per_second", ("fork_url",)),
 )
 """Settings that would have no effect without one of others."""
 

@@ -1,7 +1,6 @@
 """Calls of the nodes that have the origin's chain: batches, repetition, and another node where one fails."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -152,8 +151,8 @@ class OriginClient:
         attempts = (persistence.retries + 1) * len(self._endpoints)
         is_absent = True
         for _ in range(attempts):
-            endpoint = min(self._endpoints, key=lambda item: item.resting_until)
-            self._wait_for(endpoint)
+            endpoint = min(self._endpoints, key=lambda item: item.free_from(len(calls)))
+            self._wait(endpoint.turn(len(calls)))
             try:
                 results = self._ask(endpoint, calls)
             except EndpointError as error:
@@ -169,9 +168,8 @@ class OriginClient:
             is_absent=is_absent,
         )
 
-    def _wait_for(self, endpoint: Endpoint) -> None:
-        rest = endpoint.resting_until - time.monotonic()
-        if (rest > 0 and self._closed.wait(rest)) or self._closed.is_set():
+    def _wait(self, seconds: float) -> None:
+        if (seconds > 0 and self._closed.wait(seconds)) or self._closed.is_set():
             raise OriginError(STOPPING)
 
     def _ask(self, endpoint: Endpoint, calls: Sequence[Call]) -> list[Any]:

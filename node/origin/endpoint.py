@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import orjson
 import urllib3
 
+from zevm.node.origin.budget import CallBudget
 from zevm.node.origin.channel import ChannelTransport, SocketChannel, WebSocketChannel
 from zevm.node.origin.transport import (
     CONNECTIONS,
@@ -27,23 +28,34 @@ MOST_FAILURES = 16
 class Endpoint:
     """A node by its URL. Any thread may call.
 
-    name: what messages call it, without the secrets that URLs hold. timeout_seconds: of one exchange.
+    name: what messages call it, without the secrets that URLs hold. timeout_seconds: of one exchange. budget: the rate
+    at which it may be asked, None for any.
     """
 
-    def __init__(self, place: Place, timeout_seconds: float) -> None:
+    def __init__(self, place: Place, timeout_seconds: float, budget: CallBudget | None = None) -> None:
         self.name = public_name(place.url)
         self.place = place
         self._timeout_seconds = timeout_seconds
         self._free = threading.BoundedSemaphore(CONNECTIONS)
         self._transport = _transport(place, timeout_seconds)
-        self.resting_until = 0.0
+        self._budget = budget
+        self._resting_until = 0.0
         self.failures = 0
         """Failures since the last answer; at most about MOST_FAILURES."""
 
     def rest(self, seconds: float) -> None:
         """Note a failure, after which it is not to be asked for a while."""
         self.failures = min(MOST_FAILURES, self.failures + 1)
-        self.resting_until = time.monotonic() + seconds
+        self._resting_until = time.monotonic() + seconds
+
+    def free_from(self, calls: int) -> float:
+        """The time (monotonic) from which it may be asked so many calls."""
+        return max(self._resting_until, 0.0 if self._budget is None else self._budget.free_from(calls))
+
+    def turn(self, calls: int) -> float:
+        """Take a turn to ask so many calls; seconds to wait for it."""
+        rest = self._resting_until - time.monotonic()
+        return max(0.0, rest, 0.0 if self._budget is None else self._budget.spend(calls))
 
     def exchange(self, message: Any) -> Any:
         """The JSON that answers a JSON-RPC message. Raises EndpointError."""

@@ -15,6 +15,7 @@ from zevm.chain.rules.schedule import ZVM_SCHEDULES
 from zevm.chain.types import Header
 from zevm.node.errors import NodeError
 from zevm.node.origin.blocks import BlockError, header_of
+from zevm.node.origin.budget import CallBudget
 from zevm.node.origin.bundle import BundledKept, read_bundle, write_bundle
 from zevm.node.origin.client import NoAnswerError, OriginClient, Persistence
 from zevm.node.origin.endpoint import Endpoint, header_fields
@@ -223,7 +224,8 @@ def _place(settings: NodeSettings, url: str, headers: Mapping[str, str]) -> Plac
 
 
 def _endpoint(settings: NodeSettings, place: Place) -> Endpoint:
-    return Endpoint(place, settings.timeout / 1000)
+    units = None if settings.no_rate_limit else settings.compute_units_per_second
+    return Endpoint(place, settings.timeout / 1000, None if units is None else CallBudget(units))
 
 
 def _persistence(settings: NodeSettings) -> Persistence:
