@@ -5,10 +5,10 @@ import time
 from collections.abc import Callable
 
 UNITS_OF_A_CALL = 20
-"""What Anvil takes a call to cost on average (alloy's RetryBackoffLayer). Providers count each method by itself."""
+"""Units of an average call, as Anvil has it (alloy's RetryBackoffLayer). Providers count each method by itself."""
 
 BURST_SECONDS = 1.0
-"""Units of so much time may be spent at once, after as long a pause: providers count by the second."""
+"""Units of this much time may be spent at once, after as long a pause: providers count by the second."""
 
 
 class CallBudget:
@@ -22,11 +22,11 @@ class CallBudget:
         """The time at which all calls so far are paid for."""
 
     def free_from(self, calls: int) -> float:
-        """The time by the clock from which so many more calls are within the budget."""
+        """The time by the clock from which this many more calls are within the budget."""
         return self._after(calls) - BURST_SECONDS
 
     def spend(self, calls: int) -> float:
-        """Take so many calls; seconds to wait before they are made."""
+        """Take this many calls; seconds to wait before they are made."""
         with self._lock:
             self._spent_until = self._after(calls)
             return max(0.0, self._spent_until - BURST_SECONDS - self._clock())

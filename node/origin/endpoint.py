@@ -49,11 +49,11 @@ class Endpoint:
         self._resting_until = time.monotonic() + seconds
 
     def free_from(self, calls: int) -> float:
-        """The time (monotonic) from which it may be asked so many calls."""
+        """The time (monotonic) from which it may be asked this many calls."""
         return max(self._resting_until, 0.0 if self._budget is None else self._budget.free_from(calls))
 
     def turn(self, calls: int) -> float:
-        """Take a turn to ask so many calls; seconds to wait for it."""
+        """Take a turn to ask this many calls; seconds to wait for it."""
         rest = self._resting_until - time.monotonic()
         return max(0.0, rest, 0.0 if self._budget is None else self._budget.spend(calls))
 
