@@ -34,6 +34,12 @@ class Limits:
     http_write_seconds: float = _limit(30.0, "a client that reads none of its answer for this long is disconnected")
     request_seconds: float = _limit(30.0, "calls of a batch that have not begun by then get -32002 `request timed out`")
     batch_items: int = _limit(1_000, "a longer batch is refused with one -32600 `batch too large`")
+    write_queue: int = _limit(
+        16_384, "writes that wait for their turn, also of clients that have left; one more gets -32005"
+    )
+    write_queue_bytes: int = _limit(
+        128 * MEBIBYTE, "bytes of the requests of those writes; one that exceeds it gets -32005"
+    )
     write_group_commands: int = _limit(256, "sends that share one sync to the disk; further ones share the next")
     write_group_bytes: int = _limit(
         4 * MEBIBYTE, "bytes that sends may write before they are synced; further ones share the next sync"

@@ -8,11 +8,17 @@ from zevm.rpc.registry import Method
 
 
 class Call:
-    """One pending request: either `error` is set, or `method` and `arguments` are."""
+    """One pending request: either `error` is set, or `method` and `arguments` are.
 
-    __slots__ = ("arguments", "error", "identifier", "is_notification", "method", "name", "params", "started")
+    body_bytes: size of the body that it came in.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = (
+        "arguments", "body_bytes", "error", "identifier", "is_notification", "method", "name", "params", "started",
+    )  # fmt: skip
+
+    def __init__(self, body_bytes: int) -> None:
+        self.body_bytes = body_bytes
         self.identifier: Any = None
         self.is_notification = False
         self.name = ""

@@ -7,6 +7,7 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine, Iterable
 from functools import partial
+from itertools import repeat
 from typing import Any
 
 from zevm.chain.concurrency.deadline import Deadline, NotAtHandError
@@ -45,6 +46,7 @@ from zevm.rpc.errors import (
 from zevm.rpc.execution.brief import NOT_BRIEF, SEND_BUDGETS, WHOLE_SENDS, BriefExecutions
 from zevm.rpc.execution.durations import Kind
 from zevm.rpc.execution.workers import Workers
+from zevm.rpc.execution.write_budget import REQUEST_BYTES, WriteBudget
 from zevm.rpc.execution.writes import Reply, Writes
 from zevm.rpc.notifications.subscriptions import Caller
 from zevm.rpc.registry import Cost, Method, Registry, decode_arguments
@@ -74,7 +76,8 @@ class Dispatcher:
         self.workers = services.executions = workers
         budget, kinds = self._limits.brief_execution_us / 1e6, self._limits.brief_kinds
         self.brief = BriefExecutions(budget, kinds)
-        self._writes = services.writes = Writes(services.chain.writer, self.brief.turns)
+        self.writes = Writes(services.chain.writer, self.brief.turns, WriteBudget(self._limits))
+        services.writes = self.writes
         self.brief_sends = BriefExecutions(SEND_BUDGETS * budget, kinds, whole=WHOLE_SENDS, of_processor=True)
 
     def begin(self, body: bytes, caller: Caller | None = None) -> Reply | Pending:
@@ -125,11 +128,11 @@ class Dispatcher:
                 check_shape(body, self._limits)
             message = parse(body)
             if type(message) is not list:
-                return self._read(message)
+                return self._read(message, len(body))
             self._check_batch(message)
         except RpcError as error:
             return _refusal(error)
-        return Batch(map(self._read, message), self._holds_back(message))
+        return Batch(map(self._read, message, repeat(len(body))), self._holds_back(message))
 
     def _receive_large(self, body: bytes) -> Received:
         """A large body's calls, all decoded; not on the event loop."""
@@ -137,11 +140,11 @@ class Dispatcher:
             check_shape(body, self._limits)
             message = parse_large(body)
             if type(message) is not list:
-                return self._read(message)
+                return self._read(message, len(body))
             self._check_batch(message)
         except RpcError as error:
             return _refusal(error)
-        return Batch([self._read(item) for item in message], self._holds_back(message))
+        return Batch([self._read(item, len(body)) for item in message], self._holds_back(message))
 
     def _holds_back(self, messages: list[Any]) -> bool:
         names = (message.get("method") for message in messages if type(message) is dict)
@@ -154,8 +157,8 @@ class Dispatcher:
             calls = (self._read_identifier(message) for message in messages)
             raise BatchTooLargeError(next((item for item in calls if item is not None), None))
 
-    def _read(self, message: Any) -> Call:
-        call = Call()
+    def _read(self, message: Any, body_bytes: int) -> Call:
+        call = Call(body_bytes)
         if type(message) is not dict:
             call.fail(InvalidRequestError())
             return call
@@ -263,6 +266,7 @@ class Dispatcher:
             answer = self._begin_execution(call, call.method, caller)
             return answer if answer is None or isinstance(answer, bytes) else await answer
         method, result, reply = call.method, None, None
+        REQUEST_BYTES.set(call.body_bytes)
         try:
             prefix = (self._services, caller) if method.connection else (self._services,)
             result = await self._coroutine_provided(call, method, prefix)
@@ -323,7 +327,8 @@ class Dispatcher:
         if method.kind is None or not self._services.chain.writer.lends:
             return self._submit_write(call, method, caller)
         here = partial(self._write_in_turn, call, method, caller)
-        outcome = self._writes.begin_here(here, partial(self._write_apart, call, method, caller))
+        apart = partial(self._write_apart, call, method, caller)
+        outcome = self.writes.begin_here(here, apart, call.body_bytes)
         return outcome if isinstance(outcome, asyncio.Future) else self._once_told(outcome)
 
     def _write_in_turn(self, call: Call, method: Method, caller: Caller | None) -> Reply | asyncio.Future[Reply]:
@@ -363,17 +368,19 @@ class Dispatcher:
         """Submit a call to the chain writer, which encodes its answer too. kind: what its time says something about."""
         job, note = self.brief_sends.timed(kind, self.job_of(call, method, caller))
         finish = partial(self._finish_write, call, note)
-        is_short = kind is not None and self.brief_sends.expects(kind)
-        return self._writes.begin(job, finish, is_long=method.is_long, shares=method.shares_sync, is_short=is_short)
+        is_short, is_long = kind is not None and self.brief_sends.expects(kind), method.is_long
+        shares = method.shares_sync
+        return self.writes.begin(job, finish, call.body_bytes, is_long=is_long, shares=shares, is_short=is_short)
 
     def _begin_together(self, calls: list[Call], caller: Caller | None) -> list[asyncio.Future[Reply]]:
         """Submit calls of methods that share a sync, all for one."""
-        return self._writes.begin_together(
+        return self.writes.begin_together(
             [
                 (self.job_of(call, call.method, caller), partial(self._finish_write, call, None))
                 for call in calls
                 if call.method is not None
-            ]
+            ],
+            calls[0].body_bytes,
         )
 
     def _finish_write(

@@ -1,7 +1,8 @@
 """Work for the chain's writer, given to it on the event loop and answered there, without a task of its own.
 
 Short work runs on the event loop, where the writer lends its role: two threads that want the interpreter take twice the
-time. Of many clients' work a part runs in each round of the loop, and the rest waits in line.
+time. Of many clients' work a part runs in each round of the loop, and the rest waits in line. What waits is bounded: a
+client may send and leave.
 """
 
 import asyncio
@@ -13,9 +14,11 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from zevm.chain.concurrency.deadline import Cancellation
-from zevm.chain.concurrency.writer import Work, Writer, WriterStoppedError
+from zevm.chain.concurrency.writer import AbandonedError, Work, Writer, WriterStoppedError
+from zevm.rpc.errors import LimitExceededError
 from zevm.rpc.execution.pending import ClientsAnswer
 from zevm.rpc.execution.turns import Turns
+from zevm.rpc.execution.write_budget import REQUEST_BYTES, WriteBudget
 
 Reply = bytes | None
 Finish = Callable[[bytes | None, Exception | None], Reply]
@@ -28,53 +31,66 @@ class _InLine(NamedTuple):
     here: Callable[[], Reply | asyncio.Future[Reply]]
     apart: Callable[[], asyncio.Future[Reply]]
     answer: asyncio.Future[Reply]
+    request_bytes: int
 
 
 class Writes:
     """Submits work, on the event loop; one callback there answers it. All work is begun in the order in which it came.
 
-    turns: of the short work that runs on the event loop.
+    turns: of the short work that runs on the event loop. budget: of what waits.
     """
 
-    def __init__(self, writer: Writer, turns: Turns) -> None:
+    def __init__(self, writer: Writer, turns: Turns, budget: WriteBudget) -> None:
         self._writer = writer
         self._turns = turns
+        self.budget = budget
         self._line: deque[_InLine] = deque()
         self._has_turn = False
         self._short = self._long = 0
         """Pieces of work on the writer's thread, by whether they are known to be short."""
 
     def begin_here(
-        self, here: Callable[[], Reply | asyncio.Future[Reply]], apart: Callable[[], asyncio.Future[Reply]]
+        self,
+        here: Callable[[], Reply | asyncio.Future[Reply]],
+        apart: Callable[[], asyncio.Future[Reply]],
+        request_bytes: int,
     ) -> Reply | asyncio.Future[Reply]:
         """Do work on the event loop, now or in a later turn of it, also when its client has left; its answer.
 
         here: does it, or submits it where it cannot be done there. apart: submits it at once. Behind work that may take
         long it is submitted, too. Behind short work it waits: in the writer's queue it would draw all later work after
-        it, and so on without end.
+        it, and so on without end. request_bytes: of the body that it came in. Where no more may wait, it is for `begin`
+        to refuse it, from `apart`.
         """
-        if self._long:
+        if self._long or not self.budget.has_room(request_bytes):
             return apart()
         if not (self._line or self._short) and self._turns.is_free:
             outcome: Reply | asyncio.Future[Reply] = self._turns.run(here)
             return outcome
-        waiting = _InLine(here, apart, asyncio.get_running_loop().create_future())
+        waiting = _InLine(here, apart, asyncio.get_running_loop().create_future(), request_bytes)
         self._line.append(waiting)
+        self.budget.hold(request_bytes)
         if not self._short:
             self._turns.queue(self._take_turn)
         return waiting.answer
 
     def begin(
-        self, job: Work, finish: Finish, *, is_long: bool, shares: bool, is_short: bool = False
+        self, job: Work, finish: Finish, request_bytes: int, *, is_long: bool, shares: bool, is_short: bool = False
     ) -> asyncio.Future[Reply]:
-        """Submit one piece of work; its answer. Without an awaiter, long work ends after the current part.
+        """Submit one piece of work; its answer, a refusal where no more may wait.
 
-        is_long: it may be work in parts. is_short: it is known to be short.
+        Without an awaiter, long work ends after the current part. is_long: it may be work in parts. is_short: it is
+        known to be short.
         """
-        if not self._has_turn:
-            self._submit_line()
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Reply] = ClientsAnswer(loop=loop) if is_long else loop.create_future()
+        try:
+            self.budget.check(request_bytes)
+        except LimitExceededError as error:
+            answer.set_result(finish(None, error))
+            return answer
+        if not self._has_turn:
+            self._submit_line()
         cancellation = Cancellation() if is_long else None
 
         def end(left: asyncio.Future[Reply]) -> None:
@@ -87,43 +103,57 @@ class Writes:
         except WriterStoppedError as error:
             answer.set_result(finish(None, error))
         else:
-            self._count(is_short, 1)
-            self._answer_when(done, finish, answer, is_short=is_short)
+            self._enter(is_short, request_bytes)
+            self._answer_when(done, finish, answer, request_bytes, is_short=is_short)
         return answer
 
-    def begin_together(self, works: Sequence[tuple[Work, Finish]]) -> list[asyncio.Future[Reply]]:
-        """Submit work that shares one sync."""
-        self._submit_line()
+    def begin_together(self, works: Sequence[tuple[Work, Finish]], request_bytes: int) -> list[asyncio.Future[Reply]]:
+        """Submit work of one body that shares one sync; all of it is refused where no more may wait."""
         loop = asyncio.get_running_loop()
         answers: list[asyncio.Future[Reply]] = [loop.create_future() for _ in works]
         try:
+            self.budget.check(request_bytes, len(works))
+            self._submit_line()
             writes = self._writer.submit_together([job for job, _ in works])
-        except WriterStoppedError as error:
+        except (WriterStoppedError, LimitExceededError) as error:
             for (_, finish), answer in zip(works, answers, strict=True):
                 answer.set_result(finish(None, error))
         else:
-            for done, (_, finish), answer in zip(writes, works, answers, strict=True):
-                self._count(False, 1)
-                self._answer_when(done, finish, answer, is_short=False)
+            # the body counts until the last of it is done
+            sizes = [0] * (len(works) - 1) + [request_bytes]
+            for done, (_, finish), answer, size in zip(writes, works, answers, sizes, strict=True):
+                self._enter(False, size)
+                self._answer_when(done, finish, answer, size, is_short=False)
         return answers
 
     def submit(self, function: Callable[..., Any], *arguments: Any, shares: bool = False) -> asyncio.Future[Any]:
         """Submit work whose result a coroutine awaits, and with it all that waits in line.
 
-        Raises WriterStoppedError.
+        It is not done if its coroutine is cancelled before its turn. Raises WriterStoppedError, LimitExceededError.
         """
+        request_bytes = REQUEST_BYTES.get()
+        self.budget.check(request_bytes)
         self._submit_line()
-        loop = asyncio.get_running_loop()
-        done = self._writer.submit(function, *arguments, shares=shares)
-        self._count(False, 1)
-        done.add_done_callback(lambda _: _call_soon(loop, self._count, False, -1))
-        return asyncio.wrap_future(done)
+        loop, left = asyncio.get_running_loop(), Cancellation()
+        answer: asyncio.Future[Any] = loop.create_future()
+        # if the writer's own future were cancelled, nobody would hear when the writer lets go of the work
+        done = self._writer.submit(_unless_left, left, function, *arguments, shares=shares)
+        self._enter(False, request_bytes)
+
+        def settle(done: Future[Any]) -> None:
+            self._leave(False, request_bytes)
+            _copy(answer, done)
+
+        done.add_done_callback(lambda done: _call_soon(loop, settle, done))
+        answer.add_done_callback(lambda answer: left.cancel() if answer.cancelled() else None)
+        return answer
 
     def _take_turn(self) -> None:
         """Do the work that is first in line, unless what it waits for has come between."""
         if not self._line or self._short or self._long:
             return
         first = self._line.popleft()
+        self.budget.release(first.request_bytes)
         self._has_turn = True
         try:
             outcome = first.here()
@@ -141,7 +171,18 @@ class Writes:
         """Submit all that waits in line: what comes now comes behind it."""
         line, self._line = self._line, deque()
         for waiting in line:
+            self.budget.release(waiting.request_bytes)
             _pass_on(waiting.apart(), waiting.answer)
+
+    def _enter(self, is_short: bool, request_bytes: int) -> None:
+        """Count work that has been submitted."""
+        self.budget.hold(request_bytes)
+        self._count(is_short, 1)
+
+    def _leave(self, is_short: bool, request_bytes: int) -> None:
+        """Count work no more that the writer has done."""
+        self.budget.release(request_bytes)
+        self._count(is_short, -1)
 
     def _count(self, is_short: bool, more: int) -> None:
         if is_short:
@@ -153,13 +194,19 @@ class Writes:
                 self._turns.queue(self._take_turn)
 
     def _answer_when(
-        self, write: Future[bytes], finish: Finish, answer: asyncio.Future[Reply], *, is_short: bool
+        self,
+        write: Future[bytes],
+        finish: Finish,
+        answer: asyncio.Future[Reply],
+        request_bytes: int,
+        *,
+        is_short: bool,
     ) -> None:
         """Answer once the writer has done its work."""
         loop = answer.get_loop()
 
         def settle(done: Future[bytes]) -> None:
-            self._count(is_short, -1)
+            self._leave(is_short, request_bytes)
             made, failure = None, None
             try:
                 made = done.result()
@@ -179,6 +226,13 @@ def _call_soon(loop: asyncio.AbstractEventLoop, function: Callable[..., object],
         loop.call_soon_threadsafe(function, *arguments)
 
 
+def _unless_left(left: Cancellation, function: Callable[..., Any], *arguments: Any) -> Any:
+    """The result of a function, for a client that is still there. Raises AbandonedError."""
+    if left.is_cancelled:
+        raise AbandonedError("the client has disconnected")
+    return function(*arguments)
+
+
 def _pass_on(outcome: Reply | asyncio.Future[Reply], answer: asyncio.Future[Reply]) -> None:
     """Answer with a reply, now or once it is there."""
     if isinstance(outcome, asyncio.Future):
@@ -187,7 +241,7 @@ def _pass_on(outcome: Reply | asyncio.Future[Reply], answer: asyncio.Future[Repl
         answer.set_result(outcome)
 
 
-def _copy(answer: asyncio.Future[Reply], outcome: asyncio.Future[Reply]) -> None:
+def _copy(answer: asyncio.Future[Any], outcome: asyncio.Future[Any] | Future[Any]) -> None:
     if answer.done() or outcome.cancelled():
         return
     error = outcome.exception()

@@ -11,6 +11,7 @@ from zevm.rpc.codec.parsing import LOOP_BODY_BYTES
 from zevm.rpc.dispatch.error_translation import to_rpc_error
 from zevm.rpc.errors import RpcError
 from zevm.rpc.execution.workers import Workers
+from zevm.rpc.execution.write_budget import REQUEST_BYTES
 from zevm.rpc.graphql.request import Answer, Request, failed, from_address, from_body, from_large_body
 from zevm.rpc.services import Services
 from zevm.rpc.transport.asgi import Receive, Scope, Send
@@ -61,6 +62,7 @@ class GraphqlEndpoint:
     async def _read(self, scope: Scope, receive: Receive) -> Request:
         """The request of a body, or of the URL. Raises BodyError, RpcError."""
         body, taken = await self._bodies.read(receive)
+        REQUEST_BYTES.set(len(body))
         try:
             if scope["method"] != "POST":
                 return from_address(scope["query_string"])

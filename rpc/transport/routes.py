@@ -6,12 +6,14 @@ module is imported with the first request that needs it.
 
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from contextlib import suppress
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Match
 
+from zevm.chain.blockchain import Chain
 from zevm.chain.concurrency.writer import WriterStoppedError
 from zevm.rpc.errors import told
 from zevm.rpc.services import Services
@@ -43,16 +45,31 @@ def create_fastapi(services: Services, guard: Guard, endpoint_of: EndpointOf, ad
     async def nothing_here(request: Request, _: Exception) -> Response:
         return pages.nothing_here(request)
 
+    retry = _Retry(services.chain)
+
     # a probe lets a database that refuses writes try again, so that one comes back that nobody writes to
     @application.get("/health")
     def health() -> JSONResponse:
         report, healthy = health_report(services)
-        if services.chain.database.fault is not None:
-            with suppress(WriterStoppedError):
-                services.chain.writer.submit(services.chain.database.resume)
+        retry.begin()
         return JSONResponse(report, status_code=200 if healthy else 503)
 
     return application
+
+
+class _Retry:
+    """Tries whether a database that refuses writes takes them again: one try at a time, however many ask."""
+
+    def __init__(self, chain: Chain) -> None:
+        self._chain = chain
+        self._last: Future[None] | None = None
+
+    def begin(self) -> None:
+        """Have the chain's writer try, where that helps."""
+        if self._chain.database.fault is None or not (self._last is None or self._last.done()):
+            return
+        with suppress(WriterStoppedError):
+            self._last = self._chain.writer.submit(self._chain.database.resume)
 
 
 class _Guarded:

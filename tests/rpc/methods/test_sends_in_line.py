@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import orjson
 import pytest
@@ -77,6 +78,20 @@ async def test_one_goes_on_without_its_client(node: Node) -> None:
     first, second = some(node, 2)
     first.cancel()
     assert await blocks_of(node, [second]) == [3]
+
+
+async def test_no_more_of_them_wait_than_may(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers, budget = some(node, 3), node.server.dispatcher.writes.budget
+    monkeypatch.setattr(budget, "_limits", replace(node.services.limits, write_queue=3))
+    answers[0].cancel()
+    refusal = orjson.loads(await node.server.dispatcher.answer(request("eth_sendTransaction", PAYMENT)) or b"")
+    assert refusal["error"]["code"] == -32005
+    assert refusal["error"]["message"].startswith("limit exceeded: 3 writes wait, of at most 3;")
+    assert await blocks_of(node, answers[1:]) == [3, 4]
+    assert (budget.count, budget.used_bytes) == (0, 0)
+    await idle(node)
+    await next_round()
+    assert await blocks_of(node, some(node, 1)) == [6]
 
 
 async def test_short_work_of_the_writers_thread_is_waited_for(node: Node) -> None:
