@@ -20,6 +20,7 @@ from zevm.rpc.execution.durations import Kind
 _LEANING = re.compile(r"^(the same|as|also|like|likewise|ditto|see)\b|\bfor the same\b", re.IGNORECASE)
 
 KindOf = Callable[..., Kind | None]
+AtOnce = Callable[..., bool]
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -73,6 +74,8 @@ class Method:
     `kind(services, *arguments)` is what the call has in common with others of about the same time; on the event loop
     runs what is of a kind that is known to be short. None for a call that never does.
     shares_sync: a WRITE method of short work that only adds to the chain, and so may share a sync with others.
+    at_once: of an ASYNC method without `connection` that only reads: `at_once(services, *arguments)` is whether what it
+    reads is at hand. Then its coroutine ends without waiting, and needs no task.
     holds_back: an ASYNC method whose end comes before the begin of what its connection sends behind it, also behind a
     batch with it.
     is_long: the function is a generator, work in steps (chain.concurrency.writer). least_params: how many there have to
@@ -91,6 +94,7 @@ class Method:
     shares_sync: bool = False
     kind: KindOf | None = None
     holds_back: bool = False
+    at_once: AtOnce | None = None
     is_long: bool = field(init=False)
     least_params: int = field(init=False)
     defaults: tuple[Any, ...] = field(init=False)
@@ -135,17 +139,18 @@ class Registry:
         shares_sync: bool = False,
         kind: KindOf | None = None,
         holds_back: bool = False,
+        at_once: AtOnce | None = None,
     ) -> Callable[[Function], Function]:
         """Register the decorated function under `name` and `aliases`.
 
         result: the result in words, for the table. The docstring's first line is the summary. connection: the function
         also gets the Caller (rpc.notifications.subscriptions) of the request, or None. any_thread, shares_sync, kind,
-        holds_back: see Method.
+        holds_back, at_once: see Method.
 
         Raises ValueError for a name taken, an EXECUTION function without a `deadline` keyword, `any_thread` with
         another cost than LIGHT, `shares_sync` with another than WRITE or for work in steps, `kind` for a function that
-        takes no `deadline` or does not share a sync, `holds_back` with another than ASYNC, or a summary that depends on
-        another row's: the table is sorted by name, and a program may read one row alone.
+        takes no `deadline` or does not share a sync, `holds_back` or `at_once` with another than ASYNC, or a
+        summary that depends on another row's: the table is sorted by name, and a program may read one row alone.
         """
 
         def register(function: Function) -> Function:
@@ -159,11 +164,11 @@ class Registry:
                 raise ValueError(f"{name}: shares_sync is for WRITE methods at one go")
             if kind is not None and not (takes_deadline and (cost is Cost.EXECUTION or shares_sync)):
                 raise ValueError(f"{name}: kind is for EXECUTION methods, and WRITE methods with a deadline")
-            if holds_back and cost is not Cost.ASYNC:
-                raise ValueError(f"{name}: holds_back is for ASYNC methods; others begin in order")
+            if (holds_back or at_once) and cost is not Cost.ASYNC:
+                raise ValueError(f"{name}: holds_back and at_once are for ASYNC methods; others begin in order")
             if _LEANING.search(summary):
                 raise ValueError(f"{name}: the summary {summary!r} does not stand alone; say what the method does")
-            traits = connection, any_thread, shares_sync, kind, holds_back
+            traits = connection, any_thread, shares_sync, kind, holds_back, at_once
             row = Method(name, function, cost, tuple(params), result, summary, tuple(aliases), *traits)
             for wire_name in (name, *row.aliases):
                 if wire_name in self.by_name:

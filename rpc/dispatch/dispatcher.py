@@ -10,7 +10,7 @@ from functools import partial
 from itertools import repeat
 from typing import Any
 
-from zevm.chain.concurrency.deadline import Deadline, NotAtHandError
+from zevm.chain.concurrency.deadline import NotAtHandError
 from zevm.chain.concurrency.release import forget_origin
 from zevm.chain.concurrency.writer import NOT_LENT
 from zevm.chain.tracing.encoded import Encoded
@@ -33,6 +33,7 @@ from zevm.rpc.codec.parsing import (
     parse,
     parse_large,
 )
+from zevm.rpc.dispatch.at_hand import NOT_ENDED, end_of, provide
 from zevm.rpc.dispatch.calls import Batch, Call, Received, parts_of
 from zevm.rpc.dispatch.error_translation import to_rpc_error
 from zevm.rpc.dispatch.suggestions import Suggestions
@@ -49,7 +50,7 @@ from zevm.rpc.execution.workers import Workers
 from zevm.rpc.execution.write_budget import REQUEST_BYTES, WriteBudget
 from zevm.rpc.execution.writes import Reply, Writes
 from zevm.rpc.notifications.subscriptions import Caller
-from zevm.rpc.registry import Cost, Method, Registry, decode_arguments
+from zevm.rpc.registry import AtOnce, Cost, Method, Registry, decode_arguments
 from zevm.rpc.services import Services
 
 METHOD_NAME_LIMIT = 2_048
@@ -108,6 +109,8 @@ class Dispatcher:
             return self._begin_write(call, call.method, caller)
         if call.method.cost is Cost.EXECUTION:
             return self._begin_execution(call, call.method, caller)
+        if call.method.at_once is not None:
+            return self._answer_at_once(call, call.method, call.method.at_once)
         if caller is not None:
             caller.holds_back = call.method.holds_back
         return self._answer(call, caller)
@@ -196,6 +199,21 @@ class Dispatcher:
             return self._answer_light_provided(call, caller, result)
         return self._finish(call, result)
 
+    def _answer_at_once(self, call: Call, method: Method, is_at_hand: AtOnce) -> Reply | Pending:
+        """The answer to a coroutine's call, without a task where it reads what is at hand."""
+        result: Any = NOT_ENDED
+        try:
+            if is_at_hand(self._services, *call.arguments):
+                result = end_of(method.function(self._services, *call.arguments))
+        except NotAtHandError:
+            pass
+        except Exception as error:
+            call.fail(to_rpc_error(self._services, call.name, error))
+            result = None
+        if result is NOT_ENDED:
+            return self._answer(call, None)
+        return self._answer_later(call, result) if type(result) in (Later, Encoded) else self._finish(call, result)
+
     async def _answer_light_provided(self, call: Call, caller: Caller | None, absent: NotAtHandError) -> Reply:
         """The answer to a light call once a worker has provided what it reads."""
         result: Any = absent
@@ -248,7 +266,7 @@ class Dispatcher:
                 await self.workers.run(provide, absent)
         raise TimedOutError()
 
-    async def _answer_later(self, call: Call, later: Later) -> Reply:
+    async def _answer_later(self, call: Call, later: Later | Encoded) -> Reply:
         reply = None
         try:
             reply = await self._encode(call, later)
@@ -466,11 +484,6 @@ class Dispatcher:
     def _read_identifier(message: Any) -> Any:
         identifier = message.get("id") if type(message) is dict else None
         return None if type(identifier) in (dict, list) else identifier
-
-
-def provide(absent: NotAtHandError, *, deadline: Deadline) -> None:  # noqa: ARG001  it has a time of its own
-    """Wait for what a call reads, on a worker."""
-    absent.provide()
 
 
 def _answer_with(answer: asyncio.Future[Reply], reply: Reply) -> None:

@@ -62,8 +62,9 @@ def test_the_registry_refuses_what_cannot_work() -> None:
     for options in ({"cost": Cost.WRITE}, {"cost": Cost.LIGHT, "connection": True}):
         with pytest.raises(ValueError, match="x_here: any_thread is for LIGHT methods without a connection"):
             registry.method("x_here", any_thread=True, **options)(lambda services: services)
-    with pytest.raises(ValueError, match="x_here: holds_back is for ASYNC methods"):
-        registry.method("x_here", cost=Cost.WRITE, holds_back=True)(lambda services: services)
+    for trait in ({"holds_back": True}, {"at_once": lambda _: True}):
+        with pytest.raises(ValueError, match="x_here: holds_back and at_once are for ASYNC methods"):
+            registry.method("x_here", cost=Cost.WRITE, **trait)(lambda services: services)
     registry.method("x_one", cost=Cost.LIGHT, aliases=("x_uno",))(lambda services: services)
     with pytest.raises(ValueError, match="x_uno is registered twice"):
         registry.method("x_uno", cost=Cost.LIGHT)(lambda services: services)

@@ -9,7 +9,15 @@ from zevm.chain.types.block_reference import BlockReference, BlockTag
 from zevm.rpc.codec import results, scalars
 from zevm.rpc.codec.later import Later
 from zevm.rpc.codec.results import Json
-from zevm.rpc.methods.support.reading import encode_block, header_at, of_block, of_block_hash, of_record, on_writer
+from zevm.rpc.methods.support.reading import (
+    encode_block,
+    header_at,
+    is_mined,
+    of_block,
+    of_block_hash,
+    of_record,
+    on_writer,
+)
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
 from zevm.storage.primitives import Hash32
@@ -26,7 +34,7 @@ def block_number(services: Services) -> str:
     return hex(services.chain.head.number)
 
 
-@method("eth_getBlockByNumber", cost=Cost.ASYNC, params=(NUMBER, FULL), result="block or null")
+@method("eth_getBlockByNumber", cost=Cost.ASYNC, at_once=is_mined, params=(NUMBER, FULL), result="block or null")
 async def get_block_by_number(services: Services, number: BlockReference, full: bool) -> Json | Later | None:
     """A block by number or tag."""
     show = partial(encode_block, services, full=full, pending=number.tag is BlockTag.PENDING)
@@ -42,6 +50,7 @@ def get_block_by_hash(services: Services, block_hash: Hash32, full: bool) -> Jso
 @method(
     "eth_getHeaderByNumber",
     cost=Cost.ASYNC,
+    at_once=is_mined,
     params=(NUMBER,),
     result="header or null",
     aliases=("erigon_getHeaderByNumber",),
@@ -62,7 +71,13 @@ def get_header_by_hash(services: Services, block_hash: Hash32) -> Json | None:
     return None if header is None else results.header(header)
 
 
-@method("eth_getBlockTransactionCountByNumber", cost=Cost.ASYNC, params=(NUMBER,), result="quantity or null")
+@method(
+    "eth_getBlockTransactionCountByNumber",
+    cost=Cost.ASYNC,
+    at_once=is_mined,
+    params=(NUMBER,),
+    result="quantity or null",
+)
 async def get_block_transaction_count_by_number(services: Services, number: BlockReference) -> str | Later | None:
     """The number of transactions in a block, by number or tag."""
     return await of_block(services, number, _count_transactions)
@@ -81,6 +96,7 @@ def _count_transactions(block: Block) -> str:
 @method(
     "eth_getBlockReceipts",
     cost=Cost.ASYNC,
+    at_once=is_mined,
     params=(Param("block", scalars.block_reference, summary="number, tag, hash or EIP-1898 object"),),
     result="[receipt] or null",
 )
@@ -100,7 +116,13 @@ def _uncle(services: Services, index: int, block: Block) -> Json | None:
     return encode_block(services, Block(block.uncles[index]), full=False)
 
 
-@method("eth_getUncleByBlockNumberAndIndex", cost=Cost.ASYNC, params=(NUMBER, INDEX), result="block or null")
+@method(
+    "eth_getUncleByBlockNumberAndIndex",
+    cost=Cost.ASYNC,
+    at_once=is_mined,
+    params=(NUMBER, INDEX),
+    result="block or null",
+)
 async def get_uncle_by_block_number_and_index(
     services: Services, number: BlockReference, index: int
 ) -> Json | Later | None:
@@ -114,7 +136,9 @@ def get_uncle_by_block_hash_and_index(services: Services, block_hash: Hash32, in
     return of_block_hash(services, block_hash, partial(_uncle, services, index))
 
 
-@method("eth_getUncleCountByBlockNumber", cost=Cost.ASYNC, params=(NUMBER,), result="quantity or null")
+@method(
+    "eth_getUncleCountByBlockNumber", cost=Cost.ASYNC, at_once=is_mined, params=(NUMBER,), result="quantity or null"
+)
 async def get_uncle_count_by_block_number(services: Services, number: BlockReference) -> str | Later | None:
     """The number of uncles of a block, by number or tag."""
     return await of_block(services, number, _count_uncles)

@@ -7,7 +7,7 @@ from zevm.rpc.codec import scalars
 from zevm.rpc.codec.later import Later
 from zevm.rpc.codec.results import hexadecimal, word
 from zevm.rpc.errors import CLIENT_LIMIT_EXCEEDED, CodedError, InvalidParamsError
-from zevm.rpc.methods.support.reading import account_of, code_of, state_at
+from zevm.rpc.methods.support.reading import account_of, code_of, is_state_at_hand, state_at
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
 from zevm.storage.account import StateReader
@@ -17,7 +17,7 @@ ADDRESS = Param("address", scalars.address)
 BLOCK = Param("block", scalars.block_reference, default=LATEST)
 
 
-@method("eth_getBalance", cost=Cost.ASYNC, params=(ADDRESS, BLOCK), result="wei")
+@method("eth_getBalance", cost=Cost.ASYNC, at_once=is_state_at_hand, params=(ADDRESS, BLOCK), result="wei")
 async def get_balance(services: Services, address: Address, block: BlockReference) -> str:
     """The balance of an account."""
     return hex(account_of(await state_at(services, block), address).balance)
@@ -43,7 +43,7 @@ def next_nonce(services: Services, address: Address) -> int:
     return chain.pool.next_nonce(address, account_of(chain.head.state, address).nonce)
 
 
-@method("eth_getCode", cost=Cost.ASYNC, params=(ADDRESS, BLOCK), result="code")
+@method("eth_getCode", cost=Cost.ASYNC, at_once=is_state_at_hand, params=(ADDRESS, BLOCK), result="code")
 async def get_code(services: Services, address: Address, block: BlockReference) -> str:
     """The code of an account."""
     return hexadecimal(code_of(await state_at(services, block), address))
@@ -52,6 +52,7 @@ async def get_code(services: Services, address: Address, block: BlockReference) 
 @method(
     "eth_getStorageAt",
     cost=Cost.ASYNC,
+    at_once=is_state_at_hand,
     params=(ADDRESS, Param("slot", scalars.storage_slot), BLOCK),
     result="32-byte word",
 )
@@ -72,6 +73,7 @@ def _wanted_slots(value: object) -> dict[Address, list[int]]:
 @method(
     "eth_getStorageValues",
     cost=Cost.ASYNC,
+    at_once=is_state_at_hand,
     params=(Param("slots", _wanted_slots, summary="{address: [slot, ...]}"), BLOCK),
     result="{address: [32-byte word, ...]}",
 )
@@ -98,6 +100,7 @@ def _values(state: StateReader, wanted: dict[Address, list[int]]) -> dict[str, l
 @method(
     "eth_getAccount",
     cost=Cost.ASYNC,
+    at_once=is_state_at_hand,
     params=(ADDRESS, BLOCK),
     result="{balance, nonce, codeHash, storageRoot} or null",
 )
@@ -114,7 +117,13 @@ async def get_account(services: Services, address: Address, block: BlockReferenc
     }
 
 
-@method("eth_getAccountInfo", cost=Cost.ASYNC, params=(ADDRESS, BLOCK), result="{balance, nonce, code}")
+@method(
+    "eth_getAccountInfo",
+    cost=Cost.ASYNC,
+    at_once=is_state_at_hand,
+    params=(ADDRESS, BLOCK),
+    result="{balance, nonce, code}",
+)
 async def get_account_info(services: Services, address: Address, block: BlockReference) -> dict[str, Any]:
     """Balance, nonce and code of an account in one call."""
     state = await state_at(services, block)

@@ -39,6 +39,16 @@ async def on_writer(
     return result
 
 
+def is_state_at_hand(services: Services, *arguments: Any) -> bool:
+    """Whether `state_at` ends without waiting for the block that is a method's last argument."""
+    return services.chain.is_at_hand(arguments[-1])
+
+
+def is_mined(services: Services, reference: BlockReference, *_: Any) -> bool:  # noqa: ARG001
+    """Whether `of_block` and `of_record` end without waiting for this block."""
+    return reference.tag is not BlockTag.PENDING
+
+
 async def state_at(services: Services, block: BlockReference) -> StateReader:
     """The state after a block. The writer builds the pending block, which executes the pool; a worker makes the trie
     nodes of a side block again.
