@@ -1,5 +1,7 @@
 """Bounds of runs on a thread that others wait for: gas, stack and memory, as no clock ends a run so soon.
 
+The thread is any one; where it is not known to have the native stack of an instance, a worker runs the function.
+
 A run receives a share of its frame's gas and stack; the rest waits outside. One that has used up its share is done
 again on a worker. One that has not ends as it would with the whole, since it may call no host function that tells how
 much is left.

@@ -48,15 +48,18 @@ def lowest() -> int:
 
 
 def suffices() -> bool:
-    """Whether this thread has the stack for an outermost instance."""
-    return not _bounds.size or _bounds.size >= NATIVE_STACK_BYTES + OUTERMOST_BYTES
+    """Whether this thread is known to have the stack for an outermost instance."""
+    return _bounds.size >= NATIVE_STACK_BYTES + OUTERMOST_BYTES
 
 
 def require(mark: Any) -> None:
-    """NodeFaultError unless another instance fits below `mark`, a ctypes pointer into the stack, or None."""
+    """NodeFaultError where no other instance fits below `mark`, a ctypes pointer into the stack, or None.
+
+    Where the platform does not tell, the thread is one that was started for executions.
+    """
     low, size = _bounds.low, _bounds.size
     if mark is None:
-        if not suffices():
+        if size and not suffices():
             raise NodeFaultError(
                 f"the thread has {size} bytes of native stack, one instance needs up to "
                 f"{NATIVE_STACK_BYTES + OUTERMOST_BYTES}: start it with concurrency.threads.STACK_BYTES"

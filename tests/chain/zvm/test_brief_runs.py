@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import fields
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,6 +13,7 @@ from zevm.chain.concurrency.deadline import BriefDeadline, Cancellation, Deadlin
 from zevm.chain.zvm.brief_runs import BRIEF_GAS, BRIEF_PAGES, BRIEF_STACK_WORDS
 from zevm.chain.zvm.functions import FunctionCall, FunctionResult, run_function
 from zevm.chain.zvm.host_table import HOST_FUNCTIONS, VM_HOOKS
+from zevm.chain.zvm.runtime import native_stack
 
 COUNTED = """(func (export "count") (param i32) (result i32) (local $i i32)
   (loop $l (br_if $l (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (local.get 0)))) (local.get $i))"""
@@ -102,6 +104,16 @@ def test_stack_and_pages_are_bounded() -> None:
     assert not is_brief(b"", **call, arguments=[BRIEF_STACK_WORDS])
     for pages in (BRIEF_PAGES, BRIEF_PAGES + 1):
         assert is_brief(contract("", memory=f"{pages} {pages}")) == (pages == BRIEF_PAGES)
+
+
+@pytest.mark.parametrize("size", [0, 512 * 1024])
+def test_a_thread_that_may_lack_the_native_stack_runs_nothing(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    """0: the platform does not tell the size. Workers are started with the stack that they need."""
+    code = ENDINGS["success"][0]
+    assert is_brief(code)
+    monkeypatch.setattr(native_stack, "_bounds", SimpleNamespace(low=0, size=size))
+    assert function_of(code, brief()) is None
+    assert function_of(code) is not None
 
 
 def test_no_module_is_compiled_under_a_brief_deadline() -> None:
