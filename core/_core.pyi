@@ -187,7 +187,7 @@ def body_transactions(encoded: Sequence[bytes], /) -> bytes:
     """The list of a block's transactions (chain/types/block.py)."""
 
 def receipts_summary(receipts: Sequence[object], /) -> tuple[bytes, bytes]:
-    """The root of a block's receipts (chain/types/receipt.py), and the union of their blooms."""
+    """The root of a block's receipts (chain/types/receipt.py), or EncodedReceipts, and their blooms' union."""
 
 def stored_receipts(receipts: Sequence[object], /) -> bytes:
     """The list of a block's receipts as the ledger keeps them."""
@@ -244,6 +244,30 @@ def run_plain_block(
     is not valid, and behind one that has asked the helper.
     """
 
+def run_simulated(
+    state: object,
+    helper: object,
+    block: tuple[Any, ...],
+    calls: Sequence[tuple[Any, ...]],
+    base_fee: int | None,
+    gas_left: int,
+    gas_budget: int,
+    validates: bool,
+    warm: bytes,
+    is_shared: bool,
+    records: tuple[type, type],
+    ends: list[Any],
+    /,
+) -> None:
+    """Run SimulatedCalls (chain/vm/simulated_calls.py) one after another, as `run_plain_block` runs Transactions.
+
+    gas_left: of the block. gas_budget: what all further calls may use. records: SimulatedEnd and EncodedReceipt. ends:
+    gets a SimulatedEnd of each that succeeds without logs. Of others it gets status, output, detail, gas used, gas used
+    before refunds, logs, their places among all that were made, the number of these, gas limit, nonce, the encoded
+    transaction, its hash, and (encoded receipt, bloom). It ends before a call that has lists, that creates, or that may
+    not begin.
+    """
+
 def run_call(
     state: object,
     helper: object,
@@ -268,6 +292,12 @@ def evm_words(opcode: int, operands: bytes, /) -> bytes:
 
 def hex_json(value: object, /) -> bytes:
     """JSON text of dicts, lists and tuples, 8 deep at most: bytes and integers of 256 bits as 0x-prefixed hex."""
+
+def results_json(results: Sequence[tuple[Any, ...]], /) -> bytes:
+    """CallResults (chain/calls/simulation.py) without errors and logs, as items of a JSON list, with commas between."""
+
+def call_arguments(values: list[object], record: type[_Record], /) -> list[_Record]:
+    """Call objects of a request as TransactionArguments (rpc/codec/objects.py), without lists and blobs."""
 
 def secp256k1_start(addresses: tuple[int, ...], /) -> None:
     """Take the addresses of libsecp256k1's context and functions, in the order of `Api` in core/zig/signatures.zig."""

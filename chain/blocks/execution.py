@@ -12,6 +12,7 @@ from zevm.chain.events import BlockAndReceipts, TransactionReport
 from zevm.chain.rules.forks import Fork, ForkRules
 from zevm.chain.types import Block, Header, Receipt, Transaction, Withdrawal, logs_bloom
 from zevm.chain.types.header import EMPTY_BLOOM
+from zevm.chain.types.receipt import EncodedReceipt
 from zevm.chain.types.transaction import recover_senders
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.brief import watched
@@ -211,10 +212,12 @@ class BlockExecution:
         uncles: tuple[Header, ...] = (),
         withdrawals: tuple[Withdrawal, ...] = (),
         roots: BodyRoots | None = None,
+        receipts: Sequence[Receipt | EncodedReceipt] | None = None,
     ) -> SealedBlock:
         """Finish the block with a header whose context fields (parent, time, fees, ...) are set.
 
-        roots: of its transactions and withdrawals, where they were computed before.
+        roots: of its transactions and withdrawals, where they were computed before. receipts: of its
+        transactions, where they are not those that `add` and `include` have made.
         Raises BlockError for one that could not be read again, as its numbers are out of Ethereum's range.
         """
         rules = self.environment.rules
@@ -224,12 +227,13 @@ class BlockExecution:
             self._executor.withdraw(listed)
         if rules.fork < Fork.PARIS:
             self._executor.pay_block_reward(uncles)
-        requests = self._executor.end_block([receipt.logs for receipt in self.receipts])
+        listed_receipts = self.receipts if receipts is None else receipts
+        requests = self._executor.end_block([receipt.logs for receipt in listed_receipts])
         update = self._new_state()
         try:
             sealed, encoded = header.sealed(
                 [transaction.encoded for transaction in self.transactions] if roots is None else (),
-                self.receipts,
+                listed_receipts,
                 state_root=update.root,
                 transactions_root=None if roots is None else roots.transactions,
                 gas_used=self.gas_used,

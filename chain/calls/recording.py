@@ -16,28 +16,28 @@ TRANSFER_TOPIC = keccak256(b"Transfer(address,address,uint256)")
 class LogRecorder(StateObserver):
     """Counts every log of the block, those of frames that fail later too: that is how geth numbers them.
 
-    numbers: place of a log in the running transaction -> its number in the block. transfers: places of the logs that
-    no contract emitted: they are shown to the caller, and are no part of a receipt.
+    numbers: place of a log in the running transaction -> its number in the block. made: logs so far. transfers: places
+    of the logs that no contract emitted: they are shown to the caller, and are no part of a receipt.
     """
 
     def __init__(self, *, shows_transfers: bool) -> None:
         self.numbers: dict[int, int] = {}
         self.transfers: set[int] = set()
-        self._emitted = 0
+        self.made = 0
         self._shows_transfers = shows_transfers
         self.hears_live = shows_transfers
 
     def on_log(self, place: int) -> None:
         """Number it; a log that was undone leaves its place to the next one."""
-        self.numbers[place] = self._emitted
+        self.numbers[place] = self.made
         self.transfers.discard(place)
-        self._emitted += 1
+        self.made += 1
 
     def on_logs(self, ordinals: Sequence[int], made: int) -> None:
         """Number those that remain."""
         for place, ordinal in enumerate(ordinals):
-            self.numbers[place] = self._emitted + ordinal
-        self._emitted += made
+            self.numbers[place] = self.made + ordinal
+        self.made += made
 
     def on_transfer(self, state: ExecutionState, sender: Address, recipient: Address, amount: int) -> None:
         """Show it as a log where asked for."""

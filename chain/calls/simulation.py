@@ -4,24 +4,26 @@ Follows geth's simulator: gaps between blocks are filled with empty ones, a call
 without validation no nonce is held against it and no fee is taken that it does not name.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from functools import partial
+from typing import NamedTuple, TypeVar
 
-from zevm.chain.blocks.execution import BlockExecution
+from zevm.chain.blocks.execution import AT_ONCE, BlockExecution
 from zevm.chain.calls.call import apply_state_overrides, moved_precompiles
 from zevm.chain.calls.header import assumed_header
 from zevm.chain.calls.overrides import NO_OVERRIDES, BlockOverrides, CallOverrides
 from zevm.chain.calls.recording import LogRecorder
 from zevm.chain.concurrency.deadline import Deadline
-from zevm.chain.errors import Reason, SimulationError, TransactionError
-from zevm.chain.types import Block, Header, Log, Transaction, TransactionType
+from zevm.chain.errors import EngineDifferenceError, Reason, SimulationError, TransactionError
+from zevm.chain.types import Block, Header, Log, Receipt
+from zevm.chain.types.receipt import EncodedReceipt
 from zevm.chain.view import ChainView
 from zevm.chain.vm.block_state import BlockState
-from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.executor import Executor
-from zevm.chain.vm.interface import CallRequest, Outcome
-from zevm.storage.primitives import Address, Hash32
+from zevm.chain.vm.interface import Outcome, VmError
+from zevm.chain.vm.simulated_calls import SimulatedCall, SimulatedEnd, SimulatedTransaction, make_transaction, plain_end
+from zevm.storage.primitives import Hash32
 from zevm.storage.state import StateBase
 
 Value = TypeVar("Value")
@@ -33,20 +35,6 @@ SECONDS_BETWEEN_BLOCKS = 12
 
 
 @dataclass(frozen=True, slots=True)
-class SimulatedCall:
-    """A call as a transaction: what the message does, and what of a transaction the caller chose.
-
-    request: its gas limit does not count. gas_limit, nonce: None for what the block has left and the next one.
-    type: of the transaction, which geth shows; a chain without a base fee has legacy ones only.
-    """
-
-    request: CallRequest
-    gas_limit: int | None = None
-    nonce: int | None = None
-    type: TransactionType = TransactionType.DYNAMIC_FEE
-
-
-@dataclass(frozen=True, slots=True)
 class SimulatedBlock:
     """A block to make: changes before it, its own fields, and its calls."""
 
@@ -54,14 +42,16 @@ class SimulatedBlock:
     overrides: CallOverrides = NO_OVERRIDES
 
 
-@dataclass(frozen=True, slots=True)
-class CallResult:
+class CallResult(NamedTuple):
     """A call's outcome.
 
     logs: with their numbers in the block, transfers among them. gas_capped: it got less gas than it asked for.
     """
 
-    outcome: Outcome
+    gas_used: int
+    gas_used_before_refund: int
+    output: bytes
+    error: VmError | None
     logs: tuple[tuple[int, Log], ...]
     gas_capped: bool
 
@@ -72,20 +62,6 @@ class BlockResult:
 
     block: Block
     calls: tuple[CallResult, ...]
-
-
-class SimulatedTransaction(Transaction):
-    """A transaction without a signature: all of v, r and s are 0, in a legacy one too. Its sender is set when made."""
-
-    @property
-    def v(self) -> int:
-        """0, which no signed transaction has."""
-        return 0
-
-    def sent_by(self, sender: Address) -> "SimulatedTransaction":
-        """The transaction with its sender, which no signature tells."""
-        self.__dict__["sender"] = sender
-        return self
 
 
 @dataclass(slots=True)
@@ -146,9 +122,9 @@ class Simulation:
         apply_state_overrides(state, block.overrides.state)
         state.begin_transaction()
         executor = Executor(environment, state, moved_precompiles=moved, deadline=self._deadline)
-        run = _BlockRun(BlockExecution(environment, states, self._reader, executor), executor, recorder)
-        calls = tuple([self._call(run, call) for call in block.calls])
-        sealed = run.execution.seal(header, withdrawals=block.overrides.block.withdrawals or ())
+        run = _BlockRun(BlockExecution(environment, states, self._reader, executor), executor, recorder, [])
+        calls = tuple(self._call_all(run, block.calls))
+        sealed = run.execution.seal(header, withdrawals=block.overrides.block.withdrawals or (), receipts=run.receipts)
         self._parent = sealed.block.header
         self._hashes[header.number] = sealed.block.hash
         self._reader = states.reader_over(sealed.update, self._reader)
@@ -167,24 +143,95 @@ class Simulation:
     def _block_hash(self, number: int) -> Hash32 | None:
         return self._hashes.get(number) or self._view.records.canonical_hash(number)
 
-    def _call(self, run: "_BlockRun", call: SimulatedCall) -> CallResult:
-        self._check_deadline()
-        execution = run.execution
-        wanted = self._wanted_gas(call, execution.gas_left)
-        gas_limit = min(wanted, self._budget.left)
-        nonce = run.executor.state.get_nonce(call.request.sender) if call.nonce is None else call.nonce
-        request = call.request.with_gas_limit(gas_limit)
-        transaction = make_transaction(call, request, nonce, execution.environment)
+    def _call_all(self, run: "_BlockRun", calls: Sequence[SimulatedCall]) -> Iterator[CallResult]:
+        index = 0
+        while index < len(calls):
+            self._check_deadline()
+            done = self._call_plain(run, calls[index : index + AT_ONCE]) or [self._call(run, calls[index])]
+            yield from done
+            index += len(done)
+
+    def _call_plain(self, run: "_BlockRun", calls: Sequence[SimulatedCall]) -> list[CallResult]:
+        """Those of the first calls, as many as go in one call of the core."""
+        ends = run.executor.simulate_plain(
+            calls,
+            run.execution.gas_left,
+            self._budget.left,
+            partial(self._in_turn, run, calls),
+            validate=self._validate,
+            deadline=self._deadline,
+        )
+        return self._take(run, calls, ends)
+
+    def _take(self, run: "_BlockRun", calls: Sequence[SimulatedCall], ends: Sequence[SimulatedEnd]) -> list[CallResult]:
+        """Take calls that were executed into the block."""
+        execution, recorder = run.execution, run.recorder
+        chain_id = execution.environment.rules.chain_id
+        results = []
+        for call, end in zip(calls, ends, strict=False):
+            gas_used, before_refund, output, error, found, ordinals, made, gas_limit, *_, receipt = end
+            logs: tuple[tuple[int, Log], ...] = ()
+            if made:
+                recorder.on_logs(ordinals, made)
+                logs = tuple([(recorder.numbers[place], log) for place, log in enumerate(found)])
+            wanted = execution.gas_left if call.gas_limit is None else call.gas_limit
+            execution.gas_used += gas_used
+            execution.transactions.append(SimulatedTransaction.plain(call, end, chain_id))
+            run.receipts.append(receipt)
+            results.append(CallResult(gas_used, before_refund, output, error, logs, gas_limit < wanted))
+        self._budget.take(sum([end.gas_used for end in ends]))
+        return results
+
+    def _in_turn(self, run: "_BlockRun", calls: Sequence[SimulatedCall], count: int) -> list[SimulatedEnd]:
+        """The ends of the first calls, executed one by one; nothing is taken into the block."""
+        execution, state = run.execution, run.executor.state
+        budget, gas_used = GasBudget(self._budget.left), execution.gas_used
+        ends = []
+        try:
+            for call in calls[:count]:
+                recorder = LogRecorder(shows_transfers=False)
+                state.observe(recorder)
+                gas_left = execution.environment.gas_limit - gas_used
+                transaction, outcome = self._execute(run, call, min(self._wanted_gas(call, gas_left), budget.left))
+                gas_used += outcome.gas_used
+                budget.take(outcome.gas_used)
+                ordinals = tuple([recorder.numbers[place] for place in range(len(outcome.logs))])
+                ends.append(plain_end(transaction, outcome, ordinals, recorder.made, gas_used))
+        except SimulationError as error:
+            raise EngineDifferenceError(f"the core simulates a call that may not begin: {error}") from error
+        finally:
+            state.observe(run.recorder)
+        return ends
+
+    def _execute(self, run: "_BlockRun", call: SimulatedCall, gas_limit: int) -> tuple[SimulatedTransaction, Outcome]:
+        request = call.request(gas_limit)
+        nonce = run.executor.state.get_nonce(call.sender) if call.nonce is None else call.nonce
+        transaction = make_transaction(call, gas_limit, nonce, run.execution.environment)
         try:
             outcome = run.executor.simulate(request, nonce, validate=self._validate, deadline=self._deadline)
         except TransactionError as error:
             raise refusal(error, gas_limit) from error
+        return transaction, outcome
+
+    def _call(self, run: "_BlockRun", call: SimulatedCall) -> CallResult:
+        execution = run.execution
+        wanted = self._wanted_gas(call, execution.gas_left)
+        gas_limit = min(wanted, self._budget.left)
+        transaction, outcome = self._execute(run, call, gas_limit)
         numbers, transfers = run.recorder.numbers, run.recorder.transfers
         logs = tuple([(numbers[place], log) for place, log in enumerate(outcome.logs)])
         outcome.logs = tuple([log for place, log in enumerate(outcome.logs) if place not in transfers])
         execution.include(transaction, outcome)
+        run.receipts.append(execution.receipts[-1])
         self._budget.take(outcome.gas_used)
-        return CallResult(outcome, logs, gas_capped=gas_limit < wanted)
+        return CallResult(
+            outcome.gas_used,
+            outcome.gas_used_before_refund,
+            outcome.output,
+            outcome.error,
+            logs,
+            gas_capped=gas_limit < wanted,
+        )
 
     def _check_deadline(self) -> None:
         if self._deadline is not None:
@@ -202,11 +249,12 @@ class Simulation:
 
 @dataclass(frozen=True, slots=True)
 class _BlockRun:
-    """The parts of a block that is being made."""
+    """The parts of a block that is being made. receipts: of all its calls so far."""
 
     execution: BlockExecution
     executor: Executor
     recorder: LogRecorder
+    receipts: list[Receipt | EncodedReceipt]
 
 
 def check_size(blocks: Sequence[SimulatedBlock]) -> None:
@@ -253,29 +301,6 @@ def fill_gaps(base: Header, blocks: Sequence[SimulatedBlock]) -> list[SimulatedB
         changed = replace(overrides, number=number, timestamp=timestamp)
         filled.append(replace(block, overrides=replace(block.overrides, block=changed)))
     return filled
-
-
-def make_transaction(
-    call: SimulatedCall, request: CallRequest, nonce: int, environment: BlockEnvironment
-) -> SimulatedTransaction:
-    """The unsigned transaction that represents a call in its block."""
-    kind = TransactionType.LEGACY if environment.base_fee_per_gas is None else call.type
-    transaction = SimulatedTransaction(
-        type=kind,
-        chain_id=None if kind is TransactionType.LEGACY else environment.rules.chain_id,
-        nonce=nonce,
-        max_priority_fee_per_gas=request.max_priority_fee_per_gas,
-        max_fee_per_gas=request.max_fee_per_gas,
-        gas_limit=request.gas_limit,
-        to=request.to,
-        value=request.value,
-        data=request.data,
-        access_list=request.access_list,
-        max_fee_per_blob_gas=request.max_fee_per_blob_gas,
-        blob_versioned_hashes=request.blob_versioned_hashes or (),
-        authorization_list=request.authorization_list or (),
-    )
-    return transaction.sent_by(request.sender)
 
 
 def refusal(error: TransactionError, gas_limit: int) -> SimulationError:

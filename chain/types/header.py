@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, fields
 from operator import attrgetter
 from typing import Any
 
-from zevm.chain.types.receipt import Receipt, root_and_bloom
+from zevm.chain.types.receipt import EncodedReceipt, Receipt, root_and_bloom
 from zevm.core import replaced_by
 from zevm.core.records import quick_init
 from zevm.storage import rlp, trie
@@ -111,7 +111,7 @@ class Header:
     def sealed(
         self,
         transactions: Sequence[bytes],
-        receipts: Sequence[Receipt],
+        receipts: Sequence[Receipt | EncodedReceipt],
         *,
         state_root: Hash32,
         transactions_root: Hash32 | None,
@@ -178,7 +178,7 @@ def sealed_header(
     sizes: Sequence[int],  # noqa: ARG001
     values: Sequence[Any],
     transactions: Sequence[bytes],
-    receipts: Sequence[Receipt],
+    receipts: Sequence[Receipt | EncodedReceipt],
 ) -> tuple[Header, bytes]:
     """A header of these values, but for the receipts' root and bloom, and its RLP.
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from zevm.core import replaced_by
 from zevm.core.records import quick_init
@@ -132,6 +133,18 @@ class Receipt:
         )
 
 
+class EncodedReceipt(NamedTuple):
+    """A receipt as far as a block's header has it: its consensus encoding, and its bloom and logs."""
+
+    encoded: bytes
+    bloom: bytes
+    logs: tuple[Log, ...]
+
+    def encode(self) -> bytes:
+        """As Receipt.encode."""
+        return self.encoded
+
+
 @replaced_by("stored_receipts")
 def encode_receipts(receipts: Sequence[Receipt]) -> bytes:
     """The RLP list of a block's receipts as the ledger keeps them."""
@@ -139,7 +152,7 @@ def encode_receipts(receipts: Sequence[Receipt]) -> bytes:
 
 
 @replaced_by("receipts_summary")
-def root_and_bloom(receipts: Sequence[Receipt]) -> tuple[Hash32, bytes]:
+def root_and_bloom(receipts: Sequence[Receipt | EncodedReceipt]) -> tuple[Hash32, bytes]:
     """The root of the trie of a block's receipts, and the union of their blooms: what its header has of them."""
     root = trie.ordered_root([receipt.encode() for receipt in receipts])
     return root, merge_blooms(receipt.bloom for receipt in receipts)

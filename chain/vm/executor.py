@@ -1,6 +1,6 @@
 """Executes a block's transactions, its system calls and payments, and calls off chain."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -22,6 +22,7 @@ from zevm.chain.vm.interface import CallRequest, Outcome
 from zevm.chain.vm.precompile_tables import active_precompiles, tables_in
 from zevm.chain.vm.precompiles import recovering
 from zevm.chain.vm.py_evm_state import PyEvmState
+from zevm.chain.vm.simulated_calls import SimulatedCall, SimulatedEnd
 from zevm.chain.vm.system import requests_hash
 from zevm.chain.vm.tracer import Tracer
 from zevm.chain.vm.transaction_environment import TransactionEnvironment, settle
@@ -249,11 +250,42 @@ class Executor:
             validation.check_nonce(request.sender, nonce, self.state)
         free, free_blobs = not validate and is_free(request), not (validate or request.max_fee_per_blob_gas)
         gas = self._checked(request, free=free, free_blobs=free_blobs)
-        price, blob_price = self._effective_price(request), environment.blob_base_fee or 0
-        settled = settle(request, gas, environment, price_wei=None if free else price, blob_price_wei=blob_price)
+        settled = self._settled_simulated(request, gas, validate=validate)
         # blobs are paid for even where no cap on their fee was given, which held back nothing
         validation.check_funds(request.sender, settled.price_wei + request.value, self.state)
         return execute(settled, environment, self._evm_state, self._context(settled, deadline, None))
+
+    def _settled_simulated(self, request: CallRequest, gas: GasNeeds, *, validate: bool) -> TransactionEnvironment:
+        price, blob_price = self._effective_price(request), self.environment.blob_base_fee or 0
+        free = not validate and is_free(request)
+        return settle(request, gas, self.environment, price_wei=None if free else price, blob_price_wei=blob_price)
+
+    def simulate_plain(
+        self,
+        calls: Sequence[SimulatedCall],
+        gas_left: int,
+        gas_budget: int,
+        in_turn: Callable[[int], list[SimulatedEnd]],
+        *,
+        validate: bool,
+        deadline: Deadline | None = None,
+    ) -> list[SimulatedEnd]:
+        """Execute calls of a simulated block, as far as they are plain; how they ended, from the first on.
+
+        gas_left: of the block. gas_budget: what all further calls may use. in_turn: see PlainRuns.run_simulated. Where
+        none has an end, the first one is for `simulate`, which refuses it where it may not begin.
+        Raises ExecutionTimeoutError.
+        """
+        if self._plain is None:
+            return []
+
+        def helper(index: int) -> Helper:
+            rules, request = self.environment.rules, calls[index].request(gas_left)
+            settled = self._settled_simulated(request, gas_needs(request, rules), validate=validate)
+            context = self._context(settled, deadline, None)
+            return Helper(frames_of(rules.fork, deadline), self._evm_state, context)
+
+        return self._plain.run_simulated(calls, gas_left, gas_budget, deadline, helper, in_turn, validates=validate)
 
     def _checked(self, request: CallRequest, *, free: bool, free_blobs: bool) -> GasNeeds:
         """The gas that a message must buy, once it may begin. Raises TransactionError."""

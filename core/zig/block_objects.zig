@@ -237,7 +237,7 @@ fn encode_stored(arena: Allocator, held: *trie_objects.Held, receipt: *Object) E
     return out.items;
 }
 
-/// receipts_summary(receipts): the root of their trie, and the union of their blooms
+/// receipts_summary(receipts): the root of their trie, and the union of their blooms. Tuples are EncodedReceipts.
 pub fn receipts_summary(arguments: []const *Object) Error!*Object {
     var arena_state: std.heap.ArenaAllocator = .init(memory.allocator());
     defer arena_state.deinit();
@@ -255,10 +255,15 @@ pub fn summarize(arena: Allocator, held: *trie_objects.Held, list: *Object) Erro
     var summary: Summary = .{ .root = undefined };
     for (items, 0..) |*item, index| {
         const receipt = try receipts.at(index);
-        const own = try python.contents(try attribute(held, receipt, .bloom));
+        const is_encoded = python.is(receipt, .tuple);
+        const bloom = if (is_encoded) try (try python.sequence(receipt)).at(1) else try attribute(held, receipt, .bloom);
+        const own = try python.contents(bloom);
         if (own.len != summary.bloom.len) return error.Refused;
         for (&summary.bloom, own) |*byte, more| byte.* |= more;
-        item.* = try encode_receipt(arena, held, receipt, own);
+        item.* = if (is_encoded)
+            try python.contents(try (try python.sequence(receipt)).at(0))
+        else
+            try encode_receipt(arena, held, receipt, own);
     }
     summary.root = try ordered.root(arena, items, trie_objects.Hasher{});
     return summary;

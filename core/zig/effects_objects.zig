@@ -78,7 +78,7 @@ pub const Changed = struct {
             if (!entry.is_as_it_was()) self.accounts.set(place);
         }
         for (state.slots.items, 0..) |*slot, place| {
-            if (slot.value != slot.original) self.slots.set(place);
+            if (slot.value != slot.base) self.slots.set(place);
         }
     }
 };
@@ -185,7 +185,7 @@ pub fn log_of(log: *const state_of.Log) Error!*Object {
     });
 }
 
-fn ordinals_of(state: *State) Error!*Object {
+pub fn ordinals_of(state: *State) Error!*Object {
     const list = try python.made(python.PyList_New(0));
     errdefer python.drop(list);
     for (state.logs.items) |*log| {

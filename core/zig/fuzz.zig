@@ -14,6 +14,7 @@ const memory = @import("memory.zig");
 const nibbles = @import("nibbles.zig");
 const ordered = @import("ordered.zig");
 const rlp = @import("rlp.zig");
+const simulated = @import("simulated.zig");
 const transactions = @import("transaction.zig");
 const trie = @import("trie_update.zig");
 
@@ -324,6 +325,46 @@ fn fuzz_transactions(random: Random, allocator: std.mem.Allocator) WrongError!vo
     }
 }
 
+/// A simulated call's transaction gives its fields back, and its receipt is a list of four items.
+fn fuzz_simulated(random: Random, allocator: std.mem.Allocator) WrongError!void {
+    var arena: std.heap.ArenaAllocator = .init(allocator);
+    defer arena.deinit();
+    var data: [200]u8 = undefined;
+    random.bytes(&data);
+    var call: simulated.Call = .{
+        .kind = if (random.boolean()) .legacy else .dynamic_fee,
+        .nonce = random.int(u64) >> random.int(u6),
+        .max_fee_per_gas = random.int(u256) >> random.int(u8),
+        .max_priority_fee_per_gas = random.int(u256) >> random.int(u8),
+        .gas_limit = random.int(u64) >> random.int(u6),
+        .to = @splat(random.int(u8)),
+        .value = random.int(u256) >> random.int(u8),
+        .data = data[0..random.uintAtMost(usize, data.len)],
+    };
+    const chain_id = random.int(u256) >> random.int(u8);
+    const encoded = try simulated.encode_call(arena.allocator(), &call, chain_id);
+    if (call.kind == .dynamic_fee) {
+        const fields = try transactions.decode(encoded);
+        try check(fields.chain_id.? == chain_id and std.mem.eql(u8, fields.to, &call.to));
+        try check(std.mem.eql(u8, fields.data, call.data) and fields.s.len == 0);
+        inline for (.{ "nonce", "max_fee_per_gas", "max_priority_fee_per_gas", "gas_limit", "value" }) |name| {
+            var digits: [32]u8 = undefined;
+            std.mem.writeInt(u256, &digits, @field(call, name), .big);
+            try check(std.mem.eql(u8, @field(fields, name), std.mem.trimStart(u8, &digits, "\x00")));
+        }
+    } else try check(try count_items(encoded) == 9);
+    const filter: simulated.Bloom = @splat(0);
+    const receipt = try simulated.encode_receipt(arena.allocator(), .legacy, random.boolean(), random.int(u64), &filter, &.{});
+    try check(try count_items(receipt) == 4);
+}
+
+fn count_items(list: []const u8) Error!usize {
+    var items: rlp.Items = .{ .payload = try rlp.spanning(list, true) };
+    var count: usize = 0;
+    while (try items.next()) |_| count += 1;
+    return count;
+}
+
 // Rounds ---------------------------------------------------------------------------------------------------------
 
 /// cases: of a round, so that each subject has its share of the time.
@@ -332,6 +373,7 @@ const subjects = [_]Subject{
     .{ .name = "rlp", .run = &fuzz_rlp, .cases = 64 },
     .{ .name = "trie", .run = &fuzz_trie, .cases = 4 },
     .{ .name = "transactions", .run = &fuzz_transactions, .cases = 64 },
+    .{ .name = "simulated", .run = &fuzz_simulated, .cases = 64 },
     .{ .name = "evm", .run = &fuzz_evm.fuzz, .cases = 64 },
     .{ .name = "bn254", .run = &fuzz_bn254.fuzz, .cases = 4 },
 };

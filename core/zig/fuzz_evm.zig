@@ -345,7 +345,10 @@ const precompile_entries: [9 * 21]u8 = blk: {
     break :blk entries;
 };
 
-fn run_once(memory: Allocator, world: *World, block: *const host.Block, message: *const host.Message, is_watched: bool) WrongError!Summary {
+/// watched: with a record of frames. after_another: on the state on which the same message ran before, and was undone.
+const Way = enum { alone, watched, after_another };
+
+fn run_once(memory: Allocator, world: *World, block: *const host.Block, message: *const host.Message, way: Way) WrongError!Summary {
     var arena: std.heap.ArenaAllocator = .init(memory);
     defer arena.deinit();
     var state: states.State = .{ .memory = arena.allocator(), .host = .{ .context = world, .table = &table } };
@@ -353,10 +356,15 @@ fn run_once(memory: Allocator, world: *World, block: *const host.Block, message:
     var machine: machines.Machine = .init(memory);
     defer machine.deinit();
     var watch: watches.Watch = .{ .memory = arena.allocator(), .limit = 1 << 30, .wants_logs = true, .wants_looks = true };
-    if (is_watched) machine.watch = &watch;
+    if (way == .watched) machine.watch = &watch;
     const transaction: host.Transaction = .{ .origin = address_of(1), .gas_price = 1, .blob_hashes = &.{@splat(1)} };
+    if (way == .after_another) {
+        _ = try machines.run(&machine, &state, block, &transaction, message);
+        state.discard(.start);
+        state.begin_transaction();
+    }
     const result = try machines.run(&machine, &state, block, &transaction, message);
-    if (is_watched) try check_frames(&watch, message.gas - result.gas_left);
+    if (way == .watched) try check_frames(&watch, message.gas - result.gas_left);
     return summarize(world, &state, &result);
 }
 
@@ -437,7 +445,7 @@ pub fn fuzz(random: Random, memory: Allocator) WrongError!void {
         .is_static = !is_creation and random.uintLessThan(u8, 8) == 0,
     };
     const patience = world.patience;
-    const first = run_once(memory, &world, &block, &message, false) catch |failure| switch (failure) {
+    const first = run_once(memory, &world, &block, &message, .alone) catch |failure| switch (failure) {
         error.Refused => return,
         error.Raised => return if (patience == std.math.maxInt(usize)) error.Wrong else {},
         error.OutOfMemory, error.Wrong => return failure,
@@ -445,6 +453,13 @@ pub fn fuzz(random: Random, memory: Allocator) WrongError!void {
     if (first.gas_left > gas or first.wei_after > first.wei_before) return error.Wrong;
     if (first.status != .success and (first.changes != 0 or first.wei_after != first.wei_before)) return error.Wrong;
     world.patience = patience;
-    const again = try run_once(memory, &world, &block, &message, true);
+    const again = try run_once(memory, &world, &block, &message, .watched);
     if (!std.meta.eql(first, again)) return error.Wrong;
+    world.patience = patience;
+    const after = run_once(memory, &world, &block, &message, .after_another) catch |failure| switch (failure) {
+        // two runs look at the clock twice as often
+        error.Raised => return if (patience == std.math.maxInt(usize)) error.Wrong else {},
+        else => return failure,
+    };
+    if (!std.meta.eql(first, after)) return error.Wrong;
 }

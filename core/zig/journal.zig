@@ -5,7 +5,12 @@ const std = @import("std");
 const Error = @import("errors.zig").Error;
 
 /// A moment to go back to.
-pub const Checkpoint = struct { length: usize };
+pub const Checkpoint = struct {
+    length: usize,
+
+    /// The beginning.
+    pub const start: Checkpoint = .{ .length = 0 };
+};
 
 pub const Kind = enum(u8) { account, slot, transient, warm, warm_slot, touched, created, destroyed, log, refund };
 
@@ -23,6 +28,11 @@ pub fn Journal(comptime Account: type) type {
 
         pub fn record(self: *const Self) Checkpoint {
             return .{ .length = self.changes.items.len };
+        }
+
+        /// Forget all of it.
+        pub fn clear(self: *Self) void {
+            inline for (.{ "changes", "accounts", "words", "refunds" }) |stack| @field(self, stack).clearRetainingCapacity();
         }
 
         /// A mark that was not set before.

@@ -1,4 +1,5 @@
-//! hex_json: values of the chain as JSON text, in one pass (rpc/codec/hex_json.py).
+//! hex_json: values of the chain as JSON text, in one pass (rpc/codec/hex_json.py). results_json: what calls of a simulated
+//! block have given (rpc/methods/eth/simulate.py).
 
 const std = @import("std");
 const Error = @import("errors.zig").Error;
@@ -21,6 +22,34 @@ pub fn hex_json(arguments: []const *Object) Error!*Object {
     defer arena_state.deinit();
     var out: Text = .empty;
     try append(arena_state.allocator(), &out, arguments[0], 0);
+    return python.bytes(out.items);
+}
+
+/// Of a CallResult (chain/calls/simulation.py): gas used, gas used before refunds, output, error, logs, and whether its gas
+/// was capped.
+const result_fields = 6;
+
+/// results_json(results): the items of a list, each of a CallResult that has no error and no logs
+pub fn results_json(arguments: []const *Object) Error!*Object {
+    var arena_state: std.heap.ArenaAllocator = .init(memory.allocator());
+    defer arena_state.deinit();
+    const arena = arena_state.allocator();
+    const results = try python.sequence(arguments[0]);
+    var out: Text = .empty;
+    for (0..results.size) |index| {
+        const result = try python.sequence(try results.at(index));
+        if (result.size != result_fields or out.items.len > largest) return error.Refused;
+        const logs = try python.sequence(try result.at(4));
+        if (!python.is_none(try result.at(3)) or logs.size != 0) return error.Refused;
+        if (index > 0) try out.append(arena, ',');
+        try out.appendSlice(arena, "{\"returnData\":");
+        try append_data(arena, &out, try python.contents(try result.at(2)));
+        try out.appendSlice(arena, ",\"logs\":[],\"gasUsed\":");
+        try append_quantity(arena, &out, try python.word_of(try result.at(0)));
+        try out.appendSlice(arena, ",\"maxUsedGas\":");
+        try append_quantity(arena, &out, try python.word_of(try result.at(1)));
+        try out.appendSlice(arena, ",\"status\":\"0x1\"}");
+    }
     return python.bytes(out.items);
 }
 

@@ -6,6 +6,7 @@
 const std = @import("std");
 const Error = @import("errors.zig").Error;
 const block_objects = @import("block_objects.zig");
+const call_objects = @import("call_objects.zig");
 const change_objects = @import("change_objects.zig");
 const node_change_objects = @import("node_change_objects.zig");
 const code = @import("code.zig");
@@ -25,6 +26,7 @@ const python = @import("python.zig");
 const rlp_objects = @import("rlp_objects.zig");
 const run_objects = @import("run_objects.zig");
 const signatures = @import("signatures.zig");
+const simulated_objects = @import("simulated_objects.zig");
 const state_objects = @import("state_objects.zig");
 const store_objects = @import("store_objects.zig");
 const transaction_objects = @import("transaction_objects.zig");
@@ -93,8 +95,11 @@ const rows = [_]Row{
     row("run_plain", plain_objects.run_plain, 9, 9),
     row("run_plain_block", plain_block_objects.run, 11, 11),
     row("plain_needs", plain_objects.needs, 4, 4),
+    row("run_simulated", simulated_objects.run, 12, 12),
     row("run_call", transition_objects.run_call, 6, 6),
     row("hex_json", json_objects.hex_json, 1, 1),
+    row("results_json", json_objects.results_json, 1, 1),
+    row("call_arguments", call_objects.call_arguments, 2, 2),
     row("evm_operations", evm_objects.operations, 1, 1),
     row("evm_words", evm_objects.evaluate, 2, 2),
     row("wasm_start", wasm_objects.use, 1, 1),

@@ -88,7 +88,7 @@ pub const Reader = struct {
 const half_order = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0;
 /// Transactions of these types, from `first_fork` on.
 const last_type = 2;
-const first_fork: forks.Fork = .london;
+pub const first_fork: forks.Fork = .london;
 /// Prices of a transaction's data (EIP-2028, EIP-7623), in gas.
 const transaction_gas = 21_000;
 const zero_byte_gas = 4;
@@ -145,12 +145,18 @@ pub fn static_gas(transaction: Reader, rules: Reader) Error!Gas {
     const gas_limit = try transaction.size(.gas_limit);
     const gas_cap = try rules.at(.transaction_gas_cap);
     if (tip > cap or (!python.is_none(gas_cap) and gas_limit > try python.size_of(gas_cap))) return error.Refused;
-    const data = try python.contents(try transaction.at(.data));
+    const gas = gas_of_data(fork, try python.contents(try transaction.at(.data)));
+    return if (gas_limit < @max(gas.intrinsic, gas.floor)) error.Refused else gas;
+}
+
+/// What a transaction with these data costs, without lists and creation.
+pub fn gas_of_data(fork: forks.Fork, data: []const u8) Gas {
     const zeros = std.mem.countScalar(u8, data, 0);
     const others = data.len - zeros;
-    const intrinsic = transaction_gas + zero_byte_gas * zeros + nonzero_byte_gas * others;
-    const floor = if (fork.from(.prague)) transaction_gas + floor_token_gas * (zeros + 4 * others) else 0;
-    return if (gas_limit < @max(intrinsic, floor)) error.Refused else .{ .intrinsic = intrinsic, .floor = floor };
+    return .{
+        .intrinsic = transaction_gas + zero_byte_gas * zeros + nonzero_byte_gas * others,
+        .floor = if (fork.from(.prague)) transaction_gas + floor_token_gas * (zeros + 4 * others) else 0,
+    };
 }
 
 /// What the sender's account must hold before the transaction.
@@ -170,7 +176,11 @@ fn run(arguments: []const *Object) Error!*Object {
     const parts = try python.attribute(arguments[0], interned.get(._parts));
     try held.add(parts);
     const ground: Ground = try .of(arguments[0..3], parts, arguments[5], arguments[7..9]);
-    return run_on(&ground, arguments[3], try gas_of(arguments[4]), try python.size_of(arguments[6]), Single{});
+    var series: Series = undefined;
+    series.begin(&ground);
+    defer series.end();
+    const ended = try series.run(arguments[3], try gas_of(arguments[4]), try python.size_of(arguments[6]));
+    return answer(series.arena.allocator(), &series.state, &ended.outcome);
 }
 
 /// What the plain transactions of a block run on.
@@ -204,43 +214,63 @@ pub fn gas_of(needs_object: *Object) Error!Gas {
     return .{ .intrinsic = try python.size_of(try gas.at(1)), .floor = try python.size_of(try gas.at(2)) };
 }
 
-/// Run a transaction, and return what `taker.take` makes of its end. Refused, with nothing done, of one that is not plain
-/// or that the block may not have.
-pub fn run_on(
+/// The state and the machine on which plain transactions run one after another, until what they change is told.
+pub const Series = struct {
     ground: *const Ground,
-    object: *Object,
-    gas: Gas,
-    gas_available: usize,
-    taker: anytype,
-) Error!@TypeOf(taker).Made {
-    var counted: memory_of.Counted = .{ .child = memory_of.core.allocator(), .limit = .init(run_objects.most_memory) };
-    var arena_state: std.heap.ArenaAllocator = .init(counted.allocator());
-    defer arena_state.deinit();
-    var held: trie_objects.Held = .{};
-    defer held.release();
-    var context: host_objects.Context = .{
-        .state = ground.state,
-        .helper = ground.helper,
-        .has_warm_slots = false,
-        .parts = ground.parts,
-        .warm = ground.warm,
-        .lock = .{ .is_shared = ground.is_shared },
-    };
-    defer context.release();
-    var demand: Demand = undefined;
-    const environment = try environment_of(.{ .object = object, .held = &held }, gas, ground.base_fee, gas_available, &demand);
-    var state: state_of.State = .{ .memory = arena_state.allocator(), .host = context.host() };
-    defer state.deinit();
-    try check_sender(&state, &environment.sender, &demand);
-    var machine: machine_of.Machine = .init(counted.allocator());
-    defer machine.deinit();
-    // before all that is declared above ends
-    defer context.lock.take();
-    const transaction: host_of.Transaction = .{ .origin = environment.sender, .gas_price = environment.gas_price, .blob_hashes = &.{} };
-    const outcome = try transition.execute(&machine, &state, &ground.block, &transaction, &environment);
-    context.lock.take();
-    return taker.take(arena_state.allocator(), &state, &outcome, environment.gas_price);
-}
+    counted: memory_of.Counted,
+    arena: std.heap.ArenaAllocator,
+    context: host_objects.Context,
+    state: state_of.State,
+    machine: machine_of.Machine,
+
+    /// In place: its parts hold pointers to each other.
+    pub fn begin(self: *Series, ground: *const Ground) void {
+        self.ground = ground;
+        self.counted = .{ .child = memory_of.core.allocator(), .limit = .init(run_objects.most_memory) };
+        self.arena = .init(self.counted.allocator());
+        self.context = .{
+            .state = ground.state,
+            .helper = ground.helper,
+            .has_warm_slots = false,
+            .parts = ground.parts,
+            .warm = ground.warm,
+            .lock = .{ .is_shared = ground.is_shared },
+        };
+        self.state = .{ .memory = self.arena.allocator(), .host = self.context.host() };
+        self.machine = .init(self.counted.allocator());
+    }
+
+    pub fn end(self: *Series) void {
+        self.context.lock.take();
+        self.machine.deinit();
+        self.state.deinit();
+        self.context.release();
+        self.arena.deinit();
+    }
+
+    /// Take a transaction through all phases. Where it fails, the state is what it was before.
+    pub fn perform(self: *Series, environment: *const transition.TransactionEnvironment) Error!transition.Outcome {
+        self.state.begin_transaction();
+        errdefer self.state.discard(.start);
+        defer self.context.lock.take();
+        const transaction: host_of.Transaction = .{ .origin = environment.sender, .gas_price = environment.gas_price, .blob_hashes = &.{} };
+        return transition.execute(&self.machine, &self.state, &self.ground.block, &transaction, environment);
+    }
+
+    /// Run a Transaction. Refused, with nothing done, of one that is not plain or that the block may not have.
+    pub fn run(self: *Series, object: *Object, gas: Gas, gas_available: usize) Error!Ended {
+        var held: trie_objects.Held = .{};
+        defer held.release();
+        var demand: Demand = undefined;
+        const reader: Reader = .{ .object = object, .held = &held };
+        const environment = try environment_of(reader, gas, self.ground.base_fee, gas_available, &demand);
+        try check_sender(&self.state, &environment.sender, &demand);
+        return .{ .outcome = try self.perform(&environment), .price = environment.gas_price };
+    }
+};
+
+/// price: of the gas, in wei.
+pub const Ended = struct { outcome: transition.Outcome, price: Word };
 
 /// Refused of a transaction that is not plain, or that the block may not have.
 fn environment_of(
@@ -282,30 +312,19 @@ fn check_sender(state: *state_of.State, address: *const host_of.Address, demand:
     if (!std.mem.eql(u8, &try state.code_hash(sender), &state_of.empty_hash)) return error.Refused;
 }
 
-/// A transaction by itself: Python makes its changes.
-const Single = struct {
-    const Made = *Object;
-
-    /// (status, output, detail, gas used, before refunds, spare gas, accounts, slots, codes, logs)
-    fn take(
-        _: Single,
-        arena: std.mem.Allocator,
-        state: *state_of.State,
-        outcome: *const transition.Outcome,
-        _: Word,
-    ) Error!*Object {
-        const changed: effects.Changed = try .net(arena, state);
-        return python.gathered(10, .{
-            python.integer(@intFromEnum(outcome.result.status)),
-            python.bytes(outcome.result.output),
-            run_objects.detail_of(&outcome.result.detail),
-            python.integer(outcome.gas_used),
-            python.integer(outcome.gas_used_before_refund),
-            python.integer(outcome.spare_gas),
-            effects.accounts_of(state, &changed),
-            effects.slots_of(state, &changed),
-            effects.codes_of(state, &changed),
-            effects.logs_of(state),
-        });
-    }
-};
+/// (status, output, detail, gas used, before refunds, spare gas, accounts, slots, codes, logs)
+fn answer(arena: std.mem.Allocator, state: *state_of.State, outcome: *const transition.Outcome) Error!*Object {
+    const changed: effects.Changed = try .net(arena, state);
+    return python.gathered(10, .{
+        python.integer(@intFromEnum(outcome.result.status)),
+        python.bytes(outcome.result.output),
+        run_objects.detail_of(&outcome.result.detail),
+        python.integer(outcome.gas_used),
+        python.integer(outcome.gas_used_before_refund),
+        python.integer(outcome.spare_gas),
+        effects.accounts_of(state, &changed),
+        effects.slots_of(state, &changed),
+        effects.codes_of(state, &changed),
+        effects.logs_of(state),
+    });
+}

@@ -94,6 +94,7 @@ pub extern fn PyErr_SetString(*Object, [*:0]const u8) void;
 pub extern fn PyErr_NewException([*:0]const u8, ?*Object, ?*Object) ?*Object;
 extern fn PyErr_Clear() void;
 extern fn PyErr_Fetch(*?*Object, *?*Object, *?*Object) void;
+extern fn PyErr_Restore(?*Object, ?*Object, ?*Object) void;
 extern fn PyErr_NormalizeException(*?*Object, *?*Object, *?*Object) void;
 extern fn PyException_SetTraceback(*Object, *Object) c_int;
 pub extern fn PyErr_NoMemory() ?*Object;
@@ -299,6 +300,27 @@ pub fn take_exception() *Object {
     return value.?;
 }
 
+/// The exception that is set, put aside for calls that want none.
+pub const Exception = struct {
+    kind: ?*Object = null,
+    value: ?*Object = null,
+    trace: ?*Object = null,
+
+    pub fn fetch() Exception {
+        var self: Exception = .{};
+        PyErr_Fetch(&self.kind, &self.value, &self.trace);
+        return self;
+    }
+
+    pub fn restore(self: Exception) void {
+        PyErr_Restore(self.kind, self.value, self.trace);
+    }
+
+    pub fn drop(self: Exception) void {
+        inline for (.{ self.kind, self.value, self.trace }) |object| Py_DecRef(object);
+    }
+};
+
 pub fn is_true(object: *Object) Error!bool {
     const truth = PyObject_IsTrue(object);
     return if (truth < 0) error.Raised else truth != 0;
@@ -390,6 +412,16 @@ pub fn tuple(items: []const *Object) Error!*Object {
     };
     for (items, 0..) |item, index| _ = PyTuple_SetItem(result, @intCast(index), item);
     return result;
+}
+
+/// A new instance of a subclass of tuple, of new references, if none of them failed.
+pub fn record(class: *Object, comptime count: usize, parts: [count]Error!*Object) Error!*Object {
+    const items = try all(count, parts);
+    errdefer for (items) |item| drop(item);
+    if (!is(class, .class) or PyType_GetFlags(@ptrCast(class)) & @intFromEnum(Kind.tuple) == 0) return error.Refused;
+    const object = try made(PyType_GenericAlloc(@ptrCast(class), count));
+    for (items, 0..) |item, index| _ = PyTuple_SetItem(object, @intCast(index), item);
+    return object;
 }
 
 /// A new reference to an object's attribute.

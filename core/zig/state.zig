@@ -212,6 +212,7 @@ pub const State = struct {
         const value = try self.asked_slot(self.entry(known.account), known.key);
         known.value = value;
         known.original = value;
+        known.base = value;
         known.is_loaded = true;
         return known;
     }
@@ -250,7 +251,7 @@ pub const State = struct {
         while (place) |index| : (place = self.slots.items[index].next) {
             const slot = &self.slots.items[index];
             if (slot.value != 0) return true;
-            has_changed = has_changed or slot.original != 0;
+            has_changed = has_changed or slot.base != 0;
         }
         const had = try self.host.table.has_storage(self.host.context, &known.address);
         // cleared slots may be the ones that the host still sees
@@ -399,19 +400,54 @@ pub const State = struct {
         return count;
     }
 
-    /// Remove destroyed accounts, and with `clears_empty` the empty ones that were touched or changed. No undoing.
+    /// Remove destroyed accounts, and with `clears_empty` the empty ones that were touched or changed. No undoing; where it
+    /// fails, nothing is removed.
     pub fn end_transaction(self: *State, clears_empty: bool) Error!void {
-        for (self.accounts.items, 0..) |*known, place| {
-            if (known.is_destroyed) (try self.loaded(@enumFromInt(place))).held = null;
-        }
-        if (!clears_empty) return;
-        for (self.journal.changes.items) |change| {
+        if (clears_empty) for (self.journal.changes.items) |change| {
             if (change.kind == .account) self.accounts.items[change.index].is_touched = true;
-        }
+        };
         for (0..self.accounts.items.len) |place| {
             const account: Account = @enumFromInt(place);
-            if (self.entry(account).is_touched and try self.is_empty(account)) self.entry(account).held = null;
+            const known = self.entry(account);
+            known.is_leaving = known.is_destroyed or (clears_empty and known.is_touched and try self.is_empty(account));
+            if (known.is_leaving) _ = try self.loaded(account);
         }
+        for (self.accounts.items) |*known| if (known.is_leaving) {
+            known.held = null;
+        };
+    }
+
+    /// What is known of more accounts and slots takes long to make ready for a transaction.
+    const most_kept = 1_024;
+
+    /// Whether a further transaction may run on what this one has left: its changes can be told together with those of
+    /// this one, as no account is gone that was there, or that has slots.
+    pub fn can_go_on(self: *const State) bool {
+        if (self.accounts.items.len + self.slots.items.len > most_kept) return false;
+        for (self.accounts.items) |*known| {
+            const is_gone = known.is_loaded and known.held == null and (known.original != null or known.last_slot != null);
+            if (known.is_destroyed or is_gone) return false;
+        }
+        return true;
+    }
+
+    /// Forget what lasts one transaction, whose changes stay.
+    pub fn begin_transaction(self: *State) void {
+        for (self.accounts.items) |*known| {
+            known.warmth = .unknown;
+            inline for (.{ "is_named", "is_shown", "is_touched", "is_created", "is_destroyed" }) |mark| @field(known, mark) = false;
+        }
+        for (self.slots.items) |*known| {
+            known.warmth = .unknown;
+            known.original = known.value;
+            inline for (.{ "is_named", "is_shown" }) |mark| @field(known, mark) = false;
+        }
+        self.transients.clearRetainingCapacity();
+        self.transient_places.clearRetainingCapacity();
+        self.logs.clearRetainingCapacity();
+        self.journal.clear();
+        self.refund_change = 0;
+        self.logs_made = 0;
     }
 
     // Checkpoints

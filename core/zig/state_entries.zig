@@ -44,6 +44,8 @@ pub const Entry = struct {
     is_touched: bool = false,
     is_created: bool = false,
     is_destroyed: bool = false,
+    /// Whether the end of the transaction removes it.
+    is_leaving: bool = false,
     /// Whether the host was asked for a slot, and whether it has said that none is set.
     is_known: bool = false,
     is_blank: bool = false,
@@ -68,6 +70,8 @@ pub const Slot = struct {
     value: Word = 0,
     /// The value when the transaction began (EIP-2200).
     original: Word = 0,
+    /// As the host gave it.
+    base: Word = 0,
     warmth: Warmth = .unknown,
     next: ?u32,
 };

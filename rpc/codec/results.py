@@ -178,7 +178,7 @@ def _add_typed_fields(encoded: Json, value: Transaction, container: Header | Non
         encoded["authorizationList"] = [_authorization(item) for item in value.authorization_list]
 
 
-def log(
+def log_fields(
     value: Log,
     container: Header,
     transaction_hash: Hash32,
@@ -186,18 +186,18 @@ def log(
     log_index: int,
     *,
     removed: bool = False,
-) -> Json:
-    """A log; `log_index` counts within the block."""
+) -> Fields:
+    """A log, for hex_json; `log_index` counts within the block."""
     return {
-        "address": "0x" + value.address.hex(),
-        "topics": ["0x" + topic.hex() for topic in value.topics],
-        "data": "0x" + value.data.hex(),
-        "blockNumber": hex(container.number),
-        "transactionHash": "0x" + transaction_hash.hex(),
-        "transactionIndex": hex(transaction_index),
-        "blockHash": "0x" + container.hash.hex(),
-        "blockTimestamp": hex(container.timestamp),
-        "logIndex": hex(log_index),
+        "address": value.address,
+        "topics": value.topics,
+        "data": value.data,
+        "blockNumber": container.number,
+        "transactionHash": transaction_hash,
+        "transactionIndex": transaction_index,
+        "blockHash": container.hash,
+        "blockTimestamp": container.timestamp,
+        "logIndex": log_index,
         "removed": removed,
     }
 

@@ -13,6 +13,7 @@ import orjson
 from zevm.chain.events import BlockAndReceipts, HeadChanged
 from zevm.chain.types import Header, Log, Transaction
 from zevm.rpc.codec import results
+from zevm.rpc.codec.hex_json import hex_json
 from zevm.storage.primitives import Address, Hash32
 
 Fragment = orjson.Fragment
@@ -38,8 +39,8 @@ class LogEvent:
     @cached_property
     def encoded(self) -> bytes:
         """The log object as JSON."""
-        return orjson.dumps(
-            results.log(
+        return hex_json(
+            results.log_fields(
                 self.log, self.header, self._transaction_hash, self._position, self._index, removed=self._removed
             )
         )

@@ -26,7 +26,6 @@ from zevm.chain.calls.simulation import (
     MAX_CALLS_PER_BLOCK,
     GasBudget,
     SimulatedBlock,
-    SimulatedCall,
     Simulation,
     check_size,
 )
@@ -46,6 +45,7 @@ from zevm.chain.types import (
 from zevm.chain.types.block_reference import LATEST
 from zevm.chain.vm import system, validation
 from zevm.chain.vm.interface import CallRequest
+from zevm.chain.vm.simulated_calls import SimulatedCall
 from zevm.rpc.errors import SIMULATION_CODES
 from zevm.storage import rlp
 from zevm.storage.keccak import keccak256
@@ -232,7 +232,7 @@ def estimated(request: CallRequest) -> Provoke:
     return provoke
 
 
-CALL = SimulatedCall(CallRequest(sender=ALICE, to=BOB, gas_limit=0))
+CALL = SimulatedCall(sender=ALICE, to=BOB)
 SPIN = SimulatedBlock(calls=(CALL,))
 BIG = bytes(2 * 1024 * 1024)
 
@@ -313,7 +313,7 @@ PROVOKED: dict[Reason, Provoke] = {
     Reason.SIMULATION_CALL_COUNT: lambda: check_size([SimulatedBlock(calls=(CALL,) * (MAX_CALLS_PER_BLOCK + 1))]),
     Reason.SIMULATION_BLOCK_NUMBERS: simulated(SimulatedBlock(overrides=CallOverrides(block=BlockOverrides(number=0)))),
     Reason.SIMULATION_TIMESTAMPS: simulated(SimulatedBlock(overrides=CallOverrides(block=BlockOverrides(timestamp=0)))),
-    Reason.SIMULATION_BLOCK_GAS: simulated(SimulatedBlock(calls=(replace(CALL, gas_limit=1 << 40),))),
+    Reason.SIMULATION_BLOCK_GAS: simulated(SimulatedBlock(calls=(CALL._replace(gas_limit=1 << 40),))),
     Reason.SIMULATION_GAS_CAP: lambda: GasBudget(1).take(2),
 }
 

@@ -8,10 +8,14 @@ import pytest
 
 from tests.core.support import agree, needs_core
 from tests.core.test_core_blocks import random_integer, random_log
+from zevm.chain.calls.simulation import CallResult
 from zevm.chain.canonical.log_records import LogRecord
-from zevm.chain.types import TransactionType
+from zevm.chain.types import Log, TransactionType
+from zevm.chain.vm.interface import VmError, VmErrorKind
+from zevm.core import CORE
 from zevm.rpc.codec.results import encoded_log_record, log_record
-from zevm.storage.primitives import Hash32
+from zevm.rpc.methods.eth.simulate import plain_results
+from zevm.storage.primitives import Address, Hash32
 
 pytestmark = needs_core
 
@@ -59,3 +63,44 @@ def test_a_log_has_the_text_of_its_values() -> None:
             random_log(rng), Hash32(rng.randbytes(32)), random_integer(rng), 7, Hash32(rng.randbytes(32)), 8, 0
         )
         assert encoded_log_record(record) == orjson.dumps(log_record(record))
+
+
+def test_results_of_simulated_calls_have_the_same_text() -> None:
+    rng = random.Random(7)
+    for count in (0, 1, 2, 40):
+        found = [
+            CallResult(
+                rng.randrange(1 << 40), rng.randrange(1 << 40), rng.randbytes(rng.choice((0, 32, 999))), None, (), False
+            )
+            for _ in range(count)
+        ]
+        text = agree("results_json", found)
+        assert plain_results(found) == text
+        assert orjson.loads(b"[" + text + b"]") == [
+            {
+                "returnData": "0x" + result.output.hex(),
+                "logs": [],
+                "gasUsed": hex(result.gas_used),
+                "maxUsedGas": hex(result.gas_used_before_refund),
+                "status": "0x1",
+            }
+            for result in found
+        ]
+
+
+def test_results_with_an_error_or_logs_are_not_the_cores() -> None:
+    library: Any = CORE.library
+    plain = CallResult(21_000, 21_000, b"", None, (), False)
+    before = library.bind("results_json", None, None)
+    try:
+        assert library.results_json([plain, plain]).count(b"status") == 2
+        for other in (
+            plain._replace(error=VmError(VmErrorKind.REVERT, "")),
+            plain._replace(logs=((0, Log(Address(bytes(20)), (), b"")),)),
+            plain[:-1],
+            7,
+        ):
+            with pytest.raises(library.RefusedError):
+                library.results_json([plain, other])
+    finally:
+        library.bind("results_json", before, None)

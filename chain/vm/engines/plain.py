@@ -6,11 +6,12 @@ plain, goes the way of chain/vm/executor.py, which words the refusals. The check
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from zevm.chain.concurrency.deadline import BriefDeadline, Deadline
 from zevm.chain.errors import EngineDifferenceError, NodeFaultError, TransactionError
 from zevm.chain.types import Log, Transaction
+from zevm.chain.types.receipt import EncodedReceipt
 from zevm.chain.types.signatures import InvalidSignatureError
 from zevm.chain.vm.console import decode_console
 from zevm.chain.vm.engines import choice, native
@@ -22,6 +23,7 @@ from zevm.chain.vm.fork_table import frames_of
 from zevm.chain.vm.gas_needs import GasNeeds
 from zevm.chain.vm.interface import Outcome, VmError
 from zevm.chain.vm.precompile_tables import PrecompileTables
+from zevm.chain.vm.simulated_calls import SimulatedCall, SimulatedEnd
 from zevm.core import CORE
 
 MakeHelper = Callable[[], native.Helper]
@@ -46,6 +48,9 @@ class PlainEnd(NamedTuple):
     console: tuple[str, ...]
 
 
+_End = TypeVar("_End", bound=tuple[object, ...])
+
+
 class _Ran(NamedTuple):
     """A plain transaction that the core ran. changes: in no state yet."""
 
@@ -54,13 +59,18 @@ class _Ran(NamedTuple):
 
 
 class LateHelper:
-    """A helper that is made when the core first asks it: most plain transactions have no question."""
+    """A helper that is made when the core first asks it: most plain transactions have no question but for the time."""
 
-    __slots__ = ("_make", "made")
+    __slots__ = ("_deadline", "_make", "made")
 
-    def __init__(self, make: MakeHelper) -> None:
-        self._make = make
+    def __init__(self, make: MakeHelper, deadline: Deadline | None) -> None:
+        self._make, self._deadline = make, deadline
         self.made: native.Helper | None = None
+
+    def look(self) -> None:
+        """See native.Answers."""
+        if self._deadline is not None:
+            self._deadline.check()
 
     def __getattr__(self, name: str) -> Any:
         if self.made is None:
@@ -130,7 +140,7 @@ class PlainRuns:
     ) -> _Ran | None:
         """None of one that is not plain, that may not be in the block, or that the core refuses."""
         assert CORE.library is not None
-        helper = LateHelper(make_helper)
+        helper = LateHelper(make_helper, deadline)
         try:
             found = CORE.library.run_plain(
                 self._state,
@@ -182,11 +192,97 @@ class PlainRuns:
         checkpoint = state.record()
         ends = self._run_all(transactions, gas, gas_available, deadline, make_helper)
         if self._environment.engine is Engine.CHECK:
-            base_fee = self._environment.base_fee_per_gas
-            prices = [item.effective_gas_price(base_fee) for item in transactions[: len(ends)]]
-            return _checked_all(ends, prices, state, checkpoint, partial(_in_turn, gas_available, around))
+            return _checked_all(ends, state, checkpoint, partial(self._in_turn, transactions, gas_available, around))
         choice.messages["native"] += len(ends)
         return ends
+
+    def _in_turn(
+        self, transactions: Sequence[Transaction], gas_available: int, around: AroundAt, count: int
+    ) -> list[PlainEnd]:
+        """The ends of the first transactions on the way around. Raises EngineDifferenceError where one is refused."""
+        ends: list[PlainEnd] = []
+        for index in range(count):
+            try:
+                outcome = around(index, gas_available)
+            except TransactionError as error:
+                raise _not_in_the_block(error) from error
+            gas_available -= outcome.gas_used
+            price_wei = transactions[index].effective_gas_price(self._environment.base_fee_per_gas)
+            console = tuple(outcome.console)
+            ends.append(PlainEnd(outcome.gas_used, price_wei, outcome.output, outcome.logs, outcome.error, console))
+        return ends
+
+    def run_simulated(
+        self,
+        calls: Sequence[SimulatedCall],
+        gas_left: int,
+        gas_budget: int,
+        deadline: Deadline | None,
+        make_helper: Callable[[int], native.Helper],
+        in_turn: Callable[[int], list[SimulatedEnd]],
+        *,
+        validates: bool,
+    ) -> list[SimulatedEnd]:
+        """Run calls of a simulated block from the first one on, as `run_all` runs transactions.
+
+        gas_left: of the block. gas_budget: what all calls together may still use. validates: see Executor.simulate.
+        in_turn: for the check mode, which runs this many again, one by one. Of logs the caller is to tell the observer.
+        """
+        state = self._state
+        if state.observer is not None and state.observer.hears_live:
+            return []
+        assert CORE.library is not None
+        checkpoint = state.record()
+        run = CORE.library.run_simulated
+        base_fee, is_shared = self._environment.base_fee_per_gas, not isinstance(deadline, BriefDeadline)
+        found, _, _ = self._in_one_call(
+            lambda helper, ends: run(
+                state,
+                helper,
+                self._block,
+                calls,
+                base_fee,
+                gas_left,
+                gas_budget,
+                validates,
+                self._warm,
+                is_shared,
+                (SimulatedEnd, EncodedReceipt),
+                ends,
+            ),
+            make_helper,
+            deadline,
+            lambda index: f"call {index} of simulated block",
+        )
+        ends = [each if type(each) is SimulatedEnd else self._simulated_end(each, deadline) for each in found]
+        if self._environment.engine is Engine.CHECK:
+            return _checked_all(ends, state, checkpoint, in_turn)
+        choice.messages["native"] += len(ends)
+        return ends
+
+    def _simulated_end(self, found: Any, deadline: Deadline | None) -> SimulatedEnd:
+        status, output, detail, gas_used, before_refund, found_logs, ordinals, made, *of_transaction, of_receipt = found
+        logs = native.logs_of(found_logs) if found_logs else ()
+        error = self._error_of(status, detail, deadline)
+        gas_limit, nonce, encoded, transaction_hash = of_transaction
+        receipt, bloom = of_receipt
+        return SimulatedEnd(
+            gas_used,
+            before_refund,
+            output,
+            error,
+            logs,
+            tuple(ordinals),
+            made,
+            gas_limit,
+            nonce,
+            encoded,
+            transaction_hash,
+            EncodedReceipt(receipt, bloom, logs),
+        )
+
+    def _error_of(self, status: int, detail: Any, deadline: Deadline | None) -> VmError | None:
+        return native.error_of(frames_of(self._environment.rules.fork, deadline), status, detail) if status else None
 
     def _run_all(
         self,
@@ -197,6 +293,40 @@ class PlainRuns:
         make_helper: Callable[[int], native.Helper],
     ) -> list[PlainEnd]:
         assert CORE.library is not None
+        run = CORE.library.run_plain_block
+        rules, base_fee = self._environment.rules, self._environment.base_fee_per_gas
+        is_shared = not isinstance(deadline, BriefDeadline)
+        found, helper, asked_in = self._in_one_call(
+            lambda helper, ends: run(
+                self._state,
+                helper,
+                self._block,
+                transactions,
+                gas,
+                base_fee,
+                gas_available,
+                self._warm,
+                is_shared,
+                rules,
+                ends,
+            ),
+            make_helper,
+            deadline,
+            lambda index: f"transaction 0x{transactions[index].hash.hex()} of block",
+        )
+        ends = [self._end_of(each, deadline) for each in found]
+        if helper is not None and asked_in < len(ends):
+            ends[-1] = ends[-1]._replace(console=tuple(map(decode_console, helper.console)))
+        return ends
+
+    def _in_one_call(
+        self,
+        run: Callable[[LateHelper, list[Any]], None],
+        make_helper: Callable[[int], native.Helper],
+        deadline: Deadline | None,
+        name_of: Callable[[int], str],
+    ) -> "_Found":
+        """Run messages one after another in one call of the core, and return how they ended."""
         found: list[Any] = []
         asked_in = -1
 
@@ -205,21 +335,9 @@ class PlainRuns:
             asked_in = len(found)
             return make_helper(asked_in)
 
-        helper, environment = LateHelper(make), self._environment
+        helper = LateHelper(make, deadline)
         try:
-            CORE.library.run_plain_block(
-                self._state,
-                helper,
-                self._block,
-                transactions,
-                gas,
-                environment.base_fee_per_gas,
-                gas_available,
-                self._warm,
-                not isinstance(deadline, BriefDeadline),
-                environment.rules,
-                found,
-            )
+            run(helper, found)
         except InvalidSignatureError:
             # of the transaction behind the last end, which validation refuses
             pass
@@ -227,21 +345,26 @@ class PlainRuns:
             if helper.made is not None:
                 helper.made.abandon()
             if isinstance(error, NodeFaultError):
-                error.add_note(f"in transaction 0x{transactions[len(found)].hash.hex()} of block {environment.number}")
+                error.add_note(f"in {name_of(len(found))} {self._environment.number}")
             raise
         finally:
             if helper.made is not None:
                 helper.made.close()
             self._state.begin_transaction()
-        ends = [self._end_of(each, deadline) for each in found]
-        if helper.made is not None and asked_in < len(ends):
-            ends[-1] = ends[-1]._replace(console=tuple(map(decode_console, helper.made.console)))
-        return ends
+        return _Found(found, helper.made, asked_in)
 
     def _end_of(self, found: Any, deadline: Deadline | None) -> PlainEnd:
         status, output, detail, gas_used, price_wei, logs = found
-        error = native.error_of(frames_of(self._environment.rules.fork, deadline), status, detail) if status else None
+        error = self._error_of(status, detail, deadline)
         return PlainEnd(gas_used, price_wei, output, native.logs_of(logs) if logs else (), error, ())
+
+
+class _Found(NamedTuple):
+    """The ends of messages of a block. helper: where the core has asked it, in the message `asked_in`."""
+
+    ends: list[Any]
+    helper: native.Helper | None
+    asked_in: int
 
 
 def _checked(ran: _Ran, state: ExecutionState, around: Around) -> Outcome:
@@ -250,7 +373,7 @@ def _checked(ran: _Ran, state: ExecutionState, around: Around) -> Outcome:
     try:
         wanted = around()
     except TransactionError as error:
-        raise EngineDifferenceError(f"the core runs a transaction that may not be in the block: {error}") from error
+        raise _not_in_the_block(error) from error
     differences = [*outcome_differences(ran.outcome, ran.changes, wanted, state.changes_since(checkpoint))]
     if differences:
         state.discard(checkpoint)
@@ -260,26 +383,9 @@ def _checked(ran: _Ran, state: ExecutionState, around: Around) -> Outcome:
     return wanted
 
 
-def _in_turn(gas_available: int, around: AroundAt, count: int) -> list[Outcome]:
-    """The outcomes of the first transactions on the way around. Raises EngineDifferenceError where one is refused."""
-    outcomes: list[Outcome] = []
-    for index in range(count):
-        try:
-            outcome = around(index, gas_available)
-        except TransactionError as error:
-            raise EngineDifferenceError(f"the core runs a transaction that may not be in the block: {error}") from error
-        gas_available -= outcome.gas_used
-        outcomes.append(outcome)
-    return outcomes
-
-
 def _checked_all(
-    ends: list[PlainEnd],
-    prices_wei: list[int],
-    state: ExecutionState,
-    checkpoint: int,
-    in_turn: Callable[[int], list[Outcome]],
-) -> list[PlainEnd]:
+    ends: list[_End], state: ExecutionState, checkpoint: int, in_turn: Callable[[int], list[_End]]
+) -> list[_End]:
     """The ends of the way around, where they and the changes are the same. Raises EngineDifferenceError, with the state
     as it was.
     """
@@ -287,15 +393,11 @@ def _checked_all(
     state.discard(checkpoint)
     state.begin_transaction()
     try:
-        outcomes = in_turn(len(ends))
+        wanted = in_turn(len(ends))
     except EngineDifferenceError:
         state.discard(checkpoint)
         state.begin_transaction()
         raise
-    wanted = [
-        PlainEnd(item.gas_used, price_wei, item.output, item.logs, item.error, tuple(item.console))
-        for item, price_wei in zip(outcomes, prices_wei, strict=True)
-    ]
     differences = [
         f"transaction {index} ends with {end} and {other}"
         for index, (end, other) in enumerate(zip(ends, wanted, strict=True))
@@ -309,6 +411,10 @@ def _checked_all(
         state.begin_transaction()
         raise EngineDifferenceError(f"the engines do not agree on plain transactions: {'; '.join(differences)[:1_000]}")
     return wanted
+
+
+def _not_in_the_block(error: TransactionError) -> EngineDifferenceError:
+    return EngineDifferenceError(f"the core runs a transaction that may not be in the block: {error}")
 
 
 def plain_runs(environment: BlockEnvironment, state: ExecutionState, tables: PrecompileTables) -> PlainRuns | None:

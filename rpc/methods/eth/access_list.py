@@ -2,18 +2,17 @@
 
 from zevm.chain.calls.access_list import create_access_list
 from zevm.chain.calls.overrides import CallOverrides, StateOverrides
-from zevm.chain.calls.simulation import SimulatedCall, make_transaction
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import TransactionError
 from zevm.chain.types.block_reference import LATEST, BlockReference
 from zevm.chain.vm.environment import BlockEnvironment
-from zevm.chain.vm.interface import CallRequest
+from zevm.chain.vm.simulated_calls import make_transaction
 from zevm.rpc.codec import results, scalars
 from zevm.rpc.codec.objects import TransactionArguments
 from zevm.rpc.codec.results import Json
 from zevm.rpc.errors import ServerError
 from zevm.rpc.methods.eth.call import CALL, STATE_OVERRIDES
-from zevm.rpc.methods.eth.simulate import unsigned_type
+from zevm.rpc.methods.eth.simulate import simulated_call
 from zevm.rpc.methods.support.filling import call_request
 from zevm.rpc.methods.support.kinds import kind_of_message
 from zevm.rpc.registry import Cost, Param, method
@@ -48,7 +47,7 @@ def access_list(
             frame, request, nonce=arguments.nonce, overrides=CallOverrides(state_overrides), deadline=deadline
         )
     except TransactionError as error:
-        transaction_hash = _hash_of(arguments, request, frame.environment)
+        transaction_hash = _hash_of(services, arguments, request.gas_limit, frame.environment)
         raise ServerError(f"failed to apply transaction: 0x{transaction_hash.hex()} err: {error.message}") from error
     encoded: Json = {
         "accessList": results.access_list(result.entries),
@@ -59,7 +58,9 @@ def access_list(
     return encoded
 
 
-def _hash_of(arguments: TransactionArguments, request: CallRequest, environment: BlockEnvironment) -> bytes:
+def _hash_of(
+    services: Services, arguments: TransactionArguments, gas_limit: int, environment: BlockEnvironment
+) -> bytes:
     """The hash of the unsigned transaction, which geth's error names."""
-    call = SimulatedCall(request, type=unsigned_type(arguments))
-    return make_transaction(call, request, arguments.nonce or 0, environment).hash
+    call = simulated_call(services, arguments)
+    return make_transaction(call, gas_limit, arguments.nonce or 0, environment).hash

@@ -1,24 +1,41 @@
 """eth_simulateV1: whole blocks of calls, executed on any block and discarded."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from zevm.chain.calls.overrides import BlockOverrides, CallOverrides, StateOverrides
-from zevm.chain.calls.simulation import BlockResult, CallResult, SimulatedBlock, SimulatedCall, Simulation, check_size
+from zevm.chain.calls.simulation import BlockResult, CallResult, SimulatedBlock, Simulation, check_size
 from zevm.chain.concurrency.deadline import Deadline
-from zevm.chain.types import Block, TransactionType
+from zevm.chain.tracing.encoded import Encoded, Parts, dumps, enclosed, use_up
+from zevm.chain.types import Header, TransactionType
 from zevm.chain.types.block_reference import LATEST, BlockReference
-from zevm.chain.vm.interface import VmErrorKind
+from zevm.chain.vm.interface import VmError, VmErrorKind
+from zevm.chain.vm.simulated_calls import SimulatedCall
+from zevm.core import replaced_by
 from zevm.rpc.codec import objects, results, scalars
+from zevm.rpc.codec.hex_json import Fields, hex_json, shown
 from zevm.rpc.codec.objects import TransactionArguments, decode_fields
-from zevm.rpc.codec.results import Json, hexadecimal
+from zevm.rpc.codec.results import Json
 from zevm.rpc.codec.scalars import schema
 from zevm.rpc.errors import RevertedError, ServerError
-from zevm.rpc.methods.support.filling import call_request
+from zevm.rpc.methods.support.blob_arguments import named_hashes
+from zevm.rpc.methods.support.filling import check_chain_id
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
+from zevm.storage.primitives import ZERO_ADDRESS, Hash32
 
 VM_ERROR = -32015
+
+LISTS = slice(TransactionArguments._fields.index("access_list"), None)
+"""Of the arguments of a call: lists and blobs, which most have not."""
+NO_LISTS = TransactionArguments()[LISTS]
+
+BYTES_TOGETHER = 32 * 1024
+"""Output of calls that is made into text in one step, with what each call has besides."""
+CALL_BYTES = 128
+HASHES_TOGETHER = 1_000
+"""Transactions whose hashes are made into text in one step."""
 _CAPPED = " (gas limit was capped by the RPC server's global gas cap)"
 
 
@@ -26,7 +43,7 @@ _CAPPED = " (gas limit was capped by the RPC server's global gas cap)"
 class BlockArguments:
     """One item of blockStateCalls."""
 
-    calls: tuple[TransactionArguments, ...] = ()
+    calls: Sequence[TransactionArguments] = ()
     state_overrides: StateOverrides = field(default_factory=dict)
     block_overrides: BlockOverrides = field(default_factory=BlockOverrides)
 
@@ -42,7 +59,7 @@ class SimulationArguments:
 
 
 _BLOCK_FIELDS: dict[str, tuple[str, scalars.Decoder]] = {
-    "calls": ("calls", scalars.tuple_of(objects.transaction_arguments)),
+    "calls": ("calls", objects.calls),
     "stateOverrides": ("state_overrides", objects.state_overrides),
     "blockOverrides": ("block_overrides", objects.block_overrides),
 }
@@ -77,7 +94,7 @@ def simulation_arguments(value: object) -> SimulationArguments:
 )
 def simulate(
     services: Services, arguments: SimulationArguments, block: BlockReference, *, deadline: Deadline
-) -> list[Json]:
+) -> Encoded:
     """Execute blocks of calls on a block; each is sealed and hashed like a real block."""
     blocks = [_simulated_block(services, item) for item in arguments.blocks]
     check_size(blocks)
@@ -89,8 +106,8 @@ def simulate(
         trace_transfers=arguments.trace_transfers,
         deadline=deadline,
     )
-    results = simulation.run(blocks)
-    return [_encode(services, result, full=arguments.full_transactions) for result in results]
+    found = simulation.run(blocks)
+    return Encoded(enclosed(b"[", [_encode(services, each, full=arguments.full_transactions) for each in found], b"]"))
 
 
 def _simulated_block(services: Services, arguments: BlockArguments) -> SimulatedBlock:
@@ -103,11 +120,25 @@ def _simulated_block(services: Services, arguments: BlockArguments) -> Simulated
 def _simulated_call(services: Services, arguments: TransactionArguments) -> SimulatedCall:
     if arguments.blobs is not None:
         raise ServerError('"blobs" is not supported for this RPC method')
-    return SimulatedCall(
-        request=call_request(services, arguments, default_gas=0),
-        gas_limit=arguments.gas,
-        nonce=arguments.nonce,
-        type=unsigned_type(arguments),
+    return simulated_call(services, arguments)
+
+
+def simulated_call(services: Services, arguments: TransactionArguments) -> SimulatedCall:
+    """A call as a transaction. Raises as `call_request`."""
+    sender, to, gas, price, cap, tip, value, nonce, data = arguments[:9]
+    if arguments.chain_id is not None:
+        check_chain_id(services, arguments)
+    kind = unsigned_type(arguments)
+    if price is not None:
+        cap = tip = price
+    call = SimulatedCall(sender or ZERO_ADDRESS, to, value or 0, data, cap or 0, tip or 0, gas, nonce, kind)
+    if arguments[LISTS] == NO_LISTS:
+        return call
+    return call._replace(
+        access_list=arguments.access_list or (),
+        authorization_list=arguments.authorization_list,
+        blob_versioned_hashes=named_hashes(services, arguments),
+        max_fee_per_blob_gas=arguments.max_fee_per_blob_gas or 0,
     )
 
 
@@ -120,34 +151,65 @@ def unsigned_type(arguments: TransactionArguments) -> TransactionType:
     return TransactionType.DYNAMIC_FEE if arguments.blob_versioned_hashes is None else TransactionType.BLOB
 
 
-def _encode(services: Services, result: BlockResult, *, full: bool) -> Json:
+def _encode(services: Services, result: BlockResult, *, full: bool) -> Parts:
+    """A block with its calls as JSON text."""
     block = result.block
+    is_small = not full and len(block.transactions) <= HASHES_TOGETHER and not block.withdrawals
     encoded = results.block(block, full=full)
-    encoded["calls"] = [_encode_call(services, call, block, index) for index, call in enumerate(result.calls)]
-    return encoded
+    head = [dumps(encoded)] if is_small else use_up(encoded)
+    head[-1] = head[-1][:-1] + b',"calls":'
+    return [*head, *enclosed(b"[", _encoded_calls(services, result), b"]"), b"}"]
 
 
-def _encode_call(services: Services, call: CallResult, block: Block, index: int) -> Json:
-    outcome, transaction_hash = call.outcome, block.transactions[index].hash
-    encoded: Json = {
-        "returnData": hexadecimal(outcome.output if outcome.succeeded else b""),
-        "logs": [
-            results.log(log, block.header, transaction_hash, index, number)
-            for number, log in (call.logs if outcome.succeeded else ())
-        ],
-        "gasUsed": hex(outcome.gas_used),
-        "maxUsedGas": hex(outcome.gas_used_before_refund),
-        "status": hex(int(outcome.succeeded)),
+def _encoded_calls(services: Services, result: BlockResult) -> Iterator[Parts]:
+    """The calls of a block, one after another or several at once, as items of a JSON list."""
+    header, transactions = result.block.header, result.block.transactions
+    together: list[CallResult] = []
+    size = 0
+    for index, call in enumerate(result.calls):
+        is_brief = call.error is None and not call.logs and len(call.output) <= BYTES_TOGETHER
+        if is_brief:
+            together.append(call)
+            size += CALL_BYTES + len(call.output)
+        if together and (not is_brief or size > BYTES_TOGETHER):
+            yield [plain_results(together)]
+            together, size = [], 0
+        if not is_brief:
+            yield _encode_call(services, call, header, transactions[index].hash, index)
+    if together:
+        yield [plain_results(together)]
+
+
+@replaced_by("results_json")
+def plain_results(calls: Sequence[CallResult]) -> bytes:
+    """Results without errors and logs as items of a JSON list, with commas between."""
+    return hex_json([_shared_fields(call) for call in calls])[1:-1]
+
+
+def _shared_fields(call: CallResult) -> Fields:
+    return {
+        "returnData": call.output if call.error is None else b"",
+        "logs": (),
+        "gasUsed": call.gas_used,
+        "maxUsedGas": call.gas_used_before_refund,
+        "status": int(call.error is None),
     }
-    if outcome.error is not None:
-        encoded["error"] = _encode_error(services, call)
-    return encoded
 
 
-def _encode_error(services: Services, call: CallResult) -> dict[str, Any]:
-    error = call.outcome.error
-    assert error is not None
+def _encode_call(services: Services, call: CallResult, header: Header, transaction_hash: Hash32, index: int) -> Parts:
+    fields, logs = _shared_fields(call), call.logs
+    if call.error is not None:
+        encoded: Json = shown(fields)
+        encoded["error"] = _encode_error(services, call, call.error)
+        return use_up(encoded)
+    fields["logs"] = [results.log_fields(log, header, transaction_hash, index, number) for number, log in logs]
+    if len(call.output) > BYTES_TOGETHER:
+        return use_up(shown(fields))
+    return results.receipt_parts(fields, [log for _, log in logs])
+
+
+def _encode_error(services: Services, call: CallResult, error: VmError) -> dict[str, Any]:
     if error.kind is VmErrorKind.REVERT:
-        decoder, output = services.decoder, call.outcome.output
+        decoder, output = services.decoder, call.output
         return RevertedError(output, None if decoder is None else decoder.revert_reason(output)).to_json()
     return {"code": VM_ERROR, "message": error.message + (_CAPPED if call.gas_capped else "")}

@@ -1,0 +1,111 @@
+//! call_arguments: the call objects of a request (rpc/codec/objects.py).
+
+const std = @import("std");
+const Error = @import("errors.zig").Error;
+const python = @import("python.zig");
+
+const Object = python.Object;
+
+/// The fields of a TransactionArguments, in their order. The others are None in a call without lists and blobs.
+const Field = enum { sender, to, gas, gas_price, max_fee_per_gas, max_priority_fee_per_gas, value, nonce, data, chain_id, type };
+const field_count = 19;
+
+const Kind = enum { address, quantity, uint64, data };
+const Member = struct { field: Field, kind: Kind };
+/// By their names on the wire. Calls with others that a call object may have are Python's.
+const members: std.StaticStringMap(?Member) = .initComptime(.{
+    .{ "from", Member{ .field = .sender, .kind = .address } },
+    .{ "to", Member{ .field = .to, .kind = .address } },
+    .{ "gas", Member{ .field = .gas, .kind = .uint64 } },
+    .{ "gasPrice", Member{ .field = .gas_price, .kind = .quantity } },
+    .{ "maxFeePerGas", Member{ .field = .max_fee_per_gas, .kind = .quantity } },
+    .{ "maxPriorityFeePerGas", Member{ .field = .max_priority_fee_per_gas, .kind = .quantity } },
+    .{ "value", Member{ .field = .value, .kind = .quantity } },
+    .{ "nonce", Member{ .field = .nonce, .kind = .uint64 } },
+    .{ "data", Member{ .field = .data, .kind = .data } },
+    .{ "input", Member{ .field = .data, .kind = .data } },
+    .{ "chainId", Member{ .field = .chain_id, .kind = .quantity } },
+    .{ "type", Member{ .field = .type, .kind = .uint64 } },
+    .{ "accessList", null },
+    .{ "authorizationList", null },
+    .{ "maxFeePerBlobGas", null },
+    .{ "blobVersionedHashes", null },
+    .{ "blobs", null },
+    .{ "commitments", null },
+    .{ "proofs", null },
+    .{ "cellProofs", null },
+});
+
+/// More than this is left to Python: no sum of sizes passes the end of an integer.
+const most_calls = 1 << 20;
+
+/// call_arguments(values, record): a list of TransactionArguments, which is a named tuple
+pub fn call_arguments(arguments: []const *Object) Error!*Object {
+    const values = try python.sequence(arguments[0]);
+    if (!values.is_list or values.size > most_calls) return error.Refused;
+    const list = try python.made(python.PyList_New(@intCast(values.size)));
+    errdefer python.drop(list);
+    for (0..values.size) |index| {
+        const call = try call_of(try values.at(index), arguments[1]);
+        try python.done(python.PyList_SetItem(list, @intCast(index), call));
+    }
+    return list;
+}
+
+fn call_of(object: *Object, record: *Object) Error!*Object {
+    if (!python.is(object, .dict)) return error.Refused;
+    var fields: [std.enums.values(Field).len]?*Object = @splat(null);
+    defer for (fields) |field| if (field) |value| python.drop(value);
+    var pairs: python.Pairs = .{ .dict = object };
+    while (pairs.next()) |pair| {
+        if (python.is_none(pair.value)) continue;
+        const known = members.get(try python.text_of(pair.key)) orelse continue;
+        const member = known orelse return error.Refused;
+        const field = &fields[@intFromEnum(member.field)];
+        // data and input
+        if (field.* != null) return error.Refused;
+        field.* = try value_of(member.kind, try python.text_of(pair.value));
+    }
+    const price, const cap, const tip = .{ at(&fields, .gas_price), at(&fields, .max_fee_per_gas), at(&fields, .max_priority_fee_per_gas) };
+    if (price != null and (cap != null or tip != null)) return error.Refused;
+    if (cap != null and tip != null and try python.word_of(cap.?) < try python.word_of(tip.?)) return error.Refused;
+    return record_of(record, &fields);
+}
+
+fn at(fields: []const ?*Object, field: Field) ?*Object {
+    return fields[@intFromEnum(field)];
+}
+
+fn record_of(record: *Object, fields: []const ?*Object) Error!*Object {
+    var values: [field_count]Error!*Object = undefined;
+    for (&values, 0..) |*value, place| {
+        const known = if (place < fields.len) fields[place] else null;
+        value.* = if (known) |object|
+            python.keep(object)
+        else if (place == @intFromEnum(Field.data)) python.bytes("") else python.none();
+    }
+    return python.record(record, field_count, values);
+}
+
+fn value_of(kind: Kind, text: []const u8) Error!*Object {
+    if (!std.mem.startsWith(u8, text, "0x")) return error.Refused;
+    const digits = text[2..];
+    switch (kind) {
+        .quantity => return integer(digits, 64),
+        .uint64 => return integer(digits, 16),
+        .address => if (digits.len != 40) return error.Refused,
+        .data => if (digits.len % 2 != 0) return error.Refused,
+    }
+    const object, const out = try python.blank(digits.len / 2);
+    errdefer python.drop(object);
+    _ = std.fmt.hexToBytes(out, digits) catch return error.Refused;
+    return object;
+}
+
+/// Without leading zeros.
+fn integer(digits: []const u8, most: usize) Error!*Object {
+    if (digits.len == 0 or digits.len > most or (digits[0] == '0' and digits.len > 1)) return error.Refused;
+    var value: u256 = 0;
+    for (digits) |digit| value = value << 4 | (std.fmt.charToDigit(digit, 16) catch return error.Refused);
+    return python.integer_of_word(value);
+}

@@ -1,0 +1,83 @@
+"""Call objects of a request by the core: the same arguments and refusals as Python's decoders."""
+
+import random
+from typing import Any
+
+import pytest
+
+from tests.core.support import agree, needs_core
+from zevm.core import CORE
+from zevm.rpc.codec.objects import TransactionArguments, calls
+from zevm.rpc.errors import InvalidParamsError
+
+pytestmark = needs_core
+
+ADDRESS, WORD = "0x" + "aB" * 20, "0x" + "00" * 31 + "07"
+VALUES: dict[str, tuple[Any, ...]] = {
+    "from": (ADDRESS, "0x" + "00" * 20, "0x" + "ab" * 19, "0X" + "ab" * 20, "", None, 7),
+    "to": (ADDRESS, None, "0x", "0xzz" + "00" * 19),
+    "gas": ("0x0", "0x5208", "0x00", "0x", "0xffffffffffffffff", "0x10000000000000000", 21_000, None),
+    "gasPrice": ("0x0", "0x3b9aca00", "0x" + "f" * 64, "0x1" + "0" * 64, None),
+    "maxFeePerGas": ("0x9", "0x3B9ACA00", None),
+    "maxPriorityFeePerGas": ("0x9", "0xa", "0x1", None),
+    "value": ("0x0", "0xde0b6b3a7640000", "0x01", "10", "0xg", None),
+    "nonce": ("0x0", "0x7", "0xfffffffffffffffe", None),
+    "data": ("0x", WORD, "0xabc", "0xAb", "ab", "0x" + "é" * 2, None),
+    "input": ("0x", WORD, None),
+    "chainId": ("0x1", "0x7a69", None),
+    "type": ("0x0", "0x2", 2, "two", "0x02", None),
+    "accessList": ([], [{"address": ADDRESS, "storageKeys": [WORD]}], None),
+    "authorizationList": ([], None),
+    "maxFeePerBlobGas": ("0x1", None),
+    "blobVersionedHashes": ([WORD], None),
+    "blobs": ([], None),
+    "unknown": ("0x1", None, {}, []),
+}
+
+
+def call_of(rng: random.Random) -> Any:
+    names = rng.sample(sorted(VALUES), rng.randrange(6))
+    return {name: VALUES[name][0] if rng.random() < 0.7 else rng.choice(VALUES[name]) for name in names}
+
+
+def test_random_calls_are_read_as_by_python() -> None:
+    rng = random.Random(3)
+    read = 0
+    for _ in range(4_000):
+        found = agree("call_arguments", [call_of(rng) for _ in range(rng.randrange(3))], TransactionArguments)
+        read += isinstance(found, list)
+    assert 1_500 < read < 3_900
+
+
+def test_usual_calls_are_the_cores_and_named_tuples() -> None:
+    library: Any = CORE.library
+    before = library.bind("call_arguments", None, None)
+    try:
+        usual = {
+            "from": ADDRESS,
+            "to": ADDRESS,
+            "gas": "0x5208",
+            "value": "0x" + "f" * 64,
+            "input": WORD,
+            "nonce": "0x1",
+        }
+        (found,) = library.call_arguments([usual], TransactionArguments)
+        assert library.call_arguments([{}], TransactionArguments) == [TransactionArguments()]
+        for strange in ([{"blobs": []}], [7], [None], ({},), [{"to": 7}]):
+            with pytest.raises(library.RefusedError):
+                library.call_arguments(strange, TransactionArguments)
+        for record in (dict, 7, tuple[int]):
+            with pytest.raises(library.RefusedError):
+                library.call_arguments([usual], record)
+    finally:
+        library.bind("call_arguments", before, None)
+    assert type(found) is TransactionArguments
+    assert found._replace(data=b"") == TransactionArguments(
+        sender=bytes.fromhex(ADDRESS[2:]), to=bytes.fromhex(ADDRESS[2:]), gas=21_000, value=2**256 - 1, nonce=1
+    )
+
+
+@pytest.mark.parametrize("value", [{}, "0x", 7, None, True])
+def test_what_is_no_array_is_refused(value: object) -> None:
+    with pytest.raises(InvalidParamsError, match="expected an array"):
+        calls(value)
