@@ -18,7 +18,7 @@ from pathlib import Path
 from zevm.core.build import SOURCES, BuildError, compiler
 
 PROGRAM = "fuzz.zig"
-SUBJECTS = ("rlp", "trie", "transactions", "evm", "bn254")
+SUBJECTS = ("rlp", "trie", "transactions", "simulated", "evm", "bn254")
 ENDING_SECONDS = 120
 """Enough for the last round on a busy machine; a program that goes on hangs."""
 

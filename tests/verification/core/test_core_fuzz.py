@@ -14,6 +14,8 @@ pytestmark = pytest.mark.slow
 FAULTS = {
     # a branch that is left with one child stays a branch
     "trie": ("trie_update.zig", "if (count > 1) return", "if (count > 0) return"),
+    # a tip stands where the fee cap does
+    "simulated": ("simulated.zig", "&payload, call.max_fee_per_gas)", "&payload, call.max_priority_fee_per_gas)"),
     # a failed frame's changes stay
     "evm": ("calls.zig", "if (end.status != .success) machine.state.d", "if (end.status == .depth) machine.state.d"),
     # a product with a line lacks a part
