@@ -363,6 +363,9 @@ def wasm_functions() -> dict[str, int]:
 def wasm_machine_functions() -> dict[str, int]:
     """The same for contracts that run as frames of `run_message` and `run_transaction`: all host functions."""
 
+def wasm_forget(template: int, /) -> None:
+    """Drop the instances of a module bound to its imports that wait for another run. Before the template goes."""
+
 def wasm_begin(scratch: int, has_memory: bool, prices: bytes, data: bytes, host: object, /) -> int:
     """The address of a run, which lives until `wasm_end`. Raises RefusedError where there is no memory for it.
 

@@ -105,6 +105,7 @@ const rows = [_]Row{
     row("wasm_start", wasm_objects.use, 1, 1),
     row("wasm_functions", wasm_objects.functions, 0, 0),
     row("wasm_machine_functions", wasm_objects.machine_functions, 0, 0),
+    row("wasm_forget", wasm_objects.forget, 1, 1),
     row("wasm_begin", wasm_objects.begin, 5, 5),
     row("wasm_run", wasm_objects.perform, 11, 11),
     row("wasm_failure", wasm_objects.failure, 1, 1),

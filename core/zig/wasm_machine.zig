@@ -15,6 +15,7 @@ const Account = @import("state.zig").Account;
 const Checkpoint = @import("state.zig").Checkpoint;
 const End = @import("machine.zig").End;
 const Error = @import("errors.zig").Error;
+const Instance = @import("wasm_instances.zig").Instance;
 const Machine = @import("machine.zig").Machine;
 
 const api = &wasmtime.api;
@@ -54,7 +55,8 @@ pub const Run = struct {
     /// The machine's frame: the message, the data of the last call.
     outer: *frames.Frame,
     kept: *terms_of.Kept,
-    scratch: runs.Scratch = undefined,
+    /// Set for the time of the run.
+    instance: *Instance = undefined,
     /// Open in this instance.
     pages: u64 = 0,
     /// Given to it.
@@ -103,7 +105,7 @@ pub const Run = struct {
     /// Stack words that the open functions leave.
     pub fn stack_words_left(self: *Run) u32 {
         var words: wasmtime.Value = .{ .kind = wasmtime.Value.kind_i32, .content = 0 };
-        api.global_get(self.frame.context, runs.item_of(&self.scratch.stack), &words);
+        api.global_get(self.frame.context, runs.item_of(&self.instance.scratch.stack), &words);
         return @truncate(@as(u64, @bitCast(words.content)));
     }
 
@@ -207,20 +209,23 @@ fn pay_for_output(gas_at_start: u64, gas: u64, size: usize) ?u64 {
     return if (missing > gas) null else gas - @as(u64, @intCast(missing));
 }
 
-/// Make an instance, call its entry point and drop it.
+/// Call the entry point in an instance of its own.
 fn perform(this: *Run, ink: u64) Error!Outcome {
     const shared = &this.machine.wasm;
     const terms = &shared.terms.?;
     const program = &this.kept.program;
+    const instance: *Instance = try .take(program.template);
+    errdefer instance.drop();
+    const scratch = &instance.scratch;
+    this.instance = instance;
     this.stack_words = @intCast(@min(terms.frame_words, shared.stack_words));
-    this.frame.ink = runs.item_of(&this.scratch.ink);
-    this.frame.memory = if (program.has_memory) runs.item_of(&this.scratch.memory) else null;
-    this.scratch.trap = null;
+    this.frame.ink = runs.item_of(&scratch.ink);
+    this.frame.memory = if (program.has_memory) runs.item_of(&scratch.memory) else null;
     var slots = [1]wasmtime.Slot{.{ .content = @intCast(this.frame.data.len), .room = 0 }};
     const plan: runs.Plan = .{
         .engine = program.engine,
         .template = program.template,
-        .scratch = &this.scratch,
+        .scratch = scratch,
         .has_memory = program.has_memory,
         .memory_bytes = @intCast(terms.instance_pages * page_bytes),
         .table_elements = @intCast(terms.table_elements),
@@ -232,22 +237,22 @@ fn perform(this: *Run, ink: u64) Error!Outcome {
         .at_epoch_data = this,
     };
     this.let_go();
-    const store: runs.Store = .open(&plan, &this.frame);
-    defer store.close();
     var cause: ?*wasmtime.Error = null;
-    store.make(&plan, &cause) catch {
+    instance.begin(&plan, &this.frame, &cause) catch {
         if (cause) |reason| api.error_delete(reason);
-        if (this.scratch.trap) |reason| api.trap_delete(reason);
+        if (scratch.trap) |reason| api.trap_delete(reason);
         return error.Refused;
     };
     cause = runs.call(&plan);
-    this.ink_left = runs.ink_left(&this.scratch);
+    this.ink_left = runs.ink_left(scratch);
     _ = @atomicRmw(i64, program.heat, .Add, @intCast(1 + (ink -| this.ink_left) / terms.ink_per_heat), .monotonic);
-    return outcome_of(this, cause, @truncate(@as(u64, @bitCast(slots[0].content))));
+    const outcome = try outcome_of(this, cause, @truncate(@as(u64, @bitCast(slots[0].content))));
+    instance.give_back(program.has_memory);
+    return outcome;
 }
 
 fn outcome_of(this: *Run, cause: ?*wasmtime.Error, status: u32) Error!Outcome {
-    const scratch = &this.scratch;
+    const scratch = &this.instance.scratch;
     defer if (scratch.trap) |reason| api.trap_delete(reason);
     if (cause) |reason| api.error_delete(reason);
     if (this.failure) |failure| return failure;

@@ -7,6 +7,7 @@ const frames = @import("wasm_frame.zig");
 const functions_of = @import("wasm_functions.zig");
 const machine_functions_of = @import("wasm_state.zig");
 const python = @import("python.zig");
+const instances = @import("wasm_instances.zig");
 const runs = @import("wasm_run.zig");
 const wasmtime = @import("wasmtime.zig");
 const storages = @import("wasm_storage.zig");
@@ -96,6 +97,12 @@ fn addresses_of(rows: []const functions_of.Row) Error!*Object {
 fn pointer(comptime T: type, object: *Object) Error!*T {
     const address = try python.size_of(object);
     return if (address == 0) error.Refused else @ptrFromInt(address);
+}
+
+/// wasm_forget(template)
+pub fn forget(arguments: []const *Object) Error!*Object {
+    instances.forget(try pointer(wasmtime.Template, arguments[0]));
+    return python.none();
 }
 
 /// wasm_begin(scratch, has_memory, prices, data, host)

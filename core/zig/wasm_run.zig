@@ -62,18 +62,26 @@ pub const Store = struct {
         api.store_delete(self.store);
     }
 
+    pub fn never_interrupt(_: Store, context: *wasmtime.Context) void {
+        api.set_epoch_deadline(context, forever);
+    }
+
+    /// From now on at each epoch, if the plan wants it.
+    pub fn interrupt(self: Store, plan: *const Plan) void {
+        const callback = plan.at_epoch orelse return;
+        api.store_at_epoch(self.store, callback, plan.at_epoch_data, null);
+        api.set_epoch_deadline(plan.scratch.context.?, 1);
+    }
+
     /// Make the instance. cause: wasmtime's error, if there is one.
     pub fn make(self: Store, plan: *const Plan, cause: *?*wasmtime.Error) Failure!void {
         const scratch = plan.scratch;
         const context = scratch.context.?;
         // what fills the memory at the start looks at the epoch too, and must not be interrupted: it is no run yet
-        api.set_epoch_deadline(context, forever);
+        self.never_interrupt(context);
         cause.* = api.instantiate(plan.template, context, &scratch.instance, &scratch.trap);
         if (cause.* != null or scratch.trap != null) return error.NotMade;
-        if (plan.at_epoch) |callback| {
-            api.store_at_epoch(self.store, callback, plan.at_epoch_data, null);
-            api.set_epoch_deadline(context, 1);
-        }
+        self.interrupt(plan);
         if (plan.has_memory) try find(scratch, "memory", &scratch.memory);
         try set(scratch, "zvm_ink", &scratch.ink, .{ .kind = wasmtime.Value.kind_i64, .content = @bitCast(plan.ink) });
         try set(scratch, "zvm_stack", &scratch.stack, .{ .kind = wasmtime.Value.kind_i32, .content = plan.stack_words });
@@ -91,15 +99,16 @@ pub fn item_of(found: *Extern) *wasmtime.Item {
     return @ptrCast(&found.item);
 }
 
-fn find(scratch: *Scratch, name: []const u8, target: *Extern) Failure!void {
+pub fn find(scratch: *Scratch, name: []const u8, target: *Extern) Failure!void {
     if (!api.instance_export(scratch.context.?, &scratch.instance, name.ptr, name.len, target)) return error.NoExport;
 }
 
 /// A global of 32 bits.
 pub fn read(scratch: *Scratch, name: []const u8) Failure!u32 {
-    try find(scratch, name, &scratch.other);
+    var found: Extern = undefined;
+    try find(scratch, name, &found);
     var value: wasmtime.Value = .{ .kind = wasmtime.Value.kind_i32, .content = 0 };
-    api.global_get(scratch.context.?, item_of(&scratch.other), &value);
+    api.global_get(scratch.context.?, item_of(&found), &value);
     return @truncate(@as(u64, @bitCast(value.content)));
 }
 

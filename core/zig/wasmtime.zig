@@ -28,6 +28,7 @@ pub const Slot = extern struct { content: i64, room: i64 };
 pub const Api = extern struct {
     caller_context: *const fn (*Caller) callconv(.c) *Context,
     context_data: *const fn (*Context) callconv(.c) ?*anyopaque,
+    set_context_data: *const fn (*Context, *anyopaque) callconv(.c) void,
     global_get: *const fn (*Context, *const Item, *Value) callconv(.c) void,
     global_set: *const fn (*Context, *const Item, *const Value) callconv(.c) ?*Error,
     memory_data: *const fn (*Context, *const Item) callconv(.c) ?[*]u8,

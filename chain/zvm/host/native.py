@@ -24,6 +24,7 @@ from zevm.core import CORE
 _API = (
     "wasmtime_caller_context",
     "wasmtime_context_get_data",
+    "wasmtime_context_set_data",
     "wasmtime_global_get",
     "wasmtime_global_set",
     "wasmtime_memory_data",

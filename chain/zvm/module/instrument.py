@@ -25,7 +25,16 @@ from zevm.chain.zvm.module.binary import (
 )
 from zevm.chain.zvm.module.body import BodyWalk
 from zevm.chain.zvm.module.code_writer import Places, Writer, fault
-from zevm.chain.zvm.module.rules import FAULT, GROW_FUNCTION, INK, MEMORY_NAME, STACK, can_grow, pays_for_growth
+from zevm.chain.zvm.module.rules import (
+    FAULT,
+    GROW_FUNCTION,
+    INK,
+    MEMORY_NAME,
+    RENEW,
+    STACK,
+    can_grow,
+    pays_for_growth,
+)
 from zevm.chain.zvm.price_table import PriceTable
 
 OUT_OF_INK, OUT_OF_STACK = 1, 2
@@ -34,7 +43,11 @@ OUT_OF_INK, OUT_OF_STACK = 1, 2
 PROBE = ("zvm_probe", "block")
 """(module, name) of the import of probed modules; no contract can import it."""
 
-_PLAIN, _PROBE_TYPE = FunctionType("", ""), FunctionType("i", "")
+_RENEWED_GLOBALS = 64
+"""Most mutable globals of a module whose instances are used again."""
+_MUTABLE = 1
+
+_PLAIN, _PROBE_TYPE, _RENEW_TYPE = FunctionType("", ""), FunctionType("i", ""), FunctionType("Ii", "")
 _ZERO_I64 = b"\x7e\x01\x42\x00\x0b"
 _ZERO_I32 = b"\x7f\x01\x41\x00\x0b"
 
@@ -64,10 +77,31 @@ def instrument(module: Module, price_table: PriceTable, *, probed: bool = False)
     prices = _import_prices(module, price_table)
     code += [_forward(module, index, prices[index], writer) for index in indirect]
     added = [_PLAIN, _PLAIN, *(helper.signature for helper in writer.helpers)]
-    return Instrumented(
-        module=encode(_rebuilt(_with_probe(module) if probed else module, price_table, moved, added), code),
-        work=Work.of(bodies),
-    )
+    rebuilt = _rebuilt(_with_probe(module) if probed else module, price_table, moved, added)
+    renewal = _renewal(module, places)
+    if renewal is not None:
+        _add_renewal(rebuilt, imports + len(code))
+        code.append(renewal)
+    return Instrumented(module=encode(rebuilt, code), work=Work.of(bodies))
+
+
+def _renewal(module: Module, places: Places) -> bytes | None:
+    """Body of a function (ink, stack words) that sets all globals as a new instance has them; None: they are many."""
+    mutable = [(index, row) for index, row in enumerate(module.globals) if row[1] == _MUTABLE]
+    if len(mutable) > _RENEWED_GLOBALS:
+        return None
+    # a row ends with the end of its initial value
+    code = b"".join(row[2:-1] + b"\x24" + unsigned(index) for index, row in mutable)
+    given = b"\x20\x00\x24" + unsigned(places.ink) + b"\x20\x01\x24" + unsigned(places.stack)
+    return b"\x00" + code + given + b"\x41\x00\x24" + unsigned(places.fault) + b"\x0b"
+
+
+def _add_renewal(module: Module, index: int) -> None:
+    """Its type, its place among the functions, and its export."""
+    if _RENEW_TYPE not in module.types:
+        module.types.append(_RENEW_TYPE)
+    module.functions.append(module.types.index(_RENEW_TYPE))
+    module.exports.append(Export(RENEW, FUNCTION, index))
 
 
 def _with_probe(module: Module) -> Module:

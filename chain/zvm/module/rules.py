@@ -13,6 +13,8 @@ INK, STACK, FAULT = "zvm_ink", "zvm_stack", "zvm_fault"
 """Exports that instrumentation adds."""
 
 _RESERVED_PREFIX = "stylus"
+RENEW = _RESERVED_PREFIX + "_zvm_renew"
+"""The same, a function; no module may export a name that begins so."""
 _ENGINE_PAGES = 65_536
 
 

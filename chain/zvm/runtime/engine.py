@@ -12,6 +12,7 @@ from typing import Protocol
 
 from zevm.chain.errors import NodeFaultError
 from zevm.chain.zvm.module.binary import PAGE_BYTES
+from zevm.chain.zvm.module.rules import RENEW
 from zevm.chain.zvm.runtime import capi
 
 MAXIMUM_PAGES = 1024
@@ -29,7 +30,9 @@ _RESERVATION_BYTES = 4 << 30
 _GUARD_BYTES = 32 << 20
 POOL_THREADS = 2
 """Threads that may use one pool at a time, each with a call of the deepest nesting."""
-_POOL_SLOTS = POOL_THREADS * MAXIMUM_FRAMES + 62
+_IDLE_SLOTS = 62
+"""For instances that wait for another run (core/zig/wasm_instances.zig), 48 at most."""
+_POOL_SLOTS = POOL_THREADS * MAXIMUM_FRAMES + _IDLE_SLOTS
 _WARM_SLOTS = 64
 _RESIDENT_BYTES = 64 * 1024
 """Of a freed slot, cleared by writing instead of by unmapping: 70 MB in all after one call of the deepest nesting."""
@@ -326,14 +329,14 @@ def _import_of(item: int) -> Import:
 
 
 def _exports(module: int) -> tuple[dict[str, Signature], bool]:
-    """(functions by name, whether it exports "memory")"""
+    """(functions by name, but for the one that instrumentation adds, whether it exports "memory")"""
     types = capi.Vector()
     capi.module_exports(module, byref(types))
     try:
         functions, has_memory = {}, False
         for item in capi.pointers(types):
             kind, name = capi.exporttype_type(item), _text(capi.exporttype_name(item))
-            if capi.externtype_kind(kind) == capi.TYPE_FUNCTION:
+            if capi.externtype_kind(kind) == capi.TYPE_FUNCTION and name != RENEW:
                 functions[name] = _signature(capi.externtype_as_functype(kind))
             elif capi.externtype_kind(kind) == capi.TYPE_MEMORY:
                 has_memory |= name == "memory"

@@ -13,6 +13,7 @@ from zevm.chain.zvm.module.binary import PAGE_BYTES
 from zevm.chain.zvm.runtime import capi
 from zevm.chain.zvm.runtime.deadlines import NEXT_EPOCH
 from zevm.chain.zvm.runtime.engine import Import, Program, Signature
+from zevm.core import CORE
 
 HostCallback = Callable[..., int | None]
 """(instance, *parameters as unsigned ints) -> the result, or None for a host function without one."""
@@ -246,6 +247,8 @@ class Binding:
 
     def __del__(self) -> None:
         if getattr(self, "template", None):
+            if CORE.library is not None:
+                CORE.library.wasm_forget(self.template)
             capi.template_delete(self.template)
 
 

@@ -25,7 +25,7 @@ from zevm.storage.keccak import keccak256
 DISK_LIMIT_BYTES = 1 << 30
 """Sum of the files; those used longest ago go when it is passed."""
 
-_MAGIC = b"zvmcode2"
+_MAGIC = b"zvmcode3"
 _HEADER = struct.Struct(">BIIIII")
 _CHECKSUM_BYTES = 32
 _SUFFIX = ".zvmcode"

@@ -264,7 +264,8 @@ def test_an_exception_of_the_state_goes_through_any_depth(monkeypatch: pytest.Mo
     before = CORE.memory_bytes
     with pytest.raises(RuntimeError, match="the disk is gone"):
         executor(accounts, engine=Engine.NATIVE).call(request)
-    assert CORE.memory_bytes == before
+    # instances whose run was given up do not wait for another one
+    assert CORE.memory_bytes <= before
 
 
 def programs_asked_for(monkeypatch: pytest.MonkeyPatch) -> list[Program]:
