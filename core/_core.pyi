@@ -255,17 +255,18 @@ def run_simulated(
     validates: bool,
     warm: bytes,
     is_shared: bool,
-    records: tuple[type, type],
+    shows_transfers: bool,
+    records: tuple[type, type, type],
     ends: list[Any],
     /,
 ) -> None:
     """Run SimulatedCalls (chain/vm/simulated_calls.py) one after another, as `run_plain_block` runs Transactions.
 
-    gas_left: of the block. gas_budget: what all further calls may use. records: SimulatedEnd and EncodedReceipt. ends:
-    gets a SimulatedEnd of each that succeeds without logs. Of others it gets status, output, detail, gas used, gas used
-    before refunds, logs, their places among all that were made, the number of these, gas limit, nonce, the encoded
-    transaction, its hash, and (encoded receipt, bloom). It ends before a call that has lists, that creates, or that may
-    not begin.
+    gas_left: of the block. gas_budget: what all further calls may use. shows_transfers: as logs. records: SimulatedEnd,
+    CallResult and EncodedReceipt. ends: gets a SimulatedEnd of each that succeeds without logs. Of others it gets
+    status, output, detail, gas used, gas used before refunds, whether its gas was capped, logs, the places of transfers
+    in them, their own among all that were made, the number of these, gas limit, nonce, the encoded transaction, its
+    hash, encoded receipt and bloom. It ends before a call that has lists, that creates, or that may not begin.
     """
 
 def run_call(
@@ -296,8 +297,11 @@ def hex_json(value: object, /) -> bytes:
 def results_json(results: Sequence[tuple[Any, ...]], /) -> bytes:
     """CallResults (chain/calls/simulation.py) without errors and logs, as items of a JSON list, with commas between."""
 
-def call_arguments(values: list[object], record: type[_Record], /) -> list[_Record]:
-    """Call objects of a request as TransactionArguments (rpc/codec/objects.py), without lists and blobs."""
+def simulated_calls(values: list[object], usual: _Record, legacy: _Record, /) -> list[_Record]:
+    """Call objects of a request as SimulatedCalls, without lists, blobs and a chain (rpc/methods/eth/simulate.py).
+
+    usual, legacy: the SimulatedCalls of objects without members, the second one of a legacy transaction.
+    """
 
 def secp256k1_start(addresses: tuple[int, ...], /) -> None:
     """Take the addresses of libsecp256k1's context and functions, in the order of `Api` in core/zig/signatures.zig."""

@@ -7,7 +7,7 @@ without validation no nonce is held against it and no fee is taken that it does 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from zevm.chain.blocks.execution import AT_ONCE, BlockExecution
 from zevm.chain.calls.call import apply_state_overrides, moved_precompiles
@@ -16,13 +16,22 @@ from zevm.chain.calls.overrides import NO_OVERRIDES, BlockOverrides, CallOverrid
 from zevm.chain.calls.recording import LogRecorder
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.errors import EngineDifferenceError, Reason, SimulationError, TransactionError
-from zevm.chain.types import Block, Header, Log, Receipt
+from zevm.chain.types import Block, Header, Receipt
 from zevm.chain.types.receipt import EncodedReceipt
 from zevm.chain.view import ChainView
 from zevm.chain.vm.block_state import BlockState
 from zevm.chain.vm.executor import Executor
-from zevm.chain.vm.interface import Outcome, VmError
-from zevm.chain.vm.simulated_calls import SimulatedCall, SimulatedEnd, SimulatedTransaction, make_transaction, plain_end
+from zevm.chain.vm.interface import Outcome
+from zevm.chain.vm.simulated_calls import (
+    CallResult,
+    SimulatedCall,
+    SimulatedEnd,
+    SimulatedTransaction,
+    make_transaction,
+    plain_end,
+    result_of,
+    without_transfers,
+)
 from zevm.storage.primitives import Hash32
 from zevm.storage.state import StateBase
 
@@ -40,20 +49,6 @@ class SimulatedBlock:
 
     calls: tuple[SimulatedCall, ...] = ()
     overrides: CallOverrides = NO_OVERRIDES
-
-
-class CallResult(NamedTuple):
-    """A call's outcome.
-
-    logs: with their numbers in the block, transfers among them. gas_capped: it got less gas than it asked for.
-    """
-
-    gas_used: int
-    gas_used_before_refund: int
-    output: bytes
-    error: VmError | None
-    logs: tuple[tuple[int, Log], ...]
-    gas_capped: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,28 +154,31 @@ class Simulation:
             self._budget.left,
             partial(self._in_turn, run, calls),
             validate=self._validate,
+            shows_transfers=self._trace_transfers,
             deadline=self._deadline,
         )
         return self._take(run, calls, ends)
 
     def _take(self, run: "_BlockRun", calls: Sequence[SimulatedCall], ends: Sequence[SimulatedEnd]) -> list[CallResult]:
         """Take calls that were executed into the block."""
-        execution, recorder = run.execution, run.recorder
-        chain_id = execution.environment.rules.chain_id
+        execution, receipts = run.execution, run.receipts
+        transactions, chain_id = execution.transactions, execution.environment.rules.chain_id
         results = []
+        gas_used = 0
         for call, end in zip(calls, ends, strict=False):
-            gas_used, before_refund, output, error, found, ordinals, made, gas_limit, *_, receipt = end
-            logs: tuple[tuple[int, Log], ...] = ()
-            if made:
-                recorder.on_logs(ordinals, made)
-                logs = tuple([(recorder.numbers[place], log) for place, log in enumerate(found)])
-            wanted = execution.gas_left if call.gas_limit is None else call.gas_limit
-            execution.gas_used += gas_used
-            execution.transactions.append(SimulatedTransaction.plain(call, end, chain_id))
-            run.receipts.append(receipt)
-            results.append(CallResult(gas_used, before_refund, output, error, logs, gas_limit < wanted))
-        self._budget.take(sum([end.gas_used for end in ends]))
+            result = end.result
+            gas_used += result.gas_used
+            transactions.append(SimulatedTransaction.plain(call, end, chain_id))
+            receipts.append(end.receipt)
+            results.append(self._with_logs(run.recorder, end) if end.logs_made else result)
+        execution.gas_used += gas_used
+        self._budget.take(gas_used)
         return results
+
+    @staticmethod
+    def _with_logs(recorder: LogRecorder, end: SimulatedEnd) -> CallResult:
+        recorder.on_logs(end.ordinals, end.logs_made)
+        return end.result._replace(logs=tuple([(recorder.numbers[place], log) for place, log in enumerate(end.logs)]))
 
     def _in_turn(self, run: "_BlockRun", calls: Sequence[SimulatedCall], count: int) -> list[SimulatedEnd]:
         """The ends of the first calls, executed one by one; nothing is taken into the block."""
@@ -189,14 +187,24 @@ class Simulation:
         ends = []
         try:
             for call in calls[:count]:
-                recorder = LogRecorder(shows_transfers=False)
+                recorder = LogRecorder(shows_transfers=self._trace_transfers)
                 state.observe(recorder)
-                gas_left = execution.environment.gas_limit - gas_used
-                transaction, outcome = self._execute(run, call, min(self._wanted_gas(call, gas_left), budget.left))
+                wanted = self._wanted_gas(call, execution.environment.gas_limit - gas_used)
+                gas_limit = min(wanted, budget.left)
+                transaction, outcome = self._execute(run, call, gas_limit)
                 gas_used += outcome.gas_used
                 budget.take(outcome.gas_used)
                 ordinals = tuple([recorder.numbers[place] for place in range(len(outcome.logs))])
-                ends.append(plain_end(transaction, outcome, ordinals, recorder.made, gas_used))
+                end = plain_end(
+                    transaction,
+                    outcome,
+                    ordinals,
+                    recorder.made,
+                    gas_used,
+                    transfers=recorder.transfers,
+                    gas_capped=gas_limit < wanted,
+                )
+                ends.append(end)
         except SimulationError as error:
             raise EngineDifferenceError(f"the core simulates a call that may not begin: {error}") from error
         finally:
@@ -220,18 +228,11 @@ class Simulation:
         transaction, outcome = self._execute(run, call, gas_limit)
         numbers, transfers = run.recorder.numbers, run.recorder.transfers
         logs = tuple([(numbers[place], log) for place, log in enumerate(outcome.logs)])
-        outcome.logs = tuple([log for place, log in enumerate(outcome.logs) if place not in transfers])
+        outcome.logs = without_transfers(outcome.logs, transfers)
         execution.include(transaction, outcome)
         run.receipts.append(execution.receipts[-1])
         self._budget.take(outcome.gas_used)
-        return CallResult(
-            outcome.gas_used,
-            outcome.gas_used_before_refund,
-            outcome.output,
-            outcome.error,
-            logs,
-            gas_capped=gas_limit < wanted,
-        )
+        return result_of(outcome, logs, gas_capped=gas_limit < wanted)
 
     def _check_deadline(self) -> None:
         if self._deadline is not None:

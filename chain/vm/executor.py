@@ -268,11 +268,13 @@ class Executor:
         in_turn: Callable[[int], list[SimulatedEnd]],
         *,
         validate: bool,
+        shows_transfers: bool = False,
         deadline: Deadline | None = None,
     ) -> list[SimulatedEnd]:
         """Execute calls of a simulated block, as far as they are plain; how they ended, from the first on.
 
-        gas_left: of the block. gas_budget: what all further calls may use. in_turn: see PlainRuns.run_simulated. Where
+        gas_left: of the block. gas_budget: what all further calls may use. in_turn, shows_transfers: see
+        PlainRuns.run_simulated. Where
         none has an end, the first one is for `simulate`, which refuses it where it may not begin.
         Raises ExecutionTimeoutError.
         """
@@ -285,7 +287,16 @@ class Executor:
             context = self._context(settled, deadline, None)
             return Helper(frames_of(rules.fork, deadline), self._evm_state, context)
 
-        return self._plain.run_simulated(calls, gas_left, gas_budget, deadline, helper, in_turn, validates=validate)
+        return self._plain.run_simulated(
+            calls,
+            gas_left,
+            gas_budget,
+            deadline,
+            helper,
+            in_turn,
+            validates=validate,
+            shows_transfers=shows_transfers,
+        )
 
     def _checked(self, request: CallRequest, *, free: bool, free_blobs: bool) -> GasNeeds:
         """The gas that a message must buy, once it may begin. Raises TransactionError."""

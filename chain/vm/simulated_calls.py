@@ -1,5 +1,6 @@
 """The calls of a simulated block (eth_simulateV1): unsigned transactions, their ends, what the block has of them."""
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 from zevm.chain.types import AccessListEntry, Authorization, Log, Receipt, Transaction, TransactionType, logs_bloom
@@ -47,17 +48,29 @@ class SimulatedCall(NamedTuple):
         )
 
 
-class SimulatedEnd(NamedTuple):
-    """How a call ended, and what its block has of it.
+class CallResult(NamedTuple):
+    """A call's outcome, as its caller sees it.
 
-    logs: empty where it failed. ordinals: the place of each among all logs that it made, those that were undone too;
-    logs_made: how many these are. gas_limit, nonce: of the transaction. encoded, hash: of it.
+    logs: with their numbers in the block, transfers among them. gas_capped: it got less gas than it asked for.
     """
 
     gas_used: int
     gas_used_before_refund: int
     output: bytes
     error: VmError | None
+    logs: tuple[tuple[int, Log], ...]
+    gas_capped: bool
+
+
+class SimulatedEnd(NamedTuple):
+    """How a call ended, and what its block has of it.
+
+    result: without its logs, which have no numbers yet. logs: with transfers that are shown; empty where it failed.
+    ordinals: the place of each among all logs that it made, those that were undone too; logs_made: how many these are.
+    gas_limit, nonce: of the transaction. encoded, hash: of it.
+    """
+
+    result: CallResult
     logs: tuple[Log, ...]
     ordinals: tuple[int, ...]
     logs_made: int
@@ -128,24 +141,29 @@ def make_transaction(
 
 
 def plain_end(
-    transaction: SimulatedTransaction, outcome: Outcome, ordinals: tuple[int, ...], logs_made: int, gas_used: int
+    transaction: SimulatedTransaction,
+    outcome: Outcome,
+    ordinals: tuple[int, ...],
+    logs_made: int,
+    gas_used: int,
+    *,
+    transfers: Collection[int],
+    gas_capped: bool,
 ) -> SimulatedEnd:
-    """How a call without lists ended. gas_used: by its block so far, with it."""
+    """How a call without lists ended. gas_used: by its block so far, with it. transfers: their places in its logs."""
+    own_logs = without_transfers(outcome.logs, transfers)
     receipt = Receipt(
         type=transaction.type,
         status=int(outcome.succeeded),
         cumulative_gas_used=gas_used,
-        logs=outcome.logs,
-        bloom=logs_bloom(outcome.logs),
+        logs=own_logs,
+        bloom=logs_bloom(own_logs),
         sender=transaction.sender,
         gas_used=outcome.gas_used,
         effective_gas_price=0,
     )
     return SimulatedEnd(
-        outcome.gas_used,
-        outcome.gas_used_before_refund,
-        outcome.output,
-        outcome.error,
+        result_of(outcome, (), gas_capped=gas_capped),
         outcome.logs,
         ordinals,
         logs_made,
@@ -153,5 +171,17 @@ def plain_end(
         transaction.nonce,
         transaction.encoded,
         transaction.hash,
-        EncodedReceipt(receipt.encode(), receipt.bloom, outcome.logs),
+        EncodedReceipt(receipt.encode(), receipt.bloom, own_logs),
+    )
+
+
+def without_transfers(logs: tuple[Log, ...], transfers: Collection[int]) -> tuple[Log, ...]:
+    """The logs that contracts have made. transfers: the places of the others."""
+    return tuple([log for place, log in enumerate(logs) if place not in transfers]) if transfers else logs
+
+
+def result_of(outcome: Outcome, logs: tuple[tuple[int, Log], ...], *, gas_capped: bool) -> CallResult:
+    """The result of a call with these logs."""
+    return CallResult(
+        outcome.gas_used, outcome.gas_used_before_refund, outcome.output, outcome.error, logs, gas_capped=gas_capped
     )

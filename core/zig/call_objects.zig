@@ -1,4 +1,4 @@
-//! call_arguments: the call objects of a request (rpc/codec/objects.py).
+//! simulated_calls: the call objects of a request for simulated blocks (rpc/methods/eth/simulate.py).
 
 const std = @import("std");
 const Error = @import("errors.zig").Error;
@@ -6,9 +6,9 @@ const python = @import("python.zig");
 
 const Object = python.Object;
 
-/// The fields of a TransactionArguments, in their order. The others are None in a call without lists and blobs.
-const Field = enum { sender, to, gas, gas_price, max_fee_per_gas, max_priority_fee_per_gas, value, nonce, data, chain_id, type };
-const field_count = 19;
+/// The members of a call object; those that a SimulatedCall (chain/vm/simulated_calls.py) has are in its order.
+const Field = enum { sender, to, value, data, max_fee_per_gas, max_priority_fee_per_gas, gas_limit, nonce, gas_price };
+const field_count = 13;
 
 const Kind = enum { address, quantity, uint64, data };
 const Member = struct { field: Field, kind: Kind };
@@ -16,7 +16,7 @@ const Member = struct { field: Field, kind: Kind };
 const members: std.StaticStringMap(?Member) = .initComptime(.{
     .{ "from", Member{ .field = .sender, .kind = .address } },
     .{ "to", Member{ .field = .to, .kind = .address } },
-    .{ "gas", Member{ .field = .gas, .kind = .uint64 } },
+    .{ "gas", Member{ .field = .gas_limit, .kind = .uint64 } },
     .{ "gasPrice", Member{ .field = .gas_price, .kind = .quantity } },
     .{ "maxFeePerGas", Member{ .field = .max_fee_per_gas, .kind = .quantity } },
     .{ "maxPriorityFeePerGas", Member{ .field = .max_priority_fee_per_gas, .kind = .quantity } },
@@ -24,8 +24,7 @@ const members: std.StaticStringMap(?Member) = .initComptime(.{
     .{ "nonce", Member{ .field = .nonce, .kind = .uint64 } },
     .{ "data", Member{ .field = .data, .kind = .data } },
     .{ "input", Member{ .field = .data, .kind = .data } },
-    .{ "chainId", Member{ .field = .chain_id, .kind = .quantity } },
-    .{ "type", Member{ .field = .type, .kind = .uint64 } },
+    .{ "chainId", null },
     .{ "accessList", null },
     .{ "authorizationList", null },
     .{ "maxFeePerBlobGas", null },
@@ -39,26 +38,30 @@ const members: std.StaticStringMap(?Member) = .initComptime(.{
 /// More than this is left to Python: no sum of sizes passes the end of an integer.
 const most_calls = 1 << 20;
 
-/// call_arguments(values, record): a list of TransactionArguments, which is a named tuple
-pub fn call_arguments(arguments: []const *Object) Error!*Object {
+/// simulated_calls(values, usual, legacy): a list of SimulatedCalls. usual, legacy: calls without any member, the second one
+/// as of a legacy transaction, which a gas price makes of it.
+pub fn simulated_calls(arguments: []const *Object) Error!*Object {
     const values = try python.sequence(arguments[0]);
+    const usual, const legacy = .{ try python.sequence(arguments[1]), try python.sequence(arguments[2]) };
     if (!values.is_list or values.size > most_calls) return error.Refused;
+    if (usual.size != field_count or legacy.size != field_count) return error.Refused;
     const list = try python.made(python.PyList_New(@intCast(values.size)));
     errdefer python.drop(list);
     for (0..values.size) |index| {
-        const call = try call_of(try values.at(index), arguments[1]);
+        const call = try call_of(try values.at(index), usual, legacy);
         try python.done(python.PyList_SetItem(list, @intCast(index), call));
     }
     return list;
 }
 
-fn call_of(object: *Object, record: *Object) Error!*Object {
+fn call_of(object: *Object, usual: python.Sequence, legacy: python.Sequence) Error!*Object {
     if (!python.is(object, .dict)) return error.Refused;
     var fields: [std.enums.values(Field).len]?*Object = @splat(null);
     defer for (fields) |field| if (field) |value| python.drop(value);
     var pairs: python.Pairs = .{ .dict = object };
     while (pairs.next()) |pair| {
         if (python.is_none(pair.value)) continue;
+        // which type the client names does not count
         const known = members.get(try python.text_of(pair.key)) orelse continue;
         const member = known orelse return error.Refused;
         const field = &fields[@intFromEnum(member.field)];
@@ -66,25 +69,30 @@ fn call_of(object: *Object, record: *Object) Error!*Object {
         if (field.* != null) return error.Refused;
         field.* = try value_of(member.kind, try python.text_of(pair.value));
     }
-    const price, const cap, const tip = .{ at(&fields, .gas_price), at(&fields, .max_fee_per_gas), at(&fields, .max_priority_fee_per_gas) };
-    if (price != null and (cap != null or tip != null)) return error.Refused;
-    if (cap != null and tip != null and try python.word_of(cap.?) < try python.word_of(tip.?)) return error.Refused;
-    return record_of(record, &fields);
+    const cap, const tip = .{ at(&fields, .max_fee_per_gas), at(&fields, .max_priority_fee_per_gas) };
+    const price = at(&fields, .gas_price) orelse {
+        if (cap != null and tip != null and try python.word_of(cap.?) < try python.word_of(tip.?)) return error.Refused;
+        return record_of(usual, &fields);
+    };
+    if (cap != null or tip != null) return error.Refused;
+    inline for (.{ .max_fee_per_gas, .max_priority_fee_per_gas }) |field| {
+        fields[@intFromEnum(@as(Field, field))] = python.keep(price);
+    }
+    return record_of(legacy, &fields);
 }
 
 fn at(fields: []const ?*Object, field: Field) ?*Object {
     return fields[@intFromEnum(field)];
 }
 
-fn record_of(record: *Object, fields: []const ?*Object) Error!*Object {
+/// The template with these fields.
+fn record_of(template: python.Sequence, fields: []const ?*Object) Error!*Object {
     var values: [field_count]Error!*Object = undefined;
     for (&values, 0..) |*value, place| {
-        const known = if (place < fields.len) fields[place] else null;
-        value.* = if (known) |object|
-            python.keep(object)
-        else if (place == @intFromEnum(Field.data)) python.bytes("") else python.none();
+        const is_given = place <= @intFromEnum(Field.nonce) and fields[place] != null;
+        value.* = python.keep(if (is_given) fields[place].? else try template.at(place));
     }
-    return python.record(record, field_count, values);
+    return python.record(python.class_of(template.object), field_count, values);
 }
 
 fn value_of(kind: Kind, text: []const u8) Error!*Object {

@@ -188,12 +188,24 @@ pub fn log_of(log: *const state_of.Log) Error!*Object {
 pub fn ordinals_of(state: *State) Error!*Object {
     const list = try python.made(python.PyList_New(0));
     errdefer python.drop(list);
-    for (state.logs.items) |*log| {
-        const object = try python.integer(log.ordinal);
-        defer python.drop(object);
-        try python.done(python.PyList_Append(list, object));
+    for (state.logs.items) |*log| try append_number(list, log.ordinal);
+    return list;
+}
+
+/// A list of the places of logs that no contract has made
+pub fn transfers_of(state: *State) Error!*Object {
+    const list = try python.made(python.PyList_New(0));
+    errdefer python.drop(list);
+    for (state.logs.items, 0..) |*log, place| {
+        if (log.is_transfer) try append_number(list, place);
     }
     return list;
+}
+
+fn append_number(list: *Object, number: u64) Error!void {
+    const object = try python.integer(number);
+    defer python.drop(object);
+    try python.done(python.PyList_Append(list, object));
 }
 
 fn topics_of(topics: []const u256) Error!*Object {

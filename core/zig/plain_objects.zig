@@ -192,6 +192,8 @@ pub const Ground = struct {
     base_fee: ?Word,
     warm: host_of.Precompiles,
     is_shared: bool,
+    /// Whether each transfer leaves a log.
+    shows_transfers: bool = false,
 
     /// first: state, helper, block. parts: of the state, its StateParts. base_fee: or None. last: warm, is_shared.
     pub fn of(first: *const [3]*Object, parts: *Object, base_fee: *Object, last: *const [2]*Object) Error!Ground {
@@ -236,7 +238,11 @@ pub const Series = struct {
             .warm = ground.warm,
             .lock = .{ .is_shared = ground.is_shared },
         };
-        self.state = .{ .memory = self.arena.allocator(), .host = self.context.host() };
+        self.state = .{
+            .memory = self.arena.allocator(),
+            .host = self.context.host(),
+            .shows_transfers = ground.shows_transfers,
+        };
         self.machine = .init(self.counted.allocator());
     }
 
@@ -251,6 +257,8 @@ pub const Series = struct {
     /// Take a transaction through all phases. Where it fails, the state is what it was before.
     pub fn perform(self: *Series, environment: *const transition.TransactionEnvironment) Error!transition.Outcome {
         self.state.begin_transaction();
+        // how long the last one has waited for it says nothing of this one
+        self.context.lock = .{ .is_shared = self.ground.is_shared };
         errdefer self.state.discard(.start);
         defer self.context.lock.take();
         const transaction: host_of.Transaction = .{ .origin = environment.sender, .gas_price = environment.gas_price, .blob_hashes = &.{} };

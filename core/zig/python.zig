@@ -414,6 +414,11 @@ pub fn tuple(items: []const *Object) Error!*Object {
     return result;
 }
 
+/// The type of an object, borrowed.
+pub fn class_of(object: *Object) *Object {
+    return @ptrCast(@alignCast(object.type));
+}
+
 /// A new instance of a subclass of tuple, of new references, if none of them failed.
 pub fn record(class: *Object, comptime count: usize, parts: [count]Error!*Object) Error!*Object {
     const items = try all(count, parts);

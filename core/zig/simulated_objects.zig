@@ -10,6 +10,7 @@ const plain_block_objects = @import("plain_block_objects.zig");
 const plain_objects = @import("plain_objects.zig");
 const python = @import("python.zig");
 const run_objects = @import("run_objects.zig");
+const entries = @import("state_entries.zig");
 const simulated = @import("simulated.zig");
 const transition = @import("transition.zig");
 const trie_objects = @import("trie_objects.zig");
@@ -35,7 +36,8 @@ const Place = enum {
     max_fee_per_blob_gas,
 };
 
-/// run_simulated(state, helper, block, calls, base_fee, gas_left, gas_budget, validates, warm, is_shared, records, ends)
+/// run_simulated(state, helper, block, calls, base_fee, gas_left, gas_budget, validates, warm, is_shared, shows_transfers,
+/// records, ends)
 pub fn run(arguments: []const *Object) Error!*Object {
     run_all(arguments) catch |failure| switch (failure) {
         error.Raised => return error.Raised,
@@ -45,13 +47,14 @@ pub fn run(arguments: []const *Object) Error!*Object {
 }
 
 fn run_all(arguments: []const *Object) Error!void {
-    const records, const ends = .{ try python.sequence(arguments[10]), arguments[11] };
+    const records, const ends = .{ try python.sequence(arguments[11]), arguments[12] };
     var held: trie_objects.Held = .{};
     defer held.release();
     const parts = try plain_block_objects.kept_attribute(&held, arguments[0], ._parts);
-    const ground: plain_objects.Ground = try .of(arguments[0..3], parts, arguments[4], arguments[8..10]);
+    var ground: plain_objects.Ground = try .of(arguments[0..3], parts, arguments[4], arguments[8..10]);
+    ground.shows_transfers = try python.is_true(arguments[10]);
     const changes: plain_block_objects.Changes = try .of(&held, arguments[0], parts);
-    if (!python.is(ends, .list) or records.size != 2 or ground.block.fork >= forks.count) return error.Refused;
+    if (!python.is(ends, .list) or records.size != 3 or ground.block.fork >= forks.count) return error.Refused;
     const fork: forks.Fork = @enumFromInt(ground.block.fork);
     if (!fork.from(plain_objects.first_fork)) return error.Refused;
     var turns: Turns = .{
@@ -61,7 +64,7 @@ fn run_all(arguments: []const *Object) Error!void {
         .gas_left = try python.size_of(arguments[5]),
         .gas_budget = try python.size_of(arguments[6]),
         .validates = try python.is_true(arguments[7]),
-        .records = .{ .end = try records.at(0), .receipt = try records.at(1) },
+        .records = .{ .end = try records.at(0), .result = try records.at(1), .receipt = try records.at(2) },
         .ends = ends,
     };
     return plain_block_objects.run_series(&ground, &changes, &turns);
@@ -74,6 +77,8 @@ const Wanted = struct {
     gas_limit: ?usize,
     /// Null for the sender's next one.
     nonce: ?usize,
+    /// Whether it gets less gas than it asks for.
+    is_capped: bool = false,
     /// Its gas limit and nonce are settled when it begins.
     call: simulated.Call,
 
@@ -111,8 +116,8 @@ const Wanted = struct {
     }
 };
 
-/// SimulatedEnd and EncodedReceipt, which are named tuples.
-const Records = struct { end: *Object, receipt: *Object };
+/// SimulatedEnd, CallResult and EncodedReceipt, which are named tuples.
+const Records = struct { end: *Object, result: *Object, receipt: *Object };
 
 /// The calls of a block. gas_left: of the block; gas_budget: what all further calls together may use.
 const Turns = struct {
@@ -134,7 +139,7 @@ const Turns = struct {
         self.index += 1;
         self.gas_left -= outcome.gas_used;
         self.gas_budget -= outcome.gas_used;
-        const end = self.end_of(series, &wanted.call, &outcome) catch |failure| return plain_block_objects.raised_of(failure);
+        const end = self.end_of(series, &wanted, &outcome) catch |failure| return plain_block_objects.raised_of(failure);
         defer python.drop(end);
         try python.done(python.PyList_Append(self.ends, end));
         return true;
@@ -147,6 +152,7 @@ const Turns = struct {
         const gas_wanted = wanted.gas_limit orelse self.gas_left;
         if (gas_wanted > self.gas_left) return error.Refused;
         call.gas_limit = @min(gas_wanted, self.gas_budget);
+        wanted.is_capped = call.gas_limit < gas_wanted;
         const sender = try state.at(&wanted.sender);
         const next = try state.nonce(sender);
         call.nonce = wanted.nonce orelse next;
@@ -174,46 +180,54 @@ const Turns = struct {
         };
     }
 
-    /// Of a success without logs a SimulatedEnd. Else (status, output, detail, gas used, before refunds, logs, their places
-    /// among all that were made, the number of these, gas limit, nonce, encoded transaction, its hash, receipt)
+    /// Of a success without logs a SimulatedEnd. Else (status, output, detail, gas used, before refunds, whether its gas was
+    /// capped, logs, the places of transfers in them, their own among all that were made, the number of these, gas limit,
+    /// nonce, encoded transaction, its hash, encoded receipt, bloom)
     fn end_of(
         self: *const Turns,
         series: *plain_objects.Series,
-        call: *const simulated.Call,
+        wanted: *const Wanted,
         outcome: *const transition.Outcome,
     ) Error!*Object {
         var arena_state: std.heap.ArenaAllocator = .init(memory.allocator());
         defer arena_state.deinit();
         const arena = arena_state.allocator();
-        const block = &series.ground.block;
+        const call, const block = .{ &wanted.call, &series.ground.block };
         const state = &series.state;
         const logs = state.logs.items;
-        const filter = simulated.bloom_of(logs);
+        const own = if (state.shows_transfers) try without_transfers(arena, logs) else logs;
+        const filter = simulated.bloom_of(own);
         const is_success = outcome.result.status == .success;
         const gas_used = std.math.cast(u64, block.gas_limit - self.gas_left) orelse return error.Refused;
         const encoded = try simulated.encode_call(arena, call, block.chain_id);
-        const receipt = try simulated.encode_receipt(arena, call.kind, is_success, gas_used, &filter, logs);
-        const summary = [2]Error!*Object{ python.bytes(receipt), python.bytes(&filter) };
-        const output = python.bytes(outcome.result.output);
-        const used = python.integer(outcome.gas_used);
-        const before_refund = python.integer(outcome.gas_used_before_refund);
-        const made = python.integer(state.logs_made);
-        const limit, const nonce = .{ python.integer(call.gas_limit), python.integer(call.nonce) };
-        const sent, const name = .{ python.bytes(encoded), python.bytes(&keccak.hash(encoded)) };
+        const receipt = try simulated.encode_receipt(arena, call.kind, is_success, gas_used, &filter, own);
+        const result = .{ python.integer(outcome.gas_used), python.integer(outcome.gas_used_before_refund) };
+        const output, const is_capped = .{ python.bytes(outcome.result.output), python.boolean(wanted.is_capped) };
+        const sent = .{
+            python.integer(state.logs_made),
+            python.integer(call.gas_limit),
+            python.integer(call.nonce),
+            python.bytes(encoded),
+            python.bytes(&keccak.hash(encoded)),
+        };
+        const summary = .{ python.bytes(receipt), python.bytes(&filter) };
         if (is_success and logs.len == 0) {
+            const told = python.record(self.records.result, 6, result ++ .{ output, python.none(), no_items(), is_capped });
             const listed = python.record(self.records.receipt, 3, summary ++ .{no_items()});
-            return python.record(self.records.end, 12, .{
-                used, before_refund, output, python.none(), no_items(), no_items(), made, limit, nonce, sent, name, listed,
-            });
+            return python.record(self.records.end, 9, .{ told, no_items(), no_items() } ++ sent ++ .{listed});
         }
-        const status = python.integer(@intFromEnum(outcome.result.status));
-        const detail = run_objects.detail_of(&outcome.result.detail);
-        const listed, const places = .{ effects.logs_of(state), effects.ordinals_of(state) };
-        return python.gathered(13, .{
-            status, output, detail, used, before_refund, listed, places, made, limit, nonce, sent, name, python.gathered(2, summary),
-        });
+        const how = .{ python.integer(@intFromEnum(outcome.result.status)), output, run_objects.detail_of(&outcome.result.detail) };
+        const made = .{ is_capped, effects.logs_of(state), effects.transfers_of(state), effects.ordinals_of(state) };
+        return python.gathered(16, how ++ result ++ made ++ sent ++ summary);
     }
 };
+
+/// The logs that contracts have made.
+fn without_transfers(arena: std.mem.Allocator, logs: []const entries.Log) Error![]const entries.Log {
+    var own: std.ArrayList(entries.Log) = .empty;
+    for (logs) |*log| if (!log.is_transfer) try own.append(arena, log.*);
+    return own.items;
+}
 
 fn no_items() Error!*Object {
     return python.tuple(&.{});

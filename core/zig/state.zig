@@ -4,6 +4,7 @@
 const std = @import("std");
 const codes = @import("code.zig");
 const entries = @import("state_entries.zig");
+const ether_logs = @import("ether_logs.zig");
 const host_of = @import("host.zig");
 const journal_of = @import("journal.zig");
 const keccak = @import("keccak.zig");
@@ -47,6 +48,8 @@ pub const State = struct {
     refund_change: i64 = 0,
     /// Logs that were appended, those that were undone too.
     logs_made: u64 = 0,
+    /// Whether each transfer leaves a log.
+    shows_transfers: bool = false,
     /// References that the state keeps until its end.
     code_references: std.ArrayList(*Code) = .empty,
 
@@ -137,6 +140,7 @@ pub const State = struct {
         const left = std.math.sub(Word, try self.balance(sender), amount) catch return error.Refused;
         try self.set_balance(sender, left);
         try self.add_balance(recipient, amount);
+        if (self.shows_transfers) try ether_logs.add(self, sender, recipient, amount);
     }
 
     pub fn nonce(self: *State, account: Account) Error!u64 {

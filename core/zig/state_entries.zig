@@ -78,5 +78,5 @@ pub const Slot = struct {
 
 pub const Transient = struct { account: Account, key: Word, value: Word = 0 };
 
-/// ordinal: its place among all logs that the run made, those that were undone too.
-pub const Log = struct { address: Address, topics: [4]Word, topic_count: u8, data: []const u8, ordinal: u64 };
+/// ordinal: its place among all logs that the run made, those that were undone too. is_transfer: see ether_logs.zig.
+pub const Log = struct { address: Address, topics: [4]Word, topic_count: u8, data: []const u8, ordinal: u64, is_transfer: bool = false };

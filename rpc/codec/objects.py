@@ -8,7 +8,6 @@ from zevm.chain.calls.overrides import BlockOverrides, StateOverride
 from zevm.chain.types import AccessListEntry, Authorization, Log, Withdrawal
 from zevm.chain.types.block_reference import BlockReference
 from zevm.chain.types.transaction import BLOB_BYTES
-from zevm.core import replaced_by
 from zevm.rpc.codec import scalars
 from zevm.rpc.codec.scalars import Decoder, kind_of, schema
 from zevm.rpc.errors import InvalidParamsError, RpcError, ServerError
@@ -167,19 +166,6 @@ def transaction_arguments(value: object) -> TransactionArguments:
             )
         decoded["data"] = payload
     return arguments_from(decoded)
-
-
-@replaced_by("call_arguments")
-def _call_arguments(values: list[object], record: type[TransactionArguments]) -> list[TransactionArguments]:  # noqa: ARG001  the core makes it
-    return [transaction_arguments(value) for value in values]
-
-
-@schema(type="array", items=scalars.SCHEMAS[transaction_arguments])
-def calls(value: object) -> list[TransactionArguments]:
-    """Call objects. Raises as `transaction_arguments`."""
-    if type(value) is not list:
-        raise InvalidParamsError(f"expected an array, got {kind_of(value)}")
-    return _call_arguments(value, TransactionArguments)
 
 
 def arguments_from(decoded: dict[str, Any]) -> TransactionArguments:

@@ -1,4 +1,4 @@
-"""Call objects of a request by the core: the same arguments and refusals as Python's decoders."""
+"""Call objects of simulated blocks by the core: the same calls and refusals as by Python's decoders."""
 
 import random
 from typing import Any
@@ -6,9 +6,12 @@ from typing import Any
 import pytest
 
 from tests.core.support import agree, needs_core
+from zevm.chain.types import TransactionType
+from zevm.chain.vm.simulated_calls import SimulatedCall
 from zevm.core import CORE
-from zevm.rpc.codec.objects import TransactionArguments, calls
 from zevm.rpc.errors import InvalidParamsError
+from zevm.rpc.methods.eth.simulate import LEGACY_CALL, USUAL_CALL, simulation_arguments
+from zevm.storage.primitives import Address
 
 pytestmark = needs_core
 
@@ -44,14 +47,14 @@ def test_random_calls_are_read_as_by_python() -> None:
     rng = random.Random(3)
     read = 0
     for _ in range(4_000):
-        found = agree("call_arguments", [call_of(rng) for _ in range(rng.randrange(3))], TransactionArguments)
+        found = agree("simulated_calls", [call_of(rng) for _ in range(rng.randrange(3))], USUAL_CALL, LEGACY_CALL)
         read += isinstance(found, list)
     assert 1_500 < read < 3_900
 
 
 def test_usual_calls_are_the_cores_and_named_tuples() -> None:
     library: Any = CORE.library
-    before = library.bind("call_arguments", None, None)
+    before = library.bind("simulated_calls", None, None)
     try:
         usual = {
             "from": ADDRESS,
@@ -61,23 +64,25 @@ def test_usual_calls_are_the_cores_and_named_tuples() -> None:
             "input": WORD,
             "nonce": "0x1",
         }
-        (found,) = library.call_arguments([usual], TransactionArguments)
-        assert library.call_arguments([{}], TransactionArguments) == [TransactionArguments()]
-        for strange in ([{"blobs": []}], [7], [None], ({},), [{"to": 7}]):
+        (found,) = library.simulated_calls([usual], USUAL_CALL, LEGACY_CALL)
+        (priced,) = library.simulated_calls([{"gasPrice": "0x7", "type": "0x9"}], USUAL_CALL, LEGACY_CALL)
+        assert library.simulated_calls([{}], USUAL_CALL, LEGACY_CALL) == [SimulatedCall()]
+        for strange in ([{"blobs": []}], [7], [None], ({},), [{"to": 7}], [{"chainId": "0x1"}]):
             with pytest.raises(library.RefusedError):
-                library.call_arguments(strange, TransactionArguments)
-        for record in (dict, 7, tuple[int]):
+                library.simulated_calls(strange, USUAL_CALL, LEGACY_CALL)
+        for template in ({}, 7, (1,), tuple(USUAL_CALL)[1:]):
             with pytest.raises(library.RefusedError):
-                library.call_arguments([usual], record)
+                library.simulated_calls([usual], template, LEGACY_CALL)
     finally:
-        library.bind("call_arguments", before, None)
-    assert type(found) is TransactionArguments
-    assert found._replace(data=b"") == TransactionArguments(
-        sender=bytes.fromhex(ADDRESS[2:]), to=bytes.fromhex(ADDRESS[2:]), gas=21_000, value=2**256 - 1, nonce=1
-    )
+        library.bind("simulated_calls", before, None)
+    assert type(found) is SimulatedCall
+    address = Address(bytes.fromhex(ADDRESS[2:]))
+    assert found == SimulatedCall(address, address, 2**256 - 1, bytes.fromhex(WORD[2:]), gas_limit=21_000, nonce=1)
+    assert priced == LEGACY_CALL._replace(max_fee_per_gas=7, max_priority_fee_per_gas=7)
+    assert priced.type is TransactionType.LEGACY
 
 
-@pytest.mark.parametrize("value", [{}, "0x", 7, None, True])
+@pytest.mark.parametrize("value", [{}, "0x", 7, True])
 def test_what_is_no_array_is_refused(value: object) -> None:
-    with pytest.raises(InvalidParamsError, match="expected an array"):
-        calls(value)
+    with pytest.raises(InvalidParamsError, match="field calls: expected an array"):
+        simulation_arguments({"blockStateCalls": [{"calls": value}]})

@@ -8,10 +8,10 @@ import pytest
 
 from tests.core.support import agree, needs_core
 from tests.core.test_core_blocks import random_integer, random_log
-from zevm.chain.calls.simulation import CallResult
 from zevm.chain.canonical.log_records import LogRecord
 from zevm.chain.types import Log, TransactionType
 from zevm.chain.vm.interface import VmError, VmErrorKind
+from zevm.chain.vm.simulated_calls import CallResult
 from zevm.core import CORE
 from zevm.rpc.codec.results import encoded_log_record, log_record
 from zevm.rpc.methods.eth.simulate import plain_results

@@ -24,6 +24,7 @@ from zevm.chain.vm.engines.engine import Engine
 from zevm.chain.vm.executor import Executor
 from zevm.chain.vm.interface import VmError, VmErrorKind
 from zevm.chain.vm.simulated_calls import (
+    CallResult,
     SimulatedCall,
     SimulatedEnd,
     SimulatedTransaction,
@@ -86,7 +87,7 @@ def refused() -> dict[str, SimulatedCall]:
 
 
 def one_by_one(
-    executor: Executor, wanted: Sequence[SimulatedCall], *, validate: bool, in_series: bool = False
+    executor: Executor, wanted: Sequence[SimulatedCall], *, validate: bool, shows: bool = False, in_series: bool = False
 ) -> list[SimulatedEnd | Refusal]:
     """The ends and refusals, each call by itself; `in_series` as many as the core runs in a call."""
     ends: list[SimulatedEnd | Refusal] = []
@@ -95,19 +96,19 @@ def one_by_one(
         call, gas_left, budget = wanted[len(ends)], GAS - gas_used, BUDGET - gas_used
         rest = wanted[len(ends) :]
         if in_series:
-            again = partial(in_turn, executor, rest, gas_used, validate=validate)
-            done = executor.simulate_plain(rest, gas_left, budget, again, validate=validate)
+            again = partial(in_turn, executor, rest, gas_used, validate=validate, shows=shows)
+            done = executor.simulate_plain(rest, gas_left, budget, again, validate=validate, shows_transfers=shows)
             ends += done
-            gas_used += sum([end.gas_used for end in done])
+            gas_used += sum([end.result.gas_used for end in done])
             PLACES.update(range(len(ends) - len(done), len(ends)))
             if done:
                 continue
         try:
-            ends += in_turn(executor, [call], gas_used, 1, validate=validate)
+            ends += in_turn(executor, [call], gas_used, 1, validate=validate, shows=shows)
         except TransactionError as error:
             ends.append((error.reason, error.message))
             continue
-        gas_used = GAS - gas_left + ends[-1].gas_used  # type: ignore[union-attr]
+        gas_used = GAS - gas_left + ends[-1].result.gas_used  # type: ignore[union-attr]
     return ends
 
 
@@ -117,19 +118,36 @@ NO_RECEIPT = EncodedReceipt(b"", bytes(256), ())
 
 
 def in_turn(
-    executor: Executor, wanted: Sequence[SimulatedCall], gas_used: int, count: int, *, validate: bool
+    executor: Executor,
+    wanted: Sequence[SimulatedCall],
+    gas_used: int,
+    count: int,
+    *,
+    validate: bool,
+    shows: bool = False,
 ) -> list[SimulatedEnd]:
     state, ends = executor.state, []
     for call in wanted[:count]:
-        recorder = LogRecorder(shows_transfers=False)
+        recorder = LogRecorder(shows_transfers=shows)
         state.observe(recorder)
-        gas_limit = min(GAS - gas_used if call.gas_limit is None else call.gas_limit, BUDGET - gas_used)
+        asked = GAS - gas_used if call.gas_limit is None else call.gas_limit
+        gas_limit = min(asked, BUDGET - gas_used)
         nonce = state.get_nonce(call.sender) if call.nonce is None else call.nonce
         outcome = executor.simulate(call.request(gas_limit), nonce, validate=validate)
         gas_used += outcome.gas_used
         ordinals = tuple([recorder.numbers[place] for place in range(len(outcome.logs))])
         transaction = make_transaction(call, gas_limit, nonce, executor.environment)
-        ends.append(plain_end(transaction, outcome, ordinals, recorder.made, gas_used))
+        is_capped = gas_limit < asked
+        end = plain_end(
+            transaction,
+            outcome,
+            ordinals,
+            recorder.made,
+            gas_used,
+            transfers=recorder.transfers,
+            gas_capped=is_capped,
+        )
+        ends.append(end)
     state.observe(None)
     return ends
 
@@ -138,27 +156,30 @@ def in_turn(
 def test_calls_in_series_end_as_one_by_one(fork: Fork) -> None:
     everything = calls() | refused()
     ran: Counter[str] = Counter()
+    shown = 0
     for seed in range(16):
         chance = random.Random(seed)
         usual = ["transfer", "call with a refund and a log", "call that fails", "fees", "legacy", "all gas"]
         kinds = [chance.choice(usual if chance.random() < 0.6 else sorted(everything)) for _ in range(14)]
         wanted = [everything[kind] for kind in kinds]
-        validate = seed % 3 == 0
+        how = {"validate": seed % 3 == 0, "shows": seed % 2 == 1}
         slowly, at_once = state_of(), state_of()
-        ends = one_by_one(Executor(environment_of(fork, engine=Engine.PY_EVM), slowly), wanted, validate=validate)
+        ends = one_by_one(Executor(environment_of(fork, engine=Engine.PY_EVM), slowly), wanted, **how)
+        shown += sum([len(end.receipt.logs) < len(end.logs) for end in ends if isinstance(end, SimulatedEnd)])
         PLACES.clear()
         executor = Executor(environment_of(fork, engine=Engine.NATIVE), at_once)
-        assert one_by_one(executor, wanted, validate=validate, in_series=True) == ends, kinds
+        assert one_by_one(executor, wanted, **how, in_series=True) == ends, kinds
         assert at_once.diff() == slowly.diff(), kinds
         ran.update(kinds[place] for place in PLACES)
         if seed < 4:
             on_both = state_of()
             executor = Executor(environment_of(fork, engine=Engine.CHECK), on_both)
-            assert one_by_one(executor, wanted, validate=validate, in_series=True) == ends
+            assert one_by_one(executor, wanted, **how, in_series=True) == ends
             assert on_both.diff() == slowly.diff()
     # there is a floor for data since Prague
     assert not ({*ran} & {*refused()}) - {"little gas for its data"}
     assert {"transfer", "call with a refund and a log", "fees", "legacy"} <= {*ran}
+    assert shown > 10
 
 
 def test_which_calls_go_in_one_call_of_the_core() -> None:
@@ -189,10 +210,14 @@ def test_a_call_that_would_go_over_the_block_or_the_budget_is_left() -> None:
     # the third one has 21,000 of the 30,000 left
     assert len(executor.simulate_plain([call] * 4, 63_000, BUDGET, lambda _: [], validate=False)) == 2
     ends = executor.simulate_plain([call] * 4, GAS, 63_000, lambda _: [], validate=False)
-    assert [end.gas_limit for end in ends] == [30_000, 30_000, 21_000]
+    assert [(end.gas_limit, end.result.gas_capped) for end in ends] == [
+        (30_000, False),
+        (30_000, False),
+        (21_000, True),
+    ]
 
 
-def test_a_block_with_its_transfers_shown_and_py_evm_run_none() -> None:
+def test_a_block_whose_observer_hears_more_and_py_evm_run_none() -> None:
     call = calls()["transfer"]
     shown = BlockState(MemoryReader(world()), LogRecorder(shows_transfers=True))
     for executor in (
@@ -234,27 +259,41 @@ def with_first(name: str, value: object) -> Callable[[BlockState, list[Any]], No
     return alter
 
 
+NAMES = (
+    "status",
+    "output",
+    "detail",
+    "gas used",
+    "gas before refunds",
+    "capped",
+    "logs",
+    "transfers",
+    "ordinals",
+    "logs made",
+    "gas limit",
+    "nonce",
+    "transaction",
+    "hash",
+    "receipt",
+    "bloom",
+)
+WRONG = (1, b"\0", None, 21_001, 1, True, [(bytes(20), (), b"")], [0], [3], 9, 1, 5, b"", bytes(32), b"", bytes(256))
+ANOTHER = SimulatedEnd(
+    CallResult(1, 1, b"\0", VmError(VmErrorKind.REVERT, ""), (), True),
+    (NO_LOG,),
+    (1,),
+    9,
+    1,
+    1,
+    b"",
+    Hash32(b""),
+    NO_RECEIPT,
+)
 FAULTS: dict[str, Callable[[BlockState, list[Any]], None]] = {
-    "output": with_second(1, b"\0"),
-    "gas": with_second(3, 21_001),
-    "gas before refunds": with_second(4, 1),
-    "logs": with_second(5, [(bytes(20), (), b"")]),
-    "ordinals": with_second(6, [3]),
-    "logs made": with_second(7, 9),
-    "gas limit": with_second(8, 1),
-    "nonce": with_second(9, 5),
-    "transaction": with_second(10, b""),
-    "hash": with_second(11, bytes(32)),
-    "receipt": with_second(12, (b"", bytes(256))),
     "state": lambda state, _: state.add_balance(SENDER, 1),
-    **{
-        f"{name} without logs": with_first(name, value)
-        for name, value in SimulatedEnd(
-            1, 1, b"\0", VmError(VmErrorKind.REVERT, ""), (NO_LOG,), (1,), 9, 1, 1, b"", Hash32(b""), NO_RECEIPT
-        )
-        ._asdict()
-        .items()
-    },
+    # the detail tells of errors alone
+    **{name: with_second(place, WRONG[place]) for place, name in enumerate(NAMES) if name != "detail"},
+    **{f"{name} without logs": with_first(name, value) for name, value in ANOTHER._asdict().items()},
 }
 
 

@@ -23,7 +23,7 @@ from zevm.chain.vm.fork_table import frames_of
 from zevm.chain.vm.gas_needs import GasNeeds
 from zevm.chain.vm.interface import Outcome, VmError
 from zevm.chain.vm.precompile_tables import PrecompileTables
-from zevm.chain.vm.simulated_calls import SimulatedCall, SimulatedEnd
+from zevm.chain.vm.simulated_calls import CallResult, SimulatedCall, SimulatedEnd, without_transfers
 from zevm.core import CORE
 
 MakeHelper = Callable[[], native.Helper]
@@ -222,14 +222,16 @@ class PlainRuns:
         in_turn: Callable[[int], list[SimulatedEnd]],
         *,
         validates: bool,
+        shows_transfers: bool,
     ) -> list[SimulatedEnd]:
         """Run calls of a simulated block from the first one on, as `run_all` runs transactions.
 
         gas_left: of the block. gas_budget: what all calls together may still use. validates: see Executor.simulate.
+        shows_transfers: as logs; the observer hears of nothing else then.
         in_turn: for the check mode, which runs this many again, one by one. Of logs the caller is to tell the observer.
         """
         state = self._state
-        if state.observer is not None and state.observer.hears_live:
+        if state.observer is not None and state.observer.hears_live and not shows_transfers:
             return []
         assert CORE.library is not None
         checkpoint = state.record()
@@ -247,7 +249,8 @@ class PlainRuns:
                 validates,
                 self._warm,
                 is_shared,
-                (SimulatedEnd, EncodedReceipt),
+                shows_transfers,
+                (SimulatedEnd, CallResult, EncodedReceipt),
                 ends,
             ),
             make_helper,
@@ -261,16 +264,12 @@ class PlainRuns:
         return ends
 
     def _simulated_end(self, found: Any, deadline: Deadline | None) -> SimulatedEnd:
-        status, output, detail, gas_used, before_refund, found_logs, ordinals, made, *of_transaction, of_receipt = found
+        status, output, detail, gas_used, before_refund, is_capped, found_logs, transfers, ordinals, *rest = found
         logs = native.logs_of(found_logs) if found_logs else ()
         error = self._error_of(status, detail, deadline)
-        gas_limit, nonce, encoded, transaction_hash = of_transaction
-        receipt, bloom = of_receipt
+        made, gas_limit, nonce, encoded, transaction_hash, receipt, bloom = rest
         return SimulatedEnd(
-            gas_used,
-            before_refund,
-            output,
-            error,
+            CallResult(gas_used, before_refund, output, error, (), is_capped),
             logs,
             tuple(ordinals),
             made,
@@ -278,7 +277,7 @@ class PlainRuns:
             nonce,
             encoded,
             transaction_hash,
-            EncodedReceipt(receipt, bloom, logs),
+            EncodedReceipt(receipt, bloom, without_transfers(logs, transfers)),
         )
 
     def _error_of(self, status: int, detail: Any, deadline: Deadline | None) -> VmError | None:

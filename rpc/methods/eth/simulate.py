@@ -5,20 +5,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from zevm.chain.calls.overrides import BlockOverrides, CallOverrides, StateOverrides
-from zevm.chain.calls.simulation import BlockResult, CallResult, SimulatedBlock, Simulation, check_size
+from zevm.chain.calls.simulation import BlockResult, SimulatedBlock, Simulation, check_size
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.tracing.encoded import Encoded, Parts, dumps, enclosed, use_up
 from zevm.chain.types import Header, TransactionType
 from zevm.chain.types.block_reference import LATEST, BlockReference
 from zevm.chain.vm.interface import VmError, VmErrorKind
-from zevm.chain.vm.simulated_calls import SimulatedCall
+from zevm.chain.vm.simulated_calls import CallResult, SimulatedCall
 from zevm.core import replaced_by
 from zevm.rpc.codec import objects, results, scalars
 from zevm.rpc.codec.hex_json import Fields, hex_json, shown
 from zevm.rpc.codec.objects import TransactionArguments, decode_fields
 from zevm.rpc.codec.results import Json
 from zevm.rpc.codec.scalars import schema
-from zevm.rpc.errors import RevertedError, ServerError
+from zevm.rpc.errors import InvalidParamsError, RevertedError, ServerError
 from zevm.rpc.methods.support.blob_arguments import named_hashes
 from zevm.rpc.methods.support.filling import check_chain_id
 from zevm.rpc.registry import Cost, Param, method
@@ -39,11 +39,14 @@ HASHES_TOGETHER = 1_000
 _CAPPED = " (gas limit was capped by the RPC server's global gas cap)"
 
 
+USUAL_CALL, LEGACY_CALL = SimulatedCall(), SimulatedCall(type=TransactionType.LEGACY)
+
+
 @dataclass(frozen=True, slots=True)
 class BlockArguments:
     """One item of blockStateCalls."""
 
-    calls: Sequence[TransactionArguments] = ()
+    calls: Sequence[SimulatedCall | TransactionArguments] = ()
     state_overrides: StateOverrides = field(default_factory=dict)
     block_overrides: BlockOverrides = field(default_factory=BlockOverrides)
 
@@ -58,8 +61,38 @@ class SimulationArguments:
     full_transactions: bool = False
 
 
+@replaced_by("simulated_calls")
+def _calls_of(
+    values: list[object],
+    usual: SimulatedCall,  # noqa: ARG001  the core makes calls of them
+    legacy: SimulatedCall,  # noqa: ARG001
+) -> list[SimulatedCall | TransactionArguments]:
+    return [_plain_call(arguments) or arguments for arguments in map(objects.transaction_arguments, values)]
+
+
+@schema(type="array", items=scalars.SCHEMAS[objects.transaction_arguments])
+def _calls(value: object) -> list[SimulatedCall | TransactionArguments]:
+    """Call objects, at once as SimulatedCalls where the node need not be asked."""
+    if type(value) is not list:
+        raise InvalidParamsError(f"expected an array, got {scalars.kind_of(value)}")
+    return _calls_of(value, USUAL_CALL, LEGACY_CALL)
+
+
+def _plain_call(arguments: TransactionArguments) -> SimulatedCall | None:
+    """The call of arguments without lists, blobs and a chain's number."""
+    return _call_without_lists(arguments) if arguments[LISTS] == NO_LISTS and arguments.chain_id is None else None
+
+
+def _call_without_lists(arguments: TransactionArguments) -> SimulatedCall:
+    sender, to, gas, price, cap, tip, value, nonce, data = arguments[:9]
+    if price is not None:
+        cap = tip = price
+    kind = unsigned_type(arguments)
+    return SimulatedCall(sender or ZERO_ADDRESS, to, value or 0, data, cap or 0, tip or 0, gas, nonce, kind)
+
+
 _BLOCK_FIELDS: dict[str, tuple[str, scalars.Decoder]] = {
-    "calls": ("calls", objects.calls),
+    "calls": ("calls", _calls),
     "stateOverrides": ("state_overrides", objects.state_overrides),
     "blockOverrides": ("block_overrides", objects.block_overrides),
 }
@@ -117,24 +150,18 @@ def _simulated_block(services: Services, arguments: BlockArguments) -> Simulated
     )
 
 
-def _simulated_call(services: Services, arguments: TransactionArguments) -> SimulatedCall:
-    if arguments.blobs is not None:
+def _simulated_call(services: Services, call: SimulatedCall | TransactionArguments) -> SimulatedCall:
+    if isinstance(call, SimulatedCall):
+        return call
+    if call.blobs is not None:
         raise ServerError('"blobs" is not supported for this RPC method')
-    return simulated_call(services, arguments)
+    return simulated_call(services, call)
 
 
 def simulated_call(services: Services, arguments: TransactionArguments) -> SimulatedCall:
     """A call as a transaction. Raises as `call_request`."""
-    sender, to, gas, price, cap, tip, value, nonce, data = arguments[:9]
-    if arguments.chain_id is not None:
-        check_chain_id(services, arguments)
-    kind = unsigned_type(arguments)
-    if price is not None:
-        cap = tip = price
-    call = SimulatedCall(sender or ZERO_ADDRESS, to, value or 0, data, cap or 0, tip or 0, gas, nonce, kind)
-    if arguments[LISTS] == NO_LISTS:
-        return call
-    return call._replace(
+    check_chain_id(services, arguments)
+    return _call_without_lists(arguments)._replace(
         access_list=arguments.access_list or (),
         authorization_list=arguments.authorization_list,
         blob_versioned_hashes=named_hashes(services, arguments),
