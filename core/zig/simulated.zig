@@ -28,9 +28,13 @@ pub const Call = struct {
     data: []const u8,
 };
 
+/// Bytes of a transaction's fields besides its data, and of a list's header with the type.
+const most_fields = 256;
+const most_header = 10;
+
 /// [type ||] rlp(fields), with 0 for v, r and s.
 pub fn encode_call(arena: Allocator, call: *const Call, chain_id: Word) Error![]const u8 {
-    var payload: Bytes = .empty;
+    var payload: Bytes = try .initCapacity(arena, most_fields + call.data.len);
     const is_legacy = call.kind == .legacy;
     if (!is_legacy) try append_integer(arena, &payload, chain_id);
     try append_integer(arena, &payload, call.nonce);
@@ -56,7 +60,7 @@ pub fn encode_receipt(
     filter: *const Bloom,
     logs: []const state.Log,
 ) Error![]const u8 {
-    var payload: Bytes = .empty;
+    var payload: Bytes = try .initCapacity(arena, most_fields + bloom.size);
     try append_integer(arena, &payload, @intFromBool(is_success));
     try append_integer(arena, &payload, gas_used);
     try append_string(arena, &payload, filter);
@@ -86,7 +90,7 @@ fn append_log(arena: Allocator, out: *Bytes, log: *const state.Log) Error!void {
 }
 
 fn with_type(arena: Allocator, kind: Kind, payload: []const u8) Error![]const u8 {
-    var out: Bytes = .empty;
+    var out: Bytes = try .initCapacity(arena, payload.len + most_header);
     if (kind != .legacy) try out.append(arena, @intFromEnum(kind));
     try append_list(arena, &out, payload);
     return out.items;

@@ -57,7 +57,10 @@ fn run_all(arguments: []const *Object) Error!void {
     if (!python.is(ends, .list) or records.size != 3 or ground.block.fork >= forks.count) return error.Refused;
     const fork: forks.Fork = @enumFromInt(ground.block.fork);
     if (!fork.from(plain_objects.first_fork)) return error.Refused;
+    var scratch: std.heap.ArenaAllocator = .init(memory.allocator());
+    defer scratch.deinit();
     var turns: Turns = .{
+        .scratch = &scratch,
         .calls = try python.sequence(arguments[3]),
         .fork = fork,
         .base_fee = ground.base_fee orelse return error.Refused,
@@ -121,6 +124,8 @@ const Records = struct { end: *Object, result: *Object, receipt: *Object };
 
 /// The calls of a block. gas_left: of the block; gas_budget: what all further calls together may use.
 const Turns = struct {
+    /// For the encodings of one call, which are Python's then.
+    scratch: *std.heap.ArenaAllocator,
     calls: python.Sequence,
     fork: forks.Fork,
     base_fee: Word,
@@ -189,9 +194,8 @@ const Turns = struct {
         wanted: *const Wanted,
         outcome: *const transition.Outcome,
     ) Error!*Object {
-        var arena_state: std.heap.ArenaAllocator = .init(memory.allocator());
-        defer arena_state.deinit();
-        const arena = arena_state.allocator();
+        _ = self.scratch.reset(.retain_capacity);
+        const arena = self.scratch.allocator();
         const call, const block = .{ &wanted.call, &series.ground.block };
         const state = &series.state;
         const logs = state.logs.items;
