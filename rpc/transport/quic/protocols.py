@@ -48,7 +48,7 @@ def table_of(
         authenticator_of(services, options, identity),
         requires_authentication=options.require_authentication,
     )
-    table = {messages.ALPN: served_by(zvm)}
+    table = {messages.ALPN: served_by(zvm, zvm.begin)}
     if not options.require_authentication:
         # a request over HTTP/3 has no signature
         limits = services.limits

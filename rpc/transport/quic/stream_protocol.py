@@ -3,6 +3,8 @@
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from aioquic.quic import events
@@ -10,21 +12,31 @@ from aioquic.quic.connection import stream_is_client_initiated, stream_is_unidir
 
 from zevm.rpc.transport.quic.codes import BAD_FRAME, INTERNAL, code_text
 from zevm.rpc.transport.quic.connection import Connection, ProtocolFactory
-from zevm.rpc.transport.quic.streams import Stream, StreamResetError
+from zevm.rpc.transport.quic.streams import Carrier, Stream, StreamRefusedError, StreamResetError
 
 LOGGER = logging.getLogger("zevm.rpc")
+STREAM_KINDS, CLIENTS_STREAM = 4, 0
+"""A stream's number modulo 4 tells who opened it; 0 is a client's bidirectional one (RFC 9000, section 2.1)."""
+
 StreamHandler = Callable[[Stream], Coroutine[Any, Any, None]]
+Begun = bytes | asyncio.Future[bytes | None] | None
+"""The last bytes of this side of a stream, or a future of them; None where the stream's handler has to serve it."""
+
+Beginner = Callable[[Carrier, bytes], Begun]
+"""Answers streams whose whole content has come at once. Raises StreamRefusedError, as its future may."""
 
 
-def served_by(handler: StreamHandler) -> ProtocolFactory:
+def served_by(handler: StreamHandler, begin: Beginner | None = None) -> ProtocolFactory:
     """A row of the ALPN table: `handler(stream)` runs for each bidirectional stream that the peer opens.
+
+    `begin(connection, content)` is asked first where a stream comes whole; its future is cancelled if the peer leaves.
 
     Its task is cancelled when the peer gives up the stream (reset or stop) or vanishes. What it leaves open is ended
     after it; a stream whose handler fails is reset with INTERNAL, and the log tells the failure.
     """
 
     def factory(connection: Connection) -> StreamProtocol:
-        return StreamProtocol(connection, handler)
+        return StreamProtocol(connection, handler, begin)
 
     return factory
 
@@ -32,9 +44,13 @@ def served_by(handler: StreamHandler) -> ProtocolFactory:
 class StreamProtocol:
     """The streams of one connection. Without a handler, streams of the peer are refused: a client's side."""
 
-    def __init__(self, connection: Connection, handler: StreamHandler | None = None) -> None:
+    def __init__(
+        self, connection: Connection, handler: StreamHandler | None = None, begin: Beginner | None = None
+    ) -> None:
         self._connection = connection
         self._handler = handler
+        self._begin = begin
+        self._answers: dict[int, asyncio.Future[bytes | None]] = {}
         self._streams: dict[int, Stream] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._left: set[int] = set()
@@ -62,7 +78,10 @@ class StreamProtocol:
     def received(self, event: events.QuicEvent) -> None:
         """An event of the connection."""
         if isinstance(event, events.StreamDataReceived):
-            stream = self._streams.get(event.stream_id) or self._accept(event.stream_id)
+            stream = self._streams.get(event.stream_id)
+            if stream is None and event.end_stream and self._answers_at_once(event.stream_id, event.data):
+                return
+            stream = stream or self._accept(event.stream_id)
             if stream is not None:
                 stream.received(event.data, ended=event.end_stream)
             elif event.end_stream:
@@ -80,8 +99,52 @@ class StreamProtocol:
 
     def closed(self, error: StreamResetError) -> None:
         """The connection has ended."""
+        for answer in list(self._answers.values()):
+            answer.cancel()
         for stream_id in list(self._streams):
             self._stop(stream_id, error)
+
+    def _answers_at_once(self, stream_id: int, content: bytes) -> bool:
+        """Whether the whole content of a new stream is answered, or will be, without its handler."""
+        if self._begin is None or stream_id in self._left or stream_id % STREAM_KINDS != CLIENTS_STREAM:
+            return False
+        try:
+            answer = self._begin(self._connection, content)
+            if answer is None:
+                return False
+            if isinstance(answer, bytes):
+                self._send_last(stream_id, answer)
+            else:
+                self._answers[stream_id] = answer
+                answer.add_done_callback(partial(self._answered, stream_id, content))
+        except Exception as error:
+            self._refuse(stream_id, error)
+        return True
+
+    def _answered(self, stream_id: int, content: bytes, answer: asyncio.Future[bytes | None]) -> None:
+        del self._answers[stream_id]
+        if answer.cancelled():
+            return
+        error = answer.exception()
+        reply = None if error is not None else answer.result()
+        if error is not None:
+            self._refuse(stream_id, error)
+        elif reply is not None:
+            self._send_last(stream_id, reply)
+        elif (stream := self._accept(stream_id)) is not None:
+            stream.received(content, ended=True)
+
+    def _send_last(self, stream_id: int, data: bytes) -> None:
+        # a peer that has stopped the stream takes nothing
+        with suppress(RuntimeError, ValueError):
+            self._connection.send(stream_id, data, end=True)
+
+    def _refuse(self, stream_id: int, error: BaseException) -> None:
+        """Reset a stream whose answer has failed, and log a failure that is no refusal."""
+        if not isinstance(error, StreamRefusedError):
+            LOGGER.error("a QUIC stream of %s failed", self._connection.alpn, exc_info=error)
+        code = error.code if isinstance(error, StreamRefusedError) else INTERNAL
+        self._connection.reset_stream(stream_id, code)
 
     def _accept(self, stream_id: int) -> Stream | None:
         """Begin to serve a stream of the peer; None for one without a server."""
@@ -114,6 +177,9 @@ class StreamProtocol:
             self.forget(stream)
 
     def _stop(self, stream_id: int, error: StreamResetError) -> None:
+        answer = self._answers.get(stream_id)
+        if answer is not None:
+            answer.cancel()
         stream = self._streams.get(stream_id)
         if stream is None:
             return

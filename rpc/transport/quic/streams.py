@@ -25,6 +25,14 @@ class StreamResetError(ConnectionError):
         return StreamResetError(str(self), self.code)
 
 
+class StreamRefusedError(Exception):
+    """A handler takes nothing more of its stream: both directions are reset with an application error code."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
 class Carrier(Protocol):
     """A stream's connection, as streams and their handlers use it (connection.Connection)."""
 

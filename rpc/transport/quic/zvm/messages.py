@@ -27,6 +27,9 @@ STATISTICS = "_statistics"
 RESOLVE = "_resolve"
 """The function that resolves the name in `arguments` (UTF-8): two addresses of 20 bytes; see encode_places."""
 
+OWN_FUNCTIONS = frozenset((CONSTRUCTOR, STATISTICS, RESOLVE))
+"""Names that mean no function of the module."""
+
 BUSY_MESSAGE = "Server busy, try again later"
 LENGTH_BYTES = 4
 INTEGER_BYTES = 8

@@ -12,13 +12,13 @@ from zevm.covenant.errors import InvalidParameters
 from zevm.covenant.wasm import ExecutionStatus, WasmExecutionRequest, WasmExecutionResult
 from zevm.rpc.codec.parsing import LOOP_BODY_BYTES
 from zevm.rpc.dispatch.dispatcher import Dispatcher
-from zevm.rpc.dispatch.function_kinds import kind_of_function
 from zevm.rpc.errors import LimitExceededError
 from zevm.rpc.execution.brief import NOT_BRIEF
-from zevm.rpc.execution.durations import Kind
 from zevm.rpc.services import Services
 from zevm.rpc.transport.quic.codes import AUTHENTICATION_REQUIRED, BAD_FRAME, BUSY, DEADLINE, TOO_LARGE
-from zevm.rpc.transport.quic.streams import Stream
+from zevm.rpc.transport.quic.stream_protocol import Begun
+from zevm.rpc.transport.quic.streams import Carrier, Stream, StreamRefusedError
+from zevm.rpc.transport.quic.zvm.at_once import AtOnce
 from zevm.rpc.transport.quic.zvm.authentication import (
     AUTHENTICATION_BYTES,
     Authentication,
@@ -34,8 +34,8 @@ from zevm.rpc.transport.quic.zvm.execution import (
     name_result,
     refused,
 )
+from zevm.rpc.transport.quic.zvm.holdings import Holdings
 from zevm.rpc.transport.quic.zvm.messages import (
-    ALPN,
     BUSY_MESSAGE,
     CONSTRUCTOR,
     LEAST_REQUEST_BYTES,
@@ -49,14 +49,6 @@ from zevm.rpc.transport.quic.zvm.messages import (
     request_id_of,
 )
 from zevm.rpc.transport.quic.zvm.statistics import Statistics
-
-
-class _RefusedStreamError(Exception):
-    """The stream is reset with a code."""
-
-    def __init__(self, code: int) -> None:
-        super().__init__(code)
-        self.code = code
 
 
 class ZvmService:
@@ -75,8 +67,13 @@ class ZvmService:
         self._limits = services.limits
         self._requires_authentication = requires_authentication
         self._authenticator = authenticator
-        self._held_bytes = 0
+        self._holdings = Holdings(services.limits)
         self.statistics = Statistics()
+        self._at_once = AtOnce(services, dispatcher, self.statistics, self._holdings)
+
+    def begin(self, connection: Carrier, content: bytes) -> Begun:
+        """Answer all that a stream has carried (stream_protocol.Beginner)."""
+        return None if self._requires_authentication else self._at_once.begin(connection, content)
 
     async def __call__(self, stream: Stream) -> None:
         """Serve one stream: a request and its result."""
@@ -91,7 +88,7 @@ class ZvmService:
                 reply = await self._reply(stream, message, authentication)
                 # no more is held while the client takes it
                 del message
-            except _RefusedStreamError as error:
+            except StreamRefusedError as error:
                 stream.reset(error.code)
                 return
             except TimeoutError:
@@ -103,7 +100,7 @@ class ZvmService:
         await self._send(stream, reply)
 
     async def _reply(self, stream: Stream, message: bytes, authentication: Authentication | None) -> bytes:
-        """The frame that answers a request. Raises _RefusedStreamError, also where too many replies are unread."""
+        """The frame that answers a request. Raises StreamRefusedError, also where too many replies are unread."""
         result = await self._answer(message, authentication, stream.connection.address[0])
         size = len(result.return_value) + len(result.modified_state)
         self._require_room(stream, size)
@@ -119,7 +116,7 @@ class ZvmService:
 
     def _require_room(self, stream: Stream, size: int) -> None:
         if stream.connection.pending_bytes + size > self._limits.quic_output_bytes:
-            raise _RefusedStreamError(BUSY)
+            raise StreamRefusedError(BUSY)
 
     # input
 
@@ -130,42 +127,35 @@ class ZvmService:
         try:
             yield hold
         finally:
-            stream.connection.held_bytes -= hold.size
-            self._held_bytes -= hold.size
+            self._holdings.give_back(stream.connection, hold.size)
             self._services.budgets.released.look()
 
     async def _read(self, stream: Stream, hold: "_Hold") -> tuple[bytes, Authentication | None]:
-        """A request and what signs it. Raises _RefusedStreamError, IncompleteReadError."""
+        """A request and what signs it. Raises StreamRefusedError, IncompleteReadError."""
         message = await self._read_frame(stream, hold, self._limits.quic_message_bytes, LEAST_REQUEST_BYTES)
         return message, await self._read_authentication(stream, hold)
 
     async def _read_frame(self, stream: Stream, hold: "_Hold", most: int, least: int) -> bytes:
-        """A length and as many bytes. Raises _RefusedStreamError at the length, before the rest is read."""
+        """A length and as many bytes. Raises StreamRefusedError at the length, before the rest is read."""
         size = int.from_bytes(await stream.readexactly(LENGTH_BYTES), "big")
         if size > most:
-            raise _RefusedStreamError(TOO_LARGE)
+            raise StreamRefusedError(TOO_LARGE)
         if size < least:
-            raise _RefusedStreamError(BAD_FRAME)
-        connection, limits = stream.connection, self._limits
-        if (
-            connection.held_bytes + size > limits.quic_input_bytes
-            or self._held_bytes + size > limits.quic_total_input_bytes
-        ):
-            raise _RefusedStreamError(BUSY)
+            raise StreamRefusedError(BAD_FRAME)
+        if not self._holdings.take(stream.connection, size):
+            raise StreamRefusedError(BUSY)
         hold.size += size
-        connection.held_bytes += size
-        self._held_bytes += size
         return await stream.readexactly(size)
 
     async def _read_authentication(self, stream: Stream, hold: "_Hold") -> Authentication | None:
-        """The second frame, if there is one, and the end of the stream. Raises _RefusedStreamError."""
+        """The second frame, if there is one, and the end of the stream. Raises StreamRefusedError."""
         if not await _ended(stream):
             data = await self._read_frame(stream, hold, AUTHENTICATION_BYTES, AUTHENTICATION_BYTES)
             if not await _ended(stream):
-                raise _RefusedStreamError(BAD_FRAME)
+                raise StreamRefusedError(BAD_FRAME)
             return Authentication.decode(data)
         if self._requires_authentication:
-            raise _RefusedStreamError(AUTHENTICATION_REQUIRED)
+            raise StreamRefusedError(AUTHENTICATION_REQUIRED)
         return None
 
     # execution
@@ -178,7 +168,7 @@ class ZvmService:
             else:
                 request = decode_request(message)
         except MessageError as error:
-            raise _RefusedStreamError(BAD_FRAME) from error
+            raise StreamRefusedError(BAD_FRAME) from error
         except InvalidParameters as error:
             return refused(identifier, ExecutionStatus.RUNTIME_ERROR, str(error))
         if authentication is not None:
@@ -212,7 +202,7 @@ class ZvmService:
     async def _execute(self, request: WasmExecutionRequest) -> WasmExecutionResult:
         """Run a function: here if it is known to be short, and otherwise on a worker. Raises LimitExceededError."""
         brief, job = self._dispatcher.brief, (execute, self._services, request)
-        kind = self._kind_of(request) if brief.is_on else None
+        kind = self._at_once.kind_of(request)
         if kind is not None and brief.expects(kind):
             attempt = partial(brief.run, kind, job)
             found = brief.turns.run(attempt) if brief.turns.is_free else await brief.turns.wait(attempt)
@@ -222,11 +212,6 @@ class ZvmService:
         result = await self._dispatcher.workers.run(*timed)
         note()
         return cast(WasmExecutionResult, result)
-
-    def _kind_of(self, request: WasmExecutionRequest) -> Kind | None:
-        code, name, arguments = request.module_bytecode, request.function_name or None, request.arguments
-        kind = kind_of_function(self._services, code, name, arguments)
-        return None if kind is None else (ALPN, *kind)
 
     async def _deploy(self, request: WasmExecutionRequest) -> WasmExecutionResult:
         caller = request.caller
@@ -259,7 +244,7 @@ class ZvmService:
         connection = stream.connection
         try:
             self._require_room(stream, len(reply))
-        except _RefusedStreamError as error:
+        except StreamRefusedError as error:
             stream.reset(error.code)
             return
         connection.pending_bytes += len(reply)

@@ -32,13 +32,27 @@ class Statistics:
         started, gas = self.total_executions_started, self.total_gas_consumed
         return self.active_executions, started, gas, self.oldest_execution_age_ms
 
-    @contextmanager
-    def execution(self) -> Iterator[None]:
-        """Frame one execution."""
+    def begin(self) -> object:
+        """Count an execution that begins; what `end` or `withdraw` is given."""
         key = object()
         self._running[key] = time.monotonic()
         self.total_executions_started += 1
+        return key
+
+    def end(self, key: object) -> None:
+        """An execution is over."""
+        del self._running[key]
+
+    def withdraw(self, key: object) -> None:
+        """An execution has not come about: another one takes its place, or its client has left before it ran."""
+        del self._running[key]
+        self.total_executions_started -= 1
+
+    @contextmanager
+    def execution(self) -> Iterator[None]:
+        """Frame one execution."""
+        key = self.begin()
         try:
             yield
         finally:
-            del self._running[key]
+            self.end(key)
