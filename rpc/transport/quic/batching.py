@@ -12,9 +12,11 @@ from typing import Any, cast
 from aioquic import tls
 from aioquic.asyncio.protocol import QuicConnectionProtocol
 from aioquic.quic.connection import NetworkAddress, QuicConnection
+from aioquic.quic.events import StreamDataReceived
 
 from zevm.rpc.transport.quic.outgoing import Outgoing
 from zevm.rpc.transport.quic.path_size import PathSize, forbid_fragments
+from zevm.rpc.transport.quic.stream_arrivals import StreamArrivals
 
 ACKNOWLEDGEMENT_SECONDS = 0.01
 """How long an acknowledgement may wait for data to go with; aioquic tells the peer that it may take 25 ms."""
@@ -30,6 +32,7 @@ class BatchingProtocol(QuicConnectionProtocol):
     def __init__(self, quic: QuicConnection, largest_datagram_bytes: int, outgoing: Outgoing) -> None:
         super().__init__(quic)
         self._outgoing = outgoing
+        self._arrivals = StreamArrivals(quic)
         self._largest_datagram_bytes = largest_datagram_bytes
         self.path_size = PathSize(quic, 0)
         self._private = cast(Any, quic)
@@ -51,7 +54,9 @@ class BatchingProtocol(QuicConnectionProtocol):
 
     def datagram_received(self, data: bytes | str, addr: NetworkAddress) -> None:
         """Handle a datagram; what it calls for is sent in the next turn of the loop (asyncio)."""
-        self._quic.receive_datagram(cast(bytes, data), addr, now=self._loop.time())
+        datagram, now = cast(bytes, data), self._loop.time()
+        if not self._arrivals.take(datagram, addr, now):
+            self._quic.receive_datagram(datagram, addr, now=now)
         self._process_events()
         space = self._application_space()
         waits = space is not None and space.ack_at is not None
@@ -71,7 +76,7 @@ class BatchingProtocol(QuicConnectionProtocol):
         now = self._loop.time()
         has_data = self._has_data
         self._release_acknowledgement(now)
-        if has_data or self._outgoing.has_any(now):
+        if self._outgoing.has_any(now) or has_data:
             self._send(now)
         self._arm(self._quic.get_timer())
 
@@ -82,11 +87,19 @@ class BatchingProtocol(QuicConnectionProtocol):
                 handle.cancel()
         self._timer = self._transmit_task = None
 
+    def _process_events(self) -> None:
+        """Pass the events on, data of streams without a look at what else they could be (aioquic)."""
+        waiting = self._private._events
+        while waiting and type(waiting[0]) is StreamDataReceived:
+            self.quic_event_received(waiting.popleft())
+        if waiting:
+            super()._process_events()
+
     def _send(self, now: float) -> None:
         transport, sizes = self._transport, self.path_size
         assert transport is not None
         sizes.look()
-        datagrams = self._quic.datagrams_to_send(now=now)
+        datagrams = self._outgoing.datagrams(now)
         sizes.count(datagrams)
         for data, address in (*datagrams, *sizes.trials(now)):
             transport.sendto(data, address)

@@ -130,6 +130,11 @@ class Connection(BatchingProtocol):
             self._end(event)
         elif self._receiver is not None:
             self._receiver.received(event)
+            if isinstance(event, events.StreamDataReceived) and event.end_stream:
+                self._outgoing.ended(event.stream_id)
+            else:
+                # its window, or what the peer has stopped
+                self._outgoing.note()
 
     def datagram_received(self, data: bytes | str, addr: Any) -> None:
         """Handle a datagram, and let writes go on that waited for the acknowledgements in it (aioquic)."""
@@ -160,6 +165,7 @@ class Connection(BatchingProtocol):
     def widen_windows(self, stream_id: int) -> None:
         """Let the peer send more if reading from a stream has made space for it."""
         if self._windows.is_due(stream_id):
+            self._outgoing.note()
             self._transmit_soon()
 
     def abandon(self, error: StreamResetError) -> None:
@@ -234,6 +240,7 @@ class Connection(BatchingProtocol):
 
     def _drop_buffers(self) -> None:
         """Forget what no peer takes any more: aioquic's objects refer to one another, and stay until a collection."""
+        self._outgoing.drop()
         quic = self._private
         for kept in (quic._streams, quic._streams_queue, quic._streams_blocked_bidi, quic._streams_blocked_uni):
             kept.clear()
