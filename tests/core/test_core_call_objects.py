@@ -9,8 +9,9 @@ from tests.core.support import agree, needs_core
 from zevm.chain.types import TransactionType
 from zevm.chain.vm.simulated_calls import SimulatedCall
 from zevm.core import CORE
+from zevm.rpc.codec.objects import TransactionArguments
 from zevm.rpc.errors import InvalidParamsError
-from zevm.rpc.methods.eth.simulate import LEGACY_CALL, USUAL_CALL, simulation_arguments
+from zevm.rpc.methods.eth.simulate import CALLS_TOGETHER, LEGACY_CALL, USUAL_CALL, simulation_arguments
 from zevm.storage.primitives import Address
 
 pytestmark = needs_core
@@ -86,3 +87,13 @@ def test_usual_calls_are_the_cores_and_named_tuples() -> None:
 def test_what_is_no_array_is_refused(value: object) -> None:
     with pytest.raises(InvalidParamsError, match="field calls: expected an array"):
         simulation_arguments({"blockStateCalls": [{"calls": value}]})
+
+
+def test_many_calls_are_read_in_steps_and_in_their_order() -> None:
+    listed = [{"nonce": hex(number), "gas": "0x5208"} for number in range(2 * CALLS_TOGETHER + 7)]
+    listed[CALLS_TOGETHER + 3]["chainId"] = "0x1"
+    (block,) = simulation_arguments({"blockStateCalls": [{"calls": listed}]}).blocks
+    assert [call.nonce for call in block.calls] == list(range(len(listed)))
+    kinds = [type(call) for call in block.calls]
+    assert [place for place, kind in enumerate(kinds) if kind is TransactionArguments] == [CALLS_TOGETHER + 3]
+    assert {*kinds} == {SimulatedCall, TransactionArguments}

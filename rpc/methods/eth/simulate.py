@@ -31,6 +31,8 @@ LISTS = slice(TransactionArguments._fields.index("access_list"), None)
 """Of the arguments of a call: lists and blobs, which most have not."""
 NO_LISTS = TransactionArguments()[LISTS]
 
+CALLS_TOGETHER = 512
+"""Call objects that are read in one step, which no other thread can interrupt."""
 BYTES_TOGETHER = 32 * 1024
 """Output of calls that is made into text in one step, with what each call has besides."""
 CALL_BYTES = 128
@@ -75,7 +77,10 @@ def _calls(value: object) -> list[SimulatedCall | TransactionArguments]:
     """Call objects, at once as SimulatedCalls where the node need not be asked."""
     if type(value) is not list:
         raise InvalidParamsError(f"expected an array, got {scalars.kind_of(value)}")
-    return _calls_of(value, USUAL_CALL, LEGACY_CALL)
+    read: list[SimulatedCall | TransactionArguments] = []
+    for start in range(0, len(value), CALLS_TOGETHER):
+        read += _calls_of(value[start : start + CALLS_TOGETHER], USUAL_CALL, LEGACY_CALL)
+    return read
 
 
 def _plain_call(arguments: TransactionArguments) -> SimulatedCall | None:
