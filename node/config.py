@@ -116,7 +116,8 @@ def settings_in(file: object, content: Mapping[str, object]) -> dict[str, object
     values: dict[str, object] = {}
     for key, value in content.items():
         name = key.replace("-", "_")
-        if isinstance(value, dict):
+        # an empty table gives a setting of its own name nothing
+        if isinstance(value, dict) and (value or name not in Settings.model_fields):
             values |= {f"{name}_{inner.replace('-', '_')}": item for inner, item in value.items()}
         else:
             values[name] = value

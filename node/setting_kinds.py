@@ -60,7 +60,9 @@ def _split(value: object) -> object:
 
 
 def _fork(value: object) -> object:
-    return fork_by_name(value) if isinstance(value, str) else value
+    if value is None or isinstance(value, Fork):
+        return value
+    return fork_by_name(str(value))
 
 
 def _word_count(value: object) -> object:
@@ -197,7 +199,7 @@ def as_text(value: object) -> str:
 
 NewestFork = Annotated[Fork | None, BeforeValidator(_fork)]
 WordCount = BeforeValidator(_word_count)
-GivenGenesis = Annotated[Genesis, _Instance()]
+GenesisSource = Annotated[UserPath | Annotated[Genesis, _Instance()] | None, NoDecode]
 """A program may give a genesis itself in the place of its file."""
 
 

@@ -3,7 +3,10 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from decimal import Decimal
+from typing import Any, get_args
 
+from pydantic import ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 Sources = tuple[PydanticBaseSettingsSource, ...]
@@ -28,6 +31,14 @@ def loaded_from(choice: Choice) -> Iterator[None]:
 class SourcedSettings(BaseSettings):
     """Settings that are loaded from the sources of `loaded_from`."""
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_as_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse true and false of a file or a program where pydantic takes 1 and 0 of them."""
+        if isinstance(value, bool) and (number := _number_in(cls.model_fields[info.field_name or ""].annotation)):
+            raise ValueError(f"want {number}")
+        return value
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -39,3 +50,11 @@ class SourcedSettings(BaseSettings):
     ) -> Sources:
         """Called by pydantic-settings for each load."""
         return _chosen.get()(settings_cls, init_settings, env_settings)
+
+
+def _number_in(annotation: Any) -> str | None:
+    """The kind of number that a setting wants; None of a setting that is no number."""
+    kinds = {annotation, *get_args(annotation)}
+    if int in kinds:
+        return "a whole number"
+    return "a number" if kinds & {float, Decimal} else None

@@ -44,7 +44,7 @@ from zevm.node.setting_kinds import (
     Folders,
     ForkBlock,
     ForkUrls,
-    GivenGenesis,
+    GenesisSource,
     HeaderLines,
     Names,
     NewestFork,
@@ -154,7 +154,7 @@ class NodeSettings(SourcedSettings):
         about="Let eth_sendTransaction send for any account.",
     )  # fmt: skip
 
-    init: UserPath | GivenGenesis | None = setting(
+    init: GenesisSource = setting(
         None, "--init", "--genesis", panel=CHAIN, metavar="FILE", about="Genesis file in geth's format to begin with."
     )
     chain_id: int | None = setting(

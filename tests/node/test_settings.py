@@ -77,7 +77,7 @@ def test_the_file_named_by_the_environment(empty_folder: Path, monkeypatch: pyte
 def test_every_limit_is_a_flag_and_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     """A start for each digit of the limits' numbers tells all variables apart."""
     rows, defaults = list(limit_rows()), Limits()
-    others = {row.name: 4 if getattr(defaults, row.name) == 3 else 3 for row in rows}
+    others = {row.name: getattr(defaults, row.name) + 1 for row in rows}
     for bit in range(len(rows).bit_length()):
         given = {row.name for number, row in enumerate(rows, 1) if number >> bit & 1}
         with monkeypatch.context() as patched:
@@ -127,6 +127,12 @@ def test_anvils_flags_are_here(name: str) -> None:
         ({"order": "random"}, "--order: 'random': want 'fees' or 'fifo'"),
         ({"unlock": "0x12"}, "'0x12' is not an address"),
         ({"rpc_evm_workers": "0"}, "--rpc-evm-workers: '0': want more than 0"),
+        ({"rpc_evm_workers": "1025"}, "--rpc-evm-workers: '1025': want at most 1024"),
+        ({"rpc_quic_idle_seconds": "inf"}, "--rpc-quic-idle-seconds: 'inf': want at most 1000000000"),
+        ({"rpc_quic_streams": str(2**60 + 1)}, "want at most 1152921504606846976"),
+        ({"rpc_quic_datagram_bytes": "1199"}, "--rpc-quic-datagram-bytes: '1199': want at least 1200"),
+        ({"rpc_quic_largest_datagram_bytes": "65528"}, "want at most 65527"),
+        ({"pool_global_slots": str(2**60 + 1)}, "want at most 1152921504606846976"),
         ({"no_mining": True, "block_time": "1"}, "--no-mining cannot be used with --block-time"),
         ({"mixed_mining": True}, "--mixed-mining needs --block-time"),
         ({"follow": "host"}, "--follow: 'host' is not the address of a node (HOST:PORT)"),
@@ -168,6 +174,10 @@ def test_a_wrong_variable_says_which(monkeypatch: pytest.MonkeyPatch) -> None:
         ("prot = 1", "zevm.toml: no such setting: prot (is port meant?)"),
         ("[rpc]\ncall_gass = 1", "no such setting: rpc_call_gass (is rpc_call_gas meant?)"),
         ("port = ", "zevm.toml: not TOML"),
+        ("port = true", "zevm.toml: port: True: want a whole number"),
+        ("block_time = true", "zevm.toml: block_time: True: want a number"),
+        ("hardfork = 1", "zevm.toml: hardfork: 1: unknown hardfork; use one of frontier"),
+        ("[port]", "zevm.toml: port: {}: want a whole number"),
     ],
 )
 def test_a_wrong_file_says_where(empty_folder: Path, text: str, words: str) -> None:
@@ -251,3 +261,8 @@ def test_threads_load_from_their_own_sources(monkeypatch: pytest.MonkeyPatch) ->
         of_programs = [threads.submit(program_settings, {}, {}) for _ in range(20)]
     assert {loaded.result().accounts for loaded in of_commands} == {3}
     assert {loaded.result().accounts for loaded in of_programs} == {10}
+
+
+def test_a_genesis_file_may_have_the_name_of_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZEVM_INIT", "1")
+    assert load_settings({}).init == Path("1")
