@@ -2,7 +2,8 @@
 
 Between two looks there are a few hundred short instructions, or one that works on BRIEF_BYTES at most. What cannot be
 bounded so is left to a worker: creations, code that no worker has run, the dearest precompiles, and WebAssembly but for
-a function that is called by itself (chain/zvm/functions.py), whose run has other bounds (chain/zvm/brief_runs.py).
+a function that is called by itself (chain/zvm/functions.py), and in the core. Its runs have other bounds
+(chain/zvm/brief_runs.py).
 """
 
 from collections.abc import Callable

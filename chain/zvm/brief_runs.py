@@ -5,6 +5,9 @@ The thread is any one; where it is not known to have the native stack of an inst
 A run receives a share of its frame's gas and stack; the rest waits outside. One that has used up its share is done
 again on a worker. One that has not ends as it would with the whole, since it may call no host function that tells how
 much is left.
+
+In the core (`Share` in core/zig/wasm_frame.zig) all frames of a run have one share of BRIEF_GAS together. There host
+functions know what waits outside, so that contracts may call them all.
 """
 
 from typing import NamedTuple

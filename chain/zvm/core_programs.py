@@ -6,16 +6,17 @@ from collections.abc import Callable
 
 from lru import LRU
 
-from zevm.chain.concurrency.deadline import Deadline
+from zevm.chain.concurrency.deadline import BriefDeadline, Deadline
 from zevm.chain.vm.execution_state import Codes
 from zevm.chain.vm.host_interface import TransactionContext, WasmProgram, WasmTerms
+from zevm.chain.zvm.brief_runs import BRIEF_GAS, BRIEF_PAGES
 from zevm.chain.zvm.errors import ModuleRefusedError
 from zevm.chain.zvm.execution import CALL_DATA_LIMIT_BYTES
 from zevm.chain.zvm.host.functions import CONTRACT_CALLBACKS
 from zevm.chain.zvm.host.functions.console import print_line
 from zevm.chain.zvm.host.native import machine_addresses, packed_prices
 from zevm.chain.zvm.module.prepare import prepare
-from zevm.chain.zvm.price_table import PriceTable
+from zevm.chain.zvm.price_table import INK_PER_GAS, PriceTable
 from zevm.chain.zvm.runtime import native_stack
 from zevm.chain.zvm.runtime.deadlines import ticker
 from zevm.chain.zvm.runtime.engine import MAXIMUM_TABLE_ELEMENTS, NATIVE_STACK_BYTES, Program
@@ -26,7 +27,7 @@ from zevm.chain.zvm.runtime.runtime import INK_PER_HEAT
 from zevm.chain.zvm.scope import FRAME_STACK_WORDS, TRANSACTION_STACK_WORDS, Lender, Programs, TransactionScope
 from zevm.storage.primitives import Address
 
-_TERMS = struct.Struct("=10Q")
+_TERMS = struct.Struct("=12Q")
 
 
 class CorePrograms:
@@ -55,7 +56,10 @@ class CorePrograms:
         """How contracts run, without programs."""
         table, scope = self._price_table, self._scope
         pages = table.pages.instance_pages_limit if scope is None else scope.instance_pages_limit
-        return WasmTerms(_packed_terms(table, pages), native_stack.lowest(), self._deadline is not None)
+        is_brief = isinstance(self._deadline, BriefDeadline)
+        # no clock ends a run so soon as a brief one has to end: its work is bounded
+        is_interrupted = self._deadline is not None and not is_brief
+        return WasmTerms(_packed_terms(table, pages, is_brief=is_brief), native_stack.lowest(), is_interrupted)
 
     def program(self, address: Address) -> WasmProgram | None:
         """The compiled code of an account, and the facts of it (core/zig/host_objects.zig). None: no valid module.
@@ -78,7 +82,7 @@ class CorePrograms:
                 )
             except ModuleRefusedError:
                 return None
-        if deadline is not None:
+        if deadline is not None and not isinstance(deadline, BriefDeadline):
             self._watch(program.engine.address, deadline)
         facts = program.core_facts
         if facts is None:
@@ -134,19 +138,20 @@ def _facts(program: Program, table: PriceTable) -> tuple[object, ...]:
     )
 
 
-_PACKED: "LRU[tuple[int, int], tuple[PriceTable, bytes]]" = LRU(16)
-"""By a table's id and pages, with the table, which keeps its id. To hash a table takes microseconds."""
+_PACKED: "LRU[tuple[int, int, bool], tuple[PriceTable, bytes]]" = LRU(16)
+"""By a table's id, pages, and whether the run is brief; with the table, which keeps its id. To hash one takes long."""
 
 
-def _packed_terms(table: PriceTable, instance_pages: int) -> bytes:
+def _packed_terms(table: PriceTable, instance_pages: int, *, is_brief: bool) -> bytes:
     """`Terms` of core/zig/wasm_terms.zig, and the curve of pages."""
-    packed = _PACKED.get((id(table), instance_pages))
+    key = id(table), instance_pages, is_brief
+    packed = _PACKED.get(key)
     if packed is None:
-        packed = _PACKED[id(table), instance_pages] = (table, _pack(table, instance_pages))
+        packed = _PACKED[key] = (table, _pack(table, instance_pages, is_brief=is_brief))
     return packed[1]
 
 
-def _pack(table: PriceTable, instance_pages: int) -> bytes:
+def _pack(table: PriceTable, instance_pages: int, *, is_brief: bool) -> bytes:
     pages = table.pages
     terms = _TERMS.pack(
         table.host_functions.growth_of_none,
@@ -159,5 +164,7 @@ def _pack(table: PriceTable, instance_pages: int) -> bytes:
         MAXIMUM_TABLE_ELEMENTS,
         NATIVE_STACK_BYTES + HOST_BYTES,
         INK_PER_HEAT,
+        BRIEF_GAS * INK_PER_GAS if is_brief else 0,
+        BRIEF_PAGES,
     )
     return packed_prices(table) + terms + struct.pack(f"={len(pages.curve)}Q", *pages.curve)

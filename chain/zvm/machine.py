@@ -90,6 +90,9 @@ class ZvmMachine:
         if not self._lends(deadline, scope):
             return None
         make = self._core_programs
+        # on a thread that others wait for nothing is loaded, and no stack is used whose size is unknown
+        if isinstance(deadline, BriefDeadline) and (make is None or not self._lowest_stack()):
+            return None
         if make is None:
             from zevm.chain.zvm.core_programs import CorePrograms
             from zevm.chain.zvm.runtime.native_stack import lowest
@@ -115,10 +118,8 @@ class ZvmMachine:
         return threading.get_ident() == self._block_thread
 
     def _lends(self, deadline: Deadline | None, scope: TransactionScope | None) -> bool:
-        return (
-            self.price_table.state is None
-            and not isinstance(deadline, BriefDeadline)
-            and (scope is None or scope.entry == ENTRY)
+        return self.price_table.state is None and (
+            scope is None or (scope.entry == ENTRY and not isinstance(deadline, BriefDeadline))
         )
 
     def scope_of(self, context: TransactionContext) -> TransactionScope:

@@ -102,11 +102,18 @@ pub const Known = struct {
     size: u8 = 0,
 };
 
+/// A brief run may work for so much ink as the module counts down. Where the work is done elsewhere, in the state and in
+/// other frames, the ink comes from outside, and a clock is looked at. outside: ink that waits. unused: work beyond
+/// the frame's ink.
+pub const Share = struct { outside: u64, unused: u64 };
+
 pub const Frame = struct {
     host: *const Host,
     /// For the storage cache.
     allocator: std.mem.Allocator,
     ink: *const wasmtime.Item,
+    /// Of a brief run, which others wait for.
+    share: ?Share = null,
     /// Null where the module has none.
     memory: ?*const wasmtime.Item,
     prices: Prices,
@@ -145,23 +152,45 @@ pub const Frame = struct {
     }
 
     pub fn ink_left(self: *Frame) u64 {
+        return self.ink_inside() + if (self.share) |*share| share.outside else 0;
+    }
+
+    /// What the module counts down.
+    fn ink_inside(self: *Frame) u64 {
         var ink: wasmtime.Value = .{ .kind = wasmtime.Value.kind_i64, .content = 0 };
         api.global_get(self.context, self.ink, &ink);
         return @bitCast(ink.content);
     }
 
-    pub fn set_ink(self: *Frame, ink: u64) void {
+    fn set_ink(self: *Frame, ink: u64) void {
         const left: wasmtime.Value = .{ .kind = wasmtime.Value.kind_i64, .content = @bitCast(ink) };
         // of a mutable global of that type
         std.debug.assert(api.global_set(self.context, self.ink, &left) == null);
     }
 
+    /// What a brief run may still work, in ink.
+    pub fn work_left(self: *Frame) u64 {
+        return self.ink_inside() + self.share.?.unused;
+    }
+
+    /// Go on with this ink. work: of a brief run, what it may still work.
+    pub fn go_on(self: *Frame, ink: u64, work: u64) void {
+        const share = if (self.share) |*share| share else return self.set_ink(ink);
+        const inside = @min(ink, work);
+        share.* = .{ .outside = ink - inside, .unused = work - inside };
+        self.set_ink(inside);
+    }
+
     /// Debit ink; where it does not suffice, the rest is consumed.
     pub fn charge(self: *Frame, price: u64) Failure!void {
         if (price == 0) return;
-        const left = self.ink_left();
+        const left = self.ink_inside();
         self.set_ink(left -| price);
-        if (left < price) return self.stop(.{ .out_of_ink = .{ .price = price, .left = left } });
+        if (left >= price) return;
+        const share = if (self.share) |*share| share.outside else 0;
+        // too long for a brief run: another thread begins it again
+        if (left + share >= price) return self.stop(.raised);
+        return self.stop(.{ .out_of_ink = .{ .price = price, .left = left + share } });
     }
 
     pub fn charge_gas(self: *Frame, gas: u64) Failure!void {

@@ -127,6 +127,7 @@ pub fn run(machine: *Machine, message: *const host.Message, account: Account, co
     if (shared.stack_low != 0 and @frameAddress() -| shared.stack_low < terms.stack_bytes) return error.Refused;
     const kept = try shared.open(machine.memory, machine.state, &message.code_address, code);
     defer kept.open -= 1;
+    if (terms.brief_ink != 0 and kept.program.initial_pages > terms.brief_pages) return error.Refused;
     machine.spare_gas = 0;
     // frames of the EVM within it have another count of gas
     const look_below = machine.look_below;
@@ -219,6 +220,9 @@ fn perform(this: *Run, ink: u64) Error!Outcome {
     const scratch = &instance.scratch;
     this.instance = instance;
     this.stack_words = @intCast(@min(terms.frame_words, shared.stack_words));
+    const is_brief = terms.brief_ink != 0;
+    const inside = if (is_brief) @min(ink, shared.work) else ink;
+    if (is_brief) this.frame.share = .{ .outside = ink - inside, .unused = shared.work - inside };
     this.frame.ink = runs.item_of(&scratch.ink);
     this.frame.memory = if (program.has_memory) runs.item_of(&scratch.memory) else null;
     var slots = [1]wasmtime.Slot{.{ .content = @intCast(this.frame.data.len), .room = 0 }};
@@ -230,7 +234,7 @@ fn perform(this: *Run, ink: u64) Error!Outcome {
         .memory_bytes = @intCast(terms.instance_pages * page_bytes),
         .table_elements = @intCast(terms.table_elements),
         .entry = entry_point,
-        .ink = ink,
+        .ink = inside,
         .stack_words = this.stack_words,
         .slots = &slots,
         .at_epoch = if (shared.has_deadline) &at_epoch else null,
@@ -244,7 +248,9 @@ fn perform(this: *Run, ink: u64) Error!Outcome {
         return error.Refused;
     };
     cause = runs.call(&plan);
-    this.ink_left = runs.ink_left(scratch);
+    const left = runs.ink_left(scratch);
+    this.ink_left = left + if (this.frame.share) |*share| share.outside else 0;
+    if (this.frame.share) |*share| shared.work = left + share.unused;
     _ = @atomicRmw(i64, program.heat, .Add, @intCast(1 + (ink -| this.ink_left) / terms.ink_per_heat), .monotonic);
     const outcome = try outcome_of(this, cause, @truncate(@as(u64, @bitCast(slots[0].content))));
     instance.give_back(program.has_memory);
@@ -274,7 +280,8 @@ fn outcome_of(this: *Run, cause: ?*wasmtime.Error, status: u32) Error!Outcome {
     if (!api.trap_code(trap, &code) or code == 0 or code > traps.len) return error.Refused;
     switch (runs.read(scratch, "zvm_fault") catch return error.Refused) {
         0 => {},
-        out_of_ink => return .out_of_ink,
+        // a brief run that works too long: another thread begins it again
+        out_of_ink => return if (this.frame.share != null and this.frame.share.?.outside > 0) error.Refused else .out_of_ink,
         out_of_stack => return .out_of_stack,
         else => return error.Refused,
     }

@@ -180,10 +180,15 @@ fn refuse_one(frame: *Frame, _: u32) Failure!void {
 fn with_gas(run: *Run, comptime action: anytype, argument: anytype) Failure!Payload(@TypeOf(action)) {
     const frame = &run.frame;
     const ink = frame.ink_left();
+    const shared = &run.machine.wasm;
+    if (frame.share != null) {
+        shared.look(run.machine.state.host) catch |reason| return run.abandon(reason);
+        shared.work = frame.work_left();
+    }
     var step: Step = .of(run.machine, run.outer);
     step.gas = ink / ink_per_gas;
     const result = action(&step, argument) catch |failure| return run.fail(failure);
-    frame.set_ink(step.gas * ink_per_gas + ink % ink_per_gas);
+    frame.go_on(step.gas * ink_per_gas + ink % ink_per_gas, shared.work);
     return result;
 }
 

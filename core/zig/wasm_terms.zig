@@ -27,6 +27,10 @@ pub const Terms = extern struct {
     stack_bytes: u64,
     /// Ink that heats a program as much as a run.
     ink_per_heat: u64,
+    /// Ink for which a run may work that others wait for, and pages of memory that each of its instances may begin with;
+    /// 0 of a run that need not be brief.
+    brief_ink: u64,
+    brief_pages: u64,
 };
 
 /// A program that the run has met. open: frames that run it.
@@ -35,6 +39,9 @@ pub const Kept = struct { code: *const codes.Code, program: host.Program, open: 
 /// Programs that are kept while no frame runs them: a run that meets more asks again.
 const most_idle = 16;
 const most_text = 160;
+
+/// Questions to the state in a brief run between two looks at the clock.
+const questions_between_looks = 4;
 
 pub const OutOfPages = error{OutOfPages};
 
@@ -49,6 +56,9 @@ pub const Shared = struct {
     open_pages: u64 = 0,
     ever_pages: u64 = 0,
     stack_words: u64 = 0,
+    /// Ink for which a brief run may still work.
+    work: u64 = 0,
+    questions: u64 = 0,
     /// Of the last fault.
     text: [most_text]u8 = undefined,
     text_size: usize = 0,
@@ -57,7 +67,18 @@ pub const Shared = struct {
     pub fn begin(self: *Shared) void {
         self.open_pages = 0;
         self.ever_pages = 0;
-        if (self.terms) |*terms| self.stack_words = terms.transaction_words;
+        if (self.terms) |*terms| self.begin_with(terms);
+    }
+
+    fn begin_with(self: *Shared, terms: *const Terms) void {
+        self.stack_words = terms.transaction_words;
+        self.work = terms.brief_ink;
+    }
+
+    /// Ahead of what may wait for a medium, in a brief run.
+    pub fn look(self: *Shared, from: host.Host) Error!void {
+        self.questions += 1;
+        if (self.questions % questions_between_looks == 0) try from.table.look(from.context);
     }
 
     /// The programs are dropped before.
@@ -77,7 +98,7 @@ pub const Shared = struct {
         self.stack_low = told.stack_low;
         self.has_deadline = told.has_deadline;
         self.terms = std.mem.bytesToValue(Terms, told.packed_terms[0..size]);
-        self.stack_words = self.terms.?.transaction_words;
+        self.begin_with(&self.terms.?);
         return &self.terms.?;
     }
 

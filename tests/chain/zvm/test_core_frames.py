@@ -29,7 +29,7 @@ from tests.chain.zvm.contracts import (
     word,
 )
 from tests.chain.zvm.zvm_modules import on_thread
-from zevm.chain.concurrency.deadline import BriefDeadline, Cancellation, Deadline, ExecutionTimeoutError, NotBriefError
+from zevm.chain.concurrency.deadline import Cancellation, Deadline, ExecutionTimeoutError
 from zevm.chain.errors import EngineDifferenceError
 from zevm.chain.rules.forks import Fork
 from zevm.chain.vm import off_chain
@@ -198,13 +198,6 @@ def test_other_threads_go_on_while_a_contract_runs() -> None:
         thread.join()
 
 
-def test_a_thread_that_others_wait_for_runs_no_webassembly() -> None:
-    runner = executor(accounts_of({CONTRACT: evm_relay("CALL"), TARGET: ANSWER}), engine=Engine.NATIVE)
-    for to in (CONTRACT, TARGET):
-        with pytest.raises(NotBriefError):
-            runner.call(request_to(to, TARGET), deadline=BriefDeadline(time.monotonic() + 60, Cancellation()))
-
-
 def test_what_only_looks_like_a_module_is_refused_and_python_words_it() -> None:
     bad = b"\0asm\x01\0\0\0\xff"
     choice.messages.clear()
@@ -331,7 +324,7 @@ def test_the_check_mode_sees_another_price_in_the_core(monkeypatch: pytest.Monke
     assert run().error is None
     dearer = replace(ZVM, host_functions=replace(ZVM.host_functions, storage_miss_gas=6))
     packed = core_programs._packed_terms
-    monkeypatch.setattr(core_programs, "_packed_terms", lambda _, pages: packed(dearer, pages))
+    monkeypatch.setattr(core_programs, "_packed_terms", lambda _, pages, **kinds: packed(dearer, pages, **kinds))
     with pytest.raises(EngineDifferenceError, match="gas"):
         run()
 
@@ -359,8 +352,6 @@ def test_calls_off_the_chain_run_in_the_core() -> None:
     reader = MemoryReader({SENDER: FakeAccount(balance=10**18)} | accounts)
     environment = environment_of(Fork.OSAKA, wasm_machine=machine("zvm"), engine=Engine.NATIVE)
     request = request_to(CONTRACT, OTHER + TARGET)
-    in_brief = BriefDeadline(time.monotonic() + 60, Cancellation())
-    assert off_chain.run(environment, reader, request, in_brief) is None
     found = off_chain.run(environment, reader, request, Deadline.after(60))
     assert found is not None
     assert found.output[-32:] == word(5)
