@@ -1,7 +1,7 @@
 //! A run of a WebAssembly module as the core's host functions see it: its memory, its ink, what its host keeps, its end.
 //!
-//! Between two host calls the memory may have grown, so nothing of it is kept. After a question to the host, which may
-//! take ink, the ink is read again.
+//! Between two host calls the memory may have grown: it is looked at again for what lies beyond its size. After a question
+//! to the host, which may take ink, the ink is read again.
 
 const std = @import("std");
 const keccak = @import("keccak.zig");
@@ -120,6 +120,8 @@ pub const Frame = struct {
     data: []const u8,
     end: End = .none,
     storage: Storage = .{},
+    /// As it was when it was looked at: it stays at its place (memory_may_move of chain/zvm/runtime/engine.py), and grows.
+    known_memory: []u8 = &.{},
     /// Set for the time of a host call.
     context: *wasmtime.Context = undefined,
     known: [name_count]?Known = @splat(null),
@@ -133,14 +135,21 @@ pub const Frame = struct {
         return error.Stopped;
     }
 
-    /// The frame's memory from a place on; valid until the host is asked.
+    /// The frame's memory from a place on.
     pub fn span(self: *Frame, pointer: u32, length: u64) Failure![]u8 {
-        const size = if (self.memory) |memory| api.memory_size(self.context, memory) else 0;
         const end = pointer + length;
+        if (end > self.known_memory.len) try self.look_at_memory(end);
+        return self.known_memory[pointer..][0..@intCast(length)];
+    }
+
+    /// It must reach to `end`.
+    fn look_at_memory(self: *Frame, end: u64) Failure!void {
+        if (self.memory) |memory| {
+            const size = api.memory_size(self.context, memory);
+            if (size > 0) self.known_memory = (api.memory_data(self.context, memory) orelse unreachable)[0..size];
+        }
+        const size = self.known_memory.len;
         if (end > size) return self.stop(.{ .out_of_bounds = .{ .end = end, .size = size } });
-        if (length == 0) return &.{};
-        const base = api.memory_data(self.context, self.memory.?) orelse unreachable;
-        return base[pointer..][0..@intCast(length)];
     }
 
     pub fn word_bytes(self: *Frame, pointer: u32) Failure!*[32]u8 {
