@@ -211,8 +211,10 @@ def _compilers(_: NodeSettings) -> tuple[Verdict, str, str]:
             found.append(language)
         except CompilerMissingError as error:
             missing.append(str(error))
-    text = ", ".join(found) or "none"
-    return (Verdict.REMARK, f"only {text}", "; ".join(missing)) if missing else (Verdict.GOOD, text, "")
+    text = ", ".join(found)
+    if not missing:
+        return Verdict.GOOD, text, ""
+    return Verdict.REMARK, f"only {text}" if found else "none", "; ".join(missing)
 
 
 COMPILERS: dict[str, Callable[[], object]] = {

@@ -20,6 +20,7 @@ import zevm.node.doctor
 import zevm.node.extras
 from tests.node.conftest import Command, Start
 from zevm.contracts import toolchain
+from zevm.contracts.errors import CompilerMissingError
 from zevm.core.loading import Core
 from zevm.node.config import load_settings
 from zevm.node.doctor import PARTS, Finding, Verdict, _files_below, findings
@@ -110,6 +111,15 @@ def test_missing_compilers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert told.text == "only Vyper"
     for sentence in ("pip install 'zevm-node[zig]'", "npm install --save-dev solc", "assemblyscript"):
         assert sentence in told.remedy
+
+
+def test_no_compiler_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing() -> None:
+        raise CompilerMissingError("no compiler")
+
+    monkeypatch.setattr(zevm.node.doctor, "COMPILERS", dict.fromkeys(("Zig and C", "Vyper"), missing))
+    told = finding_of("compilers", tmp_path)
+    assert (told.text, told.remedy) == ("none", "no compiler; no compiler")
 
 
 def test_a_taken_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
