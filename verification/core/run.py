@@ -26,7 +26,17 @@ ENDING_SECONDS = 120
 def compile_program(folder: Path, sources: Path = SOURCES) -> Path:
     """The program, compiled into a folder. Raises BuildError."""
     program = folder / "fuzz"
-    command = [*compiler(), "build-exe", "-O", "Debug", PROGRAM, f"-femit-bin={program}", "--cache-dir", str(folder)]
+    command = [
+        *compiler(),
+        "build-exe",
+        "-lc",
+        "-O",
+        "Debug",
+        PROGRAM,
+        f"-femit-bin={program}",
+        "--cache-dir",
+        str(folder),
+    ]
     finished = subprocess.run(command, cwd=sources, capture_output=True, text=True, check=False)
     if finished.returncode != 0:
         raise BuildError(finished.stderr[-2_000:])
