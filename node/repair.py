@@ -24,7 +24,7 @@ def check_database(settings: NodeSettings, *, deep: bool, progress: Progress, ac
     """
     try:
         with open_database(settings, create=False, accept=accept) as database:
-            yield from () if accept else database.warnings
+            yield from () if accept else database.damages
             yield from _chain_problems(database, deep=deep, progress=progress)
     except CorruptionError as error:
         yield told(error)

@@ -66,7 +66,8 @@ class Database:
 
     `unclean_stop` is True when the last process that had it open did not close it.
     `created` is True when this opening made it, until `keep` is called.
-    `warnings` names what was found damaged and made good while opening.
+    `warnings` names what was made good while opening, `damages` what of it was damaged: a process that ends in the
+    midst of a write leaves an unfinished one, which is none.
     `origin` is the chain that this one is a fork of, None for a chain of its own.
     `failed_writes` counts writes that the medium refused, since it was opened.
     """
@@ -90,6 +91,7 @@ class Database:
         self.unclean_stop = files is not None and files.unclean_stop
         self.created = files is not None and files.created
         self.warnings: tuple[str, ...] = () if files is None else tuple(files.warnings)
+        self.damages: tuple[str, ...] = () if files is None else tuple(files.damages)
         self._files = files
         self._sync = sync
         self._write_lock = threading.Lock()

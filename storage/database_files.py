@@ -44,6 +44,7 @@ class DatabaseFiles:
         self.unclean_stop = False
         self.created = False
         self.warnings: list[str] = []
+        self.damages: list[str] = []
         exists = salvage or directory.check_ownership(path, schema_version)
         if not exists and not create:
             raise StorageError(f"there is no database at {path}", StorageProblem.NO_DATABASE)
@@ -229,7 +230,9 @@ class DatabaseFiles:
     def _warn_of_cut(self, path: Path | None) -> None:
         if path is not None:
             what = "an unreadable end, which may have been acknowledged," if self._accept else _UNFINISHED
-            self._warn(f"cut {what} off {path}; a copy is in {self._path / TORN_NAME}")
+            # the end of a process leaves an unfinished write on a sound disk
+            text = f"cut {what} off {path}; a copy is in {self._path / TORN_NAME}"
+            self._warn(text, is_damage=self._accept)
 
     def _erase_unborn(self) -> None:
         """Erase LevelDB's files where they hold no write and none was acknowledged: a crash may leave them unfinished.
@@ -282,9 +285,11 @@ class DatabaseFiles:
         assert self._marks is not None
         self._marks.begin(stored)
 
-    def _warn(self, text: str) -> None:
+    def _warn(self, text: str, *, is_damage: bool = True) -> None:
         LOGGER.warning(text)
         self.warnings.append(text)
+        if is_damage:
+            self.damages.append(text)
 
 
 def _holds_data(leveldb: Path) -> bool:

@@ -279,6 +279,7 @@ def test_an_unacknowledged_torn_write_is_cut_off(tmp_path: Path, tail) -> None:
     with Database.open(copy) as database:
         assert database.ledger.head()[0] == 4
         assert "cut an unfinished" in database.warnings[0]
+        assert database.damages == ()
         assert database.scrub() == []
         grow(database, 3)
     with Database.open(copy) as database:
@@ -339,6 +340,7 @@ def test_one_damaged_copy_of_the_sequence_is_made_good(tmp_path: Path) -> None:
     (tmp_path / "SEQUENCE").write_bytes(data)
     with Database.open(tmp_path) as database:
         assert "was damaged" in database.warnings[0]
+        assert database.damages == database.warnings
         assert database.sequence == 3
     with Database.open(tmp_path) as database:
         assert database.warnings == ()
