@@ -52,7 +52,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         if name == _PROPERTY and report.when == "teardown"
     }
     # the workers were waited for by now
-    of_all = f"{sum(seconds.values()):.0f} s of the tests, {_seconds():.0f} s in all"
+    of_all = f"{sum(seconds.values()):.1f} s of the tests, {_seconds():.1f} s in all"
     terminalreporter.section(f"processor time: {of_all}; most of it")
     of_files: dict[str, float] = defaultdict(float)
     for name, value in seconds.items():

@@ -36,5 +36,7 @@ def test_a_process_of_a_test_counts_and_waiting_does_not(tmp_path: Path) -> None
     assert seconds["test_waits"] < 0.3
     of_file = float(re.findall(r"([\d.]+)s \S*test_it.py\n", finished.stdout)[0])
     assert of_file == pytest.approx(sum(seconds.values()), abs=0.02)
-    of_tests, of_all = map(int, re.findall(r"processor time: (\d+) s of the tests, (\d+) s in all", finished.stdout)[0])
+    told = re.search(r"processor time: ([\d.]+) s of the tests, ([\d.]+) s in all", finished.stdout)
+    assert told
+    of_tests, of_all = map(float, told.groups())
     assert of_all > of_tests > 0, "the workers' start counts"
