@@ -61,7 +61,7 @@ class Chooser:
         return "eth_sendRawTransaction", [hexadecimal(self.node.signed(KEYS[who], **fields).encoded)]
 
     def _nonce(self, who: int) -> int:
-        return max(0, self.nonces[who] + self.random.choice((0, 0, 0, 0, 1, -1)))
+        return max(0, self.nonces[who] + self.random.choice((0, 0, 0, 0, 0, 0, 0, 0, 1, -1)))
 
     def other(self) -> Write:
         choose = self.random.choice
@@ -80,8 +80,8 @@ class Chooser:
         return choose(writes)
 
     def writes(self) -> list[Write]:
-        kinds = (self.sending, self.sending, self.raw_sending, self.other)
-        return [self.random.choice(kinds)() for _ in range(WRITES)]
+        kinds, weights = (self.sending, self.raw_sending, self.other), (8, 4, 2)
+        return [self.random.choices(kinds, weights)[0]() for _ in range(WRITES)]
 
 
 def body_of(index: int, write: Write) -> dict[str, Any]:
@@ -112,7 +112,7 @@ class SlowRole:
 
 
 async def while_others_run(node: Node, bodies: list[bytes], random: Random) -> list[Any]:
-    """Each, or three in a batch, begins in this turn of the loop, in a later one, or once all before have ended."""
+    """Some begin in one turn of the event loop, one by one or three in a batch, the next ones once they have ended."""
 
     async def answered(reply: Any) -> Any:
         return reply if isinstance(reply, bytes) else await reply
@@ -120,11 +120,11 @@ async def while_others_run(node: Node, bodies: list[bytes], random: Random) -> l
     writer, dispatcher, chance = node.chain.writer, node.server.dispatcher, Random(random.random())
     writer._role = SlowRole(writer._role)  # type: ignore[assignment]
     # what is known of their kinds comes by chance
-    setattr(dispatcher.brief_sends, "expects", lambda _: chance.random() < 0.8)  # noqa: B010
+    setattr(dispatcher.brief_sends, "expects", lambda _: chance.random() < 0.95)  # noqa: B010
     begun: list[asyncio.Future[bytes]] = []
-    left = deque(bodies)
+    left, burst = deque(bodies), 1
     while left:
-        count = random.choice((1, 1, 1, 1, 1, 1, 3))
+        count = random.choice((1, 1, 1, 1, 1, 1, 1, 1, 3))
         several = [left.popleft() for _ in range(min(count, len(left)))]
         body = several[0] if count == 1 else b"[" + b",".join(several) + b"]"
         reply = dispatcher.begin(body)
@@ -135,11 +135,10 @@ async def while_others_run(node: Node, bodies: list[bytes], random: Random) -> l
         elif asyncio.iscoroutine(reply):
             # it begins in the next turn
             await asyncio.sleep(0)
-        choice = random.random()
-        if choice < 0.15:
-            await asyncio.wait(begun)
-        elif choice < 0.3:
-            await asyncio.sleep(random.choice((0, 0, 0.001)))
+        burst -= 1
+        if not burst:
+            burst = random.choice((1, 2, 4, 6, 8))
+            await (asyncio.wait(begun) if random.random() < 0.8 else asyncio.sleep(0))
     replies = [orjson.loads(reply) for reply in await asyncio.gather(*begun)]
     return [answer for reply in replies for answer in (reply if isinstance(reply, list) else [reply])]
 
