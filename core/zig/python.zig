@@ -198,10 +198,14 @@ pub fn string(text: []const u8) Error!*Object {
     return made(PyUnicode_FromStringAndSize(text.ptr, @intCast(text.len)));
 }
 
+/// Refused of one that UTF-8 cannot have: with half a surrogate pair.
 pub fn text_of(object: *Object) Error![]const u8 {
     if (!is(object, .string)) return error.Refused;
     var size: Size = 0;
-    const text = PyUnicode_AsUTF8AndSize(object, &size) orelse return error.Raised;
+    const text = PyUnicode_AsUTF8AndSize(object, &size) orelse {
+        PyErr_Clear();
+        return error.Refused;
+    };
     return text[0..@intCast(size)];
 }
 

@@ -19,14 +19,14 @@ pytestmark = needs_core
 ADDRESS, WORD = "0x" + "aB" * 20, "0x" + "00" * 31 + "07"
 VALUES: dict[str, tuple[Any, ...]] = {
     "from": (ADDRESS, "0x" + "00" * 20, "0x" + "ab" * 19, "0X" + "ab" * 20, "", None, 7),
-    "to": (ADDRESS, None, "0x", "0xzz" + "00" * 19),
+    "to": (ADDRESS, None, "0x", "0xzz" + "00" * 19, "\ud800"),
     "gas": ("0x0", "0x5208", "0x00", "0x", "0xffffffffffffffff", "0x10000000000000000", 21_000, None),
     "gasPrice": ("0x0", "0x3b9aca00", "0x" + "f" * 64, "0x1" + "0" * 64, None),
     "maxFeePerGas": ("0x9", "0x3B9ACA00", None),
     "maxPriorityFeePerGas": ("0x9", "0xa", "0x1", None),
     "value": ("0x0", "0xde0b6b3a7640000", "0x01", "10", "0xg", None),
     "nonce": ("0x0", "0x7", "0xfffffffffffffffe", None),
-    "data": ("0x", WORD, "0xabc", "0xAb", "ab", "0x" + "é" * 2, None),
+    "data": ("0x", WORD, "0xabc", "0xAb", "ab", "0x" + "é" * 2, "0x\ud8000", None),
     "input": ("0x", WORD, None),
     "chainId": ("0x1", "0x7a69", None),
     "type": ("0x0", "0x2", 2, "two", "0x02", None),
@@ -36,6 +36,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "blobVersionedHashes": ([WORD], None),
     "blobs": ([], None),
     "unknown": ("0x1", None, {}, []),
+    "\ud800": ("0x1", None),
 }
 
 
