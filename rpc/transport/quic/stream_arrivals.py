@@ -85,7 +85,8 @@ class StreamArrivals:
             kind = buffer.pull_uint_var()
             if kind & _KINDS_MASK == QuicFrameType.STREAM_BASE:
                 stream_id, frame = _stream_frame(buffer, kind)
-                left_bytes -= len(frame.data)
+                # a gap counts too: it is held until it is filled
+                left_bytes -= self._further_bytes(stream_id, frame)
                 if left_bytes < 0 or stream_id in streams:
                     raise _NotPlainError
                 streams.add(stream_id)
@@ -102,6 +103,12 @@ class StreamArrivals:
         if not steps:
             raise _NotPlainError
         return steps, is_eliciting
+
+    def _further_bytes(self, stream_id: int, frame: QuicStreamFrame) -> int:
+        """How much further a frame reaches than its stream has so far."""
+        stream = self._quic._streams.get(stream_id)
+        known = 0 if stream is None else stream.receiver.highest_offset
+        return int(max(0, frame.offset + len(frame.data) - known))
 
     def _opens(self, stream_id: int, frame: QuicStreamFrame, opened: int) -> bool:
         """Whether a frame opens its stream, after `opened` others of its packet. Raises _NotPlainError if none may."""

@@ -184,6 +184,8 @@ def whole(stream_id: int, size: int, offset: int = 0, *, ends: bool = False) -> 
     [
         ([whole(0, 150), whole(4, 150), whole(8, 101)], 3),
         ([whole(0, 150) + whole(4, 150) + whole(8, 101)], 3),
+        ([whole(0, 1, 149), whole(4, 1, 149), whole(8, 1, 100)], 3),
+        ([whole(0, 1, 149) + whole(4, 1, 149) + whole(8, 1, 100)], 3),
         ([whole(0, 100), whole(0, 51, 100)], 3),
         ([whole(0, 151)], 3),
         ([*(whole(number, 5) for number in range(0, 24, 4)), whole(24, 5)], 4),
