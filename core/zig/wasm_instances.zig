@@ -101,6 +101,7 @@ pub const Instance = struct {
         const context = self.scratch.context.?;
         api.set_context_data(context, data);
         store.never_interrupt(context);
+        store.limit(plan);
         self.first.?.restore(self.memory(plan.has_memory));
         var slots = [_]wasmtime.Slot{
             .{ .content = @bitCast(plan.ink), .room = 0 },

@@ -52,10 +52,15 @@ pub const Store = struct {
 
     /// data: what host functions find in the store.
     pub fn open(plan: *const Plan, data: *anyopaque) Store {
-        const store = api.store_new(plan.engine, data, null);
-        api.store_limiter(store, plan.memory_bytes, plan.table_elements, 1, 1, 1);
-        plan.scratch.context = api.store_context(store);
-        return .{ .store = store };
+        const store: Store = .{ .store = api.store_new(plan.engine, data, null) };
+        store.limit(plan);
+        plan.scratch.context = api.store_context(store.store);
+        return store;
+    }
+
+    /// From now on as the plan wants it, which may differ between two runs in one instance.
+    pub fn limit(self: Store, plan: *const Plan) void {
+        api.store_limiter(self.store, plan.memory_bytes, plan.table_elements, 1, 1, 1);
     }
 
     pub fn close(self: Store) void {

@@ -70,7 +70,15 @@ class Runs:
 
     def __call__(self, size: int = 0, deadline: Deadline | None = None, gas: int = GAS) -> Outcome:
         request = request_to(CONTRACT, bytes(size), gas_limit=gas)
-        return Executor(self._environment, BlockState(self._reader)).call(request, deadline=deadline)
+        return self._executor().call(request, deadline=deadline)
+
+    def with_pages(self, pages_limit: int, size: int = 0) -> Outcome:
+        """By itself, in an instance of at most so many pages."""
+        scope = self.machine.new_scope(for_blocks=False, pages_limit=pages_limit)
+        return self._executor().call_alone(request_to(CONTRACT, bytes(size)), wasm_scope=scope)
+
+    def _executor(self) -> Executor:
+        return Executor(self._environment, BlockState(self._reader))
 
 
 def test_each_run_finds_a_new_instance_whatever_the_one_before_it_left() -> None:
@@ -111,6 +119,19 @@ def test_a_run_with_a_deadline_and_one_without_follow_each_other(grown: bool) ->
         with pytest.raises(ExecutionTimeoutError):
             run(ENDLESS, Deadline.after(0.03), gas=10**12)
         assert run(GROW if grown else 0) == first
+
+
+def test_a_run_may_have_other_pages_than_the_one_before_it_in_its_instance() -> None:
+    grown = f"{invoke('pay_for_memory_grow', 1)} (i32.store (i32.const 0) (memory.grow (i32.const 1)))"
+    code = returning(when(GROW, grown), memory="1 3")
+    run, reference = Runs(code), Runs(code, Engine.PY_EVM)
+    wanted = reference(GROW)
+    assert wanted.output[:4] == bytes([1, 0, 0, 0]), "the pages before"
+    for _ in range(2):
+        assert run.with_pages(1) == reference.with_pages(1)
+        assert run(GROW) == wanted
+        assert run() == reference()
+        assert run.with_pages(1, GROW) == reference.with_pages(1, GROW)
 
 
 def test_modules_that_cannot_be_renewed_run_in_new_instances() -> None:
