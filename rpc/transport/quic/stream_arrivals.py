@@ -105,7 +105,7 @@ class StreamArrivals:
         return steps, is_eliciting
 
     def _further_bytes(self, stream_id: int, frame: QuicStreamFrame) -> int:
-        """How much further a frame reaches than its stream has so far."""
+        """Bytes by which a frame reaches further than its stream has so far."""
         stream = self._quic._streams.get(stream_id)
         known = 0 if stream is None else stream.receiver.highest_offset
         return int(max(0, frame.offset + len(frame.data) - known))
