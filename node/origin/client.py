@@ -163,8 +163,9 @@ class OriginClient:
             else:
                 endpoint.failures = 0
                 return results
+        tried = "1 attempt" if attempts == 1 else f"{attempts} attempts"
         raise NoAnswerError(
-            f"{_described(calls[0])} has no answer after {attempts} attempts, the last of {last}{self.hint}",
+            f"{_described(calls[0])} has no answer after {tried}, the last of {last}{self.hint}",
             is_absent=is_absent,
         )
 
