@@ -82,9 +82,9 @@ const Ask = struct {
         return .{ .nonce = drawn / 16 % 2, .balance = balance, .code_hash = states.empty_hash };
     }
 
+    /// Of any account that may have a slot, as of a state: a slot that is set is storage.
     fn has_storage(context: *anyopaque, address: *const host.Address) Error!bool {
-        const drawn = World.of(context).draw(address);
-        return drawn % 7 == 0 and !is_blank(drawn);
+        return !is_blank(World.of(context).draw(address));
     }
 
     fn is_blank(drawn: u64) bool {
