@@ -111,9 +111,10 @@ def test_a_thread_that_may_lack_the_native_stack_runs_nothing(monkeypatch: pytes
     """0: the platform does not tell the size. Workers are started with the stack that they need."""
     code = ENDINGS["success"][0]
     assert is_brief(code)
-    monkeypatch.setattr(native_stack, "_bounds", SimpleNamespace(low=0, size=size))
-    assert function_of(code, brief()) is None
-    assert function_of(code) is not None
+    with monkeypatch.context() as patch:
+        patch.setattr(native_stack, "_bounds", SimpleNamespace(low=0, size=size))
+        assert function_of(code, brief()) is None
+    assert function_of(code, brief()) is not None
 
 
 def test_no_module_is_compiled_under_a_brief_deadline() -> None:
