@@ -43,8 +43,6 @@ _NOT_OF_A_FORK = {
     "number": "it is the forked block's",
     "datadir": _IN_MEMORY,
     "fresh": _IN_MEMORY,
-    "load_state": "the state is the forked chain's",
-    "state": "the state is the forked chain's",
     "follow": "a follower's chain is its leader's",
     "prune": "a fork keeps all of its blocks",
 }

@@ -135,8 +135,7 @@ class _Layered:
         """Whether the fork has emptied the storage of a slot's account, so that the origin's is no more."""
         if not self._detached():
             return False
-        start, stop = detached_range(address_in(key), self._version)
-        return next(self._reader.iterate(start, stop), None) is not None
+        return is_emptied(self._reader, address_in(key), self._version)
 
 
 class OriginSnapshot(_Layered):
@@ -237,6 +236,11 @@ def put_detached(batch: Batch, addresses: frozenset[bytes], version: Version) ->
     """Put into `batch` that the storage of these accounts is the fork's alone from a version on."""
     for address in addresses:
         batch.put(detached_key(address, version), b"")
+
+
+def is_emptied(reader: Reader, address: bytes, upto: Version | None = None) -> bool:
+    """Whether the fork has emptied the storage of an account up to a version, or ever: the origin's is no more."""
+    return next(reader.iterate(*detached_range(address, upto)), None) is not None
 
 
 def attach_again(reader: Reader, batch: Batch, after: Version) -> None:

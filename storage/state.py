@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from threading import Lock
 
 from zevm.storage import node_removal, preimages, state_update, trie
-from zevm.storage.account import EMPTY_ROOT, Account, StateDiff, StateReader, decode_account
+from zevm.storage.account import EMPTY_ACCOUNT, EMPTY_ROOT, Account, StateDiff, StateReader, decode_account
 from zevm.storage.adoption import Earlier, put_adopted
 from zevm.storage.cache import ByteCache
 from zevm.storage.errors import CorruptionError, MissingNodeError, OriginError, StorageProblem
@@ -283,6 +283,8 @@ class StateStore:
         """
         self._latest.passed_by(version)
         put_adopted(self._store, batch, update, version, earlier)
+        if self._origin is not None:
+            put_detached(batch, update.wiped, version)
         self._put_nodes(batch, update)
         return self.put_nodes_behind(batch, BEFORE_ALL, version, update.root)
 
@@ -386,9 +388,9 @@ class StateStore:
         self._codes.clear()
 
     def accounts(self, view: Reader) -> Iterator[tuple[bytes, Account]]:
-        """All accounts of the latest state, by address."""
+        """All accounts of the latest state, by address; of a fork its changed ones, empty where it has removed them."""
         for key, record in view.iterate(*range_of(ACCOUNT)):
-            yield key[1:], decode_account(record)
+            yield key[1:], decode_account(record) if record else EMPTY_ACCOUNT
 
     def slots(self, view: Reader, address: bytes) -> Iterator[tuple[int, int]]:
         """All slots of an account in the latest state, ascending, with their values."""

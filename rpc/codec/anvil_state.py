@@ -5,7 +5,7 @@
 1.x   transactions as eth_getTransactionByHash gives them
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,15 +21,19 @@ from zevm.storage.keccak import EMPTY_KECCAK, keccak256
 from zevm.storage.primitives import Address, Hash32
 from zevm.storage.rlp import RlpError
 
+EMPTIED = "storageEmptied"
+"""Member of an account whose storage a fork has emptied: slots of the forked block are gone. Not Anvil's."""
+
 
 @dataclass(frozen=True, slots=True)
 class SavedState:
     """A file's content. history: linked blocks up to the newest; left_out: how many blocks precede them.
 
-    states: the accounts after some of the blocks before the newest, by number.
+    states: the accounts after some of the blocks before the newest, by number. emptied: see EMPTIED.
     """
 
     accounts: Mapping[Address, GenesisAccount]
+    emptied: Sequence[Address]
     history: tuple[BlockAndReceipts, ...]
     left_out: int
     timestamp: int | None
@@ -39,15 +43,15 @@ class SavedState:
 def read_saved_state(document: object, blob_price: BlobPrice) -> SavedState:
     """The content of a parsed state file. Raises InvalidParamsError, which names the invalid part."""
     content = scalars.json_object(document)
-    accounts = {
-        scalars.address(key): _account(item) for key, item in scalars.json_object(content.get("accounts")).items()
-    }
+    members = {scalars.address(key): item for key, item in scalars.json_object(content.get("accounts")).items()}
+    accounts = {address: _account(item) for address, item in members.items()}
     environment = content.get("block")
     timestamp = environment.get("timestamp") if type(environment) is dict else None
     blocks, outcomes = _blocks(content.get("blocks")), _outcomes(content.get("transactions"))
     history = tuple(_linked(blocks, outcomes, content.get("best_block_number"), blob_price))
     return SavedState(
         accounts=accounts,
+        emptied=[address for address, item in members.items() if item.get(EMPTIED) is True],
         history=history[::-1],
         left_out=len(blocks) - len(history),
         timestamp=None if timestamp is None else scalars.number(timestamp),

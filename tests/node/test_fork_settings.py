@@ -52,7 +52,6 @@ def test_a_fork_is_kept_in_memory() -> None:
             "--datadir cannot be used with --fork-url: a fork is kept in memory",
         ),
         ({"fork_url": "http://a", "number": "1"}, "--number cannot be used with --fork-url: it is the forked block's"),
-        ({"fork_url": "http://a", "load_state": "x"}, "--load-state cannot be used with --fork-url"),
         ({"fork_url": "http://a", "authrpc": True}, "--authrpc cannot be used with --fork-url"),
         ({"fork_url": "http://a", "fork_block_number": "soon"}, "'soon' is neither a block's number nor one of"),
         ({"fork_url": "http://a", "fork_header": "x"}, "'x' is not a header (NAME:VALUE)"),

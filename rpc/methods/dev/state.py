@@ -5,13 +5,14 @@ import io
 import json
 import logging
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import islice
 from typing import Any
 
 import orjson
 
+from zevm.chain.blockchain import Chain
 from zevm.chain.canonical.patches import put_accounts
 from zevm.chain.concurrency.writer import Steps, Turn
 from zevm.chain.events import BlockAndReceipts
@@ -19,7 +20,7 @@ from zevm.chain.rules.genesis import accounts_diff
 from zevm.chain.types import Header
 from zevm.chain.vm.execution_state import ExecutionState
 from zevm.rpc.codec import scalars
-from zevm.rpc.codec.anvil_state import SavedState, block_json, read_saved_state, transactions_json
+from zevm.rpc.codec.anvil_state import EMPTIED, SavedState, block_json, read_saved_state, transactions_json
 from zevm.rpc.codec.parsing import check_shape, parse_large
 from zevm.rpc.codec.results import hexadecimal
 from zevm.rpc.errors import InvalidParamsError, InvalidRequestError, LimitExceededError, ParseError, told
@@ -28,6 +29,7 @@ from zevm.rpc.methods.support.instance import load_instance_id, put_new_instance
 from zevm.rpc.methods.support.reading import on_writer
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import ForkRequest, Services
+from zevm.storage.origin import is_emptied
 from zevm.storage.primitives import Hash32
 from zevm.storage.store import Snapshot
 
@@ -82,10 +84,15 @@ def dump_state(services: Services, preserve_historical: bool) -> Steps[str]:  # 
 
 
 def state_texts(services: Services) -> Iterator[bytes]:
-    """The state file's JSON in pieces; it shows the chain at the time of the first piece."""
+    """The state file's JSON in pieces; it shows the chain at the time of the first piece.
+
+    Of a fork it has the fork's own blocks and changed accounts, as Anvil's does: a removed slot is zero, a removed
+    account empty.
+    """
     chain = services.chain
     head, view = chain.head, chain.database.store.snapshot()
-    first = max(chain.genesis.number, chain.first_kept)
+    origin = chain.database.origin
+    first = max(chain.genesis.number, chain.first_kept) if origin is None else origin.number + 1
     hashes = [chain.records.canonical_hash(number) for number in range(first, head.number + 1)]
     document = {"block": _block_environment(services, head.header), "best_block_number": head.number}
     yield _dumps(document)[:-1].encode() + b',"historical_states":null,"blocks":['
@@ -116,6 +123,8 @@ def _account_texts(services: Services, view: Snapshot) -> Iterator[bytes]:
     for address, account in states.accounts(view):
         code = states.code(account.code_hash)
         fields = {"nonce": account.nonce, "balance": hex(account.balance), "code": hexadecimal(code)}
+        if is_emptied(view, address):
+            fields[EMPTIED] = True
         yield b'%b"0x%b":%b,"storage":{' % (separator, address.hex().encode(), orjson.dumps(fields)[:-1])
         slots = (f'"0x{slot:064x}":"0x{value:064x}"' for slot, value in states.slots(view, address))
         yield from _separated(slots)
@@ -184,11 +193,16 @@ def load_state(services: Services, content: bytes) -> bool:
 
 
 def take_over(services: Services, saved: SavedState) -> None:
-    """Make a state file's content the chain. On the writer's thread."""
+    """Make a state file's content the chain. On the writer's thread.
+
+    On a fork the file of another run goes on top of the forked block: slots of its accounts that the file does not name
+    stay, since a fork's file names the changed ones alone.
+    """
     chain = services.chain
+    is_fork = chain.database.origin is not None
 
     def change(state: ExecutionState) -> None:
-        for address in saved.accounts:
+        for address in saved.emptied if is_fork else saved.accounts:
             state.clear_storage(address)
         put_accounts(state, saved.accounts)
 
@@ -197,12 +211,28 @@ def take_over(services: Services, saved: SavedState) -> None:
             "%d blocks of the state file are not loaded: their receipts are missing, or they do not lead to its head",
             saved.left_out,
         )
-    if saved.history:
-        chain.adopt(saved.history, change, {number: accounts_diff(state) for number, state in saved.states.items()})
+    history = _on_the_fork(chain, saved.history) if is_fork else saved.history
+    if history:
+        states = {} if is_fork else {number: accounts_diff(state) for number, state in saved.states.items()}
+        chain.adopt(history, change, states)
         return
     chain.patch_state(change)
     if saved.timestamp is not None:
         chain.clock.reach(saved.timestamp)
+
+
+def _on_the_fork(chain: Chain, history: Sequence[BlockAndReceipts]) -> Sequence[BlockAndReceipts]:
+    """The blocks from the forked one on; none if they do not stand on it."""
+    assert chain.database.origin is not None
+    forked = chain.header_by_number(chain.database.origin.number)
+    assert forked is not None
+    above = [item for item in history if item.block.number > forked.number]
+    first = chain.records.record(forked.hash)
+    if above and first is not None and above[0].block.header.parent_hash == forked.hash:
+        return (first, *above)
+    if above or (history and history[-1].block.hash != forked.hash):
+        LOGGER.warning("the state file's blocks do not stand on the forked block: its accounts alone are loaded")
+    return ()
 
 
 @method("evm_snapshot", cost=Cost.WRITE, result="snapshot id", aliases=("anvil_snapshot",))
