@@ -6,7 +6,8 @@ error, and so keeps nothing false.
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from zevm.storage.account import Account, StateReader
@@ -56,15 +57,14 @@ class _OfThread(threading.local):
 _of_thread = _OfThread()
 
 
-def begin_trial() -> Trial:
-    """Let what this thread executes be a trial, up to `end_trial`."""
+@contextmanager
+def on_trial() -> Iterator[Trial]:
+    """Let what this thread executes be a trial: it does not wait for what it reads."""
     trial = _of_thread.trial = Trial()
-    return trial
-
-
-def end_trial() -> None:
-    """Let this thread wait again for what it reads."""
-    _of_thread.trial = None
+    try:
+        yield trial
+    finally:
+        _of_thread.trial = None
 
 
 def check_trial(wanted: Wanted, fetch: Fetch) -> None:
@@ -74,18 +74,27 @@ def check_trial(wanted: Wanted, fetch: Fetch) -> None:
         raise NotReadError("not read yet")
 
 
-class TrialReader:
-    """The reader beneath the state of a trial, over any other."""
+class Read(NamedTuple):
+    """An account that was read, or a slot of it. address: None for one that is told apart from this."""
 
-    __slots__ = ("_reader", "code", "root")
+    address: Address | None
+    slot: int | None
+
+
+class TrialReader:
+    """The reader beneath the state of a trial, over any other. reads: what it was asked for, in this order."""
+
+    __slots__ = ("_reader", "code", "reads", "root")
 
     def __init__(self, reader: StateReader) -> None:
         self._reader = reader
         self.root = reader.root
         self.code = reader.code
+        self.reads: dict[Read, None] = {}
 
     def account(self, address: Address) -> Account | None:
         """The account at `address`; None where it is absent or not at hand."""
+        self.reads[Read(address, None)] = None
         try:
             return self._reader.account(address)
         except NotReadError:
@@ -93,6 +102,7 @@ class TrialReader:
 
     def storage(self, address: Address, slot: int) -> int:
         """The value of a slot; 0 where it is absent or not at hand."""
+        self.reads[Read(address, slot)] = None
         try:
             return self._reader.storage(address, slot)
         except NotReadError:

@@ -195,6 +195,7 @@ class BlockExecution:
                     transaction, self.gas_left, self._blob_gas_left, deadline=until
                 ),
                 deadline,
+                transaction,
             )
 
     def include(self, transaction: Transaction, outcome: Outcome) -> None:

@@ -90,7 +90,7 @@ def create_access_list(
             state = BlockState(reader, recorder)
             return recorder.accesses, Executor(environment, state).call(listed, deadline=until)  # noqa: B023
 
-        found, outcome = run_ahead(base.fork_reader(), run, deadline)
+        found, outcome = run_ahead(base.fork_reader(), run, deadline, request)
         if found == accesses:
             return AccessListResult(entries, outcome)
         accesses = found

@@ -145,7 +145,7 @@ def _execute(
         state = state_over(reader, to_apply)
         return executor_in(environment, state, overrides).call(request, deadline=until, purpose=purpose)
 
-    outcome = run_ahead(frame.reader, run, deadline)
+    outcome = run_ahead(frame.reader, run, deadline, request)
     if found is not None:
         off_chain.compare(found, outcome)
     return outcome

@@ -18,7 +18,7 @@ from zevm.storage.account import EMPTY_ROOT, Account, decode_account
 from zevm.storage.errors import MissingNodeError, OriginError
 from zevm.storage.keccak import EMPTY_KECCAK, keccak256
 from zevm.storage.primitives import Address, Hash32, TrieKey
-from zevm.storage.read_ahead import Wanted, check_trial
+from zevm.storage.read_ahead import NotReadError, Wanted, check_trial
 from zevm.storage.rlp import decode, decode_int
 from zevm.storage.state_update import hashed, slot_hash
 
@@ -75,7 +75,11 @@ class OriginStates:
 
     def slot(self, number: int, root: Hash32, address: Address, slot: int) -> int:
         """A slot's value."""
-        record = self.record(number, root, address)
+        try:
+            record = self.record(number, root, address)
+        except NotReadError:
+            check_trial(Wanted(number, root, address, slot), self._fetch_all)
+            raise
         if record is None or decode_account(record).storage_root == EMPTY_ROOT:
             return 0
         value: int | None = self._slots.get((root, address, slot))

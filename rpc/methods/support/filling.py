@@ -60,15 +60,18 @@ def check_chain_id(services: Services, arguments: TransactionArguments) -> None:
 
 
 def priority_fee(services: Services) -> int:
-    """The suggested tip in wei per gas."""
+    """The suggested tip in wei per gas: by the tips of the newest blocks after the chain's first one."""
     chain = services.chain
 
     def newest_first() -> Iterator[BlockTips]:
-        tips_of = chain.records.tips
-        tips = tips_of(chain.head.header.hash)
-        while tips is not None:
+        # only these: what a fork pays is up to itself, and its origin's blocks are long to read
+        block_hash, first = chain.head.header.hash, chain.genesis.number
+        for _ in range(first, chain.head.number):
+            tips = chain.records.tips(block_hash)
+            if tips is None:
+                return
             yield tips
-            tips = tips_of(tips.parent_hash)
+            block_hash = tips.parent_hash
 
     return suggested_tip(
         newest_first(),
