@@ -220,7 +220,7 @@ def test_a_used_folder_and_a_missing_client_get_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "mine").touch()
-    monkeypatch.setattr("sys.argv", ["run", "--folder", str(tmp_path)])
+    monkeypatch.setattr("sys.argv", ["run", "--folder", str(tmp_path), "--port-offset", "20000"])
     monkeypatch.setattr(run, "missing", lambda: None)
     assert run.main() == 1
     assert capsys.readouterr().err == (

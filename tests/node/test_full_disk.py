@@ -221,7 +221,7 @@ def test_a_node_writes_no_bytecode_from_when_it_may_fill_the_disk(monkeypatch: p
     monkeypatch.setattr(app, "configure_logging", lambda **_: None)
     monkeypatch.setattr(NodeCore, "opened", opened)
     with pytest.raises(NodeError, match="enough"):
-        app.run_nodes([NamedChain("", NodeSettings(memory=True))])
+        app.run_nodes([NamedChain("", NodeSettings(memory=True, port=0))])
     assert seen == [(True, 1)]
 
 

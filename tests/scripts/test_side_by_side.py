@@ -39,7 +39,7 @@ def test_a_failure_is_told(capfd: pytest.CaptureFixture[str]) -> None:
 
 def test_more_than_a_pipe_holds_waits_for_whoever_asks() -> None:
     aside = Aside(lambda item: (bytes(item), os.nice(0)), [10_000_000], niceness=3)
-    assert aside.results() == [(bytes(10_000_000), os.nice(0) + 3)]
+    assert aside.results() == [(bytes(10_000_000), min(os.nice(0) + 3, 19))]
 
 
 def test_pytest_takes_what_is_kept(
