@@ -26,9 +26,13 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Charts:
-    """Of blocks from the oldest to the newest. points: of the line, as SVG takes them; "" without base fees."""
+    """Of blocks from the oldest to the newest. highest_share: of the gas limit, the bar that fills the height.
+
+    points: of the line, as SVG takes them; "" without base fees.
+    """
 
     bars: list[Bar]
+    highest_share: str
     points: str
     first: int
     last: int
@@ -42,11 +46,14 @@ def charts(headers: Sequence[Header]) -> Charts | None:
     if len(ordered) < 2:
         return None
     place = WIDTH / len(ordered)
-    bars = [_bar(header, index * place, place) for index, header in enumerate(ordered)]
+    # most blocks of a development chain use so little of their limit that bars of that scale are invisible
+    fullest = max(ordered, key=_used)
+    bars = [_bar(header, index * place, place, _used(fullest)) for index, header in enumerate(ordered)]
     fees = [header.base_fee_per_gas for header in ordered if header.base_fee_per_gas is not None]
     has_fees = len(fees) == len(ordered)
     return Charts(
         bars,
+        formats.share(fullest.gas_used, fullest.gas_limit),
         _points(fees, place) if has_fees else "",
         ordered[0].number,
         ordered[-1].number,
@@ -55,8 +62,13 @@ def charts(headers: Sequence[Header]) -> Charts | None:
     )
 
 
-def _bar(header: Header, left: float, place: float) -> Bar:
-    height = HEIGHT * header.gas_used / header.gas_limit if header.gas_limit else 0.0
+def _used(header: Header) -> float:
+    """The part of the gas limit that a block uses, 0 to 1."""
+    return header.gas_used / header.gas_limit if header.gas_limit else 0.0
+
+
+def _bar(header: Header, left: float, place: float, highest: float) -> Bar:
+    height = HEIGHT * _used(header) / highest if highest else 0.0
     return Bar(
         round(left + place * _GAP / 2, 2),
         round(HEIGHT - height, 2),

@@ -26,10 +26,10 @@ Pairs = list[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class CallInWords:
-    """A call as a page shows it. All text is cut."""
+    """A call as a page shows it. function: its name, its selector if unknown. All text is cut."""
 
     contract: str | None
-    function: str | None
+    function: str
     arguments: Pairs
     error: str | None
 
@@ -184,10 +184,10 @@ def _pairs(arguments: Sequence[tuple[str, str]], text: PageText) -> Pairs:
 
 
 def _call_in_words(call: Call, text: PageText) -> CallInWords:
-    function = call.function if call.function is not None or call.selector else "receive"
+    unknown = formats.hexadecimal(call.selector) if call.selector else "receive"
     return CallInWords(
         contract=None if call.contract is None else text.of(call.contract),
-        function=None if function is None else text.of(function),
+        function=text.of(unknown if call.function is None else call.function),
         arguments=_pairs(call.arguments, text),
         error=None if call.error is None else text.of(f"{call.error}: {call.reason}" if call.reason else call.error),
     )

@@ -29,6 +29,9 @@ PALE = """(() => {
     .filter(([contrast]) => contrast < 4.5);
 })()"""
 """Texts whose contrast is below WCAG 2.2's 4.5:1."""
+HIDDEN_TABS = """[...document.querySelectorAll('.tabs a')].filter((item) =>
+  item.getBoundingClientRect().right > item.parentElement.getBoundingClientRect().right).map((item) => item.textContent)"""
+"""Tabs that only a reader who scrolls sideways finds."""
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason=REASON), pytest.mark.timeout(300)]
 
@@ -49,6 +52,7 @@ async def test_pages_in_chromium(tmp_path: Path) -> None:
                 await tab.goto(_url(chain) + path)
                 assert await tab.value("document.documentElement.scrollWidth") <= width, (path, width)
                 assert await tab.value(PALE) == [], (path, dark)
+                assert await tab.value(HIDDEN_TABS) == [], (path, width)
             assert await tab.value(WITHOUT_NAME) == 0, path
             assert await tab.value("document.querySelectorAll('h1').length") == 1, path
         assert tab.complaints == [], "its own policy stops nothing, and no script fails"

@@ -46,6 +46,16 @@ async def test_holders_by_balance(monkeypatch: pytest.MonkeyPatch) -> None:
         assert "left out" not in page.text, "all blocks were searched"
 
 
+async def test_a_token_without_a_name_has_no_line_for_one() -> None:
+    async with explored() as chain:
+        token = await _token(chain, totalSupply=1_000)
+        await _transfer(chain, token, ALICE, 125)
+        page = await chain.page(f"/address/{token}/holders")
+        assert "Supply" in page.text
+        assert "Token" not in page.text
+        assert "Symbol" not in page.text
+
+
 async def test_rpc_explorer_transfers_bounds_the_logs_that_are_read() -> None:
     async with explored(explorer_transfers=2, explorer_rows=1) as chain:
         token = await _token(chain)

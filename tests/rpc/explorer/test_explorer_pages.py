@@ -164,7 +164,7 @@ async def test_a_call_and_its_log_by_an_abi_and_as_bytes(chain: Explored) -> Non
         sent = await other.node.send(to="0x" + "31" * 20, data="0x12345678" + "00" * 32)
         unknown = await other.page(f"/tx/{sent['transactionHash']}")
         assert "unknown event" in unknown.text
-        assert "0x12345678" in unknown.text
+        assert "Call 0x12345678" in unknown.text
 
 
 async def test_why_a_transaction_failed(chain: Explored) -> None:
