@@ -1,6 +1,7 @@
 """viem (https://github.com/wevm/viem), a client in TypeScript: its tests of actions, which start a fork of mainnet.
 
-Its runner prool starts `anvil --fork-url` for each worker and waits until it says that it listens. Needs Node.js 20.
+Its runner prool starts `anvil --fork-url` for each worker and waits until it says that it listens. The repository at
+0912a29d5 has the tests of 2.x in August 2026. Needs Node.js 20.
 """
 
 import json
@@ -50,7 +51,8 @@ class Viem:
         """See Project."""
         run.copy("src", "test", "contracts/src", "package.json")
         (run.folder / "node_modules").symlink_to(run.environment / "node_modules")
-        for folder in (run.folder, run.folder / "test"):
+        # its own ask for type packages, and for a base beside them
+        for folder in (run.folder, run.folder / "src", run.folder / "test"):
             (folder / "tsconfig.json").write_text(json.dumps({"compilerOptions": _OPTIONS}))
         clients = ROOT / "tests" / "clients"
         subprocess.run(["node", CONTRACTS, run.folder / "contracts", run.environment, clients], check=True)
