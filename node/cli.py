@@ -23,7 +23,8 @@ _HELP_HINT = "`zevm --help` lists the commands, `zevm run --help` the flags"
 COMPLETION_VARIABLE = "_ZEVM_COMPLETE"
 """Set by the shell that asks for completions of a line, which is then no argument."""
 
-_OWN_OPTIONS = frozenset({"--help", "-h", "--version", "-V", "--install-completion", "--show-completion"})
+_VERSION_FLAGS = ("--version", "-V")
+_OWN_OPTIONS = frozenset({"--help", "-h", *_VERSION_FLAGS, "--install-completion", "--show-completion"})
 
 
 class Command(NamedTuple):
@@ -106,12 +107,12 @@ def _app_for(arguments: Sequence[str]) -> typer.Typer:
 
 
 def with_default_command(arguments: Sequence[str]) -> list[str]:
-    """`zevm --port 1` means `zevm run --port 1`; `zevm --version` means `zevm version`.
+    """`zevm --port 1` means `zevm run --port 1`; `zevm --version` and `zevm run --version` mean `zevm version`.
 
     Flags of other nodes are translated into ours, with a note on standard error. Raises SettingsError for a flag
     without an equivalent.
     """
-    if arguments and arguments[0] in ("--version", "-V"):
+    if _asks_for_version(arguments):
         return ["version"]
     if not arguments or (arguments[0].startswith("-") and arguments[0].split("=")[0] not in _OWN_OPTIONS):
         arguments = [DEFAULT_COMMAND, *arguments]
@@ -120,6 +121,12 @@ def with_default_command(arguments: Sequence[str]) -> list[str]:
 
         return [DEFAULT_COMMAND, *in_own_flags(arguments[1:])]
     return list(arguments)
+
+
+def _asks_for_version(arguments: Sequence[str]) -> bool:
+    """Whether --version stands first or among the flags of `run`, where programs ask that start `anvil`."""
+    named = arguments[0] if arguments else ""
+    return any(flag in (arguments if named == DEFAULT_COMMAND else arguments[:1]) for flag in _VERSION_FLAGS)
 
 
 def _help_hint(error: typer.TyperException) -> str:

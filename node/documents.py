@@ -44,7 +44,8 @@ def settings_document() -> str:
 
 
 def _foreign_row(flag: ForeignFlag) -> str:
-    names = ", ".join(f"`{name}`" for name in flag.names)
+    value = "" if flag.only is None else f" {flag.only}"
+    names = ", ".join(f"`{name}{value}`" for name in flag.names)
     if flag.renamed is not None:
         return f"| {names} | {flag.owner} | `{flag.renamed}` |"
     return f"| {names} | {flag.owner} | {'no effect' if flag.accepted else 'not here'}: {flag.about} |"

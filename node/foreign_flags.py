@@ -25,7 +25,8 @@ class ForeignFlag:
     """A flag of another node.
 
     renamed: our equivalent flag, or None. accepted: whether the start continues without it.
-    about: why it has no effect, what to do instead, or how ours differs; a clause.
+    about: why it has no effect, what to do instead, or how ours differs; a clause. only: the one value for which ours,
+    a switch, takes its place; None for any.
     """
 
     owner: str
@@ -34,6 +35,7 @@ class ForeignFlag:
     renamed: str | None
     accepted: bool
     about: str
+    only: str | None = None
 
 
 def _accepted(owner: str, names: str, takes: Takes, about: str) -> ForeignFlag:
@@ -55,6 +57,7 @@ _SEED = "a seed would give different accounts here; give the phrase itself with 
 _ONE_PORT = "HTTP, WebSocket and GraphQL share one address, that of --host and --port"
 _ALWAYS = "this is always the case here"
 _NO_PEERS = "this node has no peers"
+_TEXT_OR_JSON = "the log is text, or JSON with --json-logs"
 _NAMESPACES = "all namespaces are served, on one port"
 
 FOREIGN_FLAGS: tuple[ForeignFlag, ...] = (
@@ -64,7 +67,7 @@ FOREIGN_FLAGS: tuple[ForeignFlag, ...] = (
     _accepted(ANVIL, "--max-persisted-states", _VALUE, _PAST_STATES),
     _accepted(ANVIL, "--transaction-block-keeper", _VALUE, "every block is kept on disk and takes no memory"),
     _accepted(ANVIL, "--cache-path", _VALUE, "the chain is kept in the folder of --datadir"),
-    _accepted(ANVIL, "--md", _NOTHING, "the log is text, or JSON with --json-logs"),
+    _accepted(ANVIL, "--md", _NOTHING, _TEXT_OR_JSON),
     _accepted(ANVIL, "--verbosity -v", _PERHAPS, "the log has one level; --quiet silences it"),
     _accepted(ANVIL, "--memory-limit", _VALUE, "gas bounds the memory of an execution"),
     _accepted(ANVIL, "--print-traces --enable-trace-printing", _NOTHING,
@@ -139,6 +142,7 @@ FOREIGN_FLAGS: tuple[ForeignFlag, ...] = (
     _accepted(GETH, "--metrics", _NOTHING, "metrics are always at /metrics of the node's port"),
     _refused(GETH, "--keystore", _VALUE, "key files are in keystore of --datadir; `zevm account import FILE`"),
     _renamed(GETH, "--log.json", "--json-logs", _NOTHING),
+    ForeignFlag(GETH, ("--log.format", "--log-format"), _VALUE, "--json-logs", True, _TEXT_OR_JSON, only="json"),
     _refused(GETH, "--miner.etherbase --etherbase", _VALUE, "anvil_setCoinbase chooses who is paid for a block"),
 )  # fmt: skip
 
@@ -163,8 +167,9 @@ def translated(arguments: Sequence[str], ours: Mapping[str, bool]) -> tuple[list
             if ours.get(name) and not joined and rest and not rest[0].startswith("-"):
                 kept.append(rest.popleft())
             continue
-        kept += _in_our_words(flag, joined or _following(flag, rest))
-        notes.append(_note(flag, name))
+        value = joined or _following(flag, rest)
+        kept += _in_our_words(flag, value)
+        notes.append(_note(flag, name, value))
     return kept, notes
 
 
@@ -176,15 +181,17 @@ def _following(flag: ForeignFlag, rest: deque[str]) -> str | None:
 
 
 def _in_our_words(flag: ForeignFlag, value: str | None) -> list[str]:
-    if flag.renamed is None:
+    if flag.renamed is None or flag.only not in (None, value):
         return []
-    return [flag.renamed] if value is None or flag.takes is Takes.NOTHING else [flag.renamed, value]
+    if value is None or flag.takes is Takes.NOTHING or flag.only is not None:
+        return [flag.renamed]
+    return [flag.renamed, value]
 
 
-def _note(flag: ForeignFlag, name: str) -> str:
+def _note(flag: ForeignFlag, name: str, value: str | None) -> str:
     """The note about a flag. Raises SettingsError if the start cannot continue with it."""
     if not flag.accepted:
         raise SettingsError(f"{name}, a flag of {flag.owner}'s: {flag.about}")
-    if flag.renamed is not None:
+    if flag.renamed is not None and flag.only in (None, value):
         return f"{name}, a flag of {flag.owner}'s, is {flag.renamed} here"
     return f"{name}, a flag of {flag.owner}'s, has no effect here: {flag.about}"

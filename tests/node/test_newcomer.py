@@ -87,14 +87,14 @@ class TestN9FlagsOfOtherNodes:
     @pytest.mark.parametrize("flag", FOREIGN_FLAGS, ids=lambda flag: flag.names[0])
     def test_each_is_renamed_or_noted_or_refused(self, flag: ForeignFlag, capsys: pytest.CaptureFixture[str]) -> None:
         for name in flag.names:
-            values = [] if flag.takes is Takes.NOTHING else ["5"]
+            values = [] if flag.takes is Takes.NOTHING else [flag.only or "5"]
             arguments = [name, *values, "--memory"]
             if not flag.accepted:
                 with pytest.raises(SettingsError, match=re.escape(f"{name}, a flag of {flag.owner}'s: ")):
                     with_default_command(arguments)
                 continue
             kept = with_default_command(arguments)
-            ours = [] if flag.renamed is None else [flag.renamed, *values]
+            ours = [] if flag.renamed is None else [flag.renamed, *([] if flag.only else values)]
             assert kept == ["run", *ours, "--memory"]
             assert capsys.readouterr().err.startswith(f"zevm: Warning: {name}, a flag of {flag.owner}'s, ")
 
@@ -118,10 +118,16 @@ class TestN9FlagsOfOtherNodes:
             ("--mnemonic-random --no-cors --ipc --threads 2", "--mnemonic-random 12 --ipc @"),
             ("--client-version --no-cors", "--client-version"),
             ("-p 1 --cache-path", "-p 1"),
+            ("--log-format json --log.format=json", "--json-logs --json-logs"),
+            ("--log-format text --memory", "--memory"),
         ],
     )
     def test_how_they_are_read(self, line: str, kept: str) -> None:
         assert with_default_command(line.split()) == ["run", *kept.split()]
+
+    @pytest.mark.parametrize("line", ["--version", "-V", "run --version", "run --memory -V"])
+    def test_its_version_is_asked_as_anvils(self, line: str) -> None:
+        assert with_default_command(line.split()) == ["version"]
 
     def test_a_node_starts_with_them(self, start: Start) -> None:
         node = start("--memory", "--no-cors", "--threads", "2", "-vv", "--prune-history", "--dev")
