@@ -26,7 +26,15 @@ from zevm.chain.rules import fees
 from zevm.chain.rules.genesis import Genesis
 from zevm.chain.rules.schedule import ForkSchedule
 from zevm.chain.types import Block, Header, Receipt
-from zevm.chain.types.block_reference import BlockReference, BlockTag
+from zevm.chain.types.block_reference import (
+    EARLIEST_TAG,
+    FINALIZED_TAG,
+    LATEST_TAG,
+    PENDING_TAG,
+    SAFE_TAG,
+    BlockReference,
+    BlockTag,
+)
 from zevm.chain.vm.brief import watched
 from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.execution_state import ExecutionState
@@ -132,7 +140,7 @@ class ChainView:
                 if self._is_left(grounds):
                     continue
                 raise
-            if not self._is_left(grounds):
+            if (grounds == self._grounds and not grounds & 1) or not self._is_left(grounds):
                 return result
 
     def _is_left(self, grounds: int) -> bool:
@@ -228,7 +236,7 @@ class ChainView:
         header: Header | None
         if reference.hash is not None:
             return self._by_hash(reference.hash, require_canonical=reference.require_canonical)
-        if reference.tag is BlockTag.PENDING:
+        if reference.tag is PENDING_TAG:
             return self.pending().header
         number = self.number_of(reference)
         head = self.head
@@ -245,16 +253,16 @@ class ChainView:
         if reference.number is not None:
             return reference.number
         tag, head, first = reference.tag, self.head.number, self.canonical.first_kept
-        if tag is BlockTag.EARLIEST:
+        if tag is EARLIEST_TAG:
             return first
-        if tag is not BlockTag.SAFE and tag is not BlockTag.FINALIZED:
+        if tag is not SAFE_TAG and tag is not FINALIZED_TAG:
             return head
         marked = self._marked_number(tag) if self.options.external_consensus else None
         return max(first, head - self._distance(tag)) if marked is None else marked
 
     def _distance(self, tag: BlockTag) -> int:
         """How far `safe` or `finalized` is behind the head. Raises UnknownBlockError where nothing says so."""
-        options, is_safe = self.options, tag is BlockTag.SAFE
+        options, is_safe = self.options, tag is SAFE_TAG
         distance = options.safe_distance if is_safe else options.finalized_distance
         if distance is not None:
             return distance
@@ -265,7 +273,7 @@ class ChainView:
     def _marked_number(self, tag: BlockTag) -> int | None:
         """The number of the block that the consensus client named; None if there is none, or it left the chain."""
         marked = self.canonical.checkpoints
-        block_hash = marked.safe if tag is BlockTag.SAFE else marked.finalized
+        block_hash = marked.safe if tag is SAFE_TAG else marked.finalized
         return None if block_hash is None else self.database.ledger.number_of(block_hash)
 
     def _by_hash(self, block_hash: Hash32, *, require_canonical: bool) -> Header:
@@ -278,7 +286,10 @@ class ChainView:
 
     def state_at(self, reference: BlockReference) -> StateReader:
         """The state after a block. Raises UnknownBlockError."""
-        if reference.tag is BlockTag.PENDING:
+        tag = reference.tag
+        if tag is LATEST_TAG:
+            return self.canonical.head.state
+        if tag is PENDING_TAG:
             return self.pending().state if self.pool.executable_count else self.head.state
         return self.on_one_ground(lambda: self.canonical.state_of(self.resolve(reference)))
 
@@ -287,7 +298,7 @@ class ChainView:
         block whose trie nodes have to be made again.
         """
         if reference.hash is None:
-            return reference.tag is not BlockTag.PENDING
+            return reference.tag is not PENDING_TAG
         header = self.records.header_by_hash(reference.hash)
         if header is None or self.records.canonical_hash(header.number) == reference.hash:
             return True
@@ -295,7 +306,7 @@ class ChainView:
 
     def base_of(self, reference: BlockReference) -> tuple[Header, StateBase]:
         """A block, and the state after it, which others can stand on. Raises UnknownBlockError."""
-        if reference.tag is BlockTag.PENDING:
+        if reference.tag is PENDING_TAG:
             pending = self.pending()
             return pending.header, pending.state
         header = self.resolve(reference)
@@ -337,10 +348,11 @@ class ChainView:
 
         Raises UnknownBlockError; NotBriefError where a BriefDeadline would have to wait for the pending block.
         """
-        if reference.tag is BlockTag.LATEST:
-            head = self.head
+        tag = reference.tag
+        if tag is LATEST_TAG:
+            head = self.canonical.head
             return CallFrame(self.environment_of(head.header), watched(head.state, deadline))
-        if reference.tag is BlockTag.PENDING:
+        if tag is PENDING_TAG:
             return self._pending_frame(deadline)
         if deadline is not None and not self.is_at_hand(reference):
             deadline.bound(1, 0)

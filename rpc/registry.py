@@ -41,6 +41,10 @@ class Cost(Enum):
     ASYNC = "async"
 
 
+LIGHT, EXECUTION, WRITE, ASYNC = Cost
+"""The threads by plain names: the look-up of an Enum's member takes a fifth of a microsecond, at each call."""
+
+
 class Missing(Enum):
     """The default of a parameter without one."""
 

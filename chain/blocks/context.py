@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from zevm.chain.rules import fees
 from zevm.chain.rules.bounds import BASE_FEE, GAS_LIMIT, GAS_PRICE
@@ -52,8 +53,7 @@ class BlockSettings:
         return replace(self, base_fee_per_gas=None, prev_randao=None)
 
 
-@dataclass(frozen=True, slots=True)
-class CallFrame:
+class CallFrame(NamedTuple):
     """A call's place of execution: a block's environment over a state."""
 
     environment: BlockEnvironment

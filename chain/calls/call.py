@@ -21,7 +21,7 @@ from zevm.chain.errors import (
 from zevm.chain.rules.gas import STIPEND_GAS, TRANSACTION_GAS
 from zevm.chain.vm import off_chain
 from zevm.chain.vm.block_state import BlockState
-from zevm.chain.vm.engines.engine import Engine
+from zevm.chain.vm.engines.engine import NATIVE
 from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.execution_state import ExecutionState
 from zevm.chain.vm.executor import Executor, active_precompiles
@@ -30,6 +30,7 @@ from zevm.chain.vm.read_ahead import is_over_origin, run_ahead
 from zevm.storage.account import StateReader
 from zevm.storage.keccak import EMPTY_KECCAK
 from zevm.storage.primitives import Address, Hash32
+from zevm.storage.state_readers import LatestReader
 
 _ESTIMATE_ERROR_RATIO = 0.015
 """Geth's: the search ends when the bounds are this close, as every further step is an execution."""
@@ -136,9 +137,10 @@ def _execute(
 ) -> Outcome:
     """The outcome of a message. to_apply: those of accounts that the frame's state lacks. Raises as `call`."""
     environment, found = frame.environment, None
-    if overrides is NO_OVERRIDES and not is_over_origin(frame.reader):
-        found = off_chain.run(environment, frame.reader, request, deadline)
-        if found is not None and environment.engine is Engine.NATIVE:
+    reader = frame.reader
+    if overrides is NO_OVERRIDES and (isinstance(reader, LatestReader) or not is_over_origin(reader)):
+        found = off_chain.run(environment, reader, request, deadline)
+        if found is not None and environment.engine is NATIVE:
             return found
 
     def run(reader: StateReader, until: Deadline | None) -> Outcome:

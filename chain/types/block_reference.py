@@ -16,6 +16,10 @@ class BlockTag(Enum):
     FINALIZED = "finalized"
 
 
+LATEST_TAG, PENDING_TAG, EARLIEST_TAG, SAFE_TAG, FINALIZED_TAG = BlockTag
+"""The tags by plain names: the look-up of an Enum's member takes a fifth of a microsecond, at each call."""
+
+
 @dataclass(frozen=True, slots=True)
 class BlockReference:
     """Exactly one of number, hash and tag is set.

@@ -69,6 +69,9 @@ class _TrialDeadline(Deadline):
         return super().expired()
 
 
+_OVER_ANOTHER = OverlayReader, UpdateReader
+
+
 def is_over_origin(reader: StateReader) -> bool:
     """Whether reads of a state may wait for the node of a forked chain."""
     return isinstance(_lowest(reader), OverOrigin)
@@ -76,7 +79,7 @@ def is_over_origin(reader: StateReader) -> bool:
 
 def _lowest(reader: StateReader) -> StateReader:
     """The reader beneath all unwritten changes."""
-    while isinstance(reader, OverlayReader | UpdateReader):
+    while isinstance(reader, _OVER_ANOTHER):
         reader = reader.beneath
     return reader
 

@@ -22,6 +22,9 @@ class Engine(Enum):
         return self is not Engine.PY_EVM
 
 
+NATIVE, PY_EVM, CHECK = Engine
+"""The engines by plain names: the look-up of an Enum's member takes a fifth of a microsecond, at each call."""
+
 EVM = "ZEVM_EVM"
 
 

@@ -32,12 +32,7 @@ def execute(
     """The result of a message at a block, failed or not. Raises ServerError if it cannot start."""
     request = call_request(services, arguments, default_gas=services.limits.call_gas)
     try:
-        return execute_call(
-            services.chain.frame_at(block, deadline),
-            request,
-            overrides=overrides,
-            deadline=deadline,
-        )
+        return execute_call(services.chain.frame_at(block, deadline), request, overrides=overrides, deadline=deadline)
     except TransactionError as error:
         raise ServerError(f"err: {error.message} (supplied gas {request.gas_limit})") from error
 
@@ -61,8 +56,7 @@ def call(
     """Execute a message at a block and return its data."""
     overrides = overrides_of(state_overrides, block_overrides)
     outcome = execute(services, arguments, block, overrides, deadline=deadline)
-    failure = failure_of(outcome)
-    if failure is not None:
+    if outcome.error is not None and (failure := failure_of(outcome)) is not None:
         raise failure
     return hexadecimal(outcome.output)
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from zevm.chain.types.block_reference import LATEST, BlockReference, BlockTag
+from zevm.chain.types.block_reference import LATEST, PENDING_TAG, BlockReference
 from zevm.rpc.codec import scalars
 from zevm.rpc.codec.later import Later
 from zevm.rpc.codec.results import hexadecimal, word
@@ -26,7 +26,7 @@ async def get_balance(services: Services, address: Address, block: BlockReferenc
 @method("eth_getTransactionCount", cost=Cost.LIGHT, any_thread=True, params=(ADDRESS, BLOCK), result="nonce")
 def get_transaction_count(services: Services, address: Address, block: BlockReference) -> str | Later:
     """The nonce of an account; `pending` counts the pool's transactions."""
-    if block.tag is BlockTag.PENDING:
+    if block.tag is PENDING_TAG:
         return hex(next_nonce(services, address))
     if not services.chain.is_at_hand(block):
         return Later(_nonce_at, services, address, block)

@@ -29,21 +29,22 @@ _RESERVED_ADDRESSES = 1 << 16
 
 def call_request(services: Services, arguments: TransactionArguments, *, default_gas: int) -> CallRequest:
     """The message that eth_call and eth_estimateGas execute, with `default_gas` if the client gives no gas."""
-    check_chain_id(services, arguments)
-    price = arguments.gas_price
+    if arguments.chain_id is not None:
+        check_chain_id(services, arguments)
+    price, most = arguments.gas_price, services.limits.call_gas
     gas_limit = default_gas if arguments.gas is None else arguments.gas
     return CallRequest(
-        sender=arguments.sender or ZERO_ADDRESS,
-        to=arguments.to,
-        gas_limit=min(gas_limit, services.limits.call_gas),
-        value=arguments.value or 0,
-        data=arguments.data,
-        max_fee_per_gas=(arguments.max_fee_per_gas or 0) if price is None else price,
-        max_priority_fee_per_gas=(arguments.max_priority_fee_per_gas or 0) if price is None else price,
-        access_list=arguments.access_list or (),
-        authorization_list=arguments.authorization_list,
-        blob_versioned_hashes=named_hashes(services, arguments),
-        max_fee_per_blob_gas=arguments.max_fee_per_blob_gas or 0,
+        arguments.sender or ZERO_ADDRESS,
+        arguments.to,
+        gas_limit if gas_limit < most else most,
+        arguments.value or 0,
+        arguments.data,
+        (arguments.max_fee_per_gas or 0) if price is None else price,
+        (arguments.max_priority_fee_per_gas or 0) if price is None else price,
+        arguments.access_list or (),
+        arguments.authorization_list,
+        named_hashes(services, arguments) if carries_blobs(arguments) else None,
+        arguments.max_fee_per_blob_gas or 0,
     )
 
 

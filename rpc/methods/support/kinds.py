@@ -6,7 +6,7 @@ from functools import lru_cache
 from zevm.chain.blocks.brief_sends import BRIEF_WAITING
 from zevm.chain.calls.overrides import NO_OVERRIDES, BlockOverrides, StateOverrides
 from zevm.chain.types import Transaction
-from zevm.chain.types.block_reference import LATEST, BlockReference, BlockTag
+from zevm.chain.types.block_reference import LATEST, PENDING_TAG, BlockReference
 from zevm.chain.types.selectors import SELECTOR_BYTES
 from zevm.rpc.codec.objects import LogFilter, TransactionArguments
 from zevm.rpc.dispatch.function_kinds import BRIEF_DATA_BYTES
@@ -103,7 +103,7 @@ def kind_of_proof(
     block: BlockReference,
 ) -> Kind | None:
     """Proofs of as many slots."""
-    if len(keys) > BRIEF_SLOTS or block.tag is BlockTag.PENDING:
+    if len(keys) > BRIEF_SLOTS or block.tag is PENDING_TAG:
         return None
     return (len(keys),)
 
@@ -123,6 +123,6 @@ def kind_of_history(
     percentiles: Sequence[float] = (),
 ) -> Kind | None:
     """Histories of as many blocks and rewards."""
-    if newest.tag is BlockTag.PENDING or count * max(1, len(percentiles)) > BRIEF_HISTORY:
+    if newest.tag is PENDING_TAG or count * max(1, len(percentiles)) > BRIEF_HISTORY:
         return None
     return count, len(percentiles)

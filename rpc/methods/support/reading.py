@@ -9,7 +9,7 @@ from zevm.chain.errors import UnknownBlockError
 from zevm.chain.events import BlockAndReceipts
 from zevm.chain.tracing.encoded import Encoded
 from zevm.chain.types import Block, Header, Receipt
-from zevm.chain.types.block_reference import EARLIEST, BlockReference, BlockTag
+from zevm.chain.types.block_reference import EARLIEST, PENDING_TAG, BlockReference
 from zevm.rpc.codec import results
 from zevm.rpc.codec.later import Later
 from zevm.rpc.services import Services
@@ -46,7 +46,7 @@ def is_state_at_hand(services: Services, *arguments: Any) -> bool:
 
 def is_mined(services: Services, reference: BlockReference, *_: Any) -> bool:  # noqa: ARG001
     """Whether `of_block` and `of_record` end without waiting for this block."""
-    return reference.tag is not BlockTag.PENDING
+    return reference.tag is not PENDING_TAG
 
 
 async def state_at(services: Services, block: BlockReference) -> StateReader:
@@ -56,7 +56,7 @@ async def state_at(services: Services, block: BlockReference) -> StateReader:
     chain = services.chain
     if chain.is_at_hand(block):
         return chain.state_at(block)
-    if block.tag is BlockTag.PENDING:
+    if block.tag is PENDING_TAG:
         return await on_writer(services, chain.state_at, block)
     assert services.executions is not None
     state: StateReader = await services.executions.run(_state_at, services, block)
@@ -106,7 +106,7 @@ async def of_block(
 
     Raises UnknownBlockError, like geth, for `safe` and `finalized` until a consensus client has named them.
     """
-    if reference.tag is BlockTag.PENDING:
+    if reference.tag is PENDING_TAG:
         pending = (await on_writer(services, services.chain.pending)).block
         return by_size(pending.header, show, pending)
     return by_size(header := header_at(services, reference), _show_block, services, header and header.hash, show)
@@ -138,7 +138,7 @@ async def of_record(
     services: Services, reference: BlockReference, show: Callable[[BlockAndReceipts], Result]
 ) -> Result | Later | None:
     """As `of_block`, with the block's receipts."""
-    if reference.tag is BlockTag.PENDING:
+    if reference.tag is PENDING_TAG:
         pending = await on_writer(services, services.chain.pending)
         return by_size(pending.block.header, show, BlockAndReceipts(pending.block, pending.receipts))
     return by_size(header := header_at(services, reference), _show_record, services, header and header.hash, show)
