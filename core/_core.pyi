@@ -271,17 +271,20 @@ def run_simulated(
 
 def run_call(
     state: object,
-    helper: object,
+    accounts: Mapping[bytes, Any] | None,
+    view: object,
     block: tuple[Any, ...],
-    transaction: tuple[Any, ...],
-    transaction_environment: tuple[Any, ...],
+    request: tuple[Any, ...],
     warm: bytes,
+    is_shared: bool,
     /,
 ) -> tuple[int, bytes, Any, int, int, int, list[tuple[bytes, tuple[bytes, ...], bytes]]] | None:
     """Take a call off the chain through all phases, of whose effects nothing is told; None where the core refuses.
 
-    As `run_transaction`; `account_fields` of the state may give a whole Account, and code that the core has kept is not
-    asked for. Where the state's `flat_view` is not None, slots are read by its `get`, as records of storage/schema.py.
+    As `run_transaction`; the state is the helper too, its `account_fields` may give a whole Account, and code that the
+    core has kept is not asked for. Of `accounts`, by their addresses, the state is not asked. Where `view` is not None,
+    slots are read by its `get`, as records of storage/schema.py. request: a CallRequest to an account, without fees and
+    authorizations, whose gas limit covers what it costs before it runs; its access list is pairs of address and slots.
     Returns status, output, detail, gas used, gas used before refunds, spare gas, and logs.
     """
 
@@ -301,6 +304,12 @@ def simulated_calls(values: list[object], usual: _Record, legacy: _Record, /) ->
     """Call objects of a request as SimulatedCalls, without lists, blobs and a chain (rpc/methods/eth/simulate.py).
 
     usual, legacy: the SimulatedCalls of objects without members, the second one of a legacy transaction.
+    """
+
+def call_arguments(value: object, usual: _Record, /) -> _Record:
+    """A call object as TransactionArguments, without a type, lists and blobs (rpc/codec/objects.py).
+
+    usual: the arguments of an object without members.
     """
 
 def secp256k1_start(addresses: tuple[int, ...], /) -> None:

@@ -1,4 +1,4 @@
-//! simulated_calls: the call objects of a request for simulated blocks (rpc/methods/eth/simulate.py).
+//! simulated_calls and call_arguments: call objects of requests (rpc/methods/eth/simulate.py, rpc/codec/objects.py).
 
 const std = @import("std");
 const Error = @import("errors.zig").Error;
@@ -55,44 +55,97 @@ pub fn simulated_calls(arguments: []const *Object) Error!*Object {
 }
 
 fn call_of(object: *Object, usual: python.Sequence, legacy: python.Sequence) Error!*Object {
-    if (!python.is(object, .dict)) return error.Refused;
     var fields: [std.enums.values(Field).len]?*Object = @splat(null);
     defer for (fields) |field| if (field) |value| python.drop(value);
-    var pairs: python.Pairs = .{ .dict = object };
-    while (pairs.next()) |pair| {
-        if (python.is_none(pair.value)) continue;
-        // which type the client names does not count
-        const known = members.get(try python.text_of(pair.key)) orelse continue;
-        const member = known orelse return error.Refused;
-        const field = &fields[@intFromEnum(member.field)];
-        // data and input
-        if (field.* != null) return error.Refused;
-        field.* = try value_of(member.kind, try python.text_of(pair.value));
-    }
+    try read_members(Member, &members, object, &fields);
     const cap, const tip = .{ at(&fields, .max_fee_per_gas), at(&fields, .max_priority_fee_per_gas) };
     const price = at(&fields, .gas_price) orelse {
         if (cap != null and tip != null and try python.word_of(cap.?) < try python.word_of(tip.?)) return error.Refused;
-        return record_of(usual, &fields);
+        return record_of(usual, fields[0 .. @intFromEnum(Field.nonce) + 1]);
     };
     if (cap != null or tip != null) return error.Refused;
     inline for (.{ .max_fee_per_gas, .max_priority_fee_per_gas }) |field| {
         fields[@intFromEnum(@as(Field, field))] = python.keep(price);
     }
-    return record_of(legacy, &fields);
+    return record_of(legacy, fields[0 .. @intFromEnum(Field.nonce) + 1]);
+}
+
+/// The members of a call object that TransactionArguments (rpc/codec/objects.py) begin with, in their order.
+const Argument = enum { sender, to, gas, gas_price, max_fee_per_gas, max_priority_fee_per_gas, value, nonce, data, chain_id };
+const argument_count = 19;
+
+const ArgumentMember = struct { field: Argument, kind: Kind };
+/// By their names on the wire. Objects with others that a call object may have are Python's.
+const argument_members: std.StaticStringMap(?ArgumentMember) = .initComptime(.{
+    .{ "from", ArgumentMember{ .field = .sender, .kind = .address } },
+    .{ "to", ArgumentMember{ .field = .to, .kind = .address } },
+    .{ "gas", ArgumentMember{ .field = .gas, .kind = .uint64 } },
+    .{ "gasPrice", ArgumentMember{ .field = .gas_price, .kind = .quantity } },
+    .{ "maxFeePerGas", ArgumentMember{ .field = .max_fee_per_gas, .kind = .quantity } },
+    .{ "maxPriorityFeePerGas", ArgumentMember{ .field = .max_priority_fee_per_gas, .kind = .quantity } },
+    .{ "value", ArgumentMember{ .field = .value, .kind = .quantity } },
+    .{ "nonce", ArgumentMember{ .field = .nonce, .kind = .uint64 } },
+    .{ "data", ArgumentMember{ .field = .data, .kind = .data } },
+    .{ "input", ArgumentMember{ .field = .data, .kind = .data } },
+    .{ "chainId", ArgumentMember{ .field = .chain_id, .kind = .quantity } },
+    .{ "type", null },
+    .{ "accessList", null },
+    .{ "authorizationList", null },
+    .{ "maxFeePerBlobGas", null },
+    .{ "blobVersionedHashes", null },
+    .{ "blobs", null },
+    .{ "commitments", null },
+    .{ "proofs", null },
+    .{ "cellProofs", null },
+});
+
+/// call_arguments(value, usual): TransactionArguments. usual: those of an object without members.
+pub fn call_arguments(arguments: []const *Object) Error!*Object {
+    const usual = try python.sequence(arguments[1]);
+    if (usual.size != argument_count) return error.Refused;
+    var fields: [std.enums.values(Argument).len]?*Object = @splat(null);
+    defer for (fields) |field| if (field) |value| python.drop(value);
+    try read_members(ArgumentMember, &argument_members, arguments[0], &fields);
+    const cap = fields[@intFromEnum(Argument.max_fee_per_gas)];
+    const tip = fields[@intFromEnum(Argument.max_priority_fee_per_gas)];
+    if (cap != null or tip != null) {
+        if (fields[@intFromEnum(Argument.gas_price)] != null) return error.Refused;
+        if (cap != null and tip != null and try python.word_of(cap.?) < try python.word_of(tip.?)) return error.Refused;
+    }
+    return record_of_size(argument_count, usual, &fields);
+}
+
+/// The members of an object, by their fields; new references. Refused of two for one field, as of data and input.
+fn read_members(comptime M: type, table: *const std.StaticStringMap(?M), object: *Object, fields: []?*Object) Error!void {
+    if (!python.is(object, .dict)) return error.Refused;
+    var pairs: python.Pairs = .{ .dict = object };
+    while (pairs.next()) |pair| {
+        if (python.is_none(pair.value)) continue;
+        // what is not known does not count
+        const known = table.get(try python.text_of(pair.key)) orelse continue;
+        const member = known orelse return error.Refused;
+        const field = &fields[@intFromEnum(member.field)];
+        if (field.* != null) return error.Refused;
+        field.* = try value_of(member.kind, try python.text_of(pair.value));
+    }
 }
 
 fn at(fields: []const ?*Object, field: Field) ?*Object {
     return fields[@intFromEnum(field)];
 }
 
-/// The template with these fields.
 fn record_of(template: python.Sequence, fields: []const ?*Object) Error!*Object {
-    var values: [field_count]Error!*Object = undefined;
+    return record_of_size(field_count, template, fields);
+}
+
+/// The template with these first fields, where they are given.
+fn record_of_size(comptime count: usize, template: python.Sequence, fields: []const ?*Object) Error!*Object {
+    var values: [count]Error!*Object = undefined;
     for (&values, 0..) |*value, place| {
-        const is_given = place <= @intFromEnum(Field.nonce) and fields[place] != null;
-        value.* = python.keep(if (is_given) fields[place].? else try template.at(place));
+        const given = if (place < fields.len) fields[place] else null;
+        value.* = python.keep(given orelse try template.at(place));
     }
-    return python.record(python.class_of(template.object), field_count, values);
+    return python.record(python.class_of(template.object), count, values);
 }
 
 fn value_of(kind: Kind, text: []const u8) Error!*Object {

@@ -32,7 +32,6 @@ const Name = enum {
     wasm_terms,
     wasm_program,
     print,
-    flat_view,
     get,
 };
 
@@ -55,9 +54,9 @@ pub const Context = struct {
     /// Of a whole transaction: the precompiles that are warm from its start, and all else is cold.
     warm: ?host_of.Precompiles = null,
     wants_kept_code: bool = true,
-    /// Whether the state is asked for its flat records (`flat_view` of chain/vm/off_chain.py) before it is for a slot.
-    has_flat_view: bool = false,
-    /// Those records, once they were asked for; None where it has none.
+    /// Accounts that the state has read before, by their addresses: the state is asked for no others.
+    accounts: ?*Object = null,
+    /// What slots are read out of, by their keys in storage/schema.py, in place of the state.
     flat_view: ?*Object = null,
     /// Those of a BlockState, to be read without a call of its methods.
     parts: ?change_objects.Parts = null,
@@ -72,7 +71,6 @@ pub const Context = struct {
     }
 
     pub fn release(self: *Context) void {
-        if (self.flat_view) |view| python.drop(view);
         for (self.held.items) |object| python.drop(object);
         self.held.deinit(memory.allocator());
         if (self.answer) |object| python.drop(object);
@@ -140,9 +138,22 @@ fn account(context: *anyopaque, address: *const Address) Error!?host_of.Fields {
         defer python.drop(key);
         return fields_of(try parts.fields_of(key));
     }
-    const answer = try call_with_address(self.state, .account_fields, address);
+    const answer = try account_object(self, address);
     defer python.drop(answer);
     return fields_of(answer);
+}
+
+/// A new reference to an account as the state has it.
+fn account_object(self: *Context, address: *const Address) Error!*Object {
+    const key = try python.bytes(address);
+    if (self.accounts) |accounts| {
+        errdefer python.drop(key);
+        if (try python.value_in(accounts, key)) |known| {
+            python.drop(key);
+            return python.keep(known);
+        }
+    }
+    return call(self.state, .account_fields, [_]*Object{key});
 }
 
 fn fields_of(answer: *Object) Error!?host_of.Fields {
@@ -172,8 +183,8 @@ fn first_storage(context: *anyopaque, address: *const Address, slot: Word) Error
         if (try known.is_blank(owner)) return .{ .value = 0, .is_blank = true };
         return .{ .value = try slot_of(known, owner, slot), .is_blank = false };
     }
-    if (try flat_view_of(self)) |view| {
-        if (try has_no_slots(self.state, address)) return .{ .value = 0, .is_blank = true };
+    if (self.flat_view) |view| {
+        if (try has_no_slots(self, address)) return .{ .value = 0, .is_blank = true };
         return .{ .value = try flat_slot(view, address, slot), .is_blank = false };
     }
     const answer = try call_with_slot(self.state, .first_storage, address, slot);
@@ -190,19 +201,13 @@ fn storage(context: *anyopaque, address: *const Address, slot: Word) Error!Word 
         defer python.drop(owner);
         return slot_of(known, owner, slot);
     }
-    if (try flat_view_of(self)) |view| return flat_slot(view, address, slot);
+    if (self.flat_view) |view| return flat_slot(view, address, slot);
     return word(try call_with_slot(self.state, .get_storage, address, slot));
 }
 
-fn flat_view_of(self: *Context) Error!?*Object {
-    if (!self.has_flat_view) return null;
-    if (self.flat_view == null) self.flat_view = try python.attribute(self.state, names[@intFromEnum(Name.flat_view)]);
-    return if (python.is_none(self.flat_view.?)) null else self.flat_view;
-}
-
 /// Whether an account, as storage/account.py has it, has the root of an empty storage.
-fn has_no_slots(state: *Object, address: *const Address) Error!bool {
-    const answer = try call_with_address(state, .account_fields, address);
+fn has_no_slots(self: *Context, address: *const Address) Error!bool {
+    const answer = try account_object(self, address);
     defer python.drop(answer);
     if (python.is_none(answer)) return true;
     const fields = try python.sequence(answer);

@@ -5,6 +5,7 @@ const std = @import("std");
 const change_objects = @import("change_objects.zig");
 const effects = @import("effects_objects.zig");
 const Error = @import("errors.zig").Error;
+const Gas = @import("gas_needs.zig").Gas;
 const plain_objects = @import("plain_objects.zig");
 const python = @import("python.zig");
 const run_objects = @import("run_objects.zig");
@@ -120,7 +121,7 @@ pub fn kept_attribute(held: *trie_objects.Held, object: *Object, name: Name) Err
 }
 
 /// Of a GasNeeds, or of None: the transaction has not been checked then.
-fn gas_of(transaction: *Object, needs: *Object, rules: *Object) Error!plain_objects.Gas {
+fn gas_of(transaction: *Object, needs: *Object, rules: *Object) Error!Gas {
     if (!python.is_none(needs)) return plain_objects.gas_of(needs);
     var held: trie_objects.Held = .{};
     defer held.release();

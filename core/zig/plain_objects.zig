@@ -7,6 +7,8 @@ const change_objects = @import("change_objects.zig");
 const Error = @import("errors.zig").Error;
 const effects = @import("effects_objects.zig");
 const forks = @import("forks.zig");
+const gas_needs = @import("gas_needs.zig");
+const Gas = gas_needs.Gas;
 const host_of = @import("host.zig");
 const host_objects = @import("host_objects.zig");
 const machine_of = @import("machine.zig");
@@ -89,11 +91,6 @@ const half_order = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681
 /// Transactions of these types, from `first_fork` on.
 const last_type = 2;
 pub const first_fork: forks.Fork = .london;
-/// Prices of a transaction's data (EIP-2028, EIP-7623), in gas.
-const transaction_gas = 21_000;
-const zero_byte_gas = 4;
-const nonzero_byte_gas = 16;
-const floor_token_gas = 10;
 /// SLOT_BYTES of chain/pool/account.py.
 const slot_bytes = 32 * 1024;
 
@@ -125,8 +122,6 @@ pub fn needs(arguments: []const *Object) Error!*Object {
 }
 
 /// What a transaction costs before it runs, and the least for its data.
-pub const Gas = struct { intrinsic: usize, floor: usize };
-
 /// The gas of a plain transaction that needs no list. Refused of what validate_static of chain/vm/validation.py refuses.
 pub fn static_gas(transaction: Reader, rules: Reader) Error!Gas {
     const fork_index = std.math.cast(u8, try rules.size(.fork)) orelse return error.Refused;
@@ -145,18 +140,8 @@ pub fn static_gas(transaction: Reader, rules: Reader) Error!Gas {
     const gas_limit = try transaction.size(.gas_limit);
     const gas_cap = try rules.at(.transaction_gas_cap);
     if (tip > cap or (!python.is_none(gas_cap) and gas_limit > try python.size_of(gas_cap))) return error.Refused;
-    const gas = gas_of_data(fork, try python.contents(try transaction.at(.data)));
+    const gas = gas_needs.of(fork, try python.contents(try transaction.at(.data)), &.{});
     return if (gas_limit < @max(gas.intrinsic, gas.floor)) error.Refused else gas;
-}
-
-/// What a transaction with these data costs, without lists and creation.
-pub fn gas_of_data(fork: forks.Fork, data: []const u8) Gas {
-    const zeros = std.mem.countScalar(u8, data, 0);
-    const others = data.len - zeros;
-    return .{
-        .intrinsic = transaction_gas + zero_byte_gas * zeros + nonzero_byte_gas * others,
-        .floor = if (fork.from(.prague)) transaction_gas + floor_token_gas * (zeros + 4 * others) else 0,
-    };
 }
 
 /// What the sender's account must hold before the transaction.

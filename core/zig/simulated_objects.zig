@@ -4,6 +4,7 @@ const std = @import("std");
 const effects = @import("effects_objects.zig");
 const Error = @import("errors.zig").Error;
 const forks = @import("forks.zig");
+const gas_needs = @import("gas_needs.zig");
 const host = @import("host.zig");
 const keccak = @import("keccak.zig");
 const plain_block_objects = @import("plain_block_objects.zig");
@@ -168,7 +169,7 @@ const Turns = struct {
         const most = std.math.mul(Word, cap, call.gas_limit) catch return error.Refused;
         const cost = std.math.add(Word, most, call.value) catch return error.Refused;
         if (try state.balance(sender) < cost) return error.Refused;
-        const gas = plain_objects.gas_of_data(self.fork, call.data);
+        const gas = gas_needs.of(self.fork, call.data, &.{});
         if (call.gas_limit < @max(gas.intrinsic, gas.floor)) return error.Refused;
         const price = if (is_free) 0 else @min(cap, self.base_fee +| tip);
         return .{

@@ -3,6 +3,8 @@
 const std = @import("std");
 const Error = @import("errors.zig").Error;
 const effects = @import("effects_objects.zig");
+const forks = @import("forks.zig");
+const gas_needs = @import("gas_needs.zig");
 const host_of = @import("host.zig");
 const host_objects = @import("host_objects.zig");
 const machine_of = @import("machine.zig");
@@ -70,12 +72,12 @@ fn authorizations_of(arena: Allocator, object: *Object) Error![]const transition
 
 /// run_transaction(state, helper, block, transaction, transaction_environment, warm, wants_named, watch)
 pub fn run_transaction(arguments: []const *Object) Error!*Object {
-    return none_if_refused(run(arguments, false));
+    return none_if_refused(run(arguments));
 }
 
-/// run_call(state, helper, block, transaction, transaction_environment, warm)
+/// run_call(state, accounts, view, block, request, warm, is_shared)
 pub fn run_call(arguments: []const *Object) Error!*Object {
-    return none_if_refused(run(arguments, true));
+    return none_if_refused(run_alone(arguments));
 }
 
 fn none_if_refused(outcome: Error!*Object) Error!*Object {
@@ -85,25 +87,19 @@ fn none_if_refused(outcome: Error!*Object) Error!*Object {
     };
 }
 
-fn run(arguments: []const *Object, comptime is_off_chain: bool) Error!*Object {
+fn run(arguments: []const *Object) Error!*Object {
     var counted: memory_of.Counted = .{ .child = memory_of.core.allocator(), .limit = .init(run_objects.most_memory) };
     var arena_state: std.heap.ArenaAllocator = .init(counted.allocator());
     defer arena_state.deinit();
     const arena = arena_state.allocator();
-    var context: host_objects.Context = .{
-        .state = arguments[0],
-        .helper = arguments[1],
-        .wants_kept_code = !is_off_chain,
-        .has_flat_view = is_off_chain,
-    };
+    var context: host_objects.Context = .{ .state = arguments[0], .helper = arguments[1] };
     defer context.release();
     const block = try run_objects.block_of(arguments[2]);
     const transaction = try run_objects.transaction_of(arena, &context, arguments[3]);
-    var environment = try environment_of(arena, arguments[4]);
-    environment.is_off_chain = is_off_chain;
+    const environment = try environment_of(arena, arguments[4]);
     context.warm = try .of(try python.contents(arguments[5]));
-    const wants_named = if (is_off_chain) false else try python.is_true(arguments[6]);
-    var watch: ?Watch = if (is_off_chain) null else try watch_objects.of(arena, arguments[7]);
+    const wants_named = try python.is_true(arguments[6]);
+    var watch = try watch_objects.of(arena, arguments[7]);
     var state: state_of.State = .{ .memory = arena, .host = context.host() };
     defer state.deinit();
     var machine: machine_of.Machine = .init(counted.allocator());
@@ -113,9 +109,71 @@ fn run(arguments: []const *Object, comptime is_off_chain: bool) Error!*Object {
     defer context.lock.take();
     const outcome = try transition.execute(&machine, &state, &block, &transaction, &environment);
     context.lock.take();
-    if (is_off_chain) return answer_alone(&state, &outcome);
     const found = answer(arena, &state, &outcome, wants_named);
     return python.gathered(2, .{ found, watch_objects.events_of(&watch) });
+}
+
+fn run_alone(arguments: []const *Object) Error!*Object {
+    var counted: memory_of.Counted = .{ .child = memory_of.core.allocator(), .limit = .init(run_objects.most_memory) };
+    var arena_state: std.heap.ArenaAllocator = .init(counted.allocator());
+    defer arena_state.deinit();
+    const arena = arena_state.allocator();
+    const state_object, const accounts, const view = arguments[0..3].*;
+    var context: host_objects.Context = .{
+        .state = state_object,
+        .helper = state_object,
+        .lock = .{ .is_shared = try python.is_true(arguments[6]) },
+        .has_warm_slots = false,
+        .warm = try .of(try python.contents(arguments[5])),
+        .wants_kept_code = false,
+        .accounts = if (python.is(accounts, .dict)) accounts else null,
+        .flat_view = if (python.is_none(view)) null else view,
+    };
+    defer context.release();
+    const block = try run_objects.block_of(arguments[3]);
+    if (block.fork >= forks.count) return error.Refused;
+    const environment = try call_of(arena, arguments[4], @enumFromInt(block.fork));
+    const transaction: host_of.Transaction = .{ .origin = environment.sender, .gas_price = 0, .blob_hashes = &.{} };
+    var state: state_of.State = .{ .memory = arena, .host = context.host() };
+    defer state.deinit();
+    var machine: machine_of.Machine = .init(counted.allocator());
+    defer machine.deinit();
+    // before all that is declared above ends
+    defer context.lock.take();
+    const outcome = try transition.execute(&machine, &state, &block, &transaction, &environment);
+    context.lock.take();
+    return answer_alone(&state, &outcome);
+}
+
+/// The places of the fields of a CallRequest (chain/vm/interface.py), of which a call without fees and delegations is made.
+const Place = enum(usize) { sender = 0, to = 1, gas_limit = 2, value = 3, data = 4, access_list = 7 };
+const request_size = 11;
+
+/// A call without fees. Its gas limit covers what it costs before it runs.
+fn call_of(arena: Allocator, object: *Object, fork: forks.Fork) Error!transition.TransactionEnvironment {
+    const request = try python.sequence(object);
+    if (request.size != request_size) return error.Refused;
+    const data = try python.contents(try field(request, .data));
+    const accesses = try access_list_of(arena, try field(request, .access_list));
+    const gas = gas_needs.of(fork, data, accesses);
+    return .{
+        .sender = try run_objects.bytes_of(20, try field(request, .sender)),
+        .to = try run_objects.bytes_of(20, try field(request, .to)),
+        .value = try python.word_of(try field(request, .value)),
+        .data = data,
+        .gas_limit = try python.size_of(try field(request, .gas_limit)),
+        .intrinsic_gas = gas.intrinsic,
+        .floor_gas = gas.floor,
+        .gas_price = 0,
+        .tip = 0,
+        .advance = 0,
+        .access_list = accesses,
+        .is_off_chain = true,
+    };
+}
+
+fn field(request: python.Sequence, place: Place) Error!*Object {
+    return request.at(@intFromEnum(place));
 }
 
 /// (status, output, detail, gas used, before refunds, spare gas, new address or None, effects)

@@ -8,6 +8,7 @@ from zevm.chain.calls.overrides import BlockOverrides, StateOverride
 from zevm.chain.types import AccessListEntry, Authorization, Log, Withdrawal
 from zevm.chain.types.block_reference import BlockReference
 from zevm.chain.types.transaction import BLOB_BYTES
+from zevm.core import replaced_by
 from zevm.rpc.codec import scalars
 from zevm.rpc.codec.scalars import Decoder, kind_of, schema
 from zevm.rpc.errors import InvalidParamsError, RpcError, ServerError
@@ -81,6 +82,9 @@ class TransactionArguments(NamedTuple):
     commitments: tuple[bytes, ...] | None = None
     proofs: tuple[bytes, ...] | None = None
     cell_proofs: tuple[bytes, ...] | None = None
+
+
+NO_ARGUMENTS = TransactionArguments()
 
 
 def require_fields(decoded: Mapping[str, object], table: Mapping[str, tuple[str, Decoder]], structure: str) -> None:
@@ -157,6 +161,11 @@ _CALL_FIELDS: dict[str, tuple[str, Decoder]] = {
 @schema(type="object", title="Transaction call object", properties={name: {} for name in _CALL_FIELDS})
 def transaction_arguments(value: object) -> TransactionArguments:
     """A call or transaction object. Raises ServerError with geth's texts for contradictory fields."""
+    return _call_arguments(value, NO_ARGUMENTS)
+
+
+@replaced_by("call_arguments")
+def _call_arguments(value: object, usual: TransactionArguments) -> TransactionArguments:  # noqa: ARG001  the core's
     decoded = decode_fields(value, _CALL_FIELDS)
     payload = decoded.pop("input", None)
     if payload is not None:

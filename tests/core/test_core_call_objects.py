@@ -9,7 +9,7 @@ from tests.core.support import agree, needs_core
 from zevm.chain.types import TransactionType
 from zevm.chain.vm.simulated_calls import SimulatedCall
 from zevm.core import CORE
-from zevm.rpc.codec.objects import TransactionArguments
+from zevm.rpc.codec.objects import NO_ARGUMENTS, TransactionArguments
 from zevm.rpc.errors import InvalidParamsError
 from zevm.rpc.methods.eth.simulate import CALLS_TOGETHER, LEGACY_CALL, USUAL_CALL, simulation_arguments
 from zevm.storage.primitives import Address
@@ -82,6 +82,46 @@ def test_usual_calls_are_the_cores_and_named_tuples() -> None:
     assert found == SimulatedCall(address, address, 2**256 - 1, bytes.fromhex(WORD[2:]), gas_limit=21_000, nonce=1)
     assert priced == LEGACY_CALL._replace(max_fee_per_gas=7, max_priority_fee_per_gas=7)
     assert priced.type is TransactionType.LEGACY
+
+
+def test_random_arguments_are_read_as_by_python() -> None:
+    rng = random.Random(5)
+    read = sum(
+        isinstance(agree("call_arguments", call_of(rng), NO_ARGUMENTS), TransactionArguments) for _ in range(4_000)
+    )
+    assert 2_000 < read < 3_900
+    for strange in (None, 7, [], "0x", {7: "0x1"}):
+        agree("call_arguments", strange, NO_ARGUMENTS)
+
+
+def test_usual_arguments_are_the_cores_and_a_named_tuple() -> None:
+    library: Any = CORE.library
+    before = library.bind("call_arguments", None, None)
+    usual = {name: values[0] for name, values in VALUES.items() if name in USUAL_MEMBERS}
+    try:
+        found = library.call_arguments(usual, NO_ARGUMENTS)
+        assert library.call_arguments({}, NO_ARGUMENTS) == NO_ARGUMENTS
+        rare = (
+            {name: VALUES[name][0]}
+            for name in VALUES.keys() - USUAL_MEMBERS - {"gasPrice", "input", "unknown", "\ud800"}
+        )
+        priced = {"gasPrice": "0x1", "maxFeePerGas": "0x1"}
+        both, low = {"data": "0x", "input": "0x"}, {"maxFeePerGas": "0x1", "maxPriorityFeePerGas": "0x2"}
+        for strange in (*rare, priced, both, low, {"to": 7}, None):
+            with pytest.raises(library.RefusedError):
+                library.call_arguments(strange, NO_ARGUMENTS)
+        for template in ({}, 7, (1,), tuple(NO_ARGUMENTS)[1:]):
+            with pytest.raises(library.RefusedError):
+                library.call_arguments(usual, template)
+    finally:
+        library.bind("call_arguments", before, None)
+    assert type(found) is TransactionArguments
+    address = Address(bytes.fromhex(ADDRESS[2:]))
+    wanted = TransactionArguments(address, address, 0, None, 9, 9, 0, 0, b"", 1)
+    assert found == wanted
+
+
+USUAL_MEMBERS = {"from", "to", "gas", "maxFeePerGas", "maxPriorityFeePerGas", "value", "nonce", "data", "chainId"}
 
 
 @pytest.mark.parametrize("value", [{}, "0x", 7, True])
