@@ -11,7 +11,7 @@ from zevm.chain.concurrency.writer import Steps
 from zevm.chain.tracing.encoded import Encoded, enclosed, is_small, size_of, take_text, use_up
 from zevm.chain.view import ChainView
 from zevm.rpc.codec.later import Later
-from zevm.rpc.codec.parsing import RawNumber
+from zevm.rpc.codec.parsing import BatchTooLargeError, RawNumber
 from zevm.rpc.errors import RpcError
 
 BRIEF_ANSWER_BYTES = 64 * 1024
@@ -55,11 +55,8 @@ def execute_and_encode(
     return success_in_slices(identifier, result)
 
 
-def execute_briefly(
-    identifier: Any, function: Callable[..., Any], services: OfChain, *arguments: Any, deadline: Deadline
-) -> bytes:
-    """Execute a call on the event loop, and encode its answer there. Raises NotBriefError."""
-    result = services.chain.on_one_ground(function, services, *arguments, deadline=deadline)
+def brief_success(identifier: Any, result: Any, deadline: Deadline) -> bytes:
+    """The answer that carries a result, encoded on the event loop. Raises NotBriefError for a large one."""
     if type(result) is Encoded:
         deadline.bound(size_of(result.parts), BRIEF_ANSWER_BYTES)
     elif not is_small(result):
@@ -100,3 +97,10 @@ def write_in_steps(identifier: Any, function: Callable[..., Steps[Any]], *argume
 def failure(identifier: Any, error: RpcError) -> bytes:
     """The answer that carries an error."""
     return orjson.dumps({"jsonrpc": "2.0", "id": identifier, "error": error.to_json()}, default=_encode_raw_number)
+
+
+def refusal(error: RpcError) -> bytes:
+    """The whole answer to a body that is refused before its calls are decoded."""
+    if isinstance(error, BatchTooLargeError):
+        return b"[" + failure(error.identifier, error) + b"]"
+    return failure(None, error)

@@ -10,15 +10,16 @@ from functools import partial
 from itertools import repeat
 from typing import Any
 
-from zevm.chain.concurrency.deadline import NotAtHandError
+from zevm.chain.concurrency.deadline import NotAtHandError, NotBriefError
 from zevm.chain.concurrency.release import forget_origin
 from zevm.chain.concurrency.writer import NOT_LENT
 from zevm.chain.tracing.encoded import Encoded
 from zevm.rpc.codec.answers import (
     answer_in_slices,
+    brief_success,
     execute_and_encode,
-    execute_briefly,
     failure,
+    refusal,
     success,
     write,
     write_briefly,
@@ -50,7 +51,7 @@ from zevm.rpc.execution.workers import Workers
 from zevm.rpc.execution.write_budget import REQUEST_BYTES, WriteBudget
 from zevm.rpc.execution.writes import Reply, Writes
 from zevm.rpc.notifications.subscriptions import Caller
-from zevm.rpc.registry import AtOnce, Cost, Method, Registry, decode_arguments
+from zevm.rpc.registry import EXECUTION, LIGHT, WRITE, AtOnce, Method, Registry, decode_arguments
 from zevm.rpc.services import Services
 
 METHOD_NAME_LIMIT = 2_048
@@ -74,6 +75,7 @@ class Dispatcher:
         self._services = services
         self._limits = services.limits
         self._suggestions = Suggestions(registry.by_name)
+        self._released = services.budgets.released
         self.workers = services.executions = workers
         budget, kinds = self._limits.brief_execution_us / 1e6, self._limits.brief_kinds
         self.brief = BriefExecutions(budget, kinds)
@@ -102,17 +104,23 @@ class Dispatcher:
             if caller is not None:
                 caller.holds_back = received.holds_back
             return self._answer_batch(received.calls, caller)
-        call = received
-        if call.error is not None or call.method is None or call.method.cost is Cost.LIGHT:
+        if received.error is not None or received.method is None:
+            return self._answer_light(received, caller)
+        return self._begin_call(received, received.method, caller)
+
+    def _begin_call(self, call: Call, method: Method, caller: Caller | None) -> Reply | Pending:
+        """The answer to a call of a method, whose arguments are decoded, or an awaitable of it."""
+        cost = method.cost
+        if cost is LIGHT:
             return self._answer_light(call, caller)
-        if call.method.cost is Cost.WRITE:
-            return self._begin_write(call, call.method, caller)
-        if call.method.cost is Cost.EXECUTION:
-            return self._begin_execution(call, call.method, caller)
-        if call.method.at_once is not None:
-            return self._answer_at_once(call, call.method, call.method.at_once)
+        if cost is WRITE:
+            return self._begin_write(call, method, caller)
+        if cost is EXECUTION:
+            return self._begin_execution(call, method, caller)
+        if method.at_once is not None:
+            return self._answer_at_once(call, method, method.at_once)
         if caller is not None:
-            caller.holds_back = call.method.holds_back
+            caller.holds_back = method.holds_back
         return self._answer(call, caller)
 
     async def answer(self, body: bytes, caller: Caller | None = None) -> Reply:
@@ -134,7 +142,7 @@ class Dispatcher:
                 return self._read(message, len(body))
             self._check_batch(message)
         except RpcError as error:
-            return _refusal(error)
+            return refusal(error)
         return Batch(map(self._read, message, repeat(len(body))), self._holds_back(message))
 
     def _receive_large(self, body: bytes) -> Received:
@@ -146,7 +154,7 @@ class Dispatcher:
                 return self._read(message, len(body))
             self._check_batch(message)
         except RpcError as error:
-            return _refusal(error)
+            return refusal(error)
         return Batch([self._read(item, len(body)) for item in message], self._holds_back(message))
 
     def _holds_back(self, messages: list[Any]) -> bool:
@@ -202,9 +210,10 @@ class Dispatcher:
     def _answer_at_once(self, call: Call, method: Method, is_at_hand: AtOnce) -> Reply | Pending:
         """The answer to a coroutine's call, without a task where it reads what is at hand."""
         result: Any = NOT_ENDED
+        services = self._services
         try:
-            if is_at_hand(self._services, *call.arguments):
-                result = end_of(method.function(self._services, *call.arguments))
+            if is_at_hand(services, *call.arguments):
+                result = end_of(method.function(services, *call.arguments))
         except NotAtHandError:
             pass
         except Exception as error:
@@ -275,12 +284,12 @@ class Dispatcher:
         return self._finish(call, None, reply)
 
     async def _answer(self, call: Call, caller: Caller | None) -> Reply:
-        if call.error is not None or call.method is None or call.method.cost is Cost.LIGHT:
+        if call.error is not None or call.method is None or call.method.cost is LIGHT:
             light = self._answer_light(call, caller)
             return light if light is None or isinstance(light, bytes) else await light
-        if call.method.cost is Cost.WRITE:
+        if call.method.cost is WRITE:
             return await self._submit_write(call, call.method, caller)
-        if call.method.cost is Cost.EXECUTION:
+        if call.method.cost is EXECUTION:
             answer = self._begin_execution(call, call.method, caller)
             return answer if answer is None or isinstance(answer, bytes) else await answer
         method, result, reply = call.method, None, None
@@ -299,9 +308,11 @@ class Dispatcher:
         kind = self.kind_of(call, method)
         if kind is None or not self.brief.expects(kind):
             return self._execute_apart(call, method, caller, kind)
-        turn: Callable[[], Reply | Pending] = partial(self._execute_in_turn, call, method, caller, kind)
         turns = self.brief.turns
-        return turns.run(turn) if turns.is_free else turns.wait(turn)
+        if not turns.is_free:
+            return turns.wait(partial(self._execute_in_turn, call, method, caller, kind))
+        answer: Reply | Pending = turns.run(self._execute_in_turn, call, method, caller, kind)
+        return answer
 
     def kind_of(self, call: Call, method: Method) -> Kind | None:
         """None where the call is for another thread, also where what it names is unknown: there it is told."""
@@ -313,18 +324,21 @@ class Dispatcher:
             return None
         return None if kind is None else (method.name, *kind)
 
-    def _execute_here(self, call: Call, method: Method, caller: Caller | None, kind: Kind) -> Any:
-        """The answer to a call, made on the event loop; NOT_BRIEF where that would take too long."""
-        reply = None
-        try:
-            reply = self.brief.run(kind, (execute_briefly, *self._work_of(call, method, caller)))
-        except Exception as error:
-            call.fail(to_rpc_error(self._services, call.name, error))
-        return reply if reply is NOT_BRIEF else self._finish(call, None, reply)
-
     def _execute_in_turn(self, call: Call, method: Method, caller: Caller | None, kind: Kind) -> Reply | Pending:
-        outcome = self._execute_here(call, method, caller, kind)
-        return self._execute_apart(call, method, caller, kind) if outcome is NOT_BRIEF else outcome
+        """The answer to a call, made on the event loop, or on a worker where that would take too long."""
+        services, brief, reply = self._services, self.brief, None
+        prefix = (services, caller) if method.connection else (services,)
+        deadline = brief.begin(kind)
+        try:
+            result = services.chain.on_one_ground(method.function, *prefix, *call.arguments, deadline=deadline)
+            reply = brief_success(call.identifier, result, deadline)
+        except NotBriefError:
+            brief.give_up(kind, deadline)
+            return self._execute_apart(call, method, caller, kind)
+        except Exception as error:
+            call.fail(to_rpc_error(services, call.name, error))
+        brief.end(kind)
+        return self._finish(call, None, reply)
 
     async def _execute_apart(self, call: Call, method: Method, caller: Caller | None, kind: Kind | None) -> Reply:
         """The answer to a call, made on a worker. kind: what its time says something about."""
@@ -413,7 +427,7 @@ class Dispatcher:
     def job_of(self, call: Call, method: Method, caller: Caller | None) -> tuple[Callable[..., Any], *tuple[Any, ...]]:
         """The function that executes or writes for a call and encodes its answer, and its arguments. On any thread."""
         writing = write_in_steps if method.is_long else write
-        work: Callable[..., Any] = execute_and_encode if method.cost is Cost.EXECUTION else writing
+        work: Callable[..., Any] = execute_and_encode if method.cost is EXECUTION else writing
         return (work, *self._work_of(call, method, caller))
 
     def _work_of(self, call: Call, method: Method, caller: Caller | None) -> tuple[Any, ...]:
@@ -423,8 +437,8 @@ class Dispatcher:
 
     def _finish(self, call: Call, result: Any, reply: Reply = None) -> Reply:
         """The answer of a call that has ended. `reply`: its answer if a worker has encoded it."""
-        if call.method is not None and call.method.cost is not Cost.LIGHT:
-            self._services.budgets.released.look()
+        if call.method is not None and call.method.cost is not LIGHT:
+            self._released.look()
         return self.reply_of(call, result, reply)
 
     def reply_of(self, call: Call, result: Any, reply: Reply = None) -> Reply:
@@ -432,21 +446,16 @@ class Dispatcher:
         if call.is_notification:
             reply = None
         elif reply is None:
-            reply = self._encode_reply(call, result)
+            try:
+                reply = success(call.identifier, result) if call.error is None else None
+            except (TypeError, ValueError) as fault:
+                call.fail(to_rpc_error(self._services, call.name, fault))
+            if call.error is not None:
+                reply = failure(call.identifier, call.error)
         log = self._services.call_log
         if log is not None and call.name:
             log.called(call.name, call.params, time.perf_counter() - call.started, call.error)
         return reply
-
-    def _encode_reply(self, call: Call, result: Any) -> bytes:
-        error = call.error
-        if error is None:
-            try:
-                return success(call.identifier, result)
-            except (TypeError, ValueError) as fault:
-                error = to_rpc_error(self._services, call.name, fault)
-                call.fail(error)
-        return failure(call.identifier, error)
 
     async def _answer_batch(self, calls: Iterable[Call], caller: Caller | None) -> Reply:
         replies: list[bytes] = []
@@ -489,10 +498,3 @@ class Dispatcher:
 def _answer_with(answer: asyncio.Future[Reply], reply: Reply) -> None:
     if not answer.done():
         answer.set_result(reply)
-
-
-def _refusal(error: RpcError) -> bytes:
-    """The whole answer to a body that is refused before its calls are decoded."""
-    if isinstance(error, BatchTooLargeError):
-        return b"[" + failure(error.identifier, error) + b"]"
-    return failure(None, error)

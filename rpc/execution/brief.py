@@ -64,22 +64,41 @@ class BriefExecutions:
     def run(self, kind: Kind, job: Work) -> Any:
         """The result of `job`, which takes `deadline` by keyword, or its error; NOT_BRIEF where it takes too long."""
         function, *arguments = job
-        begun = time.thread_time()
-        seconds = self._budget_seconds
-        processor_at = begun + seconds if self._of_processor else None
-        deadline = BriefDeadline(time.monotonic() + seconds, Cancellation(), processor_at)
-        self.here += 1
+        deadline = self.begin(kind)
         try:
             result = function(*arguments, deadline=deadline)
         except NotBriefError:
-            self.here -= 1
-            self.overran += 1
-            # a thread that had to wait for the processor says nothing about the kind
-            if not deadline.expired() or time.thread_time() - begun > SHORT_SHARE * self._budget_seconds:
-                self._durations.overran(kind)
+            self.give_up(kind, deadline)
             return NOT_BRIEF
-        self._durations.kept(kind)
+        self.end(kind)
         return result
+
+    def begin(self, kind: Kind) -> BriefDeadline:
+        """The deadline of an execution that begins now. `end` follows, or `give_up` where it takes too long."""
+        seconds, begun = self._budget_seconds, None
+        # to ask for the thread's time takes as long as a part of a short execution
+        if self._of_processor or self._durations.is_doubtful(kind):
+            begun = time.thread_time()
+        processor_at = begun + seconds if begun is not None and self._of_processor else None
+        self.here += 1
+        return BriefDeadline(time.monotonic() + seconds, Cancellation(), processor_at, begun)
+
+    def end(self, kind: Kind) -> None:
+        """An execution has ended within the budget."""
+        self._durations.kept(kind)
+
+    def give_up(self, kind: Kind, deadline: BriefDeadline) -> None:
+        """An execution has not ended within the budget, and will be done again."""
+        self.here -= 1
+        self.overran += 1
+        begun = deadline.begun
+        # a thread that had to wait for the processor says nothing about the kind
+        if not deadline.expired() or (
+            begun is not None and time.thread_time() - begun > SHORT_SHARE * self._budget_seconds
+        ):
+            self._durations.overran(kind)
+        elif begun is None:
+            self._durations.doubt(kind)
 
     def timed(self, kind: Kind | None, job: Work) -> tuple[Work, Callable[[], None]]:
         """A job for another thread that does the same, and a function that notes afterwards how long it took."""

@@ -15,12 +15,13 @@ to nothing, and a machine that was busy for a while may have made a kind look lo
 @dataclass(slots=True)
 class _Record:
     """runs: short ones, less the long ones. needed: how many make the kind short. kept: expectations that it has kept
-    since then.
+    since then, or since the doubt. is_doubtful: whether one has overrun for an unknown reason.
     """
 
     runs: int = 0
     needed: int = 1
     kept: int = 0
+    is_doubtful: bool = False
 
 
 class Durations:
@@ -51,19 +52,32 @@ class Durations:
     def kept(self, kind: Kind) -> None:
         """One that was expected to be short was."""
         record = self._young.get(kind)
-        if record is not None and record.needed == 1:
+        if record is not None and record.needed == 1 and not record.is_doubtful:
             return  # nothing is to be won back
         with self._lock:
             record = self._record_of(kind)
             record.kept += 1
             if record.kept >= 2 * record.needed > 2:
                 record.needed, record.kept = record.needed // 2, 0
+            elif record.kept >= MOST_PROOFS:
+                record.is_doubtful, record.kept = False, 0
 
     def overran(self, kind: Kind) -> None:
         """One that was expected to be short was not."""
         with self._lock:
             record = self._record_of(kind)
             record.runs, record.needed, record.kept = 0, min(2 * record.needed, MOST_PROOFS), 0
+
+    def is_doubtful(self, kind: Kind) -> bool:
+        """Whether the processor time of the next one is to be watched, so that `overran` can be said of it."""
+        record = self._young.get(kind) or self._old.get(kind)
+        return record is not None and (record.is_doubtful or record.needed > 1)
+
+    def doubt(self, kind: Kind) -> None:
+        """One that was expected to be short was not, for a reason that is not known."""
+        with self._lock:
+            record = self._record_of(kind)
+            record.is_doubtful, record.kept = True, 0
 
     def __len__(self) -> int:
         """The number of known kinds."""

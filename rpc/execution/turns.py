@@ -28,14 +28,15 @@ class Turns:
         """Whether a function may run in this round."""
         return self._left_seconds > 0 and not self._waiting
 
-    def run(self, function: Callable[[], Any]) -> Any:
+    def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Its result, in this round."""
         begun = time.perf_counter()
         try:
-            return function()
+            return function(*arguments)
         finally:
             self._left_seconds -= time.perf_counter() - begun
-            self._renew_later()
+            if not self._is_renewing:
+                self._renew_later()
 
     def wait(self, function: Callable[[], Any]) -> ClientsAnswer:
         """Its result, or that of a coroutine that it gives, in a later round; it does not run if that is cancelled."""

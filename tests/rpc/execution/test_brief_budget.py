@@ -6,6 +6,7 @@ import pytest
 
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.rpc.execution.brief import NOT_BRIEF, BriefExecutions
+from zevm.rpc.execution.durations import MOST_PROOFS, Durations
 
 BUDGET_SECONDS = 0.05
 
@@ -40,3 +41,30 @@ def test_work_past_the_budget_is_given_up(of_processor: bool) -> None:
     assert (brief.here, brief.overran) == (0, 1)
     # without a budget of the processor's, what others kept from the thread says nothing of the kind
     assert brief.expects(("kind",)) <= (not of_processor)
+
+
+def test_a_long_kind_is_found_out_though_no_run_of_it_was_timed() -> None:
+    """The first that overruns says nothing, as its thread may have waited; from then on they are timed."""
+    brief = BriefExecutions(BUDGET_SECONDS / 10, 10)
+    brief.took(("kind",), 0)
+    runs = 0
+    while brief.expects(("kind",)):
+        assert brief.run(("kind",), (work, 0.0, 10 * BUDGET_SECONDS)) is NOT_BRIEF
+        runs += 1
+        # a busy machine may keep the thread from its processor for most of a budget
+        assert runs < 20
+    assert (brief.here, brief.overran) == (0, runs)
+
+
+def test_a_kind_in_doubt_is_timed_until_it_has_kept_many_expectations() -> None:
+    durations, kind = Durations(1.0, 10), ("kind",)
+    durations.took(kind, 0.5)
+    assert not durations.is_doubtful(kind)
+    durations.doubt(kind)
+    assert durations.is_short(kind)
+    for _ in range(MOST_PROOFS):
+        assert durations.is_doubtful(kind)
+        durations.kept(kind)
+    assert not durations.is_doubtful(kind)
+    durations.overran(kind)
+    assert durations.is_doubtful(kind)
