@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from typing import Any, TextIO
+from operator import attrgetter
+from typing import Any, NamedTuple, TextIO
 
 from zevm.analysis.printable import printable
 from zevm.chain import errors as refusals
@@ -45,9 +46,7 @@ class Shown(str):
     __slots__ = ()
 
 
-@quick_init
-@dataclass(frozen=True, slots=True)
-class CallEvent:
+class CallEvent(NamedTuple):
     """An answered call. `error` is the message that was sent, None for a result; `hint`: what the log adds to it."""
 
     started_at: float
@@ -83,6 +82,8 @@ class ExecutionEvent:
     started_at: float
     lines: Sequence[str]
 
+
+_STARTED_AT = attrgetter("started_at")
 
 LogEvent = CallEvent | BlockEvent | PayloadEvent | ExecutionEvent
 Reason = Callable[[bytes], str | None]
@@ -169,7 +170,7 @@ class NodeLog:
 
     def _drain(self) -> list[LogEvent]:
         events = [self._queue.popleft() for _ in range(len(self._queue))]
-        events.sort(key=lambda event: event.started_at)
+        events.sort(key=_STARTED_AT)
         return events
 
     def _write(self, events: list[LogEvent]) -> None:
@@ -213,18 +214,22 @@ class Formatter:
     def _unmarked(self, events: Iterable[LogEvent]) -> Iterator[str]:
         repeated, count = "", 0
         for event in events:
-            plain = isinstance(event, CallEvent) and event.error is None
-            if count and not (plain and isinstance(event, CallEvent) and event.method == repeated):
+            if isinstance(event, CallEvent) and event.error is None:
+                if event.method != repeated:
+                    if count:
+                        yield _counted(repeated, count)
+                    repeated, count = event.method, 0
+                count += 1
+                continue
+            if count:
                 yield _counted(repeated, count)
-                count = 0
+                repeated, count = "", 0
             if isinstance(event, BlockEvent):
                 yield from self._block_lines(event.change)
             elif isinstance(event, PayloadEvent):
                 yield _payload_line(event.executed)
             elif isinstance(event, ExecutionEvent):
                 yield from event.lines
-            elif plain:
-                repeated, count = event.method, count + 1
             else:
                 yield from self._failure_lines(event)
         if count:

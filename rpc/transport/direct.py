@@ -38,9 +38,10 @@ _CLOSE = b"connection: close\r\n\r\n"
 class KnownHead(NamedTuple):
     """The reading of a head whose bytes came before: a direct request with a body of this size.
 
-    answer: the beginning of the answer, up to its length.
+    data: those bytes. answer: the beginning of the answer, up to its length.
     """
 
+    data: bytes
     headers: Headers
     body_bytes: int
     answer: bytes
@@ -57,17 +58,17 @@ class Door:
         self._bodies = Bodies(limits, budget)
         self._heads: LRU[bytes, KnownHead] = LRU(KNOWN_HEADS)
 
-    def known(self, data: bytes) -> tuple[KnownHead, bytes] | None:
-        """The head and the body of what is one whole request, if a head of the very same bytes was kept."""
+    def known(self, data: bytes) -> KnownHead | None:
+        """The head of what is one whole request, if a head of the very same bytes was kept."""
         end = data.find(END_OF_HEAD, 0, KNOWN_HEAD_BYTES) + 4
         head: KnownHead | None = self._heads.get(data[:end])
-        return None if head is None or len(data) - end != head.body_bytes else (head, data[end:])
+        return None if head is None or len(data) - end != head.body_bytes else head
 
     def keep(self, data: bytes, headers: Headers, body_bytes: int) -> None:
         """Keep the head of a direct request that came alone, and whole, and whose connection stays open."""
         size = len(data) - body_bytes
         if size <= KNOWN_HEAD_BYTES and data.find(END_OF_HEAD) == size - len(END_OF_HEAD):
-            self._heads[data[:size]] = KnownHead(headers, body_bytes, self.answer_to(headers))
+            self._heads[data[:size]] = KnownHead(data[:size], headers, body_bytes, self.answer_to(headers))
 
     def answer_to(self, headers: Headers) -> bytes:
         """The beginning of the answer to an admitted request, up to its length."""

@@ -17,7 +17,7 @@ from uvicorn.server import ServerState
 from zevm.rpc.limits import Limits
 from zevm.rpc.memory.budgets import Budgets, OutputAccount
 from zevm.rpc.transport.asgi import OUTPUT_EXTENSION, Endpoint
-from zevm.rpc.transport.direct import DirectRequest, Door
+from zevm.rpc.transport.direct import DirectRequest, Door, KnownHead
 from zevm.rpc.transport.guard import Headers, Refusal, header
 from zevm.rpc.transport.http_bodies import PIECE_BYTES, check_coding
 from zevm.rpc.transport.idle import IdleWatch
@@ -94,6 +94,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._has_begun = False
         self._is_between = True
         self._kept: tuple[Headers, int] | None = None
+        self._known: KnownHead | None = None
         self._incoming: DirectRequest | None = None
         self._running: DirectRequest | None = None
         self._before: RequestResponseCycle | None = None
@@ -291,16 +292,20 @@ class HttpProtocol(HttpToolsProtocol):
 
         The parser stands between two requests, where it keeps nothing of the one before.
         """
-        door, before = self._shared.door, self.cycle
-        known = None if door is None or (before is not None and not before.response_complete) else door.known(data)
-        if door is None or known is None:
+        door, before, head = self._shared.door, self.cycle, self._known
+        if door is None or (before is not None and not before.response_complete):
             return False
-        self._cancel_head_timer()
-        self._unset_keepalive_if_required()
-        head, body = known
+        if head is None or len(data) - len(head.data) != head.body_bytes or not data.startswith(head.data):
+            # another than the one before
+            head = self._known = door.known(data)
+            if head is None:
+                return False
+        if self._head_timer is not None:
+            self._cancel_head_timer()
+        self._idle.since = None
         reply, failure = None, None
         try:
-            reply = door.dispatcher.begin(body)
+            reply = door.dispatcher.begin(data[len(head.data) :])
         except Exception as error:
             failure = error
         is_free = not (self.flow.write_paused or self.transport.is_closing())
@@ -386,7 +391,8 @@ class HttpProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         is_last = not self.pipeline
-        self.flow.resume_reading()
+        if self.flow.read_paused:
+            self.flow.resume_reading()
         if is_last:
             self._idle.begin()
         else:
