@@ -162,15 +162,11 @@ class Simulation:
     def _take(self, run: "_BlockRun", calls: Sequence[SimulatedCall], ends: Sequence[SimulatedEnd]) -> list[CallResult]:
         """Take calls that were executed into the block."""
         execution, receipts = run.execution, run.receipts
-        transactions, chain_id = execution.transactions, execution.environment.rules.chain_id
-        results = []
-        gas_used = 0
-        for call, end in zip(calls, ends, strict=False):
-            result = end.result
-            gas_used += result.gas_used
-            transactions.append(SimulatedTransaction.plain(call, end, chain_id))
-            receipts.append(end.receipt)
-            results.append(self._with_logs(run.recorder, end) if end.logs_made else result)
+        plain, chain_id = SimulatedTransaction.plain, execution.environment.rules.chain_id
+        execution.transactions += [plain(call, end, chain_id) for call, end in zip(calls, ends, strict=False)]
+        receipts += [end.receipt for end in ends]
+        results = [self._with_logs(run.recorder, end) if end.logs_made else end.result for end in ends]
+        gas_used = sum([result.gas_used for result in results])
         execution.gas_used += gas_used
         self._budget.take(gas_used)
         return results

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from zevm.chain.types.header import Header
-from zevm.chain.types.transaction import Transaction
+from zevm.chain.types.transaction import Transaction, size_in_body
 from zevm.core import replaced_by
 from zevm.core.records import quick_init
 from zevm.storage import rlp
@@ -103,7 +103,7 @@ class Block:
         """The number of bytes that `encode` makes, without making them."""
         parts = [
             len(self.header.encode()),
-            rlp.wrapped_size(sum([transaction.body_size for transaction in self.transactions])),
+            rlp.wrapped_size(size_in_body(self.transactions)),
             rlp.wrapped_size(sum([len(uncle.encode()) for uncle in self.uncles])),
         ]
         if self.withdrawals is not None:

@@ -159,12 +159,6 @@ class Transaction:
         """The blob gas that the transaction buys."""
         return BLOB_GAS_PER_BLOB * len(self.blob_versioned_hashes)
 
-    @property
-    def body_size(self) -> int:
-        """The number of bytes that it takes in a block's body."""
-        size = len(self.encoded)
-        return size if self.type is TransactionType.LEGACY else rlp.wrapped_size(size)
-
     def to_body_rlp(self) -> bytes:
         """The item in a block's transaction list: legacy as a list, typed ones as a string."""
         return self.encoded if self.type is TransactionType.LEGACY else rlp.encode_bytes(self.encoded)
@@ -467,3 +461,13 @@ def recover_senders(transactions: Iterable[Transaction]) -> None:
     for transaction, address in zip(unknown, addresses, strict=True):
         if address is not None:
             transaction.__dict__["sender"] = address
+
+
+def size_in_body(transactions: Iterable[Transaction]) -> int:
+    """The number of bytes that transactions take in a block's body, without the list's header."""
+    legacy, wrapped_size = TransactionType.LEGACY, rlp.wrapped_size
+    total = 0
+    for transaction in transactions:
+        size = len(transaction.encoded)
+        total += size if transaction.type is legacy else wrapped_size(size)
+    return total

@@ -28,6 +28,9 @@ pub const ancestors_kept = 256;
 /// Frames of a run on the event loop: the memory of more takes longer than their gas tells.
 const brief_frames = 64;
 
+/// What a message takes beyond the instructions that it runs, in the time of so much gas.
+const message_gas = 5_000;
+
 pub const Machine = struct {
     memory: Allocator,
     state: *State = undefined,
@@ -49,6 +52,9 @@ pub const Machine = struct {
     wasm: wasm.Shared = .{},
     /// Below so much gas of the innermost frame the clock is looked at.
     look_below: i64 = 0,
+    /// Gas that messages before this one have used since the last look; that between two looks at most, and so of the
+    /// first one: its deadline may have passed.
+    unlooked: i64 = host.gas_between_looks,
 
     pub fn init(memory: Allocator) Machine {
         return .{ .memory = memory };
@@ -169,15 +175,18 @@ pub fn run(
     machine.detail = .none;
     machine.spare_gas = std.math.maxInt(u64);
     machine.wasm.begin();
-    machine.look_below = @as(i64, @bitCast(message.gas)) - host.gas_between_looks;
+    const is_due = machine.unlooked == host.gas_between_looks;
+    machine.look_below = @as(i64, @bitCast(message.gas)) - host.gas_between_looks + if (is_due) 0 else machine.unlooked;
     const begun = if (message.is_create())
         try create.begin(machine, message)
     else
         try calls.begin(machine, message, try state.code(try state.at(&message.code_address)));
     const end = begun orelse blk: {
-        try state.host.table.look(state.host.context);
+        if (is_due) try state.host.table.look(state.host.context);
         break :blk try machine.drive(0);
     };
+    const used = machine.look_below +| host.gas_between_looks -| @as(i64, @bitCast(end.gas_left)) +| message_gas;
+    if (!is_due or begun == null) machine.unlooked = std.math.clamp(used, 0, host.gas_between_looks);
     return .{
         .status = end.status,
         .gas_left = end.gas_left,

@@ -138,6 +138,8 @@ fn run_alone(arguments: []const *Object) Error!*Object {
     defer state.deinit();
     var machine: machine_of.Machine = .init(counted.allocator());
     defer machine.deinit();
+    // one that has to be brief has a deadline of this moment
+    if (!context.lock.is_shared) machine.unlooked = 0;
     // before all that is declared above ends
     defer context.lock.take();
     const outcome = try transition.execute(&machine, &state, &block, &transaction, &environment);

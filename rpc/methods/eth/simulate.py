@@ -150,7 +150,9 @@ def simulate(
 
 def _simulated_block(services: Services, arguments: BlockArguments) -> SimulatedBlock:
     return SimulatedBlock(
-        calls=tuple([_simulated_call(services, call) for call in arguments.calls]),
+        calls=tuple(
+            [call if type(call) is SimulatedCall else _simulated_call(services, call) for call in arguments.calls]
+        ),
         overrides=CallOverrides(arguments.state_overrides, arguments.block_overrides),
     )
 
@@ -196,6 +198,9 @@ def _encode(services: Services, result: BlockResult, *, full: bool) -> Parts:
 def _encoded_calls(services: Services, result: BlockResult) -> Iterator[Parts]:
     """The calls of a block, one after another or several at once, as items of a JSON list."""
     header, transactions = result.block.header, result.block.transactions
+    if _are_brief(result.calls):
+        yield [plain_results(result.calls)]
+        return
     together: list[CallResult] = []
     size = 0
     for index, call in enumerate(result.calls):
@@ -210,6 +215,15 @@ def _encoded_calls(services: Services, result: BlockResult) -> Iterator[Parts]:
             yield _encode_call(services, call, header, transactions[index].hash, index)
     if together:
         yield [plain_results(together)]
+
+
+def _are_brief(calls: Sequence[CallResult]) -> bool:
+    """Whether all calls of a block are made into text in one step."""
+    return (
+        bool(calls)
+        and sum([CALL_BYTES + len(call.output) for call in calls]) <= BYTES_TOGETHER
+        and not any(call.error is not None or call.logs for call in calls)
+    )
 
 
 @replaced_by("results_json")
