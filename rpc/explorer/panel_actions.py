@@ -99,7 +99,9 @@ ACTIONS: Mapping[str, Action] = {
     action.name: action
     for action in (
         Action("mine", "Mine blocks", "anvil_mine", (Field("blocks", "Blocks", _number, "1"),)),
-        Action("automine", "Set mining with each transaction", "evm_setAutomine", (Field("on", "on or off", _switch, "on"),)),
+        Action(
+            "automine", "Set mining on each transaction", "evm_setAutomine", (Field("on", "on or off", _switch, "on"),)
+        ),
         Action("clock", "Move the clock forward", "evm_increaseTime", (Field("seconds", "Seconds", _number, "3600"),)),
         Action(
             "timestamp",

@@ -30,7 +30,8 @@ PALE = """(() => {
 })()"""
 """Texts whose contrast is below WCAG 2.2's 4.5:1."""
 HIDDEN_TABS = """[...document.querySelectorAll('.tabs a')].filter((item) =>
-  item.getBoundingClientRect().right > item.parentElement.getBoundingClientRect().right).map((item) => item.textContent)"""
+  item.getBoundingClientRect().right > item.parentElement.getBoundingClientRect().right)
+  .map((item) => item.textContent)"""
 """Tabs that only a reader who scrolls sideways finds."""
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason=REASON), pytest.mark.timeout(300)]
