@@ -12,6 +12,7 @@ from zevm.chain.blocks.context import BlockSettings, NextContext
 from zevm.chain.blocks.execution import BlockExecution, BodyRoots, SealedBlock
 from zevm.chain.blocks.importer import Verifier
 from zevm.chain.blocks.instant import Built, InstantMining
+from zevm.chain.blocks.joint_sends import JointSends
 from zevm.chain.blocks.mining import Mining
 from zevm.chain.blocks.selection import changed_by
 from zevm.chain.canonical.chain import Addition
@@ -21,13 +22,9 @@ from zevm.chain.canonical.patches import PatchedState
 from zevm.chain.canonical.shared_sync import SharedSync
 from zevm.chain.canonical.snapshots import ChainSnapshot, Snapshots, node_state, restore_all_but_pool
 from zevm.chain.concurrency.deadline import Deadline, NotBriefError
-from zevm.chain.concurrency.writer import Steps, Turn, Writer, WriterStoppedError, run_through, writes
-from zevm.chain.errors import (
-    BlockError,
-    ChainError,
-    InvalidRequestError,
-    NodeFaultError,
-)
+from zevm.chain.concurrency.steps import Steps, Turn, run_through
+from zevm.chain.concurrency.writer import Writer, WriterStoppedError, writes
+from zevm.chain.errors import BlockError, ChainError, InvalidRequestError, NodeFaultError
 from zevm.chain.events import BlockAndReceipts, Events, HeadChanged, StatePatched
 from zevm.chain.options import ChainOptions
 from zevm.chain.pool.account import PooledTransaction
@@ -67,6 +64,7 @@ class Chain(ChainView):
             equal_timestamps=options.equal_timestamps,
         )
         self._instant = InstantMining(self, self._memory, partial(self._build, allow_empty=False))
+        self._joint = JointSends(self._instant, self._memory, options.write_groups, self.send_transaction, database)
         self.snapshots = Snapshots()
         self.impersonated: set[bytes] = set()
         self.auto_impersonate = options.auto_impersonate
@@ -77,10 +75,8 @@ class Chain(ChainView):
     def _keep_on_ground(self) -> None:
         """Verify blocks and keep the pool on what the chain stands on."""
         self._verifier = Verifier(self.spec, self.canonical, self.database.state)
-        takes_unsigned = not self.options.external_consensus
-        self._waiting = DurablePool(
-            self.pool, self.database, self.events, self.next_block, takes_unsigned=takes_unsigned
-        )
+        unsigned = not self.options.external_consensus
+        self._waiting = DurablePool(self.pool, self.database, self.events, self.next_block, takes_unsigned=unsigned)
 
     def start(self) -> None:
         """Begin mining at an interval, where the mode asks for it."""
@@ -136,6 +132,11 @@ class Chain(ChainView):
         return transaction.hash
 
     @writes
+    def send_transactions(self, transactions: Sequence[Transaction]) -> list[Hash32 | Exception]:
+        """Send what came together, several in one block; hashes of the first ones, or errors. See JointSends."""
+        return self._joint.send(transactions)
+
+    @writes
     def mine(
         self, count: int = 1, interval_seconds: int | None = None, timestamp: int | None = None
     ) -> list[BlockAndReceipts]:
@@ -180,8 +181,7 @@ class Chain(ChainView):
     @writes
     def import_block(self, block: Block, *, sync: bool = True, development: bool = False) -> None:
         """Verify and execute a child of the head and make it the head; see `verify`."""
-        head = self.head
-        sealed = self.verify(block, head.header, recoveries=self.settings.recoveries, development=development)
+        sealed = self.verify(block, self.head.header, recoveries=self.settings.recoveries, development=development)
         self._commit(sealed, sync=sync)
         self._waiting.committed((sealed.block,), changed=changed_by(sealed))
         self.events.publish(HeadChanged((sealed.record,)))
@@ -470,31 +470,31 @@ class Chain(ChainView):
         *,
         sync: bool = True,
         allow_empty: bool = True,
-        lone: PooledTransaction | None = None,
+        lone: Sequence[PooledTransaction] = (),
         context: NextContext | None = None,
     ) -> Built:
         """Build a block on the head from pending transactions, and commit it. None for an unwanted empty one.
 
-        lone: of this transaction instead (Pool.lone). context: the block's, where it is at hand.
+        lone: of the first of these instead (Pool.lone). context: the block's, where it is at hand.
         """
         head, context = self.head, context or self.next_context()
         execution = BlockExecution(context.environment, self.database.state, head.state, deadline=deadline)
         refused = self.fill_block(execution, lone)
         if not execution.transactions and not allow_empty:
             return None, refused
-        sealed = execution.seal(context.header)
+        sealed, lone = execution.seal(context.header), lone[: len(execution.transactions)]
         self._commit(sealed, sync=sync, lone=lone)
         self.clock.pass_block(head.header.timestamp)
         self.settings = self.settings.after_block()
-        if lone is None:
-            self._waiting.committed((sealed.block,), changed=changed_by(sealed))
-        else:
+        if lone:
             self._waiting.passed(lone)
+        else:
+            self._waiting.committed((sealed.block,), changed=changed_by(sealed))
         # a failure of what comes after does not undo this block
         self._memory.remember()
         return sealed.record, refused
 
-    def _commit(self, sealed: SealedBlock, *, sync: bool, lone: PooledTransaction | None = None) -> None:
+    def _commit(self, sealed: SealedBlock, *, sync: bool, lone: Sequence[PooledTransaction] = ()) -> None:
         """Write a block and what goes with it, in one batch. The pool is to be told after it."""
         self.canonical.commit(sealed, lambda batch: self._waiting.commit(batch, (sealed.block,), lone=lone), sync=sync)
         self._pending.drop()

@@ -10,7 +10,7 @@ from zevm.chain.blocks.clock import Clock
 from zevm.chain.blocks.context import BlockSettings, CallFrame, ChainSpec, NextContext
 from zevm.chain.blocks.execution import BlockExecution
 from zevm.chain.blocks.pending import PendingBlock, PendingCache
-from zevm.chain.blocks.selection import Refusals, fill_alone, fill_block
+from zevm.chain.blocks.selection import Refusals, fill_alone, fill_block, fill_in_order
 from zevm.chain.canonical.chain import CanonicalChain, Head
 from zevm.chain.canonical.log_records import LogRecord
 from zevm.chain.canonical.log_search import LogQuery, LogSearch
@@ -373,14 +373,15 @@ class ChainView:
         """Logs that match, in order; bounded by the options' limits."""
         return self._logs.search(query, self.head.number, deadline=deadline)
 
-    def fill_block(self, execution: BlockExecution, lone: PooledTransaction | None = None) -> Refusals:
+    def fill_block(self, execution: BlockExecution, lone: Sequence[PooledTransaction] = ()) -> Refusals:
         """Add the pool's ready transactions to a block in the making; see chain.blocks.selection.fill_block.
 
-        lone: this one instead, which never waited.
+        lone: these instead, which never waited.
         """
         environment, most = execution.environment, self.options.max_transactions
-        if lone is not None:
-            return fill_alone(execution, lone, max_transactions=most)
+        if lone:
+            fill = fill_alone if len(lone) == 1 else fill_in_order
+            return fill(execution, lone, max_transactions=most)
         minimum = self.settings.minimum_gas_price
         offers = self.pool.select(environment.base_fee_per_gas, environment.blob_base_fee, minimum)
         return fill_block(execution, offers, max_transactions=most)

@@ -6,7 +6,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from zevm.chain.concurrency.writer import Steps, Turn
+from zevm.chain.concurrency.steps import Steps, Turn
 from zevm.node.errors import NodeError
 from zevm.node.settings import NodeSettings
 from zevm.rpc.errors import RpcError

@@ -48,6 +48,9 @@ class Limits:
         0.25,
         "time of sends before their sync, and a fifth of it for sends of other requests; further ones share the next",
     )
+    joint_sends: int = _limit(
+        128, "sends of clients that wait at once and may share a block under instant mining; 1 for a block each"
+    )
     fork_items: int = _limit(
         200_000,
         "accounts, slots, trie nodes and other records of the forked chain that are kept in memory, of each kind; "

@@ -7,7 +7,7 @@ Dispatch, the table in the documentation, rpc_modules and rpc.discover all read 
 """
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from inspect import getdoc, isgeneratorfunction, signature
@@ -21,6 +21,7 @@ _LEANING = re.compile(r"^(the same|as|also|like|likewise|ditto|see)\b|\bfor the 
 
 KindOf = Callable[..., Kind | None]
 AtOnce = Callable[..., bool]
+Together = Callable[[Any, Sequence[Sequence[Any]]], Sequence[Any]]
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -80,6 +81,8 @@ class Method:
     shares_sync: a WRITE method of short work that only adds to the chain, and so may share a sync with others.
     at_once: of an ASYNC method without `connection` that only reads: `at_once(services, *arguments)` is whether what it
     reads is at hand. Then its coroutine ends without waiting, and needs no task.
+    together: of a WRITE method that shares a sync: `together(services, [arguments, ...])` does the first of several
+    calls that came together, at least one, in order; their results, or the errors that they ended with.
     holds_back: an ASYNC method whose end comes before the begin of what its connection sends behind it, also behind a
     batch with it.
     is_long: the function is a generator, work in steps (chain.concurrency.writer). least_params: how many there have to
@@ -99,6 +102,7 @@ class Method:
     kind: KindOf | None = None
     holds_back: bool = False
     at_once: AtOnce | None = None
+    together: Together | None = None
     is_long: bool = field(init=False)
     least_params: int = field(init=False)
     defaults: tuple[Any, ...] = field(init=False)
@@ -144,17 +148,19 @@ class Registry:
         kind: KindOf | None = None,
         holds_back: bool = False,
         at_once: AtOnce | None = None,
+        together: Together | None = None,
     ) -> Callable[[Function], Function]:
         """Register the decorated function under `name` and `aliases`.
 
         result: the result in words, for the table. The docstring's first line is the summary. connection: the function
         also gets the Caller (rpc.notifications.subscriptions) of the request, or None. any_thread, shares_sync, kind,
-        holds_back, at_once: see Method.
+        holds_back, at_once, together: see Method.
 
         Raises ValueError for a name taken, an EXECUTION function without a `deadline` keyword, `any_thread` with
         another cost than LIGHT, `shares_sync` with another than WRITE or for work in steps, `kind` for a function that
-        takes no `deadline` or does not share a sync, `holds_back` or `at_once` with another than ASYNC, or a
-        summary that depends on another row's: the table is sorted by name, and a program may read one row alone.
+        takes no `deadline` or does not share a sync, `holds_back` or `at_once` with another than ASYNC, `together`
+        without `shares_sync`, or a summary that depends on another row's: the table is sorted by
+        name, and a program may read one row alone.
         """
 
         def register(function: Function) -> Function:
@@ -170,9 +176,8 @@ class Registry:
                 raise ValueError(f"{name}: kind is for EXECUTION methods, and WRITE methods with a deadline")
             if (holds_back or at_once) and cost is not Cost.ASYNC:
                 raise ValueError(f"{name}: holds_back and at_once are for ASYNC methods; others begin in order")
-            if _LEANING.search(summary):
-                raise ValueError(f"{name}: the summary {summary!r} does not stand alone; say what the method does")
-            traits = connection, any_thread, shares_sync, kind, holds_back, at_once
+            _check_row(name, summary, is_joint_alone=together is not None and not shares_sync)
+            traits = connection, any_thread, shares_sync, kind, holds_back, at_once, together
             row = Method(name, function, cost, tuple(params), result, summary, tuple(aliases), *traits)
             for wire_name in (name, *row.aliases):
                 if wire_name in self.by_name:
@@ -202,6 +207,13 @@ class Registry:
         part = Registry()
         part.by_name = {name: row for name, row in self.by_name.items() if wanted(name)}
         return part
+
+
+def _check_row(name: str, summary: str, *, is_joint_alone: bool) -> None:
+    if is_joint_alone:
+        raise ValueError(f"{name}: together is for methods that share a sync")
+    if _LEANING.search(summary):
+        raise ValueError(f"{name}: the summary {summary!r} does not stand alone; say what the method does")
 
 
 REGISTRY = Registry()

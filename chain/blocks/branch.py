@@ -6,7 +6,7 @@ from zevm.chain.blocks.clock import Clock
 from zevm.chain.blocks.context import BlockSettings, CallFrame, ChainSpec
 from zevm.chain.blocks.execution import BlockExecution, SealedBlock
 from zevm.chain.blocks.history import History
-from zevm.chain.concurrency.writer import Steps, Turn
+from zevm.chain.concurrency.steps import Steps, Turn
 from zevm.chain.errors import InvalidRequestError
 from zevm.chain.types import Header, Transaction
 from zevm.storage.primitives import Hash32

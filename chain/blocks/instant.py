@@ -1,13 +1,16 @@
 """Instant mining: what lies in the pool and fits goes into blocks at once, however it came to be so."""
 
 import logging
+from collections.abc import Sequence
+from itertools import takewhile
 from typing import Protocol
 
 from zevm.chain.blocks.context import BlockSettings, NextContext
 from zevm.chain.blocks.mining import Mining
 from zevm.chain.blocks.selection import Refusals, check_price
 from zevm.chain.concurrency.deadline import Deadline
-from zevm.chain.concurrency.writer import Guard, Steps, Turn, run_through
+from zevm.chain.concurrency.groups import Guard
+from zevm.chain.concurrency.steps import Steps, Turn, run_through
 from zevm.chain.errors import ChainError, NodeFaultError, TransactionError
 from zevm.chain.events import BlockAndReceipts, Events, HeadChanged, TransactionAdded
 from zevm.chain.pool.account import PooledTransaction
@@ -50,10 +53,10 @@ class MiningChain(Protocol):
 
 
 class Build(Protocol):
-    """Makes a block of the pool's transactions that fit, or of the lone one, and commits it."""
+    """Makes a block of the pool's transactions that fit, or of the first lone ones that do, and commits it."""
 
     def __call__(
-        self, deadline: Deadline | None, *, lone: PooledTransaction | None = None, context: NextContext | None = None
+        self, deadline: Deadline | None, *, lone: Sequence[PooledTransaction] = (), context: NextContext | None = None
     ) -> Built:
         """None for the block where nothing fits. context: the block's, where it is at hand."""
         ...
@@ -82,12 +85,11 @@ class InstantMining:
         entry = chain.pool.lone(transaction, sender, local=local) if chain.mining.automine else None
         if entry is None:
             return False
-        context = chain.next_context()
-        least = max(context.environment.base_fee_per_gas or 0, chain.settings.minimum_gas_price)
+        context, least = self._next()
         try:
             record: BlockAndReceipts | None = None
             if transaction.max_fee_per_gas >= least:
-                record, _ = self._build(deadline, lone=entry, context=context)
+                record, _ = self._build(deadline, lone=(entry,), context=context)
         except (ChainError, NodeFaultError):
             return False
         if record is None:
@@ -95,6 +97,38 @@ class InstantMining:
         chain.events.publish(TransactionAdded(transaction))
         chain.events.publish(HeadChanged((record,)))
         return True
+
+    def mine_together(self, sent: Sequence[tuple[Transaction, Address]]) -> int:
+        """Mine the first of some transactions in one block while no other one waits, past the pool; their number.
+
+        0, and nothing done, where the first has to come alone. Those of a block find there what they would find in
+        blocks of their own, but for the block: one that the others hinder, or that hinders them, is left for later.
+        """
+        chain = self._chain
+        entries = chain.pool.lone_run(sent) if chain.mining.automine else []
+        context, least = self._next()
+        entries = list(takewhile(lambda entry: entry.transaction.max_fee_per_gas >= least, entries))
+        while len(entries) > 1:
+            try:
+                record, _ = self._build(None, lone=entries, context=context)
+            except (ChainError, NodeFaultError):
+                record = None
+            except StorageError:
+                # such as a damaged record that one of them reads
+                self._memory.undo()
+                record = None
+            if record is not None:
+                for transaction in record.block.transactions:
+                    chain.events.publish(TransactionAdded(transaction))
+                chain.events.publish(HeadChanged((record,)))
+                return len(record.block.transactions)
+            entries = entries[: len(entries) // 2]
+        return 0
+
+    def _next(self) -> tuple[NextContext, int]:
+        """The context of a block made now, and the least price of gas in it, in wei."""
+        context = self._chain.next_context()
+        return context, max(context.environment.base_fee_per_gas or 0, self._chain.settings.minimum_gas_price)
 
     def mine(self, transaction: Transaction | None = None, deadline: Deadline | None = None) -> None:
         """Mine at one go; see `mine_in_steps`."""

@@ -1,10 +1,13 @@
 """Which waiting transactions go into a block: the pool's order, as far as each still executes."""
 
+from collections import deque
+from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from zevm.chain.blocks.context import BlockSettings
 from zevm.chain.blocks.execution import AT_ONCE, BlockExecution, SealedBlock
 from zevm.chain.blocks.importer import MAX_BLOCK_BYTES
+from zevm.chain.concurrency.steps import Turn
 from zevm.chain.errors import Reason, TransactionError
 from zevm.chain.pool.account import PooledTransaction
 from zevm.chain.pool.ordering import Offers
@@ -12,11 +15,17 @@ from zevm.chain.pool.pool import Changed
 from zevm.chain.rules.forks import Fork
 from zevm.chain.rules.gas import TRANSACTION_GAS
 from zevm.chain.types import Transaction
+from zevm.storage.primitives import Address
 
 _HEAD_AND_WITHDRAWAL_BYTES = 64 * 1024
 """Part of a block's maximum size (EIP-7934) that is reserved for everything but transactions."""
 _LENGTH_BYTES = 9
 """The most that RLP puts before a transaction in a block."""
+
+PART_GAS = 4_000_000
+"""Gas that transactions may buy which run without a look at the clock, but for the first of them."""
+PART_SECONDS = 0.05
+"""Time in which sends of several clients are executed before those that have been are answered."""
 
 Refusals = dict[bytes, TransactionError]
 """Why transactions that were tried did not fit into a block, by their hash."""
@@ -44,8 +53,40 @@ def fill_block(execution: BlockExecution, offers: Offers, *, max_transactions: i
     return filling.refused
 
 
-def fill_alone(execution: BlockExecution, entry: PooledTransaction, *, max_transactions: int | None) -> Refusals:
+def fill_in_order(
+    execution: BlockExecution, entries: Sequence[PooledTransaction], *, max_transactions: int | None
+) -> Refusals:
+    """As `fill_block`, of these transactions up to the first that does not fit, or that would come too late.
+
+    The first one waits for the others: it does no longer than PART_SECONDS, and for what runs then.
+    """
+    filling, waiting, turn = _Filling(execution, _Listed(), max_transactions), deque(entries), Turn(PART_SECONDS)
+    while waiting:
+        part: list[PooledTransaction] = []
+        gas = 0
+        while waiting and len(part) < AT_ONCE and gas < PART_GAS:
+            gas += waiting[0].transaction.gas_limit
+            part.append(waiting.popleft())
+        if not filling.add_in_order(part) or turn.is_over:
+            break
+    return filling.refused
+
+
+class _Listed:
+    """The offers of a block whose transactions are given."""
+
+    def __iter__(self) -> Iterator[PooledTransaction]:
+        return iter(())
+
+    def skip_sender(self, sender: Address) -> None:
+        """Nothing behind one that is refused is tried."""
+
+
+def fill_alone(
+    execution: BlockExecution, entries: Sequence[PooledTransaction], *, max_transactions: int | None
+) -> Refusals:
     """As `fill_block`, of one transaction for an empty block."""
+    entry = entries[0]
     is_sized = execution.environment.rules.fork >= Fork.OSAKA
     if max_transactions == 0 or execution.gas_left < TRANSACTION_GAS or (is_sized and _size(entry) > _most_bytes()):
         return {}
@@ -79,6 +120,19 @@ class _Filling:
                 return False
             waiting = self._add_first(waiting)
         return True
+
+    def add_in_order(self, waiting: list[PooledTransaction]) -> bool:
+        """Add them up to the first that does not fit; whether all fitted."""
+        while waiting and not self.refused:
+            fitting = self._fitting(waiting)
+            done = self._add_plain(fitting)
+            if done:
+                waiting = waiting[done:]
+            elif not fitting or self._execution.gas_left < TRANSACTION_GAS:
+                return False
+            else:
+                waiting = self._add_first(waiting)
+        return not self.refused
 
     def _add_first(self, waiting: list[PooledTransaction]) -> list[PooledTransaction]:
         """Add the first of them where it executes; those that may come after it."""

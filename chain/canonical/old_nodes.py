@@ -4,7 +4,8 @@ import logging
 from typing import Protocol
 
 from zevm.chain.concurrency.deadline import Cancellation
-from zevm.chain.concurrency.writer import AbandonedError, Steps, Turn, Writer, WriterStoppedError
+from zevm.chain.concurrency.steps import Steps, Turn
+from zevm.chain.concurrency.writer import AbandonedError, Writer, WriterStoppedError
 from zevm.storage import node_removal
 from zevm.storage.database import Database
 from zevm.storage.errors import StorageError

@@ -18,7 +18,8 @@ from zevm.chain.canonical.log_search import log_keys
 from zevm.chain.canonical.marks import Horizon
 from zevm.chain.canonical.records import Records, decode_receipts
 from zevm.chain.concurrency.deadline import Cancellation
-from zevm.chain.concurrency.writer import AbandonedError, Steps, Turn, Writer, WriterStoppedError
+from zevm.chain.concurrency.steps import Steps, Turn
+from zevm.chain.concurrency.writer import AbandonedError, Writer, WriterStoppedError
 from zevm.chain.types import TransactionType
 from zevm.storage import schema
 from zevm.storage.database import Database

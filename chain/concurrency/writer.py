@@ -12,16 +12,15 @@ then one sync makes all of it durable, then all of it is answered. Nothing waits
 
 import queue
 import threading
-import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
-from functools import wraps
+from functools import partial, wraps
 from types import GeneratorType
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from zevm.chain.concurrency.deadline import Cancellation
+from zevm.chain.concurrency.groups import Group, Guard, Job, Jobs, Several, Sharing, Tell, WorkTogether, next_outcomes
 from zevm.chain.concurrency.interrupts import DeferredSignals
 from zevm.chain.concurrency.release import release
 from zevm.chain.concurrency.threads import start_with_deep_stack
@@ -29,13 +28,6 @@ from zevm.storage.errors import StorageError
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
-Steps = Generator[None, None, Result]
-"""Work for the writer in parts; its return value is the result."""
-
-TURN_SECONDS = 0.05
-"""How long one part of long work may keep other writes waiting."""
-COMPANY_SHARE = 0.2
-"""Of a group's time, the part in which it takes in what else has come: its first answers wait for all the others."""
 
 
 NOT_LENT = object()
@@ -54,97 +46,8 @@ class AbandonedError(RuntimeError):
     """Long work was ended because no client waits for it any more."""
 
 
-class Turn:
-    """Time that a part of long work may take before others are to have theirs."""
-
-    def __init__(self, seconds: float = TURN_SECONDS) -> None:
-        self._ends_at = time.monotonic() + seconds
-
-    @property
-    def is_over(self) -> bool:
-        """Whether it is time to yield."""
-        return time.monotonic() > self._ends_at
-
-
-def run_through(steps: Steps[Result]) -> Result:
-    """Run work in parts at one go."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            result: Result = end.value
-            return result
-
-
-@dataclass(slots=True)
-class _Job:
-    """Submitted work; `steps` once it has turned out to be long. shares: its sync, with others that do."""
-
-    future: Future[Any]
-    function: Callable[..., Any]
-    arguments: tuple[Any, ...]
-    cancellation: Cancellation | None = None
-    shares: bool = False
-    steps: Steps[Any] | None = None
-
-
-_Ended = tuple[Future[Any], Any, BaseException | None]
-"""A future, and the result or the error that it is to have."""
-
 Work = tuple[Callable[..., Any], *tuple[Any, ...]]
 """A function and its arguments."""
-
-
-class Guard(Protocol):
-    """Keeps what is in memory in line with the database (chain.canonical.memory_guard)."""
-
-    def remember(self) -> None:
-        """A command begins."""
-        ...
-
-    def undo(self) -> None:
-        """The database has failed it."""
-        ...
-
-
-class Limits(Protocol):
-    """When a group takes in no more (chain.canonical.shared_sync)."""
-
-    @property
-    def commands(self) -> int:
-        """Pieces of work."""
-        ...
-
-    @property
-    def seconds(self) -> float:
-        """Time since its first one began."""
-        ...
-
-
-class Sharing(Protocol):
-    """Lets several pieces of work have one sync (chain.canonical.shared_sync)."""
-
-    @property
-    def limits(self) -> Limits:
-        """When a group takes in no more."""
-        ...
-
-    def is_possible(self) -> bool:
-        """Whether there is a sync to share now."""
-        ...
-
-    @property
-    def is_full(self) -> bool:
-        """Whether the group holds as much as it may."""
-        ...
-
-    def begin(self) -> None:
-        """A group begins."""
-        ...
-
-    def commit(self) -> None:
-        """Sync it and show it. Raises StorageError; it is undone then."""
-        ...
 
 
 class Writer:
@@ -157,8 +60,8 @@ class Writer:
         self._guard = guard
         self._sharing = sharing
         self.lends = lends
-        self._jobs: queue.SimpleQueue[tuple[_Job, ...] | None] = queue.SimpleQueue()
-        self._looked_at: deque[tuple[_Job, ...] | None] = deque()
+        self._jobs: queue.SimpleQueue[Jobs | None] = queue.SimpleQueue()
+        self._looked_at: deque[Jobs | None] = deque()
         self._stopped = False
         self._lock = threading.Lock()
         self._role = threading.Lock()
@@ -166,7 +69,7 @@ class Writer:
         self._borrower: int | None = None
         self._submitted = self._taken = 0
         """Times that work was queued, and that the writer's thread, in its role, has taken some."""
-        self._ended: _Ended | None = None
+        self._ended: Callable[[], object] | None = None
         self._thread = threading.Thread(target=self._run, name="chain-writer", daemon=True)
         start_with_deep_stack(self._thread)
 
@@ -192,22 +95,30 @@ class Writer:
         long work.
         """
         future: Future[Any] = Future()
-        self._put((_Job(future, function, arguments, cancellation, shares),))
+        self._put((Job(future, function, arguments, cancellation, shares),))
         return future
 
     def submit_together(self, works: Iterable[Work]) -> "list[Future[Any]]":
         """Queue work that shares one sync, all at once: see `submit`."""
-        jobs = tuple([_Job(Future(), work[0], work[1:], shares=True) for work in works])
+        jobs = tuple([Job(Future(), work[0], work[1:], shares=True) for work in works])
         self._put(jobs)
         return [job.future for job in jobs]
 
-    def _put(self, jobs: tuple[_Job, ...]) -> None:
+    def submit_several(self, work: WorkTogether, items: Sequence[Any], tell: Tell) -> None:
+        """Queue work that came together and shares syncs: see `submit`.
+
+        work: does a part at a time. tell: is called on the writer's thread with the outcomes of each part, once those
+        are on the medium. Later work comes behind all of it.
+        """
+        self._put((Several(work, items, tell),))
+
+    def _put(self, jobs: Jobs) -> None:
         with self._lock:
             if self._stopped:
                 raise WriterStoppedError("the node is stopping")
             self._queue(jobs)
 
-    def _queue(self, jobs: tuple[_Job, ...] | None) -> None:
+    def _queue(self, jobs: Jobs | None) -> None:
         self._submitted += 1
         self._jobs.put(jobs)
 
@@ -282,7 +193,7 @@ class Writer:
                 # a finished job must not keep its block alive until the next one arrives
                 del jobs
 
-    def _next(self) -> tuple[_Job, ...] | None:
+    def _next(self) -> Jobs | None:
         """The next work; others may have the role until it is there, and a borrower is waited for.
 
         Its last result is delivered once it has given the role back: a thread that waited for it can borrow the role.
@@ -305,22 +216,22 @@ class Writer:
         """Give the last piece of work its result, if it has none yet."""
         if self._ended is None:
             return
-        (future, result, error), self._ended = self._ended, None
-        if error is None:
-            future.set_result(result)
-        else:
-            future.set_exception(error)
+        ended, self._ended = self._ended, None
+        ended()
 
-    def _serve(self, jobs: tuple[_Job, ...]) -> None:
-        sharing = self._sharing
-        is_group = jobs[0].shares and (len(jobs) > 1 or self._has_company())
+    def _serve(self, jobs: Jobs) -> None:
+        sharing, first = self._sharing, jobs[0]
+        are_several = len(jobs) > 1 or (isinstance(first, Several) and len(first.items) > 1)
+        is_group = first.shares and (are_several or self._has_company())
         if is_group and sharing is not None and sharing.is_possible():
-            rest = _Group(self._guard, sharing).run(jobs, self._company)
+            rest = Group(self._guard, sharing).run(jobs, self._company)
             if rest:
                 self._looked_at.appendleft(rest)
             return
         for job in jobs:
-            if job.steps is not None or job.future.set_running_or_notify_cancel():
+            if isinstance(job, Several):
+                self._serve_several(job)
+            elif job.steps is not None or job.future.set_running_or_notify_cancel():
                 self._advance(job)
 
     def _has_company(self) -> bool:
@@ -334,11 +245,18 @@ class Writer:
         following = self._looked_at[0]
         return following is not None and following[0].shares
 
-    def _company(self) -> tuple[_Job, ...]:
+    def _company(self) -> Jobs:
         """Take what comes next, where `_has_company`."""
         return (self._looked_at.popleft() or ()) if self._has_company() else ()
 
-    def _advance(self, job: _Job) -> None:
+    def _serve_several(self, several: Several) -> None:
+        """Do all of it, a part after another, and tell of each."""
+        while several.items:
+            self._deliver()
+            outcomes = next_outcomes(several, self._guard)
+            self._ended = partial(several.tell, outcomes)
+
+    def _advance(self, job: Job) -> None:
         """Run a job, or the next part of a long one."""
         self._deliver()
         try:
@@ -346,24 +264,24 @@ class Writer:
                 return
         except BaseException as error:
             release(error)
-            self._ended = (job.future, None, error)
+            self._ended = partial(job.future.set_exception, error)
         else:
             self._put_back(job)
         finally:
             # the error's traceback holds this frame, and the frame would hold the error
             del job
 
-    def _is_finished(self, job: _Job) -> bool:
+    def _is_finished(self, job: Job) -> bool:
         if job.steps is not None and job.cancellation is not None and job.cancellation.is_cancelled:
             job.steps.close()
             raise AbandonedError("the client has disconnected")
         result = self._guarded(_run_part, (job,))
         if result is _UNFINISHED:
             return False
-        self._ended = (job.future, result, None)
+        self._ended = partial(job.future.set_result, result)
         return True
 
-    def _put_back(self, job: _Job) -> None:
+    def _put_back(self, job: Job) -> None:
         """Let a long job wait for its next turn behind the others; not past the end of the queue."""
         with self._lock:
             if not self._stopped:
@@ -377,7 +295,7 @@ class Writer:
 _UNFINISHED = object()
 
 
-def _run_part(job: _Job) -> Any:
+def _run_part(job: Job) -> Any:
     """Run a job up to its end or its next `yield`; its result, or _UNFINISHED."""
     if job.steps is None:
         result = job.function(*job.arguments)
@@ -389,76 +307,6 @@ def _run_part(job: _Job) -> Any:
     except StopIteration as end:
         return end.value
     return _UNFINISHED
-
-
-def _another(fault: BaseException) -> BaseException:
-    """An error for one more client: they do not share a traceback."""
-    return StorageError(str(fault), fault.problem) if isinstance(fault, StorageError) else fault
-
-
-class _Group:
-    """Work that shares one sync, and what became of each piece until that is known."""
-
-    def __init__(self, guard: Guard | None, sharing: Sharing) -> None:
-        self._guard = guard
-        self._sharing = sharing
-        self._outcomes: list[tuple[Future[Any], Any, BaseException | None]] = []
-
-    def run(self, jobs: tuple[_Job, ...], company: Callable[[], tuple[_Job, ...]]) -> tuple[_Job, ...]:
-        """Run, sync, answer; the jobs that it did not take in. company: takes work that has come since and may join."""
-        seconds, waiting = self._sharing.limits.seconds, deque(jobs)
-        end, admission = Turn(seconds), Turn(seconds * COMPANY_SHARE)
-        self._sharing.begin()
-        while waiting:
-            self._perform(waiting.popleft())
-            if end.is_over or not self._has_room:
-                break
-            if not waiting and not admission.is_over:
-                waiting.extend(company())
-        self._settle()
-        return tuple(waiting)
-
-    @property
-    def _has_room(self) -> bool:
-        return len(self._outcomes) < self._sharing.limits.commands and not self._sharing.is_full
-
-    def _perform(self, job: _Job) -> None:
-        if not job.future.set_running_or_notify_cancel():
-            return
-        result, failure = None, None
-        try:
-            if self._guard is not None:
-                self._guard.remember()
-            result = job.function(*job.arguments)
-        except BaseException as error:
-            failure = self._undone(error) if isinstance(error, StorageError) else error
-            release(failure)
-        self._outcomes.append((job.future, result, failure))
-
-    def _undone(self, error: StorageError) -> BaseException:
-        """Take back what a piece of work did that the database has failed; the error that it ends with."""
-        if self._guard is not None:
-            try:
-                self._guard.undo()
-            except StorageError as another:
-                return another
-        return error
-
-    def _settle(self) -> None:
-        """Sync, and answer everybody: alike where the sync has failed, since one's error may come of another's work."""
-        fault: BaseException | None = None
-        try:
-            self._sharing.commit()
-        except BaseException as error:
-            release(error)
-            fault = error
-        for future, result, failure in self._outcomes:
-            failure = failure if fault is None else _another(fault)
-            if failure is None:
-                future.set_result(result)
-            else:
-                future.set_exception(failure)
-        self._outcomes.clear()
 
 
 class Written(Protocol):

@@ -110,15 +110,15 @@ class DurablePool:
         blocks: Iterable[Block],
         removed: Iterable[BlockAndReceipts] = (),
         *,
-        lone: PooledTransaction | None = None,
+        lone: Sequence[PooledTransaction] = (),
     ) -> None:
         """Put into a batch with new blocks that their transactions wait no more, and with which blobs they came.
 
         removed: blocks that leave the chain with it. Their transactions wait again, but for those that are mined again.
         lone: all that a single block has, without blobs (Pool.lone).
         """
-        if lone is not None:
-            self._journal.remove(batch, (lone.transaction.hash,))
+        if lone:
+            self._journal.remove(batch, [entry.transaction.hash for entry in lone])
             return
         blocks = list(blocks)
         mined = _hashes_of(blocks)
@@ -147,9 +147,9 @@ class DurablePool:
                 if transaction.hash not in mined:
                     self._return(self._with_sidecar(transaction))
 
-    def passed(self, entry: PooledTransaction) -> None:
-        """Follow a head that has mined a transaction that never waited (Pool.lone), and nothing else."""
-        self._pool.passed(entry, *self._next_block())
+    def passed(self, entries: Sequence[PooledTransaction]) -> None:
+        """Follow a head that has mined transactions that never waited (Pool.lone), and nothing else."""
+        self._pool.passed(entries, *self._next_block())
 
     def sidecar_of(self, transaction_hash: Hash32) -> Transaction | None:
         """A mined or waiting blob transaction with its blobs. Any thread."""

@@ -11,7 +11,7 @@ import math
 import threading
 import time
 import weakref
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -224,23 +224,45 @@ class Pool(PoolContent):
         It stays outside: what mines it at once tells `passed`. None where it is to be added.
         """
         with self._lock:
-            if self._by_hash or transaction.blob_versioned_hashes:
-                return None
-            account = self._read_account(sender)
-            if transaction.nonce != account.state_nonce:
-                return None
-            entry = self._checked(transaction, sender, local=local)
-            self._check_entry(entry, account)
-            fits = local or not self.limits.global_slots or entry.slots <= self.limits.global_slots
-            return entry if fits else None
+            return None if self._by_hash else self._lone(transaction, self._read_account(sender), local=local)
 
-    def passed(self, entry: PooledTransaction, environment: BlockEnvironment, reader: StateReader) -> None:
-        """Follow a head that has mined a `lone` transaction and nothing else; otherwise as `reset`."""
+    def lone_run(self, sent: Iterable[tuple[Transaction, Address]]) -> list[PooledTransaction]:
+        """The first of some transactions and their senders, up to one that would not be `lone` behind the others.
+
+        The others take all that they may cost from their senders.
+        """
+        entries: list[PooledTransaction] = []
+        with self._lock:
+            accounts: dict[Address, PoolAccount] = {}
+            for transaction, sender in () if self._by_hash else sent:
+                account = accounts.get(sender) or self._read_account(sender)
+                try:
+                    entry = self._lone(transaction, account, local=False)
+                except TransactionError:
+                    break
+                if entry is None:
+                    break
+                account.move_to(transaction.nonce + 1)
+                account.balance_wei -= entry.cost_wei
+                accounts[sender] = account
+                entries.append(entry)
+        return entries
+
+    def _lone(self, transaction: Transaction, account: PoolAccount, *, local: bool) -> PooledTransaction | None:
+        if transaction.blob_versioned_hashes or transaction.nonce != account.state_nonce:
+            return None
+        entry = self._checked(transaction, account.address, local=local)
+        self._check_entry(entry, account)
+        fits = local or not self.limits.global_slots or entry.slots <= self.limits.global_slots
+        return entry if fits else None
+
+    def passed(self, entries: Sequence[PooledTransaction], environment: BlockEnvironment, reader: StateReader) -> None:
+        """Follow a head that has mined `lone` transactions and nothing else; otherwise as `reset`."""
         with self._lock:
             self._begin_change()
-            self._arrivals += 1
+            self._arrivals += len(entries)
             if self._held is not None:
-                self._held.keep((entry,))
+                self._held.keep(entries)
             self._checked_rules, self._environment, self._reader = environment.rules, environment, reader
             self._followed_at = self._expired_at = self._clock()
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from zevm.chain.blockchain import Chain
-from zevm.chain.concurrency.writer import Steps, Turn
+from zevm.chain.concurrency.steps import Steps, Turn
 from zevm.chain.errors import ChainError
 from zevm.chain.types import Block, Header
 from zevm.node.replication.messages import Entry, MessageError, Patch, Position, patch_root

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import orjson
 
 from zevm.chain.concurrency.deadline import Deadline, NotBriefError
-from zevm.chain.concurrency.writer import Steps
+from zevm.chain.concurrency.steps import Steps
 from zevm.chain.tracing.encoded import Encoded, enclosed, is_small, size_of, take_text, use_up
 from zevm.chain.view import ChainView
 from zevm.rpc.codec.later import Later

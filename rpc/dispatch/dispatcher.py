@@ -35,8 +35,9 @@ from zevm.rpc.codec.parsing import (
     parse_large,
 )
 from zevm.rpc.dispatch.at_hand import NOT_ENDED, end_of, provide
-from zevm.rpc.dispatch.calls import Batch, Call, Received, parts_of
+from zevm.rpc.dispatch.calls import Batch, Call, Received, parts_of, refusal
 from zevm.rpc.dispatch.error_translation import to_rpc_error
+from zevm.rpc.dispatch.joint import JointCalls
 from zevm.rpc.dispatch.suggestions import Suggestions
 from zevm.rpc.errors import (
     InvalidRequestError,
@@ -80,6 +81,7 @@ class Dispatcher:
         budget, kinds = self._limits.brief_execution_us / 1e6, self._limits.brief_kinds
         self.brief = BriefExecutions(budget, kinds)
         self.writes = Writes(services.chain.writer, self.brief.turns, WriteBudget(self._limits))
+        self._joint = JointCalls(registry, services, self._finish_joint)
         services.writes = self.writes
         self.brief_sends = BriefExecutions(SEND_BUDGETS * budget, kinds, whole=WHOLE_SENDS, of_processor=True)
 
@@ -356,12 +358,18 @@ class Dispatcher:
 
         What it changes is then told before its client can ask for it.
         """
-        if method.kind is None or not self._services.chain.writer.lends:
+        joining = self._joint.joining(call, method)
+        if joining is None and (method.kind is None or not self._services.chain.writer.lends):
             return self._submit_write(call, method, caller)
         here = partial(self._write_in_turn, call, method, caller)
         apart = partial(self._write_apart, call, method, caller)
-        outcome = self.writes.begin_here(here, apart, call.body_bytes)
+        outcome = self.writes.begin_here(here, apart, call.body_bytes, joining)
         return outcome if isinstance(outcome, asyncio.Future) else self._once_told(outcome)
+
+    def _finish_joint(self, call: Call, outcome: Any) -> Reply:
+        if isinstance(outcome, Exception):
+            call.fail(to_rpc_error(self._services, call.name, outcome))
+        return self._finish(call, outcome)
 
     def _write_in_turn(self, call: Call, method: Method, caller: Caller | None) -> Reply | asyncio.Future[Reply]:
         """The answer to a call, made on the event loop if it is known to be short and that can be."""
@@ -400,9 +408,10 @@ class Dispatcher:
         """Submit a call to the chain writer, which encodes its answer too. kind: what its time says something about."""
         job, note = self.brief_sends.timed(kind, self.job_of(call, method, caller))
         finish = partial(self._finish_write, call, note)
-        is_short, is_long = kind is not None and self.brief_sends.expects(kind), method.is_long
+        # sends that may share a block wait for the ones before them as well
+        is_short = method.together is not None or (kind is not None and self.brief_sends.expects(kind))
         shares = method.shares_sync
-        return self.writes.begin(job, finish, call.body_bytes, is_long=is_long, shares=shares, is_short=is_short)
+        return self.writes.begin(job, finish, call.body_bytes, is_long=method.is_long, shares=shares, is_short=is_short)
 
     def _begin_together(self, calls: list[Call], caller: Caller | None) -> list[asyncio.Future[Reply]]:
         """Submit calls of methods that share a sync, all for one."""

@@ -22,6 +22,8 @@ class Turns:
         self._left_seconds = TURN_SECONDS
         self._waiting: deque[Callable[[], object]] = deque()
         self._is_renewing = False
+        self.number = 0
+        """Of the present round, among those that had a turn."""
 
     @property
     def is_free(self) -> bool:
@@ -56,6 +58,7 @@ class Turns:
 
     def _renew(self) -> None:
         self._is_renewing, self._left_seconds = False, TURN_SECONDS
+        self.number += 1
         while self._waiting and self._left_seconds > 0:
             self.run(self._waiting.popleft())
         if self._waiting:

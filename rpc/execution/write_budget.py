@@ -17,6 +17,8 @@ class WriteBudget:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
+        self.most_joint = limits.joint_sends
+        """Pieces of work that are done together."""
         self.count = 0
         self.used_bytes = 0
 

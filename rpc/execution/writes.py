@@ -11,18 +11,31 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
+from itertools import islice
 from typing import Any, NamedTuple
 
 from zevm.chain.concurrency.deadline import Cancellation
+from zevm.chain.concurrency.groups import WorkTogether
 from zevm.chain.concurrency.writer import AbandonedError, Work, Writer, WriterStoppedError
 from zevm.rpc.errors import LimitExceededError
 from zevm.rpc.execution.pending import ClientsAnswer
 from zevm.rpc.execution.turns import Turns
 from zevm.rpc.execution.write_budget import REQUEST_BYTES, WriteBudget
 
+JOINT_BYTES = 1024 * 1024
+"""Requests that are done together, but for the last one."""
+
 Reply = bytes | None
 Finish = Callable[[bytes | None, Exception | None], Reply]
 """Makes the answer of what the writer has made, or of its error."""
+
+
+class Joining(NamedTuple):
+    """Work that may be done together with other such work. work: of all of them. finish: takes an outcome of it."""
+
+    work: WorkTogether
+    arguments: Sequence[Any]
+    finish: Callable[[Any], Reply]
 
 
 class _InLine(NamedTuple):
@@ -32,6 +45,7 @@ class _InLine(NamedTuple):
     apart: Callable[[], asyncio.Future[Reply]]
     answer: asyncio.Future[Reply]
     request_bytes: int
+    joining: Joining | None
 
 
 class Writes:
@@ -42,6 +56,9 @@ class Writes:
 
     def __init__(self, writer: Writer, turns: Turns, budget: WriteBudget) -> None:
         self._writer = writer
+        self._has_company = not writer.lends
+        """Whether work that may join others has come in one turn with others lately."""
+        self._last_turn = -1
         self._turns = turns
         self.budget = budget
         self._line: deque[_InLine] = deque()
@@ -54,8 +71,12 @@ class Writes:
         here: Callable[[], Reply | asyncio.Future[Reply]],
         apart: Callable[[], asyncio.Future[Reply]],
         request_bytes: int,
+        joining: Joining | None = None,
     ) -> Reply | asyncio.Future[Reply]:
         """Do work on the event loop, now or in a later turn of it, also when its client has left; its answer.
+
+        joining: how to do it with what else has come by then, in the writer's thread. Where such work comes from
+        several clients at once, it waits for the end of the turn, and while the writer has some.
 
         here: does it, or submits it where it cannot be done there. apart: submits it at once. Behind work that may take
         long it is submitted, too. Behind short work it waits: in the writer's queue it would draw all later work after
@@ -64,15 +85,21 @@ class Writes:
         """
         if self._long or not self.budget.has_room(request_bytes):
             return apart()
-        if not (self._line or self._short) and self._turns.is_free:
+        if not (self._line or self._short) and self._turns.is_free and not (joining and self._is_in_company()):
             outcome: Reply | asyncio.Future[Reply] = self._turns.run(here)
             return outcome
-        waiting = _InLine(here, apart, asyncio.get_running_loop().create_future(), request_bytes)
+        waiting = _InLine(here, apart, asyncio.get_running_loop().create_future(), request_bytes, joining)
         self._line.append(waiting)
         self.budget.hold(request_bytes)
         if not self._short:
             self._turns.queue(self._take_turn)
         return waiting.answer
+
+    def _is_in_company(self) -> bool:
+        """Whether work that may join others is to wait for the end of the turn."""
+        is_second, self._last_turn = self._last_turn == self._turns.number, self._turns.number
+        self._has_company = self._has_company or is_second
+        return self._has_company
 
     def begin(
         self, job: Work, finish: Finish, request_bytes: int, *, is_long: bool, shares: bool, is_short: bool = False
@@ -152,7 +179,12 @@ class Writes:
         """Do the work that is first in line, unless what it waits for has come between."""
         if not self._line or self._short or self._long:
             return
-        first = self._line.popleft()
+        joint = self._joint(self._line)
+        self._has_company = len(joint) > 1 or not self._writer.lends
+        if joint and self._has_company:
+            self._submit_joint(joint)
+            return
+        first = joint[0] if joint else self._line.popleft()
         self.budget.release(first.request_bytes)
         self._has_turn = True
         try:
@@ -170,9 +202,59 @@ class Writes:
     def _submit_line(self) -> None:
         """Submit all that waits in line: what comes now comes behind it."""
         line, self._line = self._line, deque()
-        for waiting in line:
+        while line:
+            joint = self._joint(line)
+            if len(joint) > 1:
+                self._submit_joint(joint)
+                continue
+            waiting = joint[0] if joint else line.popleft()
             self.budget.release(waiting.request_bytes)
             _pass_on(waiting.apart(), waiting.answer)
+
+    def _joint(self, line: deque[_InLine]) -> list[_InLine]:
+        """Take the first in a line that may be done together."""
+        joint: list[_InLine] = []
+        most, size = self.budget.most_joint, 0
+        work = line[0].joining and line[0].joining.work
+        while line and work and line[0].joining and line[0].joining.work is work:
+            joint.append(line.popleft())
+            size += joint[-1].request_bytes
+            if len(joint) == most or size >= JOINT_BYTES:
+                break
+        return joint
+
+    def _submit_joint(self, joint: list[_InLine]) -> None:
+        """Submit work that is done together."""
+        loop, waiting, parts = asyncio.get_running_loop(), iter(joint), [part.joining for part in joint if part.joining]
+
+        def tell(outcomes: Sequence[Any]) -> None:
+            _call_soon(loop, self._settle_joint, list(islice(waiting, len(outcomes))), outcomes)
+
+        try:
+            self._writer.submit_several(parts[0].work, [part.arguments for part in parts], tell)
+        except WriterStoppedError as error:
+            self._short += len(joint)
+            self._settle_joint(joint, [error] * len(joint))
+        else:
+            self._short += len(joint)
+
+    def _settle_joint(self, joint: list[_InLine], outcomes: Sequence[Any]) -> None:
+        """Answer work that was done together; what waits goes on once the answers are written and others have come."""
+        for waiting, outcome in zip(joint, outcomes, strict=True):
+            self.budget.release(waiting.request_bytes)
+            assert waiting.joining is not None
+            reply = waiting.joining.finish(outcome)
+            if not waiting.answer.done():
+                waiting.answer.set_result(reply)
+        self._short -= len(joint)
+        if self._line:
+            asyncio.get_running_loop().call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        """Give a turn to each that waits in line, where nothing hinders that."""
+        if self._line and not self._short and not self._long:
+            for _ in self._line:
+                self._turns.queue(self._take_turn)
 
     def _enter(self, is_short: bool, request_bytes: int) -> None:
         """Count work that has been submitted."""
@@ -189,9 +271,7 @@ class Writes:
             self._short += more
         else:
             self._long += more
-        if self._line and not self._short and not self._long:
-            for _ in self._line:
-                self._turns.queue(self._take_turn)
+        self._go_on()
 
     def _answer_when(
         self,

@@ -27,7 +27,7 @@ from testing.load import (
 )
 from verification.crash.losses import CHAIN_OPTIONS, NODE_LIMITS, Note, encode_note, small_sizes, started_at
 from zevm.chain.blockchain import Chain
-from zevm.chain.concurrency.writer import run_through
+from zevm.chain.concurrency.steps import run_through
 from zevm.chain.errors import ChainError, TransactionError
 from zevm.chain.rules.genesis import load_default_genesis
 from zevm.chain.types import Transaction

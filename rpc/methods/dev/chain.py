@@ -5,7 +5,7 @@ from typing import Any
 from zevm.chain.blocks.branch import Filler
 from zevm.chain.blocks.context import CallFrame
 from zevm.chain.concurrency.deadline import Deadline
-from zevm.chain.concurrency.writer import Steps
+from zevm.chain.concurrency.steps import Steps
 from zevm.chain.rules.forks import Fork
 from zevm.chain.types import Transaction
 from zevm.chain.types.block_reference import BlockReference

@@ -14,7 +14,7 @@ import orjson
 
 from zevm.chain.blockchain import Chain
 from zevm.chain.canonical.patches import put_accounts
-from zevm.chain.concurrency.writer import Steps, Turn
+from zevm.chain.concurrency.steps import Steps, Turn
 from zevm.chain.events import BlockAndReceipts
 from zevm.chain.rules.genesis import accounts_diff
 from zevm.chain.types import Header

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import orjson
 
-from zevm.chain.concurrency.writer import Steps
+from zevm.chain.concurrency.steps import Steps
 from zevm.chain.events import BlockAndReceipts
 from zevm.chain.tracing.encoded import Encoded, enclosed
 from zevm.rpc.codec import results, scalars

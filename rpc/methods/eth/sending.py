@@ -1,6 +1,7 @@
 """eth_: sending of transactions, signed by the client or the node's accounts, or unsigned."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 from zevm.chain.concurrency.deadline import Deadline
@@ -18,7 +19,7 @@ from zevm.rpc.methods.eth.transactions import receipt_json, waiting_at
 from zevm.rpc.methods.support.filling import execution_deadline, fill_transaction
 from zevm.rpc.methods.support.kinds import decode_once, kind_of_raw_sending, kind_of_sending
 from zevm.rpc.methods.support.reading import account_of, at_hand, on_writer
-from zevm.rpc.methods.support.transaction_failures import submit
+from zevm.rpc.methods.support.transaction_failures import submit, submit_together
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import Services
 from zevm.rpc.wallet import UnknownAccountError
@@ -123,11 +124,33 @@ def send_unsigned_transaction(
     return hexadecimal(send(services, arguments, unsigned=True, deadline=deadline))
 
 
+def send_raw_together(services: Services, calls: Sequence[Sequence[Any]]) -> list[Any]:
+    """Results or errors of the first of some calls of eth_sendRawTransaction that came together."""
+    decoded = [_decoded(services, *arguments) for arguments in calls]
+    sent = [item for item in decoded if isinstance(item, Transaction)]
+    outcomes: list[Any] = []
+    told = iter(submit_together(services, sent) if sent else ())
+    for item in decoded:
+        outcome = next(told, None) if isinstance(item, Transaction) else item
+        if outcome is None:
+            break
+        outcomes.append(outcome if isinstance(outcome, Exception) else hexadecimal(outcome))
+    return outcomes
+
+
+def _decoded(services: Services, raw: bytes) -> Transaction | Exception:
+    try:
+        return decode_raw(services, raw)
+    except Exception as error:
+        return error
+
+
 @method(
     "eth_sendRawTransaction",
     cost=Cost.WRITE,
     shares_sync=True,
     kind=kind_of_raw_sending,
+    together=send_raw_together,
     params=(RAW,),
     result="transaction hash",
 )

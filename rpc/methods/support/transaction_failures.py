@@ -4,6 +4,8 @@ The error has the revert data where Hardhat's users expect it, in `data.data`, w
 not Hardhat 2's -32603, which makes clients send again.
 """
 
+from collections.abc import Sequence
+
 from zevm.chain.concurrency.deadline import Deadline
 from zevm.chain.events import Event, HeadChanged, TransactionReport
 from zevm.chain.types import Transaction
@@ -41,9 +43,38 @@ def submit(
     finally:
         cancel()
     if failures:
-        message = failure_message(services.decoder, failures[0])
-        raise TransactionFailedError(message, transaction_hash, failures[0].output)
+        raise _failed(services, transaction_hash, failures[0])
     return transaction_hash
+
+
+def submit_together(services: Services, transactions: Sequence[Transaction]) -> list[Hash32 | Exception]:
+    """Send what came together; the hashes of the first ones, or the errors that each would have got from `submit`."""
+    chain = services.chain
+    if not services.throws_on_failure:
+        return chain.send_transactions(transactions)
+    failures: dict[Hash32, TransactionReport] = {}
+
+    def on_event(event: Event) -> None:
+        for record in event.added if isinstance(event, HeadChanged) else ():
+            for mined, report in zip(record.block.transactions, record.reports, strict=True):
+                if report.fault is not None:
+                    failures[mined.hash] = report
+
+    cancel = chain.events.subscribe_early(on_event)
+    try:
+        outcomes = chain.send_transactions(transactions)
+    finally:
+        cancel()
+    return [
+        _failed(services, outcome, failures[outcome])
+        if not isinstance(outcome, Exception) and outcome in failures
+        else outcome
+        for outcome in outcomes
+    ]
+
+
+def _failed(services: Services, transaction_hash: Hash32, report: TransactionReport) -> TransactionFailedError:
+    return TransactionFailedError(failure_message(services.decoder, report), transaction_hash, report.output)
 
 
 def failure_message(decoder: ErrorDecoder | None, report: TransactionReport) -> str:

@@ -8,7 +8,7 @@ import pytest
 from tests.chain.chain_fixtures import ALICE, BOB, CAROL, GWEI, KEYS, STORE_AND_LOG, creation, open_chain, transfer
 from zevm.chain.blockchain import Chain
 from zevm.chain.blocks.instant import InstantMining
-from zevm.chain.concurrency.writer import run_through
+from zevm.chain.concurrency.steps import run_through
 from zevm.chain.errors import NodeFaultError, TransactionError
 from zevm.chain.events import Event, HeadChanged, TransactionAdded
 from zevm.chain.pool.pool import Pool

@@ -18,7 +18,7 @@ from zevm.chain.canonical.log_search import LogQuery, LogSearch
 from zevm.chain.canonical.pruning import Pruning, prune_in_steps
 from zevm.chain.canonical.rewinding import rewind_ledger
 from zevm.chain.concurrency.deadline import BriefDeadline, Cancellation, Deadline, NotBriefError
-from zevm.chain.concurrency.writer import Turn
+from zevm.chain.concurrency.steps import Turn
 from zevm.chain.errors import ChainError, PrunedHistoryError, StatesNotKeptError
 from zevm.chain.options import ChainOptions
 from zevm.chain.rules.genesis import load_default_genesis

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -151,8 +152,10 @@ async def start_node(
     limits: Limits | None = None,
     engine: EnginePortOptions | None = None,
     server: ServerOptions | None = None,
+    folder: Path | None = None,
 ) -> Node:
-    database = Database.open(None)
+    """folder: of a chain on disk; None for one in memory."""
+    database = Database.open(folder)
     genesis = genesis or Genesis.default(accounts=[ALICE, BOB, CAROL], timestamp=1_700_000_000)
     chain = Chain(database, genesis, options)
     services = Services(

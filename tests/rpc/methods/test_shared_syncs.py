@@ -30,6 +30,7 @@ from tests.rpc.methods.test_failed_writes import (
 from zevm.chain.canonical.group_limits import GroupLimits
 from zevm.chain.events import HeadChanged
 from zevm.chain.options import ChainOptions
+from zevm.chain.types import Block
 from zevm.node.config import load_settings
 from zevm.node.network import chain_options
 from zevm.rpc.registry import REGISTRY
@@ -57,7 +58,13 @@ async def in_one_batch(trial: Trial, wanted: list[Call]) -> list[Answer]:
 
 
 async def of_many_clients(trial: Trial, wanted: list[Call]) -> list[Answer]:
-    """Each call on its own, all of them while the writer is busy."""
+    """Each call on its own, all of them while the writer is busy, where each send has a block of its own."""
+    trial.node.server.dispatcher._joint._works.clear()
+    return await in_joint_blocks(trial, wanted)
+
+
+async def in_joint_blocks(trial: Trial, wanted: list[Call]) -> list[Answer]:
+    """As `of_many_clients`, where sends share blocks."""
     ready = threading.Event()
     trial.chain.writer.submit(ready.wait)
     bodies = [json.dumps(body_of(call, index)).encode() for index, call in enumerate(wanted)]
@@ -66,7 +73,8 @@ async def of_many_clients(trial: Trial, wanted: list[Call]) -> list[Answer]:
     return [orjson.loads(await answer) for answer in pending]  # type: ignore[misc, arg-type]
 
 
-WAYS = pytest.mark.parametrize("way", [in_one_batch, of_many_clients])
+A_BLOCK_EACH = pytest.mark.parametrize("way", [in_one_batch, of_many_clients])
+WAYS = pytest.mark.parametrize("way", [in_one_batch, of_many_clients, in_joint_blocks])
 SENDS: list[Call] = [("eth_sendRawTransaction", [raw(nonce, key)]) for nonce in range(4) for key in (0, 1, 2)]
 HASHES = [hash_of(nonce, key) for nonce in range(4) for key in (0, 1, 2)]
 
@@ -81,7 +89,7 @@ def errors_of(answers: list[Answer]) -> list[str]:
     return [answer["error"]["message"] for answer in answers if "error" in answer]
 
 
-@WAYS
+@A_BLOCK_EACH
 async def test_sends_cost_one_write_and_each_has_its_own_block_in_the_order_of_arrival(way: Way) -> None:
     alone, together = Trial(AUTOMINE), Trial(AUTOMINE, sync=True)
     try:
@@ -131,22 +139,26 @@ async def test_what_a_batch_asks_between_its_sends_sees_those_before_it() -> Non
 
 @WAYS
 @pytest.mark.parametrize(
-    ("limits", "writes"),
+    ("limits", "writes", "joint_blocks"),
     [
-        ({"write_group_commands": 5, "write_group_seconds": 300}, 3),
-        ({"write_group_bytes": 1, "write_group_seconds": 300}, len(SENDS)),
-        ({"write_group_seconds": 0.000_000_001}, len(SENDS)),
+        ({"write_group_commands": 5, "write_group_seconds": 300}, 3, 3),
+        # what a block takes is known once it is made
+        ({"write_group_bytes": 1, "write_group_seconds": 300}, len(SENDS), 1),
+        ({"write_group_seconds": 0.000_000_001}, len(SENDS), 1),
     ],
     ids=["commands", "bytes", "seconds"],
 )
-async def test_a_full_group_leaves_the_rest_to_the_next_one(limits: dict[str, float], writes: int, way: Way) -> None:
+async def test_a_full_group_leaves_the_rest_to_the_next_one(
+    limits: dict[str, float], writes: int, joint_blocks: int, way: Way
+) -> None:
     settings = load_settings({f"rpc_{name}": value for name, value in limits.items()})
     trial = Trial(chain_options(settings), sync=True, limits=settings.limits)
     try:
         answers, count = await run(trial, way, SENDS)
         assert [answer["result"] for answer in answers] == HASHES
-        assert count == writes
-        assert trial.chain.head.number == len(SENDS)
+        is_joint = way is in_joint_blocks
+        assert count == (joint_blocks if is_joint else writes)
+        assert trial.chain.head.number == (joint_blocks if is_joint else len(SENDS))
     finally:
         trial.close()
 
@@ -174,6 +186,13 @@ async def test_errors_of_one_send_do_not_hurt_the_others(way: Way) -> None:
         assert durable(trial.chain, None) == trial.restarted()
     finally:
         trial.close()
+
+
+def blocks_of(trial: Trial) -> list[Block]:
+    """All but the first."""
+    blocks = [trial.chain.block_by_number(number + 1) for number in range(trial.chain.head.number)]
+    assert None not in blocks
+    return [block for block in blocks if block is not None]
 
 
 SHARING = [
@@ -274,7 +293,8 @@ async def test_a_damaged_record_that_one_send_meets_does_not_hurt_the_others(way
         assert "error" in answers[4]
         assert "damaged" in answers[4]["error"]["message"]
         assert [answer["result"] for answer in answers if "result" in answer] == HASHES[:6]
-        assert trial.chain.head.number == 6
+        mined = [len(block.transactions) for block in blocks_of(trial)]
+        assert mined == ([1] * 6 if way is not in_joint_blocks else [2, 1, 1, 2])
         assert durable(trial.chain, None) == trial.restarted()
         trial.check_told()
     finally:
