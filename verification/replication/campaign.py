@@ -165,15 +165,18 @@ class Campaign:
         beginner: a follower that has the whole chain to execute; the bound is that of its next block.
         """
         self.leader.call("evm_mine")
+        height = self.leader.call("eth_blockNumber")
         began = time.monotonic()
 
         def wait(node: Node) -> None:
-            # the answer is held back until the follower is there; an error tells of the link to a killed leader
+            # the answer is held back until the follower is there, for the bound at most; an error tells of the link
+            # to a killed leader
             newest, since = "", began
             while time.monotonic() - since < self._bound_seconds:
                 with suppress(RpcError):
                     node.call("txpool_status")
-                    return
+                    if node is not beginner or node.call("eth_blockNumber") == height:
+                        return
                 if node is beginner and (number := node.call("eth_blockNumber")) != newest:
                     newest, since = number, time.monotonic()
                 self._ended.wait(AGAIN_SECONDS)

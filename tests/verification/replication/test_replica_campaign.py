@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import closing
 from pathlib import Path
+from random import Random
 
 import pytest
 
+from testing.speed import slowness
 from verification.replication import run as replication
+from verification.replication.campaign import Campaign
 from verification.replication.load import Load
+from verification.replication.network import Network
 from verification.replication.nodes import Node
 
 pytestmark = pytest.mark.slow
@@ -49,3 +54,14 @@ def test_a_loss_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
         assert re.search(
             r"^connection of zvm-sync/1 with .*: CONNECTED, ended None, confirmed True, ", told, re.MULTILINE
         )
+
+
+def test_a_beginner_has_its_time_for_each_step(tmp_path: Path) -> None:
+    """Its calls are answered after the bound although it is not there yet, which says nothing about the chain."""
+    network = Network(1, Random(1))
+    with closing(network), closing(Campaign(tmp_path, network, Random(1), 120 * slowness())) as campaign:
+        campaign.leader.call("anvil_mine", hex(4_000))
+        campaign.round()
+        campaign._bound_seconds = 1.5
+        campaign.finish()
+        assert campaign.followers[-1].name == "replay"
