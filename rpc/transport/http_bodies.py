@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from zevm.rpc.limits import Limits
 from zevm.rpc.memory.budgets import InputBudget, OutputAccount
+from zevm.rpc.memory.gathered import Gathered
 from zevm.rpc.transport.asgi import OUTPUT_EXTENSION, Message, Receive, Scope, Send
 from zevm.rpc.transport.guard import Headers, Refusal, header
 
@@ -96,7 +97,7 @@ class Bodies:
 
     async def read(self, receive: Receive) -> tuple[bytes, int]:
         """The whole body, and the part of the budget that it occupies until `release`. Raises BodyError."""
-        body = bytearray()
+        body = Gathered()
         try:
             async with asyncio.timeout(self._limits.http_header_seconds):
                 message = await receive()
@@ -109,7 +110,8 @@ class Bodies:
         except BaseException:
             self.release(len(body))
             raise
-        return bytes(body), len(body)
+        size_bytes = len(body)
+        return body.take(), size_bytes
 
     def _whole(self, body: bytes) -> bytes:
         if len(body) > self._limits.http_body_bytes:
@@ -120,7 +122,7 @@ class Bodies:
         """Release the result of `read`."""
         self._budget.give_back(taken)
 
-    async def _read_rest(self, body: bytearray, message: Message, receive: Receive) -> None:
+    async def _read_rest(self, body: Gathered, message: Message, receive: Receive) -> None:
         while True:
             if message["type"] != "http.request":
                 raise BodyError(None)
@@ -129,7 +131,7 @@ class Bodies:
                 raise BodyError(self._too_large(len(body) + len(part)))
             if not self._budget.take(len(part)):
                 raise BodyError(TOO_MUCH_INPUT)
-            body += part
+            body.add(part)
             if not message.get("more_body"):
                 return
             message = await receive()

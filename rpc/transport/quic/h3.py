@@ -15,6 +15,7 @@ from aioquic.h3.connection import ErrorCode, H3Connection
 from aioquic.h3.events import DataReceived, H3Event, HeadersReceived
 from aioquic.quic import events
 
+from zevm.rpc.memory.gathered import Gathered
 from zevm.rpc.transport.asgi import OUTPUT_EXTENSION, Endpoint, Message, Scope
 from zevm.rpc.transport.guard import Refusal
 from zevm.rpc.transport.http_bodies import refuse
@@ -161,7 +162,7 @@ class _Exchange:
         self._connection = connection
         self._http = http
         self._room = SendRoom(connection, stream_id)
-        self._parts = bytearray()
+        self._parts = Gathered()
         self._complete = False
         self._delivered_end = False
         self._error: StreamResetError | None = None
@@ -175,7 +176,7 @@ class _Exchange:
 
     def feed(self, data: bytes, *, ended: bool) -> None:
         """More of the body."""
-        self._parts += data
+        self._parts.add(data)
         self._complete = self._complete or ended
         self._connection.count_unread(self.stream_id, len(self._parts))
         self._news.set()
@@ -200,8 +201,7 @@ class _Exchange:
                 self.disconnected(StreamResetError("the request did not arrive in time"))
         if self._error is not None:
             return {"type": "http.disconnect"}
-        body = bytes(self._parts)
-        self._parts.clear()
+        body = self._parts.take()
         if not self._held.take(len(body)):
             self._failure = ErrorCode.H3_EXCESSIVE_LOAD
             self.disconnected(StreamResetError("too many bytes of unfinished requests (--rpc-quic-input-bytes)"))

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any, Protocol
 
+from zevm.rpc.memory.gathered import Gathered
 from zevm.rpc.transport.quic.codes import DEADLINE
 
 WRITE_PART_BYTES = 64 * 1024
@@ -144,13 +145,13 @@ class Stream:
 
     async def readexactly(self, count: int) -> bytes:
         """`count` bytes, of any number: they are taken as they arrive. Raises StreamResetError, IncompleteReadError."""
-        whole = bytearray()
+        whole = Gathered()
         while len(whole) < count:
             part = await self.read(count - len(whole))
             if not part:
-                raise asyncio.IncompleteReadError(bytes(whole), count)
-            whole += part
-        return bytes(whole)
+                raise asyncio.IncompleteReadError(whole.take(), count)
+            whole.add(part)
+        return whole.take()
 
     async def has_more(self) -> bool:
         """Wait for a byte, which stays unread, or the peer's end of the stream. Raises StreamResetError."""
