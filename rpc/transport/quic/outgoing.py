@@ -10,7 +10,13 @@ parts of aioquic 1.7 that this uses are not its public interface.
 from typing import Any, cast
 
 from aioquic import tls
-from aioquic.quic.connection import END_STATES, NetworkAddress, QuicConnection, stream_is_client_initiated
+from aioquic.quic.connection import (
+    END_STATES,
+    NetworkAddress,
+    QuicConnection,
+    stream_is_client_initiated,
+    stream_is_unidirectional,
+)
 from aioquic.quic.packet_builder import QuicDeliveryState
 
 from zevm.rpc.transport.quic.stream_packets import StreamPackets
@@ -80,8 +86,13 @@ class Outgoing:
         self._is_plain = False
 
     def _queue_data(self, stream_id: int, data: bytes, end_stream: bool = False) -> None:
-        self._send_stream_data(stream_id, data, end_stream)
-        stream = self._quic._streams[stream_id]
+        stream = self._quic._streams.get(stream_id)
+        if stream is None or stream_is_unidirectional(stream_id):
+            self._send_stream_data(stream_id, data, end_stream)
+            stream = self._quic._streams[stream_id]
+        else:
+            # an open stream that goes both ways may be written to
+            stream.sender.write(data, end_stream)
         if not stream.sender.buffer_is_empty:
             self._fresh[stream_id] = stream
 
@@ -95,11 +106,18 @@ class Outgoing:
 
     def _delivered(self, delivery: QuicDeliveryState, stream: Any, start: int, stop: int, is_last: bool) -> None:
         """Data have been acknowledged or lost; a stream that is finished so is forgotten."""
-        stream.sender.on_data_delivery(delivery, start, stop, is_last)
+        sender = stream.sender
         if delivery is not QuicDeliveryState.ACKED:
+            sender.on_data_delivery(delivery, start, stop, is_last)
             self._is_plain = False
+            return
+        if is_last and start == sender._buffer_start == 0 and sender._reset_error_code is None:
+            # all of it at once
+            sender._buffer_start, sender._acked_fin, sender.is_finished = stop, True, True
+            sender._buffer.clear()
         else:
-            self._settle(stream)
+            sender.on_data_delivery(delivery, start, stop, is_last)
+        self._settle(stream)
 
     def _settle(self, stream: Any) -> None:
         if stream.is_finished and self._quic._streams.get(stream.stream_id) is stream:

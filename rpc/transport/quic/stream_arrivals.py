@@ -15,6 +15,7 @@ from aioquic._crypto import CryptoError
 from aioquic.quic.connection import NetworkAddress, QuicConnection, QuicConnectionState
 from aioquic.quic.packet import QuicFrameType, QuicStreamFrame, decode_packet_number, get_spin_bit, pull_ack_frame
 from aioquic.quic.recovery import MAX_ACK_RANGES
+from aioquic.quic.stream import QuicStream
 
 _FORM_AND_FIXED, _FIXED, _SPIN, _RESERVED, _PHASE, _NUMBER_SIZE = 0xC0, 0x40, 0x20, 0x18, 0x04, 0x03
 """Bits of a packet's first byte (RFC 9000, section 17.3.1)."""
@@ -85,12 +86,18 @@ class StreamArrivals:
             kind = buffer.pull_uint_var()
             if kind & _KINDS_MASK == QuicFrameType.STREAM_BASE:
                 stream_id, frame = _stream_frame(buffer, kind)
+                stream = self._quic._streams.get(stream_id)
+                if stream is None:
+                    self._check_opening(stream_id, frame, opened)
+                    opened += 1
+                else:
+                    _check_continuing(stream, frame)
                 # a gap counts too: it is held until it is filled
-                left_bytes -= self._further_bytes(stream_id, frame)
+                known = 0 if stream is None else stream.receiver.highest_offset
+                left_bytes -= max(0, frame.offset + len(frame.data) - known)
                 if left_bytes < 0 or stream_id in streams:
                     raise _NotPlainError
                 streams.add(stream_id)
-                opened += self._opens(stream_id, frame, opened)
                 steps.append((self._take_data, (stream_id, frame)))
                 is_eliciting = True
             elif kind == QuicFrameType.ACK:
@@ -104,36 +111,27 @@ class StreamArrivals:
             raise _NotPlainError
         return steps, is_eliciting
 
-    def _further_bytes(self, stream_id: int, frame: QuicStreamFrame) -> int:
-        """Bytes by which a frame reaches further than its stream has so far."""
-        stream = self._quic._streams.get(stream_id)
-        known = 0 if stream is None else stream.receiver.highest_offset
-        return int(max(0, frame.offset + len(frame.data) - known))
-
-    def _opens(self, stream_id: int, frame: QuicStreamFrame, opened: int) -> bool:
-        """Whether a frame opens its stream, after `opened` others of its packet. Raises _NotPlainError if none may."""
+    def _check_opening(self, stream_id: int, frame: QuicStreamFrame, opened: int) -> None:
+        """Raises _NotPlainError unless a frame may open its stream, after `opened` others of its packet."""
         quic = self._quic
-        stream, end = quic._streams.get(stream_id), frame.offset + len(frame.data)
-        if stream is None:
-            limit = quic._local_max_streams_bidi
-            is_next = stream_id % 4 == int(quic._is_client) and stream_id // 4 == limit.used + opened < limit.value
-            if not is_next or end > quic._local_max_stream_data_bidi_remote:
-                raise _NotPlainError
-            return True
-        receiver = stream.receiver
-        if (
-            stream_id & _UNIDIRECTIONAL
-            or receiver.is_finished
-            or receiver._final_size is not None
-            or end > stream.max_stream_data_local
-            or (frame.fin and end < receiver.highest_offset)
-        ):
+        limit, end = quic._local_max_streams_bidi, frame.offset + len(frame.data)
+        is_next = stream_id % 4 == int(quic._is_client) and stream_id // 4 == limit.used + opened < limit.value
+        if not is_next or end > quic._local_max_stream_data_bidi_remote:
             raise _NotPlainError
-        return False
+
+    def _open(self, stream_id: int) -> QuicStream:
+        """Open the peer's next bidirectional stream."""
+        quic = self._quic
+        stream = quic._streams[stream_id] = QuicStream(
+            stream_id, quic._local_max_stream_data_bidi_remote, quic._remote_max_stream_data_bidi_local
+        )
+        quic._streams_queue.append(stream)
+        quic._local_max_streams_bidi.used += 1
+        return stream
 
     def _take_data(self, stream_id: int, frame: QuicStreamFrame) -> None:
         quic = self._quic
-        stream = quic._streams.get(stream_id) or quic._get_or_create_stream(QuicFrameType.STREAM_BASE, stream_id)
+        stream = quic._streams.get(stream_id) or self._open(stream_id)
         known = stream.receiver.highest_offset
         event = stream.receiver.handle_frame(frame)
         if event is not None:
@@ -161,6 +159,19 @@ class StreamArrivals:
         space.received_packets.add(number)
         if len(space.ack_queue) > MAX_ACK_RANGES:
             space.ack_queue.shift()
+
+
+def _check_continuing(stream: Any, frame: QuicStreamFrame) -> None:
+    """Raises _NotPlainError unless a frame may bring more of an open stream."""
+    receiver, end = stream.receiver, frame.offset + len(frame.data)
+    if (
+        stream.stream_id & _UNIDIRECTIONAL
+        or receiver.is_finished
+        or receiver._final_size is not None
+        or end > stream.max_stream_data_local
+        or (frame.fin and end < receiver.highest_offset)
+    ):
+        raise _NotPlainError
 
 
 def _stream_frame(buffer: Buffer, kind: int) -> tuple[int, QuicStreamFrame]:

@@ -97,15 +97,19 @@ class StreamPackets:
         quic, sender = self._quic, stream.sender
         sent_before, left = sender.highest_offset, quic._remote_max_data - quic._remote_max_data_used
         offset = sender.next_offset
-        number, place = encode_uint_var(stream.stream_id), encode_uint_var(offset) if offset else b""
+        number, place = _written(stream.stream_id), _written(offset) if offset else b""
         header_bytes = 3 + len(number) + len(place)
-        frame = sender.get_frame(room - header_bytes, min(sent_before + left, stream.max_stream_data_remote))
-        if frame is None:
+        most_bytes, end = room - header_bytes, min(sent_before + left, stream.max_stream_data_remote)
+        if sent_before == 0 and sender._buffer_fin is not None and sender._buffer_fin <= min(most_bytes, end):
+            data, is_last = _whole(sender), True
+        elif (frame := sender.get_frame(most_bytes, end)) is not None:
+            data, is_last = frame.data, frame.fin
+        else:
             return 0
-        size = len(frame.data)
-        kind = _STREAM | _HAS_LENGTH | (_HAS_OFFSET if offset else 0) | (_IS_LAST if frame.fin else 0)
-        frames += (bytes((kind,)), number, place, (size | _TWO_BYTES).to_bytes(2, "big"), frame.data)
-        packet.delivery_handlers.append((self._delivered, (stream, offset, offset + size, frame.fin)))
+        size = len(data)
+        kind = _STREAM | _HAS_LENGTH | (_HAS_OFFSET if offset else 0) | (_IS_LAST if is_last else 0)
+        frames += (bytes((kind,)), number, place, (size | _TWO_BYTES).to_bytes(2, "big"), data)
+        packet.delivery_handlers.append((self._delivered, (stream, offset, offset + size, is_last)))
         quic._remote_max_data_used += sender.highest_offset - sent_before
         if not len(sender._pending) and not sender._pending_eof:
             sender.buffer_is_empty = True
@@ -133,3 +137,20 @@ class StreamPackets:
             quic._close_at = now + quic._idle_timeout()
             quic._ack_eliciting_sent_since_receipt = True
         return datagram
+
+
+def _whole(sender: Any) -> bytes:
+    """All that was ever written to a stream of which nothing was sent yet, as sent with its end."""
+    data = bytes(sender._buffer)
+    if data:
+        sender._pending.shift()
+        sender.highest_offset = len(data)
+    sender._pending_eof = False
+    return data
+
+
+def _written(number: int) -> bytes:
+    """A number in as few bytes as it takes (RFC 9000, section 16)."""
+    if number < 64:
+        return bytes((number,))
+    return (number | _TWO_BYTES).to_bytes(2, "big") if number < _TWO_BYTES else encode_uint_var(number)

@@ -37,7 +37,7 @@ LEAST_REQUEST_BYTES, LEAST_RESULT_BYTES = 36, 37
 
 _REQUEST = ((8, int), (4, bytes), (2, str), (4, bytes), (8, int), (4, int), (4, int), (2, bytes))
 _RESULT = ((8, int), (1, int), (4, bytes), (8, int), (8, int), (4, str), (4, bytes))
-"""Each field: the size of its number or of its length, and its kind."""
+"""Each field, in the order of the class's: the size of its number or of its length, and its kind."""
 
 
 class MessageError(ValueError):
@@ -70,17 +70,7 @@ def encode_arguments(arguments: bytes | Sequence[int]) -> bytes:
 
 def decode_request(data: bytes) -> WasmExecutionRequest:
     """The inverse. Raises MessageError for other bytes, InvalidParameters for values out of range."""
-    names = (
-        "request_id",
-        "module_bytecode",
-        "function_name",
-        "arguments",
-        "gas_limit",
-        "memory_limit",
-        "timeout_ms",
-        "caller_address",
-    )
-    return WasmExecutionRequest(**dict(zip(names, _decode(_REQUEST, data), strict=True)))
+    return WasmExecutionRequest(*_decode(_REQUEST, data))
 
 
 def request_id_of(data: bytes) -> int:
