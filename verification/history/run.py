@@ -178,11 +178,11 @@ def started(data: Path) -> NodeProcess:
 
 def grow(node: NodeProcess, count: int) -> Cost:
     """Make blocks, by a connection of their own: a node closes one that waits while another node's turn lasts."""
-    cpu, written = cpu_seconds(node), written_bytes(node)
+    cpu, written = node.processor_seconds(), written_bytes(node)
     with node.connect(timeout_seconds=600) as rpc:
         for left in range(count, 0, -STEP_BLOCKS):
             rpc.call("anvil_mine", hex(min(left, STEP_BLOCKS)), "0x1")
-    return Cost((cpu_seconds(node) - cpu) * 1e6 / count, (written_bytes(node) - written) / count)
+    return Cost((node.processor_seconds() - cpu) * 1e6 / count, (written_bytes(node) - written) / count)
 
 
 def read_back(rpc: RpcConnection, chance: random.Random, figures: Figures) -> None:
@@ -216,12 +216,6 @@ def _timed(action: Callable[[], object]) -> float:
 def head_of(rpc: RpcConnection) -> int:
     """The newest block's number."""
     return int(rpc.call("eth_blockNumber"), 16)
-
-
-def cpu_seconds(node: NodeProcess) -> float:
-    """Of the node's process, in user and system mode."""
-    fields = Path(f"/proc/{node.process.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def written_bytes(node: NodeProcess) -> int:
