@@ -245,7 +245,7 @@ def test_a_line_of_a_strangers_text_is_no_record_of_its_own() -> None:
     text = "no\nERROR zevm.node: \x1b[31mall is lost\u202e"
     record = logging.LogRecord("zevm.node", logging.WARNING, "a.py", 1, "it said %s", (text,), None)
     told = TextRecords(LINE).format(record)
-    assert told == "WARNING zevm.node: it said no\n    ERROR zevm.node: \\x1b[31mall is lost\\u202e"
+    assert told == "Warning zevm.node: it said no\n    ERROR zevm.node: \\x1b[31mall is lost\\u202e"
 
 
 def test_the_log_writes_while_it_runs_and_what_is_left_at_the_end() -> None:
