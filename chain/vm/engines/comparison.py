@@ -33,10 +33,15 @@ def effects_differences(native: Effects, reference: Effects) -> Iterator[str]:
 def outcome_differences(
     native: Outcome, changes: TransactionChanges, reference: Outcome, wanted: TransactionChanges
 ) -> Iterator[str]:
-    """Each difference of a whole transaction in a line; codes by their hashes, which the accounts hold."""
+    """Each difference of a whole transaction in a line."""
     yield from call_differences(native, reference)
-    yield from _changes_differences("account", changes.accounts, wanted.accounts)
-    yield from _changes_differences("slot", changes.slots, wanted.slots)
+    yield from changes_differences(changes, wanted)
+
+
+def changes_differences(native: TransactionChanges, reference: TransactionChanges) -> Iterator[str]:
+    """Each difference between net changes in a line; codes by their hashes, which the accounts hold."""
+    yield from _changes_differences("account", native.accounts, reference.accounts)
+    yield from _changes_differences("slot", native.slots, reference.slots)
 
 
 def call_differences(native: Outcome, reference: Outcome) -> Iterator[str]:

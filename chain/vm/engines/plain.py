@@ -15,7 +15,7 @@ from zevm.chain.types.receipt import EncodedReceipt
 from zevm.chain.types.signatures import InvalidSignatureError
 from zevm.chain.vm.console import decode_console
 from zevm.chain.vm.engines import choice, native
-from zevm.chain.vm.engines.comparison import outcome_differences
+from zevm.chain.vm.engines.comparison import changes_differences, outcome_differences
 from zevm.chain.vm.engines.engine import Engine
 from zevm.chain.vm.environment import BlockEnvironment
 from zevm.chain.vm.execution_state import ExecutionState, TransactionChanges
@@ -402,9 +402,7 @@ def _checked_all(
         for index, (end, other) in enumerate(zip(ends, wanted, strict=True))
         if end != other
     ]
-    changes_around = state.changes_since(checkpoint)
-    if changes != changes_around:
-        differences.append(f"the changes are {changes} and {changes_around}")
+    differences += changes_differences(changes, state.changes_since(checkpoint))
     if differences:
         state.discard(checkpoint)
         state.begin_transaction()
