@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from coincurve import PrivateKey
 
 from verification.differential.cases import BASE_FEE_WEI, CHAIN_ID, KEYS, NUMBER, TIMESTAMP, Case
-from zevm.chain.blocks.execution import BlockExecution
+from zevm.chain.blocks.execution import AT_ONCE, BlockExecution
 from zevm.chain.errors import TransactionError
 from zevm.chain.rules import fees
 from zevm.chain.rules.forks import Fork, ForkRules
@@ -180,7 +180,9 @@ def run_here(case: Case, transactions: list[Transaction], *, zvm: bool = False, 
 
 
 class Execution(NamedTuple):
-    """A case that was executed here. refusals: why, by the transaction's index. Outcomes are of the others."""
+    """A case that was executed here. outcomes: of the accepted transactions, where a tracer watched them. refusals: why, by
+    the transaction's index.
+    """
 
     block: Block
     receipts: tuple[Receipt, ...]
@@ -197,7 +199,10 @@ def execute_here(
     tracer: Tracer | None = None,
     engine: Engine | None = None,
 ) -> Execution:
-    """Execute the case with the node's code, watched by a tracer or not. engine: None for the default."""
+    """Execute the case with the node's code, watched by a tracer or not. engine: None for the default.
+
+    Without a tracer, plain transactions run together, as in an import.
+    """
     environment = _environment(case, zvm=zvm)
     if engine is not None:
         environment = replace(environment, engine=engine)
@@ -206,14 +211,20 @@ def execute_here(
         before = states.prepare(EMPTY_ROOT, _state_diff(case))
         execution = _WatchedExecution(environment, states, states.reader_over(before))
         execution.watch(tracer)
-        outcomes, refusals = [], {}
-        for index, transaction in enumerate(transactions):
-            try:
-                outcomes.append(execution.add(transaction))
-            except TransactionError as error:
-                refusals[index] = error.message
+        outcomes: list[Outcome] = []
+        refusals: dict[int, str] = {}
+        index = 0
+        while index < len(transactions):
+            done = 0 if tracer is not None else execution.add_plain_ones(transactions[index : index + AT_ONCE])
+            if not done:
+                try:
+                    outcomes.append(execution.add(transactions[index]))
+                except TransactionError as error:
+                    refusals[index] = error.message
+            index += done or 1
         sealed = execution.seal(_HEADER, withdrawals=_withdrawals(case))
-    return Execution(sealed.block, sealed.record.receipts, outcomes, refusals, execution.requests)
+    watched = [] if tracer is None else outcomes
+    return Execution(sealed.block, sealed.record.receipts, watched, refusals, execution.requests)
 
 
 class _WatchedExecution(BlockExecution):
@@ -231,6 +242,10 @@ class _WatchedExecution(BlockExecution):
             return self.requests
 
         executor.end_block = keep_requests  # type: ignore[method-assign]
+
+    def add_plain_ones(self, transactions: Sequence[Transaction]) -> int:
+        """Execute the first transactions in one call, as far as they are plain; how many they were."""
+        return self.add_plain(transactions, (None,) * len(transactions)) if self.runs_plain else 0
 
 
 def _environment(case: Case, *, zvm: bool) -> BlockEnvironment:

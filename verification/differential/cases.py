@@ -27,6 +27,10 @@ DEEP_GAS_LIMIT = 10**12
 """So much that calls reach the depth of 1,024 although each keeps a 64th back."""
 BASE_FEE_WEI = 7
 FORKS = ("Prague", "Osaka")
+SERIES_SENDERS = 3
+"""Senders of a series of plain transactions."""
+SERIES_GAS_LIMIT = 2_000_000
+"""Most gas of one of them, so that a block has many."""
 ETHER = 10**18
 
 CONTRACTS = tuple(bytes((0xC0 + index,)) * 20 for index in range(6))
@@ -46,6 +50,7 @@ def new_case(seed: int, fork: str, senders: list[bytes]) -> Case:
     random = Random(f"{seed}/{fork}")
     if fork == "Prague" and seed % 50 == 7:
         return _deep_case(random, seed, fork, senders)
+    is_series = seed % 5 == 3
     targets = [*CONTRACTS, *senders, EMPTY, DEPOSIT_CONTRACT]
     writer = CodeWriter(random, targets)
     accounts = _system_accounts(random)
@@ -54,13 +59,17 @@ def new_case(seed: int, fork: str, senders: list[bytes]) -> Case:
         accounts[address.hex()] = _contract(random, writer)
     for address in senders:
         sender = accounts[address.hex()] = _sender(random, writer)
+        if is_series and address in senders[:SERIES_SENDERS]:
+            sender["code"] = ""
         if random.random() < 0.1:
             accounts[contract_address(Address(address), sender["nonce"]).hex()] = _squatter(random)
     return {
         # neither side may begin with empty accounts (EIP-161)
         "accounts": {key: account for key, account in accounts.items() if any(account.values())},
         "coinbase": random.choice((COINBASE, COINBASE, CONTRACTS[0], EMPTY, senders[0], bytes(19) + b"\4")).hex(),
-        "transactions": [_transaction(random, writer) for _ in range(random.randrange(1, 9))],
+        "transactions": _series(random, writer)
+        if is_series
+        else [_transaction(random, writer) for _ in range(random.randrange(1, 9))],
         "withdrawals": [
             {"address": writer.target().hex(), "amount": random.choice((0, 1, 10**9))}
             for _ in range(random.randrange(3))
@@ -212,6 +221,25 @@ def _transaction(random: Random, writer: CodeWriter) -> dict[str, Any]:
         transaction |= {"to": number.to_bytes(20, "big").hex(), "data": data.hex()}
     transaction["gas"] = _gas(random, transaction)
     return transaction
+
+
+def _series(random: Random, writer: CodeWriter) -> list[dict[str, Any]]:
+    """Transactions that mostly have no lists and create nothing: the core runs such ones in one call."""
+    return [
+        _plain_transaction(random, writer) if random.random() < 0.95 else _transaction(random, writer)
+        for _ in range(random.randrange(10, 50))
+    ]
+
+
+def _plain_transaction(random: Random, writer: CodeWriter) -> dict[str, Any]:
+    transaction = _transaction(random, writer)
+    while transaction["type"] not in (0, 2) or transaction["to"] is None:
+        transaction = _transaction(random, writer)
+    return transaction | {
+        "sender": random.randrange(SERIES_SENDERS),
+        "accessList": [],
+        "gas": min(transaction["gas"], SERIES_GAS_LIMIT),
+    }
 
 
 def _data(random: Random) -> bytes:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +21,7 @@ from verification.differential.coverage import Coverage
 from verification.differential.run import Limits, campaign, differences
 from verification.differential.shrink import shrink
 from verification.differential.specification import Specification
+from zevm.chain.blocks.execution import BlockExecution
 from zevm.chain.vm import calls
 from zevm.chain.vm.engines.engine import Engine
 
@@ -68,6 +70,22 @@ def test_webassembly_and_a_tracer_change_nothing(fork: str) -> None:
     assert sum(coverage.refusals.values()) < sum(coverage.transactions.values()) / 3
     assert all(coverage.endings[name] for name in ("success", "execution reverted", "out of gas", "invalid opcode"))
     assert sum(count > 0 for count in coverage.opcodes.values()) > 110
+
+
+def test_plain_transactions_of_a_series_run_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts: list[int] = []
+    add_plain = BlockExecution.add_plain
+
+    def counted(*arguments: Any) -> int:
+        counts.append(add_plain(*arguments))
+        return counts[-1]
+
+    monkeypatch.setattr(BlockExecution, "add_plain", counted)
+    for seed in range(SEED + 3, SEED + 30, 5):
+        case = new_case(seed, "Osaka", SENDERS)
+        execute_here(case, transactions_of(case), engine=Engine.CHECK)
+    assert sum(counts) > 50
+    assert max(counts) > 4
 
 
 def test_encodings_give_what_the_specification_gives(specification: Specification) -> None:
