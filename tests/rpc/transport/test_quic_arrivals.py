@@ -1,6 +1,7 @@
 """Packets of data and acknowledgements are taken as aioquic takes them, whatever a peer puts into them."""
 
 import asyncio
+from collections import Counter
 from typing import Any, cast
 
 import pytest
@@ -22,9 +23,13 @@ CLIENT, SERVER = ("127.0.0.1", 1), ("127.0.0.1", 2)
 IDENTITY = identity_of(QuicPortOptions(("127.0.0.1",), 0))
 
 
-def joined() -> tuple[Any, Any]:
-    """A client and a server of aioquic, with their handshake behind them and nothing in flight."""
-    given = QuicConfiguration(is_client=False, alpn_protocols=["test"], max_data=400, max_stream_data=150)
+def joined(windows: tuple[int, int] = (400, 150)) -> tuple[Any, Any]:
+    """A client and a server of aioquic, with their handshake behind them and nothing in flight.
+
+    windows: bytes that the client may send, in all and on a stream.
+    """
+    most, most_of_stream = windows
+    given = QuicConfiguration(is_client=False, alpn_protocols=["test"], max_data=most, max_stream_data=most_of_stream)
     given.certificate, given.private_key = IDENTITY.chain[0], IDENTITY.key
     client = QuicConnection(configuration=QuicConfiguration(alpn_protocols=["test"], verify_mode=0))
     client.connect(SERVER, now=0.0)
@@ -47,9 +52,9 @@ def joined() -> tuple[Any, Any]:
     return client, server
 
 
-def twin(server: Any) -> Any:
+def twin(server: Any, windows: tuple[int, int]) -> Any:
     """Another server that opens the packets of the same client."""
-    _, other = joined()
+    _, other = joined(windows)
     other._cryptos[tls.Epoch.ONE_RTT] = server._cryptos[tls.Epoch.ONE_RTT]
     other.host_cid, other._host_cids = server.host_cid, list(server._host_cids)
     return other
@@ -98,6 +103,16 @@ ANY = st.lists(STREAMS | ACKNOWLEDGEMENTS | OTHERS, max_size=4).map(b"".join)
 FRAMES = st.lists(LIKELY | LIKELY | ACKNOWLEDGEMENTS, min_size=1, max_size=3, unique=True).map(b"".join)
 HEADS = st.tuples(st.sampled_from((1, 1, 1, 1, 0, 2, -1, 40)), st.sampled_from((0, 0, 0, 0, 0, 0x20, 0x04, 0x08)))
 PACKETS = st.lists(st.tuples(HEADS, FRAMES | FRAMES | FRAMES | ANY), min_size=3, max_size=10)
+WIDE = (22_000, 15_000)
+FAR = st.builds(
+    stream,
+    st.sampled_from((0, 4, 8)),
+    st.sampled_from((0, 500, 500, 1_000, 1_000, 1_500, 1_500, 14_500, 14_500, 15_000)),
+    st.sampled_from((500, 500, 1_000, 0)).map(bytes),
+    ends=st.sampled_from((False,) * 9 + (True,)),
+    has_size=st.just(True),
+)
+GAPS = st.lists(st.tuples(HEADS, st.lists(FAR, min_size=1, max_size=3).map(b"".join)), min_size=5, max_size=14)
 
 
 def state(server: Any) -> list[Any]:
@@ -130,9 +145,9 @@ def state(server: Any) -> list[Any]:
 class Compared:
     """A server that takes plain packets here, and one that takes all by aioquic: they are to stay alike."""
 
-    def __init__(self) -> None:
-        self._client, self._server = joined()
-        self._reference, self._arrivals = twin(self._server), StreamArrivals(self._server)
+    def __init__(self, windows: tuple[int, int] = (400, 150)) -> None:
+        self._client, self._server = joined(windows)
+        self._reference, self._arrivals = twin(self._server, windows), StreamArrivals(self._server)
         for server in (self._server, self._reference):
             server._ack_eliciting_sent_since_receipt = True
         self._number = self._client._packet_number
@@ -155,6 +170,11 @@ class Compared:
         return is_plain
 
     @property
+    def gaps(self) -> int:
+        """The number of streams with bytes behind a gap."""
+        return sum(len(item.receiver._ranges) > 0 for item in self._server._streams.values())
+
+    @property
     def close_code(self) -> int | None:
         """The code with which the connection is closed."""
         event = self._server._close_event
@@ -173,6 +193,27 @@ def test_packets_have_the_effects_that_they_have_in_aioquic() -> None:
 
     compare()
     assert min(taken) > 30, "both kinds were among them"
+
+
+def test_gaps_in_wider_windows_are_filled_as_in_aioquic() -> None:
+    taken, closed, filled = [0, 0], Counter[int | None](), 0
+
+    @settings(max_examples=150, deadline=None, database=None, derandomize=True, phases=(Phase.generate,))
+    @given(GAPS)
+    def compare(packets: list[tuple[tuple[int, int], bytes]]) -> None:
+        nonlocal filled
+        compared = Compared(WIDE)
+        for (step, bits), frames in packets:
+            gaps = compared.gaps
+            taken[compared.take(frames, step, bits)] += 1
+            filled += compared.gaps < gaps
+        closed[compared.close_code] += 1
+
+    compare()
+    assert min(taken) > 30, "both kinds were among them"
+    assert filled > 5
+    # what stays within the windows, and what goes past one or the end of a stream
+    assert min(closed[None], closed[3], closed[6]) > 5, closed
 
 
 def whole(stream_id: int, size: int, offset: int = 0, *, ends: bool = False) -> bytes:
