@@ -103,7 +103,7 @@ ANY = st.lists(STREAMS | ACKNOWLEDGEMENTS | OTHERS, max_size=4).map(b"".join)
 FRAMES = st.lists(LIKELY | LIKELY | ACKNOWLEDGEMENTS, min_size=1, max_size=3, unique=True).map(b"".join)
 HEADS = st.tuples(st.sampled_from((1, 1, 1, 1, 0, 2, -1, 40)), st.sampled_from((0, 0, 0, 0, 0, 0x20, 0x04, 0x08)))
 PACKETS = st.lists(st.tuples(HEADS, FRAMES | FRAMES | FRAMES | ANY), min_size=3, max_size=10)
-WIDE = (22_000, 15_000)
+WIDE = (16_000, 15_000)
 FAR = st.builds(
     stream,
     st.sampled_from((0, 4, 8)),
