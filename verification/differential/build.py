@@ -180,8 +180,9 @@ def run_here(case: Case, transactions: list[Transaction], *, zvm: bool = False, 
 
 
 class Execution(NamedTuple):
-    """A case that was executed here. outcomes: of the accepted transactions, where a tracer watched them. refusals: why, by
-    the transaction's index.
+    """A case that was executed here.
+
+    outcomes: of the accepted transactions, where a tracer watched them. refusals: why, by the transaction's index.
     """
 
     block: Block
