@@ -72,16 +72,22 @@ def evm_mine_detailed(services: Services, options: tuple[int | None, int]) -> St
     return Encoded(enclosed(b"[", ((block,) for block in blocks), b"]"))
 
 
-@method(
-    "anvil_mine",
-    cost=Cost.WRITE,
-    params=(
-        Param("blocks", scalars.number, default=1),
-        Param("interval", scalars.number, default=None, summary="seconds"),
-    ),
-    aliases=("hardhat_mine",),
+MINE_PARAMS = (
+    Param("blocks", scalars.number, default=1),
+    Param("interval", scalars.number, default=None, summary="seconds"),
 )
+
+
+@method("anvil_mine", cost=Cost.WRITE, params=MINE_PARAMS)
 def anvil_mine(services: Services, count: int, interval_seconds: int | None) -> Steps[None]:
+    """Make blocks, with timestamps `interval` seconds apart; 0 is no interval, unless timestamps may be equal."""
+    # viem's mine() sends 0 where its caller gives none, and Anvil takes that
+    is_none = not interval_seconds and services.chain.clock.least_step > 0
+    yield from _mine(services, count, None if is_none else interval_seconds, None)
+
+
+@method("hardhat_mine", cost=Cost.WRITE, params=MINE_PARAMS)
+def hardhat_mine(services: Services, count: int, interval_seconds: int | None) -> Steps[None]:
     """Make blocks, with timestamps `interval` seconds apart."""
     yield from _mine(services, count, interval_seconds, None)
 

@@ -142,7 +142,7 @@ async def test_r9_timestamps_rise_by_default(node: Node) -> None:
     await node.call("hardhat_mine", "0x5")
     times = [await timestamp(node, hex(number)) for number in range(6)]
     assert all(later > earlier for earlier, later in pairwise(times))
-    asked = {"hardhat_mine": ("0x3", "0x0"), "anvil_mine": ("0x3", "0x0"), "anvil_setBlockTimestampInterval": (0,)}
+    asked = {"hardhat_mine": ("0x3", "0x0"), "anvil_setBlockTimestampInterval": (0,)}
     for name, params in asked.items():
         error = await node.fails(name, *params)
         assert error.code == -32602
@@ -155,6 +155,16 @@ async def test_r9_timestamps_rise_by_default(node: Node) -> None:
     assert (await node.fails("evm_setNextBlockTimestamp", await timestamp(node))).code == -32602
 
 
+async def test_an_interval_of_nothing_is_none_for_anvil_mine(node: Node) -> None:
+    """viem's test client sends it with every call without an interval."""
+    await node.call("anvil_mine", "0x5", "0x0")
+    times = [await timestamp(node, hex(number)) for number in range(6)]
+    assert all(later > earlier for earlier, later in pairwise(times))
+    assert times[5] == times[1] + 4
+    await node.call("anvil_mine", "0x2", "0xa")
+    assert await timestamp(node) == await timestamp(node, "0x6") + 10
+
+
 async def test_r9_equal_timestamps_by_a_flag() -> None:
     """R9: 50 blocks within a second leave the chain's time where the clock is; what is asked for is what is made."""
     node = await start_node(options=equal_timestamps())
@@ -164,7 +174,8 @@ async def test_r9_equal_timestamps_by_a_flag() -> None:
             await node.call("evm_mine")
         assert started <= await timestamp(node) <= int(time.time())
         before = await timestamp(node)
-        await node.call("hardhat_mine", "0x4", "0x0")
+        await node.call("anvil_mine", "0x2", "0x0")
+        await node.call("hardhat_mine", "0x2", "0x0")
         times = [await timestamp(node, hex(number)) for number in range(51, 55)]
         assert len(set(times)) == 1
         assert times[0] >= before
