@@ -3,8 +3,6 @@
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from zevm.rpc.codec.answers import failure
-from zevm.rpc.codec.parsing import BatchTooLargeError
 from zevm.rpc.errors import RpcError
 from zevm.rpc.registry import Method
 
@@ -46,13 +44,6 @@ class Batch(NamedTuple):
 
 Received = Call | Batch | bytes
 """The content of a body. bytes: an encoded refusal."""
-
-
-def refusal(error: RpcError) -> bytes:
-    """The whole answer to a body that is refused before its calls are decoded."""
-    if isinstance(error, BatchTooLargeError):
-        return b"[" + failure(error.identifier, error) + b"]"
-    return failure(None, error)
 
 
 def parts_of(calls: Iterable[Call], most: int) -> Iterator[list[Call]]:

@@ -34,8 +34,8 @@ from zevm.rpc.codec.parsing import (
     parse,
     parse_large,
 )
-from zevm.rpc.dispatch.at_hand import NOT_ENDED, end_of, provide
-from zevm.rpc.dispatch.calls import Batch, Call, Received, parts_of, refusal
+from zevm.rpc.dispatch.at_hand import MOST_PROVIDED, NOT_ENDED, end_of, provide, provided
+from zevm.rpc.dispatch.calls import Batch, Call, Received, parts_of
 from zevm.rpc.dispatch.error_translation import to_rpc_error
 from zevm.rpc.dispatch.joint import JointCalls
 from zevm.rpc.dispatch.suggestions import Suggestions
@@ -56,9 +56,6 @@ from zevm.rpc.registry import EXECUTION, LIGHT, WRITE, AtOnce, Method, Registry,
 from zevm.rpc.services import Services
 
 METHOD_NAME_LIMIT = 2_048
-MOST_PROVIDED = 2_000
-"""Times that a call is begun again since it read what was not at hand: a page of slots is the most."""
-
 LOOP_SLICE_SECONDS = 0.005
 """How long a batch of light calls may hold the event loop before it yields."""
 
@@ -239,15 +236,6 @@ class Dispatcher:
             result = None
         return await self._answer_later(call, result) if type(result) is Later else self._finish(call, result)
 
-    async def _coroutine_provided(self, call: Call, method: Method, prefix: tuple[Any, ...]) -> Any:
-        """The result of a coroutine's method, begun again as often as a worker has provided what it reads."""
-        for _ in range(MOST_PROVIDED):
-            try:
-                return await method.function(*prefix, *call.arguments)
-            except NotAtHandError as absent:
-                await self.workers.run(provide, absent)
-        raise TimedOutError()
-
     def run_light(self, call: Call, caller: Caller | None) -> Any:
         """The result of a light call, on the method's thread; None where it is refused or fails (`call.error`).
 
@@ -269,13 +257,10 @@ class Dispatcher:
             return None
 
     async def _encode(self, call: Call, result: Later | Encoded) -> bytes:
-        """A large answer, begun again as often as a worker has provided what it reads."""
-        for _ in range(MOST_PROVIDED):
-            try:
-                return await self.workers.encode(answer_in_slices, call.identifier, result)
-            except NotAtHandError as absent:
-                await self.workers.run(provide, absent)
-        raise TimedOutError()
+        """A large answer."""
+        workers = self.workers
+        encoded: bytes = await provided(workers, workers.encode, answer_in_slices, call.identifier, result)
+        return encoded
 
     async def _answer_later(self, call: Call, later: Later | Encoded) -> Reply:
         reply = None
@@ -298,7 +283,7 @@ class Dispatcher:
         REQUEST_BYTES.set(call.body_bytes)
         try:
             prefix = (self._services, caller) if method.connection else (self._services,)
-            result = await self._coroutine_provided(call, method, prefix)
+            result = await provided(self.workers, method.function, *prefix, *call.arguments)
             if type(result) is Later or type(result) is Encoded:
                 reply = await self._encode(call, result)
         except Exception as error:
