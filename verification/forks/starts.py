@@ -4,8 +4,8 @@
 
 A contract with this many slots is forked, and the fork reads all of them, with their proofs. Then the fork is killed
 and started again, in turns with one that has nothing on disk: until it listens, and until it has answered a slot. The
-run fails if the median of the starts is above LIMIT_SECONDS, or an answer is wrong. A start counts with its processor
-time, if that is less: other programs make it wait.
+run fails if the median of the starts is above LIMIT_SECONDS, or an answer is wrong. Other programs make a start wait: its
+processor time, which is printed beside it, tells how much.
 """
 
 import argparse
@@ -114,7 +114,7 @@ def main(arguments: list[str] | None = None) -> int:
     found = []
     for full, empty in run(options.slots, options.turns):
         print(f"listens after {full}; with nothing on disk {empty}", flush=True)
-        found.append(min(full.answered, full.processor))
+        found.append(full.answered)
     middle = median(found)
     print(f"a fork with {options.slots:,} slots on disk: {middle:.2f} s (at most {options.limit_seconds:.2f} s)")
     return 1 if middle > options.limit_seconds else 0
