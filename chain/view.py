@@ -42,9 +42,11 @@ from zevm.chain.zvm.machine import ZvmMachine
 from zevm.storage.account import StateReader
 from zevm.storage.database import Database
 from zevm.storage.errors import MissingNodeError
+from zevm.storage.origin import is_emptied
 from zevm.storage.primitives import Address, Hash32
 from zevm.storage.state import StateBase
 from zevm.storage.state_proofs import AccountProof
+from zevm.storage.store import Reader
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -162,6 +164,16 @@ class ChainView:
     def head(self) -> Head:
         """The newest block with the latest state."""
         return self.canonical.head
+
+    @property
+    def lowest_own(self) -> int | None:
+        """The number of the first block on top of another chain's; None for a chain that stands on none."""
+        origin = self.database.origin
+        return None if origin is None else origin.number + 1
+
+    def has_emptied(self, view: Reader, address: bytes) -> bool:
+        """Whether an account's storage beneath this chain's lowest block of its own is gone. view: of the database."""
+        return self.lowest_own is not None and is_emptied(view, address)
 
     @property
     def first_kept(self) -> int:
@@ -288,7 +300,9 @@ class ChainView:
         """The state after a block. Raises UnknownBlockError."""
         tag = reference.tag
         if tag is LATEST_TAG:
-            return self.canonical.head.state
+            grounds, state = self._grounds, self.canonical.head.state
+            if grounds == self._grounds and not grounds & 1:
+                return state
         if tag is PENDING_TAG:
             return self.pending().state if self.pool.executable_count else self.head.state
         return self.on_one_ground(lambda: self.canonical.state_of(self.resolve(reference)))

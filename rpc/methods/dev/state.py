@@ -29,7 +29,6 @@ from zevm.rpc.methods.support.instance import load_instance_id, put_new_instance
 from zevm.rpc.methods.support.reading import on_writer
 from zevm.rpc.registry import Cost, Param, method
 from zevm.rpc.services import ForkRequest, Services
-from zevm.storage.origin import is_emptied
 from zevm.storage.primitives import Hash32
 from zevm.storage.store import Snapshot
 
@@ -91,8 +90,9 @@ def state_texts(services: Services) -> Iterator[bytes]:
     """
     chain = services.chain
     head, view = chain.head, chain.database.store.snapshot()
-    origin = chain.database.origin
-    first = max(chain.genesis.number, chain.first_kept) if origin is None else origin.number + 1
+    first = chain.lowest_own
+    if first is None:
+        first = max(chain.genesis.number, chain.first_kept)
     hashes = [chain.records.canonical_hash(number) for number in range(first, head.number + 1)]
     document = {"block": _block_environment(services, head.header), "best_block_number": head.number}
     yield _dumps(document)[:-1].encode() + b',"historical_states":null,"blocks":['
@@ -123,7 +123,7 @@ def _account_texts(services: Services, view: Snapshot) -> Iterator[bytes]:
     for address, account in states.accounts(view):
         code = states.code(account.code_hash)
         fields = {"nonce": account.nonce, "balance": hex(account.balance), "code": hexadecimal(code)}
-        if is_emptied(view, address):
+        if services.chain.has_emptied(view, address):
             fields[EMPTIED] = True
         yield b'%b"0x%b":%b,"storage":{' % (separator, address.hex().encode(), orjson.dumps(fields)[:-1])
         slots = (f'"0x{slot:064x}":"0x{value:064x}"' for slot, value in states.slots(view, address))
@@ -199,7 +199,7 @@ def take_over(services: Services, saved: SavedState) -> None:
     stay, since a fork's file names the changed ones alone.
     """
     chain = services.chain
-    is_fork = chain.database.origin is not None
+    is_fork = chain.lowest_own is not None
 
     def change(state: ExecutionState) -> None:
         for address in saved.emptied if is_fork else saved.accounts:
@@ -211,7 +211,7 @@ def take_over(services: Services, saved: SavedState) -> None:
             "%d blocks of the state file are not loaded: their receipts are missing, or they do not lead to its head",
             saved.left_out,
         )
-    history = _on_the_fork(chain, saved.history) if is_fork else saved.history
+    history = saved.history if chain.lowest_own is None else _on_the_fork(chain, saved.history, chain.lowest_own - 1)
     if history:
         states = {} if is_fork else {number: accounts_diff(state) for number, state in saved.states.items()}
         chain.adopt(history, change, states)
@@ -221,10 +221,9 @@ def take_over(services: Services, saved: SavedState) -> None:
         chain.clock.reach(saved.timestamp)
 
 
-def _on_the_fork(chain: Chain, history: Sequence[BlockAndReceipts]) -> Sequence[BlockAndReceipts]:
-    """The blocks from the forked one on; none if they do not stand on it."""
-    assert chain.database.origin is not None
-    forked = chain.header_by_number(chain.database.origin.number)
+def _on_the_fork(chain: Chain, history: Sequence[BlockAndReceipts], number: int) -> Sequence[BlockAndReceipts]:
+    """The blocks from the forked one on, whose number is given; none if they do not stand on it."""
+    forked = chain.header_by_number(number)
     assert forked is not None
     above = [item for item in history if item.block.number > forked.number]
     first = chain.records.record(forked.hash)
