@@ -5,7 +5,7 @@
 A contract with this many slots is forked, and the fork reads all of them, with their proofs. Then the fork is killed
 and started again, in turns with one that has nothing on disk: until it listens, and until it has answered a slot. The
 run fails if the median of the starts is above LIMIT_SECONDS, or an answer is wrong. Other programs make a start wait:
-its processor time, which is printed beside it, tells how much.
+its processor time, which is printed with it, tells how much.
 """
 
 import argparse

@@ -362,6 +362,7 @@ WITHOUT_WRITES = {
 AS_OTHERS = {
     "anvil_dealERC20": "anvil_setStorageAt",
     "anvil_setERC20Allowance": "anvil_setStorageAt",
+    "hardhat_mine": "anvil_mine",
     "tenderly_addErc20Balance": "anvil_setStorageAt",
     "tenderly_setErc20Balance": "anvil_setStorageAt",
     "tenderly_setMaxErc20Balance": "anvil_setStorageAt",
