@@ -106,6 +106,23 @@ def state_after(
     by hash, which are looked into first. account_of: makes an account of nonce, balance, storage root and code hash.
     """
 
+def ended_block(
+    nodes: Callable[[bytes], Callable[[str, bytes], bytes | None]],
+    known: Sequence[Mapping[bytes, bytes]],
+    root: bytes,
+    contents: tuple[Mapping[Any, Any], ...],
+    account_of: Callable[[tuple[int, int, bytes, bytes]], Any],
+    most_changes: int | None,
+    header_class: type[_Record],
+    names: Sequence[str],
+    sizes: Sequence[int],
+    values: Sequence[object],
+    transactions: Sequence[bytes],
+    receipts: Sequence[object],
+    /,
+) -> tuple[Any, ...] | None:
+    """The state and the header at a block's end (chain/blocks/ending.py), out of `net_changes`'s first arguments."""
+
 def flat_changes(
     get: Callable[[bytes], bytes | None],
     accounts: Mapping[bytes, bytes],
@@ -143,6 +160,19 @@ def block_operations(
     /,
 ) -> list[tuple[bytes, bytes]]:
     """A block, its receipts and its place in the indexes, and the head (chain/canonical/appending.py)."""
+
+def head_operations(
+    flat: tuple[Any, ...],
+    table: Mapping[bytes, bytes],
+    number: int,
+    block_hash: bytes,
+    header: bytes,
+    transactions: Sequence[object],
+    rest: bytes,
+    receipts: Sequence[object],
+    /,
+) -> list[tuple[bytes, bytes | None]]:
+    """All that a new head writes (chain/canonical/appending.py). flat: the arguments of `flat_operations`."""
 
 def difference_operations(
     undo_key: bytes, before: bytes, after: bytes, old_values: Sequence[tuple[bytes, bytes]], /

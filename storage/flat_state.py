@@ -65,11 +65,26 @@ class BatchView(Overlay):
         return self.get if self._changes else self._reader.get
 
 
-def apply_flat(reader: Reader, batch: Batch, update: StateUpdate, version: Version, *, is_free: bool = False) -> None:
-    """Put the flat records of `update`, the preimages of new ones and the way back into `batch`.
+FlatArguments = tuple[
+    Callable[[bytes], bytes | None],
+    bytes,
+    Hash32,
+    Hash32,
+    dict[Address, bytes],
+    dict[Address, dict[int, int]],
+    Sequence[bytes],
+]
+"""The arguments of `flat_operations`."""
+FlatOperations = Callable[[FlatArguments], list[Change]]
+"""Makes the operations of these arguments, and maybe others with them."""
 
-    is_free: it is known that the version is not taken. Raises ValueError when the update does not stand on the flat
-    state, or the version is taken.
+
+def flat_arguments(
+    reader: Reader, batch: Batch, update: StateUpdate, version: Version, *, is_free: bool = False
+) -> FlatArguments:
+    """The arguments of `flat_operations` for the flat records of `update`, the preimages of new ones and the way back.
+
+    They are to go into `batch`. is_free: it is known that the version is not taken. Raises ValueError where it is.
     """
     get, removed = _quick_get(reader), _NOTHING_REMOVED
     if batch.operations or update.wiped:
@@ -78,9 +93,7 @@ def apply_flat(reader: Reader, batch: Batch, update: StateUpdate, version: Versi
     key = undo_key(version)
     if not is_free and get(key) is not None:
         raise ValueError(f"state of {version_name(key)} is already written")
-    batch.operations += flat_operations(
-        get, key, update.base_root, update.root, update.accounts, update.storage, removed
-    )
+    return get, key, update.base_root, update.root, update.accounts, update.storage, removed
 
 
 def _quick_get(reader: Reader) -> Callable[[bytes], bytes | None]:
@@ -105,6 +118,11 @@ def flat_operations(
     """
     operations, old_values = _flat_changes_on(get, before, after, accounts, storage, removed)
     return [*operations, *difference_operations(key, before, after, old_values)]
+
+
+def operations_of_flat(flat: FlatArguments) -> list[Change]:
+    """The operations of `flat_operations`."""
+    return flat_operations(*flat)
 
 
 def put_flat(view: BatchView, batch: Batch, update: StateUpdate) -> None:

@@ -203,3 +203,13 @@ def _by_address(values: Iterable[tuple[bytes, bytes]]) -> tuple[dict[Address, by
 
 def _unfit(address: bytes) -> CorruptionError:
     return CorruptionError(f"the slots of 0x{address.hex()} do not fit its account", StorageProblem.RECORD_DAMAGED)
+
+
+def checked(rebuilt: Rebuilt, root: Hash32) -> dict[bytes, bytes]:
+    """The nodes of the state with this root. Raises CorruptionError where it is another's."""
+    if rebuilt.root != root:
+        raise CorruptionError(
+            f"the records of a state with root {root.hex()} lead to {rebuilt.root.hex()}",
+            StorageProblem.RECORD_DAMAGED,
+        )
+    return rebuilt.nodes

@@ -27,8 +27,9 @@ _COMMON = tuple(
 )
 """Encoded. New ones go to the end: databases have the places."""
 
-_SHORT = {item: wrap_list(bytes((place,))) for place, item in enumerate(_COMMON)}
-_WHOLE = {shortened: item for item, shortened in _SHORT.items()}
+SHORT = {item: wrap_list(bytes((place,))) for place, item in enumerate(_COMMON)}
+"""The stored forms of those items, encoded too."""
+_WHOLE = {shortened: item for item, shortened in SHORT.items()}
 
 _EMPTY = encode_bytes(EMPTY_ROOT)
 _LONG_LIST, _LIST, _STRING = 0xF7, 0xC0, 0x80
@@ -38,7 +39,7 @@ _ITEMS_BEFORE_TRANSACTIONS = 4
 
 def short(header: bytes) -> bytes:
     """A header's RLP as it is stored; what is no list stays as it is."""
-    return _replaced(header, _SHORT)
+    return _replaced(header, SHORT)
 
 
 def whole(stored: bytes) -> bytes:
@@ -73,7 +74,7 @@ def link_in(stored: bytes) -> HeaderLink:
     except IndexError:
         raise RlpError("rlp: the header ends before its transactions root") from None
     parent_hash, root = stored[start : start + _HASH_BYTES], stored[position : position + _HASH_BYTES]
-    is_empty = root.startswith(_SHORT[_EMPTY]) or root == _EMPTY
+    is_empty = root.startswith(SHORT[_EMPTY]) or root == _EMPTY
     if len(parent_hash) != _HASH_BYTES or not (is_empty or len(root) == _HASH_BYTES):
         raise RlpError("rlp: the header's hashes are incomplete")
     return HeaderLink(parent_hash[1:], is_empty)

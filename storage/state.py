@@ -18,11 +18,13 @@ from zevm.storage.cache import ByteCache
 from zevm.storage.errors import CorruptionError, MissingNodeError, OriginError, StorageProblem
 from zevm.storage.flat_state import (
     BatchView,
-    apply_flat,
+    FlatOperations,
+    flat_arguments,
     flat_records,
     flat_root,
     forget_flat,
     last_patch,
+    operations_of_flat,
     put_flat,
     put_root,
     rewind_flat,
@@ -32,7 +34,7 @@ from zevm.storage.keccak import EMPTY_KECCAK
 from zevm.storage.origin import Origin, OriginSnapshot, attach_again, check_proved, put_detached
 from zevm.storage.origin_update import prepare_on_origin
 from zevm.storage.primitives import FIRST_KEY, STATE_TRIE, Hash32, TrieKey
-from zevm.storage.rebuilding import RebuildLimit, Rebuilt, rebuild, values_before, values_since
+from zevm.storage.rebuilding import RebuildLimit, checked, rebuild, values_before, values_since
 from zevm.storage.rlp import decode, decode_int
 from zevm.storage.schema import ACCOUNT, Version, code_key, end_of, node_key, range_of, slots_prefix
 from zevm.storage.state_check import PROBLEM_LIMIT, StateCheck
@@ -55,7 +57,7 @@ from zevm.storage.state_readers import (
     UpdateReader,
 )
 from zevm.storage.state_record import updates_after
-from zevm.storage.state_update import NodesOf, StateUpdate
+from zevm.storage.state_update import NodesOf, StateUpdate, TrieGround
 from zevm.storage.store import Batch, Reader, Snapshot
 
 __all__ = ["StateBase", "StateStore", "StateUpdate", "Version"]
@@ -171,7 +173,7 @@ class StateStore:
             if self._nodes.age(base) is None:
                 raise limit.passed_by() from None
             raise
-        self._nodes.remember(root, _checked(rebuilt, root), base, age)
+        self._nodes.remember(root, checked(rebuilt, root), base, age)
         if not self.holds(root):
             raise limit.passed_by()
 
@@ -194,14 +196,14 @@ class StateStore:
         else:
             since = values_since(self._store, written.version)
             rebuilt = rebuild(self.nodes, written.root, since.values, whole=since.whole)
-        self._paths.add(Batch(), _checked(rebuilt, root))
+        self._paths.add(Batch(), checked(rebuilt, root))
         return None
 
     def _recover_all(self, root: Hash32) -> Batch | None:
         """The nodes of the latest state, for a chain that keeps every node from here on, and did not before."""
         batch = Batch()
         if not self.holds(root):
-            self._nodes.add(batch, _checked(rebuild(self.nodes, EMPTY_ROOT, flat_records(self._store)), root))
+            self._nodes.add(batch, checked(rebuild(self.nodes, EMPTY_ROOT, flat_records(self._store)), root))
         return batch if batch.operations else None
 
     def put_last_nodes(self, batch: Batch, version: Version, root: Hash32) -> Callable[[], None] | None:
@@ -235,19 +237,27 @@ class StateStore:
             return state_update.prepare(self.nodes, base, diff, known=self._nodes.known)
         return prepare_on_origin(self._origin, self._store, self.nodes, base, diff)
 
+    def ground(self, base: Hash32 | StateUpdate) -> TrieGround | None:
+        """The trie nodes of the state at `base`, for who makes the next one; None where `prepare` alone can."""
+        is_alone = self._origin is None
+        return state_update.ground_of(self.nodes, base, self._nodes.known) if is_alone else None
+
     def reader_over(self, update: StateUpdate, base: StateReader | None = None) -> StateBase:
         """Read the state as after an unwritten update; `base` may be given where a faster reader is at hand."""
         if base is None:
             base = self.by_trie(update.base) if isinstance(update.base, bytes) else self.reader_over(update.base)
         return UpdateReader(update, base)
 
-    def apply(self, batch: Batch, update: StateUpdate, version: Version) -> None:
-        """Put nodes, code, flat records and the way back into `batch`.
+    def apply(
+        self, batch: Batch, update: StateUpdate, version: Version, operations: FlatOperations = operations_of_flat
+    ) -> None:
+        """Put nodes, code, flat records and the way back into `batch`. operations: makes those of the last two.
 
         The update must stand on the latest state, as it will be after what `batch` already holds:
         ValueError otherwise, or when the version is taken.
         """
-        apply_flat(self._store, batch, update, version, is_free=self._latest.passed_by(version))
+        is_free = self._latest.passed_by(version)
+        batch.operations += operations(flat_arguments(self._store, batch, update, version, is_free=is_free))
         if self._origin is not None:
             put_detached(batch, update.wiped, version)
         self._put_nodes(batch, update)
@@ -322,7 +332,7 @@ class StateStore:
         if self.holds(way.root):
             self._nodes.renew(batch, way.root)
         else:
-            self._nodes.add(batch, _checked(rebuild(self.nodes, way.start, way.records), way.root))
+            self._nodes.add(batch, checked(rebuild(self.nodes, way.start, way.records), way.root))
         return way.root
 
     def rewind_records(self, batch: Batch, to: Version) -> Hash32:
@@ -479,16 +489,6 @@ class StateStore:
                 raise CorruptionError(f"code {code_hash.hex()} is missing", StorageProblem.RECORD_DAMAGED)
             self._codes.put(code_hash, code)
         return code
-
-
-def _checked(rebuilt: Rebuilt, root: Hash32) -> dict[bytes, bytes]:
-    """The nodes of the state with this root. Raises CorruptionError where it is another's."""
-    if rebuilt.root != root:
-        raise CorruptionError(
-            f"the records of a state with root {root.hex()} lead to {rebuilt.root.hex()}",
-            StorageProblem.RECORD_DAMAGED,
-        )
-    return rebuilt.nodes
 
 
 def _check_root(view: Reader, root: Hash32) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from zevm.core import replaced_by
 from zevm.core.records import quick_init
@@ -30,7 +30,10 @@ NodesOf = Callable[[TrieKey], trie.Nodes]
 """The nodes of the state trie (STATE_TRIE), or of the storage trie of one of its keys (keccak256 of the address)."""
 
 
-_account_of = cast("Callable[[tuple[Any, ...]], Account]", partial(tuple.__new__, Account))
+account_of = cast("Callable[[tuple[Any, ...]], Account]", partial(tuple.__new__, Account))
+
+
+"""Makes an account of its fields."""
 
 
 UpdateTrie = Callable[[trie.Nodes, Hash32, Mapping[TrieKey, bytes]], trie.TrieUpdate]
@@ -80,6 +83,22 @@ class StateUpdate:
         yield from map(account_key, self.accounts)
         for address, slots in self.storage.items():
             yield from (slot_key(address, slot) for slot in slots)
+
+
+class TrieGround(NamedTuple):
+    """The nodes of the state that a new one stands on.
+
+    base: its root, or the unwritten update. nodes: those that are stored. known: by hash, looked into before `nodes`.
+    """
+
+    base: "Hash32 | StateUpdate"
+    nodes: NodesOf
+    known: Sequence[dict[bytes, bytes]]
+
+
+def ground_of(stored: NodesOf, base: Hash32 | StateUpdate, known: Sequence[dict[bytes, bytes]] = ()) -> TrieGround:
+    """The nodes of the state at `base`. known: nodes by hash, which `stored` would find there too."""
+    return TrieGround(base, stored, known if isinstance(base, bytes) else (*_layers(base), *known))
 
 
 def for_every_owner(nodes: trie.Nodes) -> NodesOf:
@@ -137,15 +156,19 @@ def prepare(
         raise ValueError(f"storage changes without an account change: 0x{min(stray).hex()}")
     base_root = base if isinstance(base, bytes) else base.root
     after = state_after if trie_update is None else partial(state_after_by, trie_update)
-    layers = [*_layers(base), *known]
+    layers = ground_of(stored, base, known).known
     root, accounts, decoded, fresh = after(
-        stored, layers, base_root, diff.accounts, diff.storage, diff.wiped, diff.storage_roots, _account_of
+        stored, layers, base_root, diff.accounts, diff.storage, diff.wiped, diff.storage_roots, account_of
     )
-    gone = frozenset(
-        [address for address, record in accounts.items() if not record] if b"" in accounts.values() else ()
-    )
-    slots = {address: values.copy() for address, values in diff.storage.items() if address not in gone}
-    return StateUpdate(base, root, accounts, slots, gone | diff.wiped, fresh, dict(diff.code), decoded)
+    wiped = wiped_by(diff, accounts)
+    slots = {address: values.copy() for address, values in diff.storage.items() if accounts[address]}
+    return StateUpdate(base, root, accounts, slots, wiped, fresh, dict(diff.code), decoded)
+
+
+def wiped_by(diff: StateDiff, accounts: Mapping[Address, bytes]) -> frozenset[bytes]:
+    """The addresses that keep no older slot. accounts: the records after the difference."""
+    gone = [address for address, record in accounts.items() if not record] if b"" in accounts.values() else ()
+    return frozenset(diff.wiped).union(gone)
 
 
 After = tuple[Hash32, dict[Address, bytes], dict[bytes, Account | None], dict[bytes, bytes]]

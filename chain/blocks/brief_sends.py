@@ -54,8 +54,11 @@ def bound_outcome(outcome: Outcome, deadline: Deadline) -> None:
     deadline.bound(sum([len(log.data) for log in outcome.logs]), BRIEF_BYTES)
 
 
+def has_more_changes(diff: StateDiff, most: int) -> bool:
+    """Whether a state changes in more than this number of accounts, slots and codes, or a whole storage goes."""
+    return bool(diff.wiped) or len(diff.accounts) + sum(map(len, diff.storage.values())) + len(diff.code) > most
+
+
 def bound_changes(diff: StateDiff, deadline: Deadline) -> None:
     """Raise NotBriefError for many changes of a state, and for an account whose whole storage goes."""
-    deadline.bound(len(diff.wiped), 0)
-    slots = sum(map(len, diff.storage.values()))
-    deadline.bound(len(diff.accounts) + slots + len(diff.code), BRIEF_CHANGES)
+    deadline.bound(has_more_changes(diff, BRIEF_CHANGES), 0)

@@ -5,13 +5,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from zevm.chain.blocks.brief_sends import bound_changes, bound_outcome
-from zevm.chain.concurrency.deadline import BriefDeadline, Deadline
+from zevm.chain.blocks.brief_sends import BRIEF_CHANGES, bound_changes, bound_outcome
+from zevm.chain.blocks.ending import EndedBlock, end_block
+from zevm.chain.concurrency.deadline import BriefDeadline, Deadline, NotBriefError
 from zevm.chain.errors import BlockError, NodeFaultError, Reason, TransactionError
 from zevm.chain.events import BlockAndReceipts, TransactionReport
 from zevm.chain.rules.forks import Fork, ForkRules
 from zevm.chain.types import Block, Header, Receipt, Transaction, Withdrawal, logs_bloom
-from zevm.chain.types.header import EMPTY_BLOOM
+from zevm.chain.types.header import EMPTY_BLOOM, HeaderParts, sealed_header, with_state_root
 from zevm.chain.types.receipt import EncodedReceipt
 from zevm.chain.types.transaction import recover_senders
 from zevm.chain.vm.block_state import BlockState
@@ -28,6 +29,7 @@ from zevm.storage.account import EMPTY_ROOT, StateDiff
 from zevm.storage.errors import OriginError
 from zevm.storage.primitives import Hash32
 from zevm.storage.state import StateBase, StateUpdate
+from zevm.storage.state_update import TrieGround
 
 AT_ONCE = 64
 """Most transactions of a call of the core, which other threads wait for."""
@@ -40,6 +42,10 @@ class StatePreparer(Protocol):
 
     def prepare(self, base: Hash32 | StateUpdate, diff: StateDiff) -> StateUpdate:
         """The state after `diff` is applied to the one at a root or after an update. Writes nothing."""
+        ...
+
+    def ground(self, base: Hash32 | StateUpdate) -> TrieGround | None:
+        """The trie nodes of the state at `base`; None where `prepare` alone can make another one on it."""
         ...
 
 
@@ -230,23 +236,40 @@ class BlockExecution:
             self._executor.pay_block_reward(uncles)
         listed_receipts = self.receipts if receipts is None else receipts
         requests = self._executor.end_block([receipt.logs for receipt in listed_receipts])
-        update = self._new_state()
+        parts = header.parts(
+            transactions_root=None if roots is None else roots.transactions,
+            gas_used=self.gas_used,
+            withdrawals_root=listed_root,
+            blob_gas_used=self.blob_gas_used if rules.fork >= Fork.CANCUN else None,
+            requests_hash=None if requests is None else requests_hash(requests),
+        )
+        encoded_transactions = [transaction.encoded for transaction in self.transactions] if roots is None else []
         try:
-            sealed, encoded = header.sealed(
-                [transaction.encoded for transaction in self.transactions] if roots is None else (),
-                listed_receipts,
-                state_root=update.root,
-                transactions_root=None if roots is None else roots.transactions,
-                gas_used=self.gas_used,
-                withdrawals_root=listed_root,
-                blob_gas_used=self.blob_gas_used if rules.fork >= Fork.CANCUN else None,
-                requests_hash=None if requests is None else requests_hash(requests),
-            )
+            update, sealed, encoded = self._ended(parts, encoded_transactions, listed_receipts)
         except rlp.RlpError as error:
             raise BlockError(Reason.FIELD_OUT_OF_RANGE, f"impossible block: {error}") from error
         block = Block(sealed, tuple(self.transactions), uncles, listed)
         record = BlockAndReceipts(block, tuple(self.receipts), tuple(self.reports))
         return SealedBlock(record, update, None if requests is None else tuple(requests), header=encoded)
+
+    def _ended(
+        self, header: HeaderParts, transactions: Sequence[bytes], receipts: Sequence[Receipt | EncodedReceipt]
+    ) -> EndedBlock:
+        """The new state and the header. Raises NotBriefError, RlpError."""
+        ground, deadline = self._states.ground(self._parent_state.base), self._deadline
+        if ground is None:
+            update = self._new_state()
+            header_class, names, sizes, values = header
+            values = with_state_root(values, update.root)
+            return EndedBlock(update, *sealed_header(header_class, names, sizes, values, transactions, receipts))
+        is_brief = isinstance(deadline, BriefDeadline)
+        if deadline is not None:
+            deadline.check()
+        most_changes = BRIEF_CHANGES if is_brief else None
+        ended = end_block(ground, self.state.contents(), header, transactions, receipts, most_changes)
+        if ended is None:
+            raise NotBriefError
+        return ended
 
     def _receipt(self, transaction: Transaction, outcome: Outcome) -> Receipt:
         environment = self.environment

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from zevm.chain.blocks.execution import SealedBlock
-from zevm.chain.canonical.appending import append_block
+from zevm.chain.canonical.appending import VERSION_KEY, append_block, append_head
 from zevm.chain.canonical.log_search import log_keys
 from zevm.chain.canonical.marks import Adopted, Checkpoints, Horizon
 from zevm.chain.canonical.patches import prepare_patch
@@ -24,16 +24,13 @@ from zevm.storage.errors import CorruptionError, ForeignDatabaseError, OriginErr
 from zevm.storage.ledger import Ledger
 from zevm.storage.origin import Origin
 from zevm.storage.primitives import ZERO_ADDRESS, Hash32
-from zevm.storage.schema import LAST_PATCH, MetaName, Version, meta_key
+from zevm.storage.schema import LAST_PATCH, MetaName, Version
 from zevm.storage.state import StateBase, StateUpdate
 from zevm.storage.state_record import decode_update
 from zevm.storage.store import Batch
 
 Addition = Callable[[Batch, tuple[BlockAndReceipts, ...]], None]
 """Puts more into a rewind's batch, knowing the blocks that it removes."""
-
-
-_VERSION_KEY = meta_key(MetaName.STATE_VERSION)
 
 
 @quick_init
@@ -223,12 +220,11 @@ class CanonicalChain:
         block, receipts = sealed.record.block, sealed.record.receipts
         version = Version(block.number)
         batch = Batch()
-        self.database.state.apply(batch, sealed.update, version)
-        append_block(self.database.ledger, batch, sealed.record, header=sealed.header)
+        database = self.database
+        append_head(database.ledger, database.state, batch, sealed.record, sealed.header, sealed.update)
         if also is not None:
             also(batch)
-        batch_version(batch, version)
-        self.database.write(batch, sync=sync)
+        database.write(batch, sync=sync)
         head = self._head_after(block.header, sealed.update, version)
         self._move_to(head, BlockAndReceipts(block, receipts))
 
@@ -483,7 +479,7 @@ def put_record(ledger: Ledger, batch: Batch, record: BlockAndReceipts) -> None:
 
 def batch_version(batch: Batch, version: Version) -> None:
     """Record which state the flat state is."""
-    batch.put(_VERSION_KEY, version.encode())
+    batch.put(VERSION_KEY, version.encode())
 
 
 def stored_genesis(database: Database) -> Genesis | None:

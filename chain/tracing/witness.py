@@ -15,7 +15,7 @@ from zevm.storage.keccak import EMPTY_KECCAK
 from zevm.storage.primitives import STATE_TRIE, Hash32, TrieKey
 from zevm.storage.state import StateStore
 from zevm.storage.state_readers import TrieReader
-from zevm.storage.state_update import StateUpdate
+from zevm.storage.state_update import StateUpdate, TrieGround
 from zevm.storage.trie import Nodes
 
 
@@ -53,6 +53,10 @@ class _Recorder:
         if code:
             self.codes[code_hash] = code
         return code
+
+    def ground(self, base: Hash32 | StateUpdate) -> TrieGround:
+        """The remembered nodes."""
+        return state_update.ground_of(self.nodes_of, base)
 
     def prepare(self, base: Hash32 | StateUpdate, diff: StateDiff) -> StateUpdate:
         """The new state, as StateStore makes it, through the remembered nodes."""

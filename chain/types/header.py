@@ -21,6 +21,10 @@ EMPTY_BLOOM = bytes(256)
 MAX_EXTRA_DATA_BYTES = 32
 
 
+HeaderParts = tuple["type[Header]", Sequence[str], Sequence[int], Sequence[Any]]
+"""The first arguments of `sealed_header`."""
+
+
 @quick_init
 @dataclass(frozen=True, slots=True)
 class Header:
@@ -108,30 +112,26 @@ class Header:
             values[_PLACES[name]] = value
         return Header(*values)
 
-    def sealed(
+    def parts(
         self,
-        transactions: Sequence[bytes],
-        receipts: Sequence[Receipt | EncodedReceipt],
         *,
-        state_root: Hash32,
         transactions_root: Hash32 | None,
         gas_used: int,
         withdrawals_root: Hash32 | None,
         blob_gas_used: int | None,
         requests_hash: bytes | None,
-    ) -> "tuple[Header, bytes]":
-        """The header of a block with these encoded transactions and their receipts, and its RLP.
+    ) -> HeaderParts:
+        """The parts of a finished block's header, whose state root is still to come: see `sealed_header`.
 
-        transactions_root: None where it is not known yet. Raises RlpError as `check_range`.
+        transactions_root: None where it is not known yet.
         """
         values = [*_values_of(self)]
-        values[_STATE_ROOT] = state_root
         values[_TRANSACTIONS_ROOT] = transactions_root
         values[_GAS_USED] = gas_used
         values[_WITHDRAWALS_ROOT] = withdrawals_root
         values[_BLOB_GAS_USED] = blob_gas_used
         values[_REQUESTS_HASH] = requests_hash
-        return sealed_header(Header, _ATTRIBUTES, _LIMITS, values, transactions, receipts)
+        return Header, _ATTRIBUTES, _LIMITS, values
 
 
 _FIELD_NAMES = tuple(item.name for item in fields(Header) if item.init)
@@ -169,6 +169,13 @@ _LIMITS = tuple(
     _SIZES.get(name, 0 if name == "extra_data" else -64 if name in _UINT64_FIELDS else -256) for name in _FIELD_NAMES
 )
 """By field, as rlp.fields_fit takes them."""
+
+
+def with_state_root(values: Sequence[Any], root: Hash32) -> list[Any]:
+    """The values of a header's parts, with another state root."""
+    named = [*values]
+    named[_STATE_ROOT] = root
+    return named
 
 
 @replaced_by("sealed_header")

@@ -1,8 +1,7 @@
 """The state while a block is executed: dict overlays over a StateReader, with an undo log.
 
-Every mutable thing is a dict, and every change appends (dict, key, previous value) to one journal;
-going back is popping. A checkpoint is the journal's length, so `record` costs nothing
-and `discard` costs what it undoes. Checkpoints may span transactions.
+Every mutable thing is a dict, and every change appends (dict, key, previous value) to one journal; going back is
+popping. A checkpoint is the length of the journal, and `discard` costs what it undoes. It may span transactions.
 
 Reads cache what the reader answered. `diff` compares with that cache, so it is the net change.
 """
@@ -18,6 +17,7 @@ from zevm.chain.vm.execution_state import (
     NewAccounts,
     NewSlots,
     PlainCall,
+    StateContents,
     StateObserver,
     TransactionChanges,
 )
@@ -475,7 +475,11 @@ class BlockState(ExecutionState):
 
     def diff(self) -> StateDiff:
         """The net change against the reader: accounts, slots, wiped storage, new code."""
-        return net_change(self._base, self._accounts, self._slots, self._base_slots, self._wiped, self._new_codes)
+        return net_change(*self.contents())
+
+    def contents(self) -> StateContents:
+        """See ExecutionState."""
+        return self._base, self._accounts, self._slots, self._base_slots, self._wiped, self._new_codes
 
     def fork_reader(self) -> OverlayReader:
         """A live reader of this state, for another BlockState to stand on."""

@@ -11,11 +11,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from zevm.chain.types import Log
-from zevm.storage.account import StateDiff, StateReader
+from zevm.storage.account import Account, StateDiff, StateReader
 from zevm.storage.primitives import Address, Hash32
 
 Fields = tuple[int, int, Hash32]
 """An account's nonce, balance in wei, and code hash."""
+
+_Slots = Mapping[Address, Mapping[int, int]]
+StateContents = tuple[
+    Mapping[Address, Account | None],
+    Mapping[Address, Fields | None],
+    _Slots,
+    _Slots,
+    Mapping[Address, bool],
+    Mapping[bytes, bytes],
+]
+"""Accounts, slots and codes that a state has read and written: the arguments of `net_change`."""
 
 NewAccounts = Mapping[Address, Fields | None]
 NewSlots = Mapping[tuple[Address, int], int]
@@ -315,6 +326,10 @@ class ExecutionState(Protocol):
         ...
 
     # Results
+
+    def contents(self) -> StateContents:
+        """Accounts, slots and codes, read and written: the arguments of `net_change`."""
+        ...
 
     def diff(self) -> StateDiff:
         """The net change against the reader: accounts, slots, wiped storage, new code."""

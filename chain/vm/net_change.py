@@ -12,7 +12,7 @@ from zevm.storage.keccak import EMPTY_KECCAK
 from zevm.storage.primitives import Address, Hash32
 
 _Slots = Mapping[Address, Mapping[int, int]]
-_change_of = cast("Callable[[Fields], AccountChange]", partial(tuple.__new__, AccountChange))
+change_of = cast("Callable[[Fields], AccountChange]", partial(tuple.__new__, AccountChange))
 
 
 def net_change(
@@ -28,7 +28,7 @@ def net_change(
     slots: values by address and slot; those before are in `base_slots`, but for accounts in `wiped`, whose storage was
     cleared. codes: new ones, by hash.
     """
-    return StateDiff(*net_changes(base, accounts, slots, base_slots, wiped, codes, _change_of))
+    return StateDiff(*net_changes(base, accounts, slots, base_slots, wiped, codes, change_of))
 
 
 def changed_slots(address: Address, slots: _Slots, base_slots: _Slots, wiped: Mapping[Address, bool]) -> dict[int, int]:

@@ -34,6 +34,8 @@ pub const Name = enum {
     address,
     topics,
     data,
+    hash,
+    encoded,
 };
 var interned: std.EnumArray(Name, *Object) = .initUndefined();
 
@@ -44,9 +46,14 @@ pub fn start() Error!void {
     }
 }
 
+/// A new reference.
+pub fn attribute_of(object: *Object, name: Name) Error!*Object {
+    return python.attribute(object, interned.get(name));
+}
+
 /// A new reference, which `held` keeps.
 pub fn attribute(held: *trie_objects.Held, object: *Object, name: Name) Error!*Object {
-    const value = try python.attribute(object, interned.get(name));
+    const value = try attribute_of(object, name);
     try held.add(value);
     return value;
 }

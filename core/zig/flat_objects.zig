@@ -48,17 +48,22 @@ fn take_changes(get: *Object, parts: []const *Object, list: *Object, old_values:
 
 /// flat_operations(get, undo_key, before, after, accounts, storage, removed)
 pub fn operations(arguments: []const *Object) Error!*Object {
-    const get, const undo_key, const before, const after = arguments[0..4].*;
-    if (!try is_root(get, state_root_key, before)) return error.Refused;
     const list = try python.made(python.PyList_New(0));
     errdefer python.drop(list);
+    try append_operations(list, arguments[0..7]);
+    return list;
+}
+
+/// Append the operations of `flat_operations` with these arguments.
+pub fn append_operations(list: *Object, arguments: *const [7]*Object) Error!void {
+    const get, const undo_key, const before, const after = arguments[0..4].*;
+    if (!try is_root(get, state_root_key, before)) return error.Refused;
     const old_values = try python.made(python.PyList_New(0));
     defer python.drop(old_values);
     try take_changes(get, arguments[4..7], list, old_values);
     if (try is_root(get, preimages_root_key, before)) try append_root(list, preimages_root_key, after);
     try append_root(list, state_root_key, after);
     try take_difference(undo_key, before, after, old_values, list);
-    return list;
 }
 
 fn asked(get: *Object, key: *Object) Error!*Object {

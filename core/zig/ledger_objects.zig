@@ -6,6 +6,7 @@ const Error = @import("errors.zig").Error;
 const block_objects = @import("block_objects.zig");
 const flat_objects = @import("flat_objects.zig");
 const python = @import("python.zig");
+const rlp_objects = @import("rlp_objects.zig");
 const trie_objects = @import("trie_objects.zig");
 const memory = &@import("memory.zig").core;
 
@@ -21,6 +22,7 @@ const number_prefix = "H";
 const position_prefix = "t";
 const log_prefix = "l";
 const head_key = "mhead";
+const version_key = "mstate-version";
 
 /// Of the digest under which the log index keeps an item.
 const Digest = std.crypto.hash.blake2.Blake2b(64);
@@ -56,28 +58,94 @@ pub fn index(arguments: []const *Object) Error!*Object {
 /// block_operations(number, block_hash, transaction_hashes, header, transactions, rest, receipts)
 pub fn block(arguments: []const *Object) Error!*Object {
     const header, const transactions, const rest, const receipts = arguments[3..7].*;
+    if (!python.is(header, .bytes)) return error.Refused;
+    const list = try python.made(python.PyList_New(0));
+    errdefer python.drop(list);
+    const parts: Parts = .{
+        .place = try .of(arguments[0], arguments[1]),
+        .hashes = arguments[2],
+        .header = header,
+        .transactions = transactions,
+        .rest = rest,
+        .receipts = receipts,
+    };
+    try append_block(list, &parts);
+    return list;
+}
+
+/// head_operations(flat, table, number, block_hash, header, transactions, rest, receipts)
+pub fn head(arguments: []const *Object) Error!*Object {
+    const flat, const table, const number, const block_hash, const header = arguments[0..5].*;
+    const transactions, const rest, const receipts = arguments[5..8].*;
+    const list = try python.made(python.PyList_New(0));
+    errdefer python.drop(list);
+    const flat_parts = try python.sequence(flat);
+    if (flat_parts.size != 7) return error.Refused;
+    var flat_arguments: [7]*Object = undefined;
+    for (&flat_arguments, 0..) |*argument, position| argument.* = try flat_parts.at(position);
+    try flat_objects.append_operations(list, &flat_arguments);
+    const hashes = try attributes(transactions, .hash);
+    defer python.drop(hashes);
+    const encoded = try attributes(transactions, .encoded);
+    defer python.drop(encoded);
+    const short = try rlp_objects.with_replaced(header, table);
+    defer python.drop(short);
+    const parts: Parts = .{
+        .place = try .of(number, block_hash),
+        .hashes = hashes,
+        .header = short,
+        .transactions = encoded,
+        .rest = rest,
+        .receipts = receipts,
+    };
+    try append_block(list, &parts);
+    // an undo key is a version behind its prefix
+    const undo_key = try python.contents(flat_arguments[1]);
+    try append(list, &.{version_key}, try python.bytes(undo_key[1..]));
+    return list;
+}
+
+/// A list of an attribute of each item.
+fn attributes(items: *Object, name: block_objects.Name) Error!*Object {
+    const listed = try python.sequence(items);
+    const list = try python.made(python.PyList_New(@intCast(listed.size)));
+    errdefer python.drop(list);
+    for (0..listed.size) |position| {
+        const value = try block_objects.attribute_of(try listed.at(position), name);
+        try python.done(python.PyList_SetItem(list, @intCast(position), value));
+    }
+    return list;
+}
+
+/// What the operations of a block are made of. header: as it is stored. transactions: encoded.
+const Parts = struct {
+    place: Place,
+    hashes: *Object,
+    header: *Object,
+    transactions: *Object,
+    rest: *Object,
+    receipts: *Object,
+};
+
+fn append_block(list: *Object, parts: *const Parts) Error!void {
     var arena_state: std.heap.ArenaAllocator = .init(memory.allocator());
     defer arena_state.deinit();
     var held: trie_objects.Held = .{};
     defer held.release();
     const arena = arena_state.allocator();
-    const place: Place = try .of(arguments[0], arguments[1]);
+    const place = &parts.place;
     const block_hash = try python.contents(place.block_hash);
-    if (!python.is(header, .bytes)) return error.Refused;
-    const list = try python.made(python.PyList_New(0));
-    errdefer python.drop(list);
-    try append(list, &.{ header_prefix, block_hash }, python.keep(header));
-    const body = try block_objects.body(arena, &held, transactions, try python.contents(rest));
+    try append(list, &.{ header_prefix, block_hash }, python.keep(parts.header));
+    const body = try block_objects.body(arena, &held, parts.transactions, try python.contents(parts.rest));
     try append(list, &.{ body_prefix, block_hash }, body);
-    try append(list, &.{ receipts_prefix, block_hash }, try block_objects.stored(arena, &held, receipts));
-    try append_places(list, &place, arguments[2]);
+    try append(list, &.{ receipts_prefix, block_hash }, try block_objects.stored(arena, &held, parts.receipts));
+    try append_places(list, place, parts.hashes);
     const postings = try python.made(python.PyDict_New());
     defer python.drop(postings);
-    try gather_postings(&held, postings, receipts, &place.number);
+    try gather_postings(&held, postings, parts.receipts, &place.number);
     var pairs: python.Pairs = .{ .dict = postings };
     while (pairs.next()) |pair| try flat_objects.append_pair(list, python.keep(pair.key), python.keep(pair.value));
-    try append_head(list, &place);
-    return list;
+    try append_head(list, place);
 }
 
 /// The block's own places, and those of its transactions.

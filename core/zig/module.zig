@@ -10,6 +10,7 @@ const call_objects = @import("call_objects.zig");
 const change_objects = @import("change_objects.zig");
 const node_change_objects = @import("node_change_objects.zig");
 const code = @import("code.zig");
+const ending_objects = @import("ending_objects.zig");
 const evm_objects = @import("evm_objects.zig");
 const flat_objects = @import("flat_objects.zig");
 const header_objects = @import("header_objects.zig");
@@ -73,10 +74,12 @@ const rows = [_]Row{
     row("make_plain_calls", change_objects.make_plain_calls, 2, 2),
     row("net_changes", net_objects.changes, 7, 7),
     row("state_after", state_objects.after, 8, 8),
+    row("ended_block", ending_objects.end, 12, 12),
     row("flat_changes", flat_objects.changes, 4, 4),
     row("flat_operations", flat_objects.operations, 7, 7),
     row("index_operations", ledger_objects.index, 4, 4),
     row("block_operations", ledger_objects.block, 7, 7),
+    row("head_operations", ledger_objects.head, 8, 8),
     row("difference_operations", flat_objects.difference, 4, 4),
     row("memory_changes", store_objects.changes, 3, 3),
     row("fields_rlp", block_objects.fields_rlp, 1, 1),

@@ -5,6 +5,7 @@ const Error = @import("errors.zig").Error;
 const keccak = @import("keccak.zig");
 const ordered = @import("ordered.zig");
 const python = @import("python.zig");
+const trie_objects = @import("trie_objects.zig");
 
 const Object = python.Object;
 
@@ -13,15 +14,27 @@ const empty_code = keccak.hash_at_compile_time("");
 /// The storage root of an account whose slots another state has changed.
 const unsettled_root: [32]u8 = @splat(0);
 
-/// What the call reads: dicts, but for the maker of an AccountChange.
-const State = struct {
+/// The parts of a block's state: dicts.
+pub const State = struct {
     base: *Object,
     accounts: *Object,
     slots: *Object,
     base_slots: *Object,
     wiped: *Object,
     codes: *Object,
-    change_of: *Object,
+
+    pub fn of(parts: *const [6]*Object) Error!State {
+        for (parts) |part| if (!python.is(part, .dict)) return error.Refused;
+        const base, const accounts, const slots, const base_slots, const wiped, const codes = parts.*;
+        return .{
+            .base = base,
+            .accounts = accounts,
+            .slots = slots,
+            .base_slots = base_slots,
+            .wiped = wiped,
+            .codes = codes,
+        };
+    }
 };
 
 /// What it gives: the fields of a StateDiff, in their order.
@@ -35,16 +48,7 @@ const Difference = struct {
 
 /// net_changes(base, accounts, slots, base_slots, wiped, codes, change_of)
 pub fn changes(arguments: []const *Object) Error!*Object {
-    for (arguments[0..6]) |argument| if (!python.is(argument, .dict)) return error.Refused;
-    const state: State = .{
-        .base = arguments[0],
-        .accounts = arguments[1],
-        .slots = arguments[2],
-        .base_slots = arguments[3],
-        .wiped = arguments[4],
-        .codes = arguments[5],
-        .change_of = arguments[6],
-    };
+    const state: State = try .of(arguments[0..6]);
     const made = try python.all(5, .{
         python.made(python.PyDict_New()),
         python.made(python.PyDict_New()),
@@ -64,7 +68,7 @@ pub fn changes(arguments: []const *Object) Error!*Object {
     while (pairs.next()) |pair| {
         const before = try python.value_in(state.base, pair.key) orelse return error.Refused;
         if (!python.is_none(pair.value)) {
-            try compare(&state, &difference, pair.key, pair.value, before);
+            try take(&state, &difference, arguments[6], pair.key, pair.value, before);
         } else if (!python.is_none(before)) {
             try python.put(difference.accounts, pair.key, python.none());
             try python.done(python.PySet_Add(difference.wiped, pair.key));
@@ -74,25 +78,45 @@ pub fn changes(arguments: []const *Object) Error!*Object {
 }
 
 /// Take what an account that exists has differently. fields: nonce, balance, code hash. before: an Account, or None.
-fn compare(state: *const State, difference: *const Difference, address: *Object, fields: *Object, before: *Object) Error!void {
+fn take(state: *const State, difference: *const Difference, change_of: *Object, address: *Object, fields: *Object, before: *Object) Error!void {
+    const changed = try compare(state, address, fields, before) orelse return;
+    defer changed.drop();
+    const end: ?*Object = null;
+    try python.put(difference.accounts, address, python.made(python.PyObject_CallFunctionObjArgs(change_of, fields, end)));
+    if (changed.root) |root| try python.put(difference.storage_roots, address, python.bytes(root));
+    if (changed.slots) |dict| try python.put(difference.storage, address, python.keep(dict));
+    if (changed.is_emptied) try python.done(python.PySet_Add(difference.wiped, address));
+    try take_code(state, difference.code, fields, before);
+}
+
+/// How an account that exists differs.
+pub const Changed = struct {
+    /// A dict of the slots with another value, a new reference.
+    slots: ?*Object,
+    /// Whether none of its older slots stays.
+    is_emptied: bool,
+    /// The storage root before, borrowed; null where that is not known.
+    root: ?*const [32]u8,
+
+    pub fn drop(self: *const Changed) void {
+        if (self.slots) |dict| python.drop(dict);
+    }
+};
+
+/// The difference of an account that exists; null where there is none. fields, before: as `take` has them.
+pub fn compare(state: *const State, address: *Object, fields: *Object, before: *Object) Error!?Changed {
     const now = try python.sequence(fields);
     if (now.size != 3) return error.Refused;
     const old = if (python.is_none(before)) null else try python.sequence(before);
     if (old) |account| if (account.size != 4) return error.Refused;
     const is_wiped = try python.value_in(state.wiped, address) != null;
     const slots = try changed_slots(state, address, is_wiped);
-    defer if (slots) |dict| python.drop(dict);
-    const old_root = if (old) |account| try account.at(2) else null;
-    const is_emptied = is_wiped and old_root != null and !try holds(old_root.?, &ordered.empty_root);
-    if (slots == null and !is_emptied and try is_unchanged(now, old)) return;
-    const end: ?*Object = null;
-    try python.put(difference.accounts, address, python.made(python.PyObject_CallFunctionObjArgs(state.change_of, fields, end)));
-    if (old_root) |root| {
-        if (!try holds(root, &unsettled_root)) try python.put(difference.storage_roots, address, python.keep(root));
-    } else try python.put(difference.storage_roots, address, python.bytes(&ordered.empty_root));
-    if (slots) |dict| try python.put(difference.storage, address, python.keep(dict));
-    if (is_emptied) try python.done(python.PySet_Add(difference.wiped, address));
-    try take_code(state, difference, try now.at(2), if (old) |account| try account.at(3) else null);
+    errdefer if (slots) |dict| python.drop(dict);
+    const root = if (old) |account| try trie_objects.root_of(try account.at(2)) else &ordered.empty_root;
+    const is_emptied = is_wiped and !std.mem.eql(u8, root, &ordered.empty_root);
+    if (slots == null and !is_emptied and try is_unchanged(now, old)) return null;
+    const is_known = !std.mem.eql(u8, root, &unsettled_root);
+    return .{ .slots = slots, .is_emptied = is_emptied, .root = if (is_known) root else null };
 }
 
 fn holds(object: *Object, wanted: []const u8) Error!bool {
@@ -107,12 +131,17 @@ fn is_unchanged(now: python.Sequence, old: ?python.Sequence) Error!bool {
     return true;
 }
 
-/// A new code of the account: its hash differs from the one before, which is that of no code where there was none.
-fn take_code(state: *const State, difference: *const Difference, code_hash: *Object, before: ?*Object) Error!void {
+/// Put a new code of the account into a dict: its hash differs from the one before, which is that of no code where there
+/// was no account.
+pub fn take_code(state: *const State, taken: *Object, fields: *Object, before: *Object) Error!void {
+    const code_hash = try (try python.sequence(fields)).at(2);
     if (try holds(code_hash, &empty_code)) return;
-    if (before) |old| if (try holds(code_hash, try python.contents(old))) return;
+    if (!python.is_none(before)) {
+        const old = try (try python.sequence(before)).at(3);
+        if (try holds(code_hash, try python.contents(old))) return;
+    }
     const code = try python.value_in(state.codes, code_hash) orelse return error.Refused;
-    try python.put(difference.code, code_hash, python.keep(code));
+    try python.put(taken, code_hash, python.keep(code));
 }
 
 /// A dict of the slots that have another value than before, null where there are none.

@@ -74,6 +74,7 @@ extern fn PyBool_FromLong(c_long) ?*Object;
 extern fn PyErr_Occurred() ?*Object;
 extern fn PySequence_Contains(*Object, *Object) c_int;
 pub extern fn PySet_New(?*Object) ?*Object;
+pub extern fn PyFrozenSet_New(?*Object) ?*Object;
 pub extern fn PySet_Add(*Object, *Object) c_int;
 pub extern fn PyList_New(Size) ?*Object;
 pub extern fn PyList_SetItem(*Object, Size, *Object) c_int;

@@ -103,7 +103,10 @@ pub fn split(arguments: []const *python.Object) Error!*python.Object {
 
 /// items_replaced(data, table): the list that spans the data, with items of the table, encoded, by what it has for them
 pub fn replaced(arguments: []const *python.Object) Error!*python.Object {
-    const data, const table = arguments[0..2].*;
+    return with_replaced(arguments[0], arguments[1]);
+}
+
+pub fn with_replaced(data: *python.Object, table: *python.Object) Error!*python.Object {
     var items: rlp.Items = .{ .payload = try rlp.spanning(try python.contents(data), true) };
     if (!python.is(table, .dict)) return error.Refused;
     var payload: std.ArrayList(u8) = .empty;

@@ -23,15 +23,17 @@ const hash_size = 32;
 const largest_record = 2 + 9 + 33 + 2 * (1 + hash_size);
 
 /// An account of a difference. Objects are borrowed from what `held` keeps.
-const Account = struct {
+pub const Account = struct {
     address: *Object,
-    /// The AccountChange, or None.
+    /// Nonce, balance and code hash, or None.
     change: *Object,
     /// The key of the state trie.
     key: [hash_size]u8 = undefined,
     /// Null of an account that goes.
     fields: ?Fields,
-    slots: []const Slot,
+    slots: []const Slot = &.{},
+    /// The storage root before; null where the state trie is to tell it.
+    base_root: ?*const [hash_size]u8 = null,
     storage_root: [hash_size]u8 = ordered.empty_root,
     /// The new root of the storage trie, where that changes and stays.
     storage: ?*node.Node = null,
@@ -41,7 +43,7 @@ const Fields = struct { nonce: u64, balance: u256, code_hash: [hash_size]u8 };
 const Slot = struct { number: [hash_size]u8, value: []const u8, key: [hash_size]u8 = undefined };
 
 /// What a call works with.
-const Work = struct {
+pub const Work = struct {
     arena: std.mem.Allocator,
     held: *trie_objects.Held,
     nodes_of: *Object,
@@ -49,6 +51,17 @@ const Work = struct {
     root: *const [hash_size]u8,
     /// Makes an Account of its fields.
     account_of: *Object,
+
+    pub fn of(arena: std.mem.Allocator, held: *trie_objects.Held, arguments: *const [3]*Object, account_of: *Object) Error!Work {
+        return .{
+            .arena = arena,
+            .held = held,
+            .nodes_of = arguments[0],
+            .known = try dicts_of(arena, arguments[1], held),
+            .root = try hash_in(arguments[2]),
+            .account_of = account_of,
+        };
+    }
 
     /// owner: lives as long as the nodes.
     fn nodes(self: *const Work, owner: []const u8) Error!trie_objects.Nodes {
@@ -64,28 +77,38 @@ pub fn after(arguments: []const *Object) Error!*Object {
     defer arena_state.deinit();
     var held: trie_objects.Held = .{};
     defer held.release();
-    const arena = arena_state.allocator();
-    const work: Work = .{
-        .arena = arena,
-        .held = &held,
-        .nodes_of = arguments[0],
-        .known = try dicts_of(arena, arguments[1], &held),
-        .root = try hash_in(arguments[2]),
-        .account_of = arguments[7],
-    };
+    const work: Work = try .of(arena_state.allocator(), &held, arguments[0..3], arguments[7]);
     const accounts = try accounts_of(&work, arguments[3], arguments[4]);
-    try hash_keys(arena, accounts);
-    const kept = try settle_storage(&work, accounts, arguments[5], arguments[6]);
-    const records = try python.made(python.PyDict_New());
-    defer python.drop(records);
-    const decoded = try python.made(python.PyDict_New());
-    defer python.drop(decoded);
-    const entries = try entries_of(&work, accounts, records, decoded);
-    const made = try python.made(python.PyDict_New());
-    defer python.drop(made);
+    try find_roots(&work, accounts, arguments[5], arguments[6]);
+    const settled = try settle(&work, accounts);
+    const root = python.bytes(&settled.root);
+    return python.gathered(4, .{ root, settled.records, settled.decoded, settled.nodes });
+}
+
+/// The state after the accounts: its root, and dicts, new references.
+pub const Settled = struct {
+    root: [hash_size]u8,
+    /// By address, as the trie holds them; b"" where deleted.
+    records: *Object,
+    /// The same, decoded.
+    decoded: *Object,
+    /// The new nodes, by hash.
+    nodes: *Object,
+};
+
+/// The state after the accounts, whose keys are not known yet.
+pub fn settle(work: *const Work, accounts: []Account) Error!Settled {
+    try hash_keys(work.arena, accounts);
+    const kept = try settle_storage(work, accounts);
+    const records, const decoded, const made = try python.all(3, .{
+        python.made(python.PyDict_New()),
+        python.made(python.PyDict_New()),
+        python.made(python.PyDict_New()),
+    });
+    errdefer for ([_]*Object{ records, decoded, made }) |object| python.drop(object);
+    const entries = try entries_of(work, accounts, records, decoded);
     try trie_objects.put_by_hash(made, kept);
-    const root = try settle_accounts(&work, entries, made);
-    return python.gathered(4, .{ root, python.keep(records), python.keep(decoded), python.keep(made) });
+    return .{ .root = try settle_accounts(work, entries, made), .records = records, .decoded = decoded, .nodes = made };
 }
 
 pub fn dicts_of(arena: std.mem.Allocator, list: *Object, held: *trie_objects.Held) Error![]const *Object {
@@ -99,7 +122,7 @@ pub fn dicts_of(arena: std.mem.Allocator, list: *Object, held: *trie_objects.Hel
     return dicts;
 }
 
-fn hash_in(object: *Object) Error!*const [hash_size]u8 {
+pub fn hash_in(object: *Object) Error!*const [hash_size]u8 {
     const data = try python.contents(object);
     return if (data.len == hash_size) data[0..hash_size] else error.Refused;
 }
@@ -125,7 +148,7 @@ fn accounts_of(work: *const Work, changes: *Object, storage: *Object) Error![]Ac
 }
 
 /// Of an AccountChange.
-fn fields_of(object: *Object) Error!Fields {
+pub fn fields_of(object: *Object) Error!Fields {
     const fields = try python.sequence(object);
     if (fields.size != 3) return error.Refused;
     const nonce = try python.word_of(try fields.at(0));
@@ -137,7 +160,7 @@ fn fields_of(object: *Object) Error!Fields {
     };
 }
 
-fn slots_of(arena: std.mem.Allocator, values: *Object) Error![]Slot {
+pub fn slots_of(arena: std.mem.Allocator, values: *Object) Error![]Slot {
     if (!python.is(values, .dict)) return error.Refused;
     const slots = try arena.alloc(Slot, @intCast(python.PyDict_Size(values)));
     var pairs: python.Pairs = .{ .dict = values };
@@ -183,13 +206,26 @@ fn hash_keys(arena: std.mem.Allocator, accounts: []Account) Error!void {
     }
 }
 
-/// The new storage roots; the nodes that they lead to and that are new.
-fn settle_storage(work: *const Work, accounts: []Account, wiped: *Object, roots: *Object) Error![]const *node.Node {
+/// Take the storage roots before, as far as the difference tells them.
+fn find_roots(work: *const Work, accounts: []Account, wiped: *Object, roots: *Object) Error!void {
     if (!python.is(roots, .dict)) return error.Refused;
+    for (accounts) |*account| {
+        if (account.fields == null) continue;
+        if (try python.has(wiped, account.address)) {
+            account.base_root = &ordered.empty_root;
+        } else if (try python.value_in(roots, account.address)) |known| {
+            try work.held.add(python.keep(known));
+            account.base_root = try hash_in(known);
+        }
+    }
+}
+
+/// The new storage roots; the nodes that they lead to and that are new.
+fn settle_storage(work: *const Work, accounts: []Account) Error![]const *node.Node {
     var tops: std.ArrayList(*node.Node) = .empty;
     for (accounts) |*account| {
         if (account.fields == null) continue;
-        if (!try python.has(wiped, account.address)) account.storage_root = try old_root(work, account, roots);
+        account.storage_root = if (account.base_root) |known| known.* else try old_root(work, account);
         if (account.slots.len == 0) continue;
         var builder: Builder = .{ .arena = work.arena, .source = try work.nodes(&account.key) };
         const entries = try work.arena.alloc(update.Entry, account.slots.len);
@@ -220,9 +256,8 @@ fn entry_of(arena: std.mem.Allocator, key: *const [hash_size]u8, value: []const 
     return .{ .path = path, .value = value };
 }
 
-/// The storage root before the difference: as its maker knows it, or out of the state trie.
-fn old_root(work: *const Work, account: *const Account, roots: *Object) Error![hash_size]u8 {
-    if (try python.value_in(roots, account.address)) |known| return (try hash_in(known)).*;
+/// The storage root before the difference, out of the state trie.
+fn old_root(work: *const Work, account: *const Account) Error![hash_size]u8 {
     const root = or_empty(work.root) orelse return ordered.empty_root;
     const record = try lookup.get(try work.nodes(""), root, &account.key) orelse return ordered.empty_root;
     var items: rlp.Items = .{ .payload = try rlp.spanning(record, true) };
@@ -271,15 +306,15 @@ fn encode_record(arena: std.mem.Allocator, fields: *const Fields, root: *const [
 }
 
 /// The state's new root; its new nodes are put into the dict.
-fn settle_accounts(work: *const Work, entries: []const update.Entry, made: *Object) Error!*Object {
-    if (entries.len == 0) return python.bytes(work.root);
+fn settle_accounts(work: *const Work, entries: []const update.Entry, made: *Object) Error![hash_size]u8 {
+    if (entries.len == 0) return work.root.*;
     var builder: Builder = .{ .arena = work.arena, .source = try work.nodes("") };
     switch (try builder.apply(or_empty(work.root), entries)) {
-        .same => return python.bytes(work.root),
-        .gone => return python.bytes(&ordered.empty_root),
+        .same => return work.root.*,
+        .gone => return ordered.empty_root,
         .node => |top| {
             try trie_objects.put_by_hash(made, try update.seal(work.arena, &.{top}, Hasher{}));
-            return python.bytes(&top.hash);
+            return top.hash;
         },
     }
 }

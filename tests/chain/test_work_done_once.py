@@ -14,6 +14,7 @@ from tests.chain.chain_fixtures import ALICE, BOB, KEYS, creation, open_chain, t
 from tests.chain.engine.engine_fixtures import ZERO, Consensus, engine_chain
 from tests.chain.vm.support import FakeAccount, environment_of, state_of
 from zevm.chain.blocks.context import ChainSpec
+from zevm.chain.blocks.ending import ended_block
 from zevm.chain.blocks.execution import transactions_root, withdrawals_root
 from zevm.chain.canonical.appending import block_operations
 from zevm.chain.engine.driver import Forkchoice, Status
@@ -23,7 +24,6 @@ from zevm.chain.rules.forks import Fork
 from zevm.chain.rules.genesis import Genesis
 from zevm.chain.rules.schedule import ForkSchedule
 from zevm.chain.types import Block, Header, Withdrawal
-from zevm.chain.types.header import sealed_header
 from zevm.chain.types.receipt import encode_receipts
 from zevm.chain.vm.engines.engine import Engine
 from zevm.chain.vm.executor import Executor
@@ -31,7 +31,6 @@ from zevm.chain.vm.fork_table import precompile_address
 from zevm.chain.vm.gas_needs import GasNeeds, floor_gas, intrinsic_gas
 from zevm.core import CORE
 from zevm.storage.account import encode_account
-from zevm.storage.state_update import state_after
 
 STORING = "60005460010160005500"
 """A contract that counts its calls in its storage."""
@@ -146,10 +145,10 @@ def _mined_elsewhere(*transactions: Any) -> Block:
 def test_each_account_that_a_block_changes_is_encoded_once() -> None:
     chain = open_chain()
     before = chain.canonical.head.version
-    calls = chain.writer.run(calls_of, lambda: chain.send_transaction(transfer(0)), encode_account, state_after)
+    calls = chain.writer.run(calls_of, lambda: chain.send_transaction(transfer(0)), encode_account, ended_block)
     encoded = Counter(calls["encode_account"])
     assert chain.canonical.head.version > before
-    assert len(calls["state_after"]) == 1
+    assert len(calls["ended_block"]) == 1
     # the core encodes them itself; the check mode runs the transaction on py-evm too, whose changes are encoded here
     by_core = CORE.library is not None and chain.spec.engine is not Engine.CHECK
     assert not encoded if by_core else len(encoded) >= 3
@@ -177,7 +176,7 @@ def test_the_roots_of_a_payloads_lists_are_computed_once(consensus: Consensus) -
     block = _payload(consensus)
     call = consensus.call(block)
     calls = consensus.run(
-        calls_of, lambda: consensus.engine.new_payload(call), transactions_root, withdrawals_root, sealed_header
+        calls_of, lambda: consensus.engine.new_payload(call), transactions_root, withdrawals_root, ended_block
     )
     assert [len(found) for found in calls.values()] == [1, 1, 1]
     assert consensus.chain.block_by_hash(block.hash) == block

@@ -239,11 +239,8 @@ def test_the_functions_in_use_are_the_cores() -> None:
 
 
 PLANTED = {
-    "sealed_header": lambda found: (found[0], found[1][:-1]),
-    "block_operations": lambda found: found[:-1],
-    "state_after": lambda found: (bytes(32), *found[1:]),
-    "net_changes": lambda found: ({}, *found[1:]),
-    "flat_operations": lambda found: found[:-1],
+    "ended_block": lambda found: (*found[:7], found[7][:-1]),
+    "head_operations": lambda found: found[:-1],
     "memory_changes": lambda found: (*found[:2], found[2][:-1], found[3]),
 }
 

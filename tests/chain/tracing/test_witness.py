@@ -23,7 +23,7 @@ from zevm.storage import rlp
 from zevm.storage.keccak import keccak256
 from zevm.storage.state import StateStore
 from zevm.storage.state_readers import TrieReader
-from zevm.storage.state_update import for_every_owner, prepare
+from zevm.storage.state_update import for_every_owner, ground_of, prepare
 from zevm.storage.trie import by_hash
 
 
@@ -36,6 +36,9 @@ class Stateless(StateStore):
 
     def prepare(self, base: Any, diff: Any) -> Any:
         return prepare(self.held, base, diff)
+
+    def ground(self, base: Any) -> Any:
+        return ground_of(self.held, base)
 
 
 def execute_alone(chain: Chain, block: Block, witness: Witness) -> Header:

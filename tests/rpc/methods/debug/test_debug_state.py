@@ -14,7 +14,7 @@ from zevm.storage.keccak import keccak256
 from zevm.storage.short_headers import short
 from zevm.storage.state import StateStore
 from zevm.storage.state_readers import TrieReader
-from zevm.storage.state_update import for_every_owner, prepare
+from zevm.storage.state_update import for_every_owner, ground_of, prepare
 from zevm.storage.trie import by_hash
 
 STORER = assemble("0x20 CALLDATALOAD 0x00 CALLDATALOAD SSTORE")
@@ -272,6 +272,9 @@ def execute_from(witness: dict[str, Any], block: Block, environment: BlockEnviro
 
         def prepare(self, base: Any, diff: Any) -> Any:
             return prepare(nodes, base, diff)
+
+        def ground(self, base: Any) -> Any:
+            return ground_of(nodes, base)
 
     root = bytes.fromhex(witness["headers"][-1]["stateRoot"][2:])
     execution = BlockExecution(environment, Given(), TrieReader(nodes, root, codes.__getitem__))
